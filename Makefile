@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input
 
 .PHONY: help run test coverage check bench clean
-help: ## Say what there is
+help: ## List the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
 run: .venv/.installed ## Start the portal with demo data on http://localhost:8000 (PORT=8000)
@@ -14,21 +14,21 @@ run: .venv/.installed ## Start the portal with demo data on http://localhost:800
 	@$(BIN)/python manage.py prepare
 	@exec $(BIN)/python manage.py up --bind 127.0.0.1:$(PORT)
 
-test: .venv/.installed-dev ## Run the suite on SQLite, and on PostgreSQL with Redis when they are there
+test: .venv/.installed-dev ## Run the suite on SQLite, and on PostgreSQL with Redis if they are found
 	@$(BIN)/python -m factureya.dev.suite
 
-coverage: .venv/.installed-dev ## Run the suite and show which branches of what decides were not taken
+coverage: .venv/.installed-dev ## Run the suite, and list the branches of core, operations and policies that no test took
 	@rm -f .coverage .coverage.*
 	@$(BIN)/python -m factureya.dev.suite --cov --cov-append --cov-report=
 	@$(BIN)/coverage report --include 'factureya/core/*,*/operations/*,*/policy.py'
 
-check: .venv/.installed-dev ## Lint, types, contracts, templates, migrations, deploy check
+check: .venv/.installed-dev ## Check style, types, import contracts, templates, migrations and deploy settings
 	@$(BIN)/python -m factureya.dev.lint
 
-bench: .venv/.installed-dev ## Measure pages, sweeps and mail at 1,000 and 100,000 tickets, formal requests (docs/benchmarks.md)
+bench: .venv/.installed-dev ## Measure pages, sweeps, mail and formal requests with up to 100,000 tickets (docs/benchmarks.md)
 	@$(BIN)/python manage.py bench
 
-clean: ## Remove what can be made again; .env and var/ stay
+clean: ## Delete everything that the other commands make again; .env and var/ stay
 	rm -rf .venv .*_cache test-results .coverage .hypothesis
 
 .venv/bin/python:

@@ -4,7 +4,6 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,17 +15,15 @@ from django.core.management import call_command
 from django.db import connection, models, transaction
 from django.test import TransactionTestCase
 
-from factureya.core import guard_install
+from factureya.core import audit, guard_install
 from factureya.testing import mail_servers
 
-SAMPLES = Path(__file__).resolve().parent.parent / "shared" / "samples"
 REDIS_URL = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 LEFT_OUT = {
     "postgres": "PostgreSQL (set DATABASE_URL, or let `make test` find it)",
     "redis": f"Redis at {REDIS_URL}",
     "browser": "Chromium",
-    "samples": f"{SAMPLES}",
     "mailserver": "root, Postfix and Dovecot (imapd, lmtpd)",
 }
 _left_out = pytest.StashKey[dict[str, int]]()
@@ -41,10 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
         **settings.STORAGES,
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     }
-    settings.PASSWORD_HASHERS = [
-        "django.contrib.auth.hashers.MD5PasswordHasher",
-        *settings.PASSWORD_HASHERS,
-    ]
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
     for number in range(1, 34):
         config.addinivalue_line("markers", f'M{number}: set by clause("M{number}")')
     config.stash[_left_out] = {}
@@ -84,7 +78,6 @@ def _absent() -> list[str]:
         "postgres": "postgres" in os.environ["DATABASE_URL"].partition(":")[0],
         "redis": _answers(REDIS_URL),
         "browser": CHROMIUM is not None,
-        "samples": SAMPLES.is_dir(),
         "mailserver": not mail_servers.absent(),
     }
     return [name for name, found in there.items() if not found]
@@ -106,15 +99,16 @@ def redis_url() -> str:
 
 
 @pytest.fixture(scope="session")
-def samples() -> Path:
-    """The folder of sample mails and invoices, for `samples` tests."""
-    return SAMPLES
-
-
-@pytest.fixture(scope="session")
 def race_rounds() -> int:
     """How often a race is run: 3 here, RACE_ROUNDS=20 in CI, 200 when an issue is accepted."""
     return int(os.environ.get("RACE_ROUNDS", "3"))
+
+
+@pytest.fixture
+def rounds(race_rounds: int) -> Iterator[range]:
+    """The rounds of a race; afterwards every chain is whole."""
+    yield range(race_rounds)
+    assert list(audit.find_flaws()) == []
 
 
 # -- The database after a transactional test ---------------------------------------------------------

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Django's command-line entry point."""
+"""Run one of Django's commands or ours."""
 
 import gc
 import importlib
@@ -28,5 +28,5 @@ if __name__ == "__main__":
     if sys.argv[1:2] == [pipe.COMMAND]:
         gc.disable()  # one mail, then the process ends: looking for garbage costs it a sixth
         sys.exit(pipe.run(sys.argv))
-    # Not at the top: a mail must not be returned because Django cannot be loaded while it is being upgraded.
+    # Not at the top: a mail must not be returned because Django cannot be loaded while it is upgraded.
     importlib.import_module("django.core.management").execute_from_command_line(sys.argv)

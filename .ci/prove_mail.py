@@ -16,10 +16,7 @@ from visitor import Visitor, require
 
 CUSTOMER, AGENT, SUPPORT = "ana@demo.example", "dario@demo.example", "soporte@factureya.com"
 QUEUE = "/admin/tickets/ticket/"
-ASKED, QUOTED = (
-    "¿Con qué PAC timbra?",
-    f"mar, 24 nov 2026 a las 10:15, Factureya Soporte (<{SUPPORT}>)",
-)
+ASKED, QUOTED = ("¿Con qué PAC timbra?", f"mar, 24 nov 2026 a las 10:15, Factureya Soporte (<{SUPPORT}>)")
 PATIENCE = 30  # seconds for a mail to come in, or to leave
 
 

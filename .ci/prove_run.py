@@ -71,10 +71,7 @@ def round_of(clone: Path, port: int, limit: float) -> float:
         end(run, log)
     text = log.read_text()
     for child in ("web", "worker", "beat", "mail"):
-        require(
-            re.search(rf"{child} +\| stopped \(0\)", text) is not None,
-            f"{child} did not stop cleanly:\n{text}",
-        )
+        require(re.search(rf"{child} +\| stopped \(0\)", text) is not None, f"{child} did not stop cleanly:\n{text}")
     require(refused(port), "something still listens")
     return seconds
 
@@ -86,10 +83,7 @@ def end(run: subprocess.Popen[bytes], log: Path) -> None:
     try:
         run.wait(40)
     except subprocess.TimeoutExpired:
-        for group in [
-            run.pid,
-            *map(int, re.findall(r"\| started, pid (\d+)$", log.read_text(), re.MULTILINE)),
-        ]:
+        for group in [run.pid, *map(int, re.findall(r"\| started, pid (\d+)$", log.read_text(), re.MULTILINE))]:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(group, signal.SIGKILL)
         sys.exit(f"make run: TERM did not stop it:\n{log.read_text()}")

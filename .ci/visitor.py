@@ -37,7 +37,7 @@ class Visitor:
         with self.opener.open(url, data, timeout=20) as answer:
             page: str = answer.read().decode()
             self.url: str = answer.url
-        self.forms = Forms.of(page)
+        self.forms = Forms.read_page(page)
         return page
 
 
@@ -49,8 +49,8 @@ class Forms(HTMLParser):
         self.found: list[Form] = []
 
     @classmethod
-    def of(cls, page: str) -> "list[Form]":
-        """The forms of this page."""
+    def read_page(cls, page: str) -> "list[Form]":
+        """Return the forms of this page."""
         parser = cls()
         parser.feed(page)
         return parser.found

@@ -1,17 +1,18 @@
-"""Accounts in the Django admin: pages of our own instead of the stock ones, so there is nothing to close.
+"""Show accounts in the Django admin, with pages of our own instead of the stock ones.
 
-Not there at all: forms that write registered data, another's password, groups, verified addresses or authenticators,
-and delete. What changes goes through `accounts.operations`.
+There are no forms for registered data, another person's password, groups, verified addresses or authenticators, and
+none that deletes. Every change goes through `accounts.operations`.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods, require_safe
@@ -19,7 +20,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts import policy
 from accounts.models import Customer, CustomerToVerify, Provider, User
 from accounts.staff import companies, people
-from accounts.web.returning import post_only
+from accounts.web.form_memory import post_only
+from factureya.core.admin import ReadOnlyAdmin
 
 for model in (EmailAddress, Authenticator, Group):
     admin.site.unregister(model)
@@ -29,122 +31,98 @@ send_of_company = post_only("admin:accounts_customertoverify_change", "pk")
 send_of_list = post_only("admin:accounts_user_changelist")
 send_of_person = post_only("admin:accounts_user_change", "pk")
 show_or_send = require_http_methods(["GET", "HEAD", "POST"])
-Page = tuple[str, Callable[..., Any], str]
+RESET = "<int:pk>/factor/<int:reset>/"
+View = Callable[..., Any]
 
 
-class OwnPages(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic at run time
-    """A ModelAdmin whose addresses are those of `pages`, and nothing else."""
+class OwnPages(ReadOnlyAdmin):
+    """Give a model the pages listed here and no others, for the people whom `allows` names."""
 
-    pages: tuple[Page, ...] = ()
+    pages: tuple[tuple[str, Callable[[View], View], View, str], ...] = ()  # address, accepted methods, view, name
 
     def allows(self, user: Any) -> bool:
-        """Who is offered these pages; each page asks again."""
+        """Return True for a person who may open these pages."""
         raise NotImplementedError
 
     def get_urls(self) -> list[URLPattern]:
-        """Ours instead of the stock ones."""
+        """Return the addresses of our own `pages`; they replace all pages that Django's admin has for this model."""
         prefix = f"{self.opts.app_label}_{self.opts.model_name}"
         return [
-            path(route, self.admin_site.admin_view(view), name=f"{prefix}_{name}") for route, view, name in self.pages
+            path(route, self.admin_site.admin_view(limit_methods(self._admit(view))), name=f"{prefix}_{name}")
+            for route, limit_methods, view, name in self.pages
         ]
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """As `allows`."""
         return self.allows(request.user)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """As `allows`."""
         return self.allows(request.user)
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never by a stock form."""
-        return False
+    def _admit(self, view: View) -> View:
+        """Return the view with a check of the person (`allows`) before it; Django's `admin_view` admits all staff."""
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Never by a stock form."""
-        return False
+        @wraps(view)
+        def admitted(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            if not self.allows(request.user):
+                raise PermissionDenied
+            return view(request, *args, **kwargs)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never: accounts are closed, not deleted."""
-        return False
+        return admitted
 
 
 @admin.register(CustomerToVerify)
 class CustomerToVerifyAdmin(OwnPages):
-    """Companies that signed up and wait for staff."""
+    """Show the companies that signed up and wait for staff."""
 
     pages = (
-        ("", show(companies.to_verify), "changelist"),
-        ("<int:pk>/", show(companies.decide), "change"),
-        ("<int:pk>/verificar/", send_of_company(companies.verify), "verify"),
-        ("<int:pk>/unir/", send_of_company(companies.join), "join"),
-        ("<int:pk>/no-aceptar/", send_of_company(companies.refuse), "refuse"),
+        ("", show, companies.list_to_verify, "changelist"),
+        ("<int:pk>/", show, companies.show_decision, "change"),
+        ("<int:pk>/verificar/", send_of_company, partial(companies.decide_at_once, verb="verify"), "verify"),
+        ("<int:pk>/unir/", send_of_company, partial(companies.decide_at_once, verb="join"), "join"),
+        ("<int:pk>/no-aceptar/", send_of_company, companies.refuse, "refuse"),
     )
 
     def allows(self, user: Any) -> bool:
-        """Own agents and supervisors."""
         return policy.may_verify(user)
 
 
 @admin.register(Customer)
 class CustomerAdmin(OwnPages):
-    """Companies, read-only (M1)."""
+    """Show the companies, read-only (M1)."""
 
-    pages = (
-        ("", show(companies.customers), "changelist"),
-        ("<int:pk>/", show(companies.customer_page), "change"),
-    )
+    pages = (("", show, companies.list_customers, "changelist"), ("<int:pk>/", show, companies.show_customer, "change"))
 
     def allows(self, user: Any) -> bool:
-        """Own agents, supervisors and superusers."""
         return policy.may_see_customers(user)
 
 
 @admin.register(User)
 class UserAdmin(OwnPages):
-    """People with an account, for superusers."""
+    """Show the people with an account to superusers."""
 
     pages = (
-        ("", show(people.users), "changelist"),
-        ("invitar/", show_or_send(people.invite), "invite"),
-        (
-            "invitaciones/<int:pk>/reenviar/",
-            send_of_list(partial(people.change_invitation, verb="reenviar")),
-            "resend",
-        ),
-        (
-            "invitaciones/<int:pk>/cancelar/",
-            send_of_list(partial(people.change_invitation, verb="cancelar")),
-            "cancel",
-        ),
-        ("<int:pk>/", show(people.user_page), "change"),
-        ("<int:pk>/cargos/", send_of_person(people.grant), "grant"),
-        ("<int:pk>/cargos/<int:assignment>/terminar/", send_of_person(people.end), "end"),
-        ("<int:pk>/cuenta/", send_of_person(people.close), "close"),
-        ("<int:pk>/factor/", send_of_person(people.request_reset), "request_reset"),
-        (
-            "<int:pk>/factor/<int:reset>/aprobar/",
-            send_of_person(partial(people.decide_reset, verb="aprobar")),
-            "approve_reset",
-        ),
-        (
-            "<int:pk>/factor/<int:reset>/rechazar/",
-            send_of_person(partial(people.decide_reset, verb="rechazar")),
-            "decline_reset",
-        ),
+        ("", show, people.list_users, "changelist"),
+        ("invitar/", show_or_send, people.invite_staff, "invite"),
+        ("invitaciones/<int:pk>/reenviar/", send_of_list, partial(people.change_invitation, verb="resend"), "resend"),
+        ("invitaciones/<int:pk>/cancelar/", send_of_list, partial(people.change_invitation, verb="cancel"), "cancel"),
+        ("<int:pk>/", show, people.show_user, "change"),
+        ("<int:pk>/cargos/", send_of_person, people.grant_office, "grant"),
+        ("<int:pk>/cargos/<int:assignment>/terminar/", send_of_person, people.end_office, "end"),
+        ("<int:pk>/cuenta/", send_of_person, people.change_account, "close"),
+        ("<int:pk>/factor/", send_of_person, people.request_factor_reset, "request_reset"),
+        (f"{RESET}aprobar/", send_of_person, partial(people.decide_factor_reset, verb="approve"), "approve_reset"),
+        (f"{RESET}rechazar/", send_of_person, partial(people.decide_factor_reset, verb="decline"), "decline_reset"),
     )
 
     def allows(self, user: Any) -> bool:
-        """Superusers."""
         return bool(user.is_active and user.is_superuser)
 
 
 @admin.register(Provider)
 class ProviderAdmin(OwnPages):
-    """Who gives the service (M3)."""
+    """Show who gives the service (M3); supervisors may only look."""
 
-    pages = (("", show_or_send(people.providers), "changelist"),)
+    pages = (("", show_or_send, people.show_providers, "changelist"),)
 
     def allows(self, user: Any) -> bool:
-        """Superusers, and supervisors to look."""
         return bool(user.is_active and user.is_superuser) or user.has_perm("accounts.view_provider")

@@ -12,6 +12,6 @@ class FactureyaAdminConfig(AdminConfig):
     default_site = "accounts.staff.site.FactureyaAdminSite"
 
     def ready(self) -> None:
-        """Load every app's admin, in processes that show pages."""
+        """Load the admin of every app, unless this process (such as a mail worker) shows no pages (PAGES)."""
         if settings.PAGES:
             super().ready()

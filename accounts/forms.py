@@ -1,4 +1,4 @@
-"""The forms of /cuenta/. allauth's behave as it wants; the words, and what an empty field says, are ours."""
+"""Define the forms of /cuenta/: allauth's forms with our own words for labels, help and errors."""
 
 import secrets
 import unicodedata
@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from accounts import operations, passwords
 from accounts.models import User
 from accounts.operations import factor_keys
-from accounts.rfc import RFC, BadRFC, parse
+from accounts.rfc import RFC, BadRFC, parse_rfc
 
 CHOOSING_HELP = "Al menos 12 caracteres. Que no sea de uso común ni se parezca a su nombre o su correo."
 EMAIL_INVALID = "Escriba el correo completo, por ejemplo nombre@empresa.mx."
@@ -29,8 +29,6 @@ CHOOSE_PASSWORD = "Elija una contraseña de al menos 12 caracteres."  # noqa: S1
 WRITE_NAME = "Escriba su nombre completo."
 STALE_FORM = "El formulario perdió su validez. Recargue la página y envíelo de nuevo."
 ODD_CHARACTER = "Trae un carácter que no se puede guardar; escríbalo de nuevo."
-
-
 FACTOR_UNREADABLE = (
     "No podemos leer su verificación en dos pasos, porque cambió una clave del sistema. Su aplicación no tiene la "
     "culpa: pida que se la restablezcan (lo aprueban dos personas) o llámenos: 01 800 63 22 887."
@@ -38,27 +36,28 @@ FACTOR_UNREADABLE = (
 CODE_CAME_BACK = "El correo con el código se devolvió y por seguridad ya no sirve. Llámenos: 01 800 63 22 887."
 
 
-def _measure_password(form: forms.Form, field: str, person: User) -> None:
-    """Add what is wrong with the new password of this person."""
+def _check_password(form: forms.Form, field: str, person: User) -> None:
+    """Show each fault of the new password of this person as an error of the form's field."""
     try:
-        passwords.check(form.cleaned_data[field], person)
+        passwords.check_password(form.cleaned_data[field], person)
     except forms.ValidationError as problem:
         form.add_error(field, problem)
 
 
-def _short_enough(email: str) -> None:
-    """Measure an address as it is stored: some letters are longer in lower case."""
+def _require_short_address(email: str) -> None:
+    """Raise ValidationError if the address is too long in lower case, as it is stored (some letters get longer)."""
     if (length := len(email.lower())) > MAX_EMAIL:
         raise forms.ValidationError(EMAIL_TOO_LONG % {"limit_value": MAX_EMAIL, "show_value": length})
 
 
 class PlainForm(forms.Form):
-    """No browser bubbles, no placeholders, and for each field its own words: label, help, what empty means."""
+    """Give each field its words (label, help, error when empty), without the browser's messages and placeholders."""
 
     use_required_attribute = False
     words: dict[str, tuple[str, str, str]] = {}  # field: label, help text, text when empty
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Give allauth's fields our Spanish words (`words`), a limit of length and our check of a mail address."""
         super().__init__(*args, **kwargs)
         for name, (label, help_text, empty) in self.words.items():
             field = self.fields[name]
@@ -73,13 +72,13 @@ class PlainForm(forms.Form):
             if isinstance(field, forms.EmailField):
                 field.error_messages |= {"invalid": EMAIL_INVALID, "max_length": EMAIL_TOO_LONG}
                 ours = (EmailValidator, MaxLengthValidator)
-                kept = [v for v in field.validators if not isinstance(v, ours)]
-                field.validators = [*kept, EmailValidator(EMAIL_INVALID), _short_enough]
+                kept = [v for v in field.validators if not isinstance(v, ours)]  # Django's are replaced
+                field.validators = [*kept, EmailValidator(EMAIL_INVALID), _require_short_address]
                 field.max_length = MAX_EMAIL
 
 
 class CodeForm(PlainForm):
-    """A form with one code in it."""
+    """Ask for one code."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -89,7 +88,7 @@ class CodeForm(PlainForm):
 
 
 class OnePasswordMixin:
-    """A new password is typed once: a mistake is mended by a code to the registered mail."""
+    """Ask for a new password once: a code to the registered mail repairs a mistake."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -97,16 +96,24 @@ class OnePasswordMixin:
 
 
 class LoginForm(PlainForm, account.LoginForm):
-    """E-mail and password."""
+    """Ask for e-mail and password."""
 
-    words = {
-        "login": ("Correo", "", WRITE_EMAIL),
-        "password": ("Contraseña", "", WRITE_PASSWORD),
-    }
+    words = {"login": ("Correo", "", WRITE_EMAIL), "password": ("Contraseña", "", WRITE_PASSWORD)}
 
 
-class SignupForm(PlainForm, account.SignupForm):
-    """A company and its first person. An RFC or an address that is known changes nothing one can see."""
+class NameForm(PlainForm):
+    """Ask for the person's name, the one thing that a person changes in the profile."""
+
+    full_name = forms.CharField(
+        max_length=150,
+        error_messages={"max_length": "Escriba su nombre en 150 caracteres o menos."},
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
+    )
+    words = {"full_name": ("Nombre completo", "", WRITE_NAME)}
+
+
+class SignupForm(NameForm, account.SignupForm):
+    """Ask for a company and its first person; an RFC or an address that is known makes no visible difference."""
 
     rfc = forms.CharField(
         max_length=20,
@@ -118,15 +125,8 @@ class SignupForm(PlainForm, account.SignupForm):
         error_messages={"max_length": "Escriba la razón social en 254 caracteres o menos."},
         widget=forms.TextInput(attrs={"autocomplete": "organization"}),
     )
-    full_name = forms.CharField(
-        max_length=150,
-        error_messages={"max_length": "Escriba su nombre en 150 caracteres o menos."},
-        widget=forms.TextInput(attrs={"autocomplete": "name"}),
-    )
     form_key = forms.CharField(
-        max_length=80,
-        widget=forms.HiddenInput,
-        error_messages=dict.fromkeys(("required", "max_length"), STALE_FORM),
+        max_length=80, widget=forms.HiddenInput, error_messages=dict.fromkeys(("required", "max_length"), STALE_FORM)
     )
     field_order = ["rfc", "legal_name", "full_name", "email", "password1", "form_key"]
     words = {
@@ -150,7 +150,7 @@ class SignupForm(PlainForm, account.SignupForm):
         self.fields["form_key"].initial = secrets.token_urlsafe(24)
 
     def clean_legal_name(self) -> str:
-        """One form of each character, measured as it is stored: some are longer composed."""
+        """Return the company's name in composed characters (NFC), to be stored. Raises ValidationError if too long."""
         name = unicodedata.normalize("NFC", " ".join(self.cleaned_data["legal_name"].split()))
         field = self.fields["legal_name"]
         if len(name) > (getattr(field, "max_length", None) or 0):
@@ -158,32 +158,28 @@ class SignupForm(PlainForm, account.SignupForm):
         return name
 
     def clean_rfc(self) -> RFC:
-        """The cleaned RFC, or what is wrong with it."""
+        """Return the company's RFC from the sign-up form, or show in its field what is wrong with it."""
         try:
-            return parse(self.cleaned_data["rfc"])
+            return parse_rfc(self.cleaned_data["rfc"])
         except BadRFC as problem:
             raise forms.ValidationError(str(problem)) from None
 
     def clean(self) -> dict[str, Any]:
-        """The password is measured against the person's name too."""
+        """Check the password of a sign-up, also against the name and the mail that were typed beside it."""
         data = super().clean() or {}
         if "password1" in data and "password1" not in self.errors:
             person = User(email=data.get("email", ""), full_name=data.get("full_name", ""))
-            _measure_password(self, "password1", person)
+            _check_password(self, "password1", person)
         return data
 
     def try_save(self, request: HttpRequest) -> tuple[User | None, Any]:
-        """Register; when the address is taken, the same work was done and the same page follows."""
-        data = self.cleaned_data
+        """Register the company and the person who signs up, for allauth, and return the person and no response.
+
+        If the address is taken, allauth shows the same page and mails the owner, so that a stranger cannot tell.
+        """
+        data = {name: self.cleaned_data[name] for name in ("email", "full_name", "rfc", "legal_name", "form_key")}
         try:
-            person = operations.register_company(
-                email=data["email"],
-                password=data["password1"],
-                full_name=data["full_name"],
-                rfc=data["rfc"],
-                legal_name=data["legal_name"],
-                form_key=data["form_key"],
-            )
+            person = operations.register_company(password=self.cleaned_data["password1"], **data)
         except operations.Refused:
             self.account_already_exists = True
             return super().try_save(request)
@@ -191,19 +187,19 @@ class SignupForm(PlainForm, account.SignupForm):
 
 
 class ConfirmEmailForm(CodeForm, account.ConfirmEmailVerificationCodeForm):
-    """The code that proves the address."""
+    """Ask for the code that proves the address."""
 
     words = {"code": ("Código", "Está en el correo que le enviamos.", "Escriba el código.")}
 
 
 class ResetPasswordForm(PlainForm, account.ResetPasswordForm):
-    """Ask for a code."""
+    """Ask for the address that a code for a new password is mailed to."""
 
     words = {"email": ("Correo", "El que usa para ingresar.", WRITE_EMAIL)}
 
 
 class ConfirmResetForm(CodeForm, account.ConfirmPasswordResetCodeForm):
-    """The code that allows a new password; one whose mail came back allows nothing (M16)."""
+    """Ask for the code that allows a new password; a code whose mail came back is refused (M16)."""
 
     words = {"code": ("Código", "Está en el correo que le enviamos.", "Escriba el código.")}
 
@@ -212,20 +208,20 @@ class ConfirmResetForm(CodeForm, account.ConfirmPasswordResetCodeForm):
         self.email = email
 
     def clean_code(self) -> str:
-        """Return the code, if its mail arrived."""
-        if operations.code_came_back(self.email):
+        """Return the typed code for a new password. Raises ValidationError if its mail bounced: others may know it."""
+        if operations.was_reset_code_returned(self.email):
             raise forms.ValidationError(CODE_CAME_BACK)
         return str(super().clean_code())
 
 
 class NewPasswordForm(PlainForm, OnePasswordMixin, account.ResetPasswordKeyForm):
-    """A new password after the code."""
+    """Ask for a new password after the code."""
 
     words = {"password1": ("Contraseña nueva", CHOOSING_HELP, CHOOSE_PASSWORD)}
 
 
 class ChangePasswordForm(PlainForm, OnePasswordMixin, account.ChangePasswordForm):
-    """A new password after the old one."""
+    """Ask for the old password and a new one."""
 
     words = {
         "oldpassword": ("Contraseña actual", "", "Escriba su contraseña actual."),
@@ -234,13 +230,13 @@ class ChangePasswordForm(PlainForm, OnePasswordMixin, account.ChangePasswordForm
 
 
 class ReauthenticateForm(PlainForm, account.ReauthenticateForm):
-    """The password again, before something delicate."""
+    """Ask for the password again before a delicate act."""
 
     words = {"password": ("Contraseña", "", WRITE_PASSWORD)}
 
 
 class FactorCodeForm(CodeForm):
-    """A code of the second factor; where no key reads the factor any more, the way out is said."""
+    """Ask for a code of the second factor; if no key can decrypt the factor, say what to do."""
 
     words = {
         "code": (
@@ -252,7 +248,10 @@ class FactorCodeForm(CodeForm):
     user: User
 
     def clean_code(self) -> str:
-        """Return the code, if one of the person's factors takes it."""
+        """Return the code of the second factor, if one of the person's factors accepts it.
+
+        Otherwise raises ValidationError. If one of the factors cannot be decrypted, the error says what to do.
+        """
         try:
             return str(super().clean_code())  # type: ignore[misc]  # of allauth's form
         except forms.ValidationError as wrong:
@@ -263,15 +262,15 @@ class FactorCodeForm(CodeForm):
 
 
 class FactorForm(FactorCodeForm, mfa.AuthenticateForm):
-    """The second step of signing in."""
+    """Ask for the second factor while signing in."""
 
 
 class FactorAgainForm(FactorCodeForm, mfa.ReauthenticateForm):
-    """The second factor again."""
+    """Ask for the second factor again."""
 
 
 class ActivateFactorForm(CodeForm, totp.ActivateTOTPForm):
-    """The first code of a new authenticator app."""
+    """Ask for the first code of a new authenticator app."""
 
     words = {
         "code": (
@@ -283,28 +282,12 @@ class ActivateFactorForm(CodeForm, totp.ActivateTOTPForm):
 
 
 class DeactivateFactorForm(PlainForm, totp.DeactivateTOTPForm):
-    """Nothing to type."""
+    """Ask for nothing: the button confirms."""
 
 
-class NameForm(PlainForm):
-    """The own name, the one thing a person changes in the profile."""
+class AcceptForm(NameForm):
+    """Ask an invited person for a name and a password."""
 
-    full_name = forms.CharField(
-        max_length=150,
-        error_messages={"max_length": "Escriba su nombre en 150 caracteres o menos."},
-        widget=forms.TextInput(attrs={"autocomplete": "name"}),
-    )
-    words = {"full_name": ("Nombre completo", "", WRITE_NAME)}
-
-
-class AcceptForm(PlainForm):
-    """What an invited person chooses."""
-
-    full_name = forms.CharField(
-        max_length=150,
-        error_messages={"max_length": "Escriba su nombre en 150 caracteres o menos."},
-        widget=forms.TextInput(attrs={"autocomplete": "name"}),
-    )
     password = forms.CharField(strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}))
     words = {
         "full_name": ("Su nombre completo", "", WRITE_NAME),
@@ -316,9 +299,9 @@ class AcceptForm(PlainForm):
         self.email = email
 
     def clean(self) -> dict[str, Any]:
-        """The password is measured against the person it is for."""
+        """Check the password that an invited person chose, also against the person's name and mail."""
         data = super().clean() or {}
         if "password" in data:
             person = User(email=self.email, full_name=data.get("full_name", ""))
-            _measure_password(self, "password", person)
+            _check_password(self, "password", person)
         return data

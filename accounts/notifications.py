@@ -1,6 +1,6 @@
-"""Mails about accounts, one function and one template per verb; rendered in the operation's transaction.
+"""Send the mails about accounts, rendered in the transaction of the operation: one function and one template each.
 
-A link or a code is a secret: its mail's text is wiped once it is sent.
+A link or a code is a secret, so the text of its mail is wiped once it is sent.
 """
 
 from django.conf import settings
@@ -11,91 +11,74 @@ from factureya.core.mail import outbox, own_links
 from factureya.core.models import Event
 
 
-def company_verified(customer: Customer, event: Event) -> None:
-    """Tell the company's people that staff verified it."""
-    for person in _people(customer):
-        _send("accounts/company_verified", event, person, customer=customer)
+def tell_company_decided(verdict: str, customer: Customer, event: Event) -> None:
+    """Tell a company's active people by mail that staff verified or refused the company (`verdict`)."""
+    contacts = customer.contacts.select_related("user").filter(user__is_active=True)
+    for contact in contacts.order_by("pk"):
+        _send_mail(f"accounts/company_{verdict}", event, contact.user, customer=customer)
 
 
-def company_refused(customer: Customer, event: Event) -> None:
-    """Tell the person who signed up that the company was not accepted, and why."""
-    for person in _people(customer):
-        _send("accounts/company_refused", event, person, customer=customer)
-
-
-def company_joined(people: list[User], customer: Customer, event: Event) -> None:
-    """Tell the people who moved which company they belong to now, and its representatives who came."""
+def tell_company_joined(people: list[User], customer: Customer, event: Event) -> None:
+    """Mail `people` that they moved to this company. Mail its representatives with powers that `people` came."""
     for person in people:
-        _send("accounts/company_joined", event, person, customer=customer)
-    held = Representative.objects.filter(customer=customer, user__is_active=True).in_force()
-    for representative in User.objects.filter(pk__in=held.values("user")).order_by("pk"):
-        _send("accounts/people_joined", event, representative, customer=customer, people=people)
+        _send_mail("accounts/company_joined", event, person, customer=customer)
+    powers = Representative.objects.filter(customer=customer, user__is_active=True).in_force()
+    for representative in User.objects.filter(pk__in=powers.values("user")).order_by("pk"):
+        _send_mail("accounts/people_joined", event, representative, customer=customer, people=people)
 
 
-def invited(invitation: Invitation, event: Event, *, token: str, has_account: bool) -> None:
-    """Send the single-use link; who has an account already is told so instead, and nobody else learns it."""
+def send_invitation(invitation: Invitation, event: Event, *, token: str, has_account: bool) -> None:
+    """Mail the invited person the single-use link with which the account is made.
+
+    If the address has an account already, the mail says so and has no such link. The inviter does not learn of it.
+    """
     if has_account:
-        kind, url = "accounts/invited_with_account", url_of("account_login")
+        kind, url = "accounts/invited_with_account", make_page_url("account_login")
     else:
         kind = "accounts/invited_staff" if invitation.office else "accounts/invited"
-        url = own_links.url(own_links.INVITATION, token)
+        url = own_links.make_url(own_links.INVITATION, token)
     context = {"invitation": invitation, "url": url}
     outbox.enqueue(
-        kind,
-        key=f"{event.hash}:invited",
-        to=invitation.email,
-        about=invitation.chain,
-        context=context,
-        is_secret=True,
+        kind, key=f"{event.hash}:invited", to=invitation.email, about=invitation.chain, context=context, is_secret=True
     )
 
 
-def invitation_undelivered(invitation: Invitation, event: Event) -> None:
-    """Tell who invited that the mail came back; when that account is closed, those who may invite instead."""
+def tell_invitation_undelivered(invitation: Invitation, event: Event) -> None:
+    """Tell the person who sent an invitation that its mail was not delivered.
+
+    If that person's account is closed, the company's representatives are told, or all superusers for an office.
+    """
     inviter = invitation.invited_by
     if inviter.is_active:
         people = [inviter]
-    elif invitation.customer is None:
+    elif invitation.customer is None:  # it was to an office of staff
         people = list(User.objects.filter(is_superuser=True, is_active=True).order_by("pk"))
     else:
-        held = invitation.customer.contacts.filter(role=Contact.Role.REPRESENTATIVE, user__is_active=True)
-        people = [contact.user for contact in held.select_related("user")]
+        representatives = invitation.customer.contacts.filter(role=Contact.Role.REPRESENTATIVE, user__is_active=True)
+        people = [contact.user for contact in representatives.select_related("user")]
     page = "accounts:people" if invitation.customer_id else "admin:accounts_user_changelist"
     for person in people:
-        _send(
-            "accounts/invitation_undelivered",
-            event,
-            person,
-            invitation=invitation,
-            page_url=url_of(page),
+        _send_mail(
+            "accounts/invitation_undelivered", event, person, invitation=invitation, page_url=make_page_url(page)
         )
 
 
-def factor_reset_requested(reset: FactorReset, event: Event) -> None:
-    """Tell the person that somebody asked to take the second factor away."""
-    _send("accounts/factor_reset_requested", event, reset.user, reset=reset)
+def tell_factor_reset(step: str, reset: FactorReset, event: Event) -> None:
+    """Tell the person that the removal of the second factor was `requested`, or is `done` and the sessions ended."""
+    _send_mail(f"accounts/factor_reset_{step}", event, reset.user, reset=reset)
 
 
-def factor_reset_done(reset: FactorReset, event: Event) -> None:
-    """Tell the person that the second factor was taken away and sessions ended."""
-    _send("accounts/factor_reset_done", event, reset.user, reset=reset)
-
-
-def url_of(name: str, *args: str) -> str:
-    """The absolute address of a page, without a request."""
+def make_page_url(name: str, *args: str) -> str:
+    """Return the absolute address of a page, without a request."""
     return f"{settings.SITE_URL}{reverse(name, args=args)}"
 
 
-def _people(customer: Customer) -> list[User]:
-    contacts = customer.contacts.select_related("user").filter(user__is_active=True)
-    return [contact.user for contact in contacts.order_by("pk")]
-
-
-def _send(kind: str, event: Event, person: User, **context: object) -> None:
+def _send_mail(kind: str, event: Event, person: User, **context: object) -> None:
+    """Queue the mail with the template `kind` to this person. Its key stops a second one about the event."""
     outbox.enqueue(
         kind,
         key=f"{event.hash}:{person.pk}",
         to=person.email,
         about=event.chain,
-        context={"person": person, "url": url_of("accounts:home"), **context},
+        context={"person": person, "url": make_page_url("accounts:home"), **context},
     )

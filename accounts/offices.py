@@ -1,8 +1,7 @@
-"""What each office may do in the admin, in one place; Django's groups only show it.
+"""Say what each office (cargo) may do in the admin, in one place; Django's groups only show it.
 
-Permissions are asked of the offices in force at that moment (`accounts.sign_in.backends`), never of the groups: an
-office that ended a minute ago gives nothing, whether or not anything ran since. Names are texts,
-so accounts imports no other app.
+Permissions follow the offices in force at that moment (`accounts.sign_in.backends`) and never the groups, so an office
+that ended a minute ago gives nothing. Permissions are named by texts, so that accounts imports no other app.
 """
 
 from collections.abc import Iterable
@@ -12,11 +11,7 @@ from django.contrib.auth.models import Group
 from accounts.models import CONTROL_OFFICES, DESK_OFFICES, Office, RoleAssignment, User
 
 _QUEUE = frozenset({"tickets.view_ticket", "tickets.change_ticket", "tickets.add_ticket"})
-_DESK = _QUEUE | {
-    "accounts.view_customer",
-    "accounts.view_customertoverify",
-    "accounts.change_customertoverify",
-}
+_DESK = _QUEUE | {"accounts.view_customer", "accounts.view_customertoverify", "accounts.change_customertoverify"}
 _SUPERVISION = frozenset(
     {
         "core.view_outboxmessage",
@@ -41,20 +36,21 @@ PERMISSIONS: dict[str, frozenset[str]] = {
 }
 
 
-def permissions_of(offices: Iterable[str]) -> set[str]:
-    """The permissions ("app.codename") that these offices give together."""
+def list_permissions(offices: Iterable[str]) -> set[str]:
+    """Return the permissions ("app.codename") that these offices give together."""
     return set().union(*(PERMISSIONS[office] for office in offices))
 
 
-def sync(user: User) -> None:
-    """Let `is_staff` and the groups follow the offices that have not ended; called by the granting operations."""
+def sync_groups(user: User) -> None:
+    """Update a person's `is_staff` and Django groups after a change of offices (cargos); those not ended count."""
     open_or_future = RoleAssignment.objects.filter(user=user).not_ended()
     offices = set(open_or_future.values_list("office", flat=True))
     user.is_staff = user.is_superuser or bool(offices & (DESK_OFFICES | CONTROL_OFFICES))
     user.save(update_fields=["is_staff"])
-    user.groups.set([_group(office) for office in sorted(offices)])
-    user.__dict__.pop("assignments", None)
+    user.groups.set([_get_group(office) for office in sorted(offices)])
+    user.__dict__.pop("assignments", None)  # a cached property; the next use reads the database again
 
 
-def _group(office: str) -> Group:
+def _get_group(office: str) -> Group:
+    """Return the group of this office, and make it if it does not exist."""
     return Group.objects.get_or_create(name=Office(office).label)[0]

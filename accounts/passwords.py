@@ -1,5 +1,6 @@
-"""What Django's validators say of a new password, in our words."""
+"""Hash passwords, and tell what Django's validators find wrong with a new one, in our words."""
 
+from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 
@@ -12,8 +13,16 @@ WORDS = {
 }
 
 
-def check(password: str, user: User) -> None:
-    """Raise ValidationError with each thing that is wrong with this new password of this person."""
+class LeanArgon2PasswordHasher(Argon2PasswordHasher):
+    """Use Argon2id with OWASP's minimum of memory (19 MiB), so that many sign-ins at once fit a small machine."""
+
+    memory_cost = 19_456
+    time_cost = 2
+    parallelism = 1
+
+
+def check_password(password: str, user: User) -> None:
+    """Raise ValidationError with each fault of this person's new password, in our Spanish words (WORDS)."""
     try:
         validate_password(password, user)
     except ValidationError as problem:

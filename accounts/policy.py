@@ -1,4 +1,4 @@
-"""Who may do what to accounts, asked on objects in hand."""
+"""Decide who may do what to accounts, on the objects given."""
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
@@ -6,17 +6,20 @@ from accounts.models import Contact, Customer, Office, Representative, User
 
 
 def may_verify(user: User) -> bool:
-    """Whether the person checks companies that signed up: our own agents and supervisors."""
+    """Return True if the person checks companies that signed up: our own agents and supervisors."""
     return user.holds(Office.AGENT, Office.SUPERVISOR)
 
 
 def may_see_customers(user: User) -> bool:
-    """Whether the person sees the list of companies: who verifies, and superusers; no third party (M3)."""
+    """Return True if the person sees the list of companies: whoever verifies, and superusers; no third party (M3)."""
     return may_verify(user) or (user.is_active and user.is_superuser)
 
 
 def may_manage_people(user: User, customer: Customer) -> bool:
-    """Whether the person invites and limits people of this verified company: its representative, with powers today."""
+    """Return True if the person may invite people to this company and limit what they see.
+
+    Only a representative with powers today may, and only once the company is verified; staff may not.
+    """
     membership = user.membership
     return (
         user.is_active
@@ -29,13 +32,13 @@ def may_manage_people(user: User, customer: Customer) -> bool:
     )
 
 
-def with_powers(contacts: QuerySet[Contact]) -> QuerySet[Contact]:
-    """Read the powers in force of every contact of a list in the same statement (`Contact.power_today`)."""
-    held = Representative.objects.filter(user=OuterRef("user"), customer=OuterRef("customer"))
-    kinds = held.in_force().order_by("pk").values("power_kind")[:1]
-    return contacts.annotate(power_listed=Subquery(kinds))
+def add_powers(contacts: QuerySet[Contact]) -> QuerySet[Contact]:
+    """Return the contacts, each with the kind of its powers today, so that a list needs no query for each contact."""
+    powers = Representative.objects.filter(user=OuterRef("user"), customer=OuterRef("customer"))
+    kinds = powers.in_force().order_by("pk").values("power_kind")[:1]
+    return contacts.annotate(power_listed=Subquery(kinds))  # which `Contact.power_today` reads
 
 
 def may_decide_factor_reset(user: User) -> bool:
-    """Whether the person may be the second one of a factor reset: a superuser or the security officer."""
+    """Return True if the person may be the second one of a factor reset: a superuser or the security officer."""
     return user.is_active and (user.is_superuser or user.holds(Office.SECURITY_OFFICER))

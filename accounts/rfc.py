@@ -1,4 +1,4 @@
-"""The RFC as people type it: cleaned, told apart and refused in words (python-stdnum knows its form)."""
+"""Clean and check an RFC as people type it; python-stdnum knows its form."""
 
 from dataclasses import dataclass
 
@@ -9,24 +9,27 @@ GENERIC = {"XAXX010101000": "público en general", "XEXX010101000": "residentes 
 
 
 class BadRFC(ValueError):
-    """The RFC cannot be a taxpayer's; the text says what to do."""
+    """Say that the RFC cannot be a taxpayer's; the text says what to do."""
 
 
 @dataclass(frozen=True)
 class RFC:
-    """A usable RFC. `check_failed`: its check digit is wrong, as some that the SAT gave out are; staff looks at it."""
+    """Hold a usable RFC; `check_failed` is True if its check digit is wrong, as in some that the SAT issued."""
 
     value: str
     check_failed: bool
 
     @property
     def is_company(self) -> bool:
-        """Persona moral (12 characters) rather than persona física (13)."""
+        """Return True for a persona moral (12 characters), False for a persona física (13)."""
         return len(self.value) == 12
 
 
-def parse(text: str) -> RFC:
-    """Clean (upper case, no spaces, hyphens or dots) and check an RFC. Raises BadRFC with its own text per reason."""
+def parse_rfc(text: str) -> RFC:
+    """Return the taxpayer's RFC that a person typed, without spaces, hyphens and dots, in upper case.
+
+    Raises BadRFC with what to do, in Spanish. A wrong check digit is only noted, because the SAT issued such RFCs.
+    """
     value = stdnum_rfc.compact(text).replace(".", "")
     if value in GENERIC:
         raise BadRFC(f"{value} es el RFC genérico para {GENERIC[value]}; escriba el de su empresa o el suyo.")
@@ -46,6 +49,7 @@ def parse(text: str) -> RFC:
 
 
 def _check_digit_matches(value: str) -> bool:
+    """Return True if the last character of the RFC is the check digit that the others give."""
     try:
         stdnum_rfc.validate(value, validate_check_digits=True)
     except ValidationError:

@@ -1,7 +1,7 @@
-"""/cuenta/: sign-up, login, second factor, profile, people of my company.
+"""Route /cuenta/: sign-up, login, second factor, profile, people of my company.
 
 allauth's views keep the names that it reverses, and only those listed here exist: no page changes an address, sets a
-first password, manages a telephone or a passkey, and nothing is confirmed by a link (traps.md, side doors).
+first password, manages a telephone or a passkey, and no link confirms anything (traps.md, side doors).
 """
 
 from allauth.account import views as account
@@ -18,16 +18,8 @@ ours = [
     path("", views.Home.as_view(), name="home"),
     path("personas/", views.People.as_view(), name="people"),
     path("personas/limitar/", views.LimitPerson.as_view(), name="limit_person"),
-    path(
-        "personas/invitaciones/reenviar/",
-        views.ChangeInvitation.as_view(verb="resend"),
-        name="resend_invitation",
-    ),
-    path(
-        "personas/invitaciones/cancelar/",
-        views.ChangeInvitation.as_view(verb="cancel"),
-        name="cancel_invitation",
-    ),
+    path("personas/invitaciones/reenviar/", views.ChangeInvitation.as_view(verb="resend"), name="resend_invitation"),
+    path("personas/invitaciones/cancelar/", views.ChangeInvitation.as_view(verb="cancel"), name="cancel_invitation"),
     path("invitacion/<str:token>/", views.AcceptInvitation.as_view(), name="accept_invitation"),
     path(f"{FACTOR}activar/qr.svg", entrance.totp_qr, name="totp_qr"),
 ]
@@ -47,25 +39,13 @@ urlpatterns = [
         entrance.ConfirmResetView.as_view(),
         name="account_confirm_password_reset_code",
     ),
-    path(
-        "contrasena/restablecer/nueva/",
-        entrance.CompleteResetView.as_view(),
-        name="account_complete_password_reset",
-    ),
+    path("contrasena/restablecer/nueva/", entrance.CompleteResetView.as_view(), name="account_complete_password_reset"),
     path(FACTOR, mfa.index, name="mfa_index"),
     path(f"{FACTOR}ingresar/", mfa.authenticate, name="mfa_authenticate"),
     path(f"{FACTOR}confirmar/", mfa.reauthenticate, name="mfa_reauthenticate"),
     path(f"{FACTOR}activar/", entrance.ActivateFactorView.as_view(), name="mfa_activate_totp"),
     path(f"{FACTOR}desactivar/", totp.deactivate_totp, name="mfa_deactivate_totp"),
     path(f"{FACTOR}codigos/", entrance.ViewCodesView.as_view(), name="mfa_view_recovery_codes"),
-    path(
-        f"{FACTOR}codigos/nuevos/",
-        entrance.GenerateCodesView.as_view(),
-        name="mfa_generate_recovery_codes",
-    ),
-    path(
-        f"{FACTOR}codigos/descargar/",
-        entrance.DownloadCodesView.as_view(),
-        name="mfa_download_recovery_codes",
-    ),
+    path(f"{FACTOR}codigos/nuevos/", entrance.GenerateCodesView.as_view(), name="mfa_generate_recovery_codes"),
+    path(f"{FACTOR}codigos/descargar/", entrance.DownloadCodesView.as_view(), name="mfa_download_recovery_codes"),
 ]

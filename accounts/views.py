@@ -1,4 +1,4 @@
-"""Our own pages of /cuenta/: the profile, the people of my company, and an invitation's link."""
+"""Show our own pages of /cuenta/: the profile, the people of my company, and the link of an invitation."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,29 +21,29 @@ from django.views.generic import FormView, TemplateView
 from accounts import operations, policy
 from accounts.forms import AcceptForm, NameForm
 from accounts.models import Contact, Customer, Invitation
-from accounts.web import returning
+from accounts.web import form_memory
+from accounts.web.mixins import get_person
 
 
 class Home(LoginRequiredMixin, FormView):
-    """The profile: the name may change; the mail and the company's registered data may not."""
+    """Show the profile: the name can be changed, the mail and the company's registered data cannot."""
 
     template_name = "accounts/home.html"
     form_class = NameForm
     success_url = reverse_lazy("accounts:home")
 
     def get_initial(self) -> dict[str, Any]:
-        """The name as it is."""
-        return {"full_name": self.request.user.full_name}
+        return {"full_name": get_person(self.request).full_name}
 
     def form_valid(self, form: NameForm) -> HttpResponse:
-        """Rename, and say so."""
-        operations.rename(full_name=form.cleaned_data["full_name"], actor=self.request.user)
+        """Store the name that the person changed on the profile page."""
+        operations.rename(full_name=form.cleaned_data["full_name"], actor=get_person(self.request))
         messages.success(self.request, "Guardamos su nombre.")
         return super().form_valid(form)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """The company, what the person may do in it, and whether a second factor is on."""
-        user = self.request.user
+        """Add to the profile page: the company, whether this person may invite others, and has a second factor."""
+        user = get_person(self.request)
         membership = user.membership
         factor = Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).exists()
         return super().get_context_data(
@@ -56,36 +56,40 @@ class Home(LoginRequiredMixin, FormView):
 
 
 class RepresentativeMixin:
-    """Only who has powers in force of a verified company; who reads alone once its service ended."""
+    """Admit only a person with powers in force of a verified company; once its service ended, only to read."""
 
     request: HttpRequest
     customer: Customer
     http_method_names: Sequence[str]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Strangers to login, everybody else 403."""
+        """Admit a representative to the pages about the people of a company (`may_manage_people`).
+
+        A person without a session goes to the login, everybody else gets 403. A suspended company gets 403 for a POST.
+        """
         if not request.user.is_authenticated:
-            is_page = "get" in self.http_method_names
-            return returning.ask_login(request, request.get_full_path() if is_page else reverse("accounts:people"))
-        membership = request.user.membership
-        if membership is None or not policy.may_manage_people(request.user, membership.customer):
+            is_page = "get" in self.http_method_names  # else the login leads back to the list of people
+            return form_memory.ask_login(request, request.get_full_path() if is_page else reverse("accounts:people"))
+        person = get_person(request)
+        membership = person.membership
+        if membership is None or not policy.may_manage_people(person, membership.customer):
             raise PermissionDenied
         self.customer = membership.customer
         if request.method == "POST" and self.customer.is_suspended:
             context = {"customer": self.customer}
             return render(request, "accounts/suspended.html", context, status=403)
-        return super().dispatch(request, *args, **kwargs)  # type: ignore[misc, no-any-return]
+        return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
 
 
 class People(RepresentativeMixin, TemplateView):
-    """Who belongs to my company and who is invited; access is given and taken by a formal request (M7)."""
+    """Show who belongs to my company and who is invited; a formal request gives and takes access (M7)."""
 
     template_name = "accounts/people.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """People and pending invitations, two queries."""
+        """Add to the page of my company's people its active contacts and its pending invitations."""
         people = self.customer.contacts.select_related("user")
-        contacts = policy.with_powers(people).order_by("-role", "user__full_name")
+        contacts = policy.add_powers(people).order_by("-role", "user__full_name")
         pending = self.customer.invitations.filter(accepted_at__isnull=True, cancelled_at__isnull=True)
         return super().get_context_data(
             contacts=contacts.filter(user__is_active=True)[:200],
@@ -96,36 +100,36 @@ class People(RepresentativeMixin, TemplateView):
 
 
 class LimitPerson(RepresentativeMixin, View):
-    """POST: a contact of my company sees all its tickets, or only his own. Named by his mail, not by a key."""
+    """Let a contact of my company see all its tickets or only own ones (POST); the mail names the contact."""
 
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Limit or free, and say which."""
-        contact = get_object_or_404(Contact, customer=self.customer, user__email=posted_address(request, "person"))
-        limit = request.POST.get("own_tickets_only") == "1"
+        """Let a contact of my company see all its tickets or only own ones, as the representative chose."""
+        contact = get_object_or_404(Contact, customer=self.customer, user__email=read_posted_address(request, "person"))
+        own_tickets_only = request.POST.get("own_tickets_only") == "1"
         try:
-            operations.limit_contact(contact.pk, own_tickets_only=limit, actor=request.user)
+            operations.limit_contact(contact.pk, own_tickets_only=own_tickets_only, actor=get_person(request))
         except operations.Refused as refusal:
             messages.error(request, str(refusal))
         else:
-            what = "solo sus tickets" if limit else "los tickets de toda la empresa"
-            messages.success(request, f"{contact.user.get_full_name()} ve {what}.")
+            seen_tickets = "solo sus tickets" if own_tickets_only else "los tickets de toda la empresa"
+            messages.success(request, f"{contact.user.get_full_name()} ve {seen_tickets}.")
         return redirect("accounts:people")
 
 
 class ChangeInvitation(RepresentativeMixin, View):
-    """POST: send a pending invitation of my company again, or cancel it."""
+    """Send a pending invitation of my company again, or cancel it (POST)."""
 
     http_method_names = ["post"]
     verb = ""
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """The latest pending invitation to that mail."""
+        """Send the pending invitation to the posted address again, or cancel it, as `verb` says."""
         invitation = get_object_or_404(
             Invitation,
             customer=self.customer,
-            email=posted_address(request, "email"),
+            email=read_posted_address(request, "email"),
             accepted_at__isnull=True,
             cancelled_at__isnull=True,
         )
@@ -133,27 +137,27 @@ class ChangeInvitation(RepresentativeMixin, View):
             limited = ratelimit.consume_or_429(request, action="invite")
             if limited is not None:
                 return limited
-            operation, done = operations.resend_invitation, "Enviamos un enlace nuevo a"
+            operation, done_text = operations.resend_invitation, "Enviamos un enlace nuevo a"
         else:
-            operation, done = operations.cancel_invitation, "Cancelamos la invitación a"
+            operation, done_text = operations.cancel_invitation, "Cancelamos la invitación a"
         try:
-            operation(invitation.pk, actor=request.user)
+            operation(invitation.pk, actor=get_person(request))
         except operations.Refused as refusal:  # used or cancelled a moment ago
             messages.error(request, str(refusal))
         else:
-            messages.success(request, f"{done} {invitation.email}.")
+            messages.success(request, f"{done_text} {invitation.email}.")
         return redirect("accounts:people")
 
 
 @method_decorator([never_cache, sensitive_post_parameters("password")], name="dispatch")
 class AcceptInvitation(FormView):
-    """The link of an invitation: GET shows, POST makes the account and signs in. An unusable link explains itself."""
+    """Show an invitation (GET), and make the account and sign in (POST); an unusable link says why."""
 
     template_name = "accounts/invitation.html"
     form_class = AcceptForm
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """The link is checked at every use."""
+        """Show the page of a mailed invitation. If it is void or somebody is signed in, another page says so."""
         if limited := ratelimit.consume_or_429(request, action="accept_invitation"):
             return limited
         try:
@@ -165,15 +169,13 @@ class AcceptInvitation(FormView):
         return super().dispatch(request, *args, **kwargs)
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        """The password is measured against the invited address."""
         return {**super().get_form_kwargs(), "email": self.invitation.email}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Who invites to what."""
         return super().get_context_data(invitation=self.invitation, **kwargs)
 
     def form_valid(self, form: AcceptForm) -> HttpResponse:
-        """Make the account and sign in through allauth's stages."""
+        """Make the account of the invited person, and sign the person in."""
         try:
             person = operations.accept_invitation(self.kwargs["token"], **form.cleaned_data)
         except operations.Refused as refusal:
@@ -183,6 +185,6 @@ class AcceptInvitation(FormView):
         return perform_login(self.request, person, redirect_url=reverse("accounts:home"))
 
 
-def posted_address(request: HttpRequest, name: str) -> str:
-    """The mail address by which a form names a person, without what no column holds."""
+def read_posted_address(request: HttpRequest, name: str) -> str:
+    """Return the mail address by which a form names a person, without NUL characters."""
     return request.POST.get(name, "").replace("\0", "")

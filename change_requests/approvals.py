@@ -1,32 +1,23 @@
-"""The approvals a revision needs, who could give each, and the lawful set of people (M21, M24)."""
+"""The approvals a revision needs, who could give each, and whether enough people hold the offices (M21, M24)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from accounts.models import Office, RoleAssignment
-from change_requests.kinds import content
-from change_requests.models import (
-    ACCESS,
-    Decision,
-    DecisionSlot,
-    FormalRequest,
-    InformationAsset,
-)
+from change_requests.models import ACCESS, Decision, DecisionSlot, FormalRequest, InformationAsset
+from factureya.core import clock
 
 Form = FormalRequest.Form
-OFFICE_OF = {
-    Decision.Office.OWNER: Office.INFORMATION_OWNER,
-    Decision.Office.SECURITY: Office.SECURITY_OFFICER,
-}
-Holders = dict[str, frozenset[int]]
+OFFICE_OF = {Decision.Office.OWNER: Office.INFORMATION_OWNER, Decision.Office.SECURITY: Office.SECURITY_OFFICER}
+_NEEDED_OFFICES = (Office.SUPERVISOR, Office.INFORMATION_OWNER, Office.SECURITY_OFFICER, Office.IMPLEMENTER)
 
 
 @dataclass(frozen=True)
-class Slot:
-    """An approval that the current revision needs: security's, or the owner's of some assets of one owner.
+class NeededApproval:
+    """An approval that the current revision needs: security's, or the owner's for the assets of one owner.
 
-    `decision` fills it, or is None while it waits for one of `deciders` (empty: nobody could).
+    `decision` is None while the approval waits for one of `deciders` (keys of users; empty when nobody could give it).
     """
 
     office: str
@@ -35,118 +26,122 @@ class Slot:
     decision: Decision | None = None
 
     @property
-    def is_filled(self) -> bool:
-        """Whether somebody approved it."""
-        return self.decision is not None and self.decision.is_approval
-
-    @property
     def label(self) -> str:
-        """«Propietario de la Información» or «Responsable de Seguridad Informática»."""
+        """Return «Propietario de la Información» or «Responsable de Seguridad Informática»."""
         return Decision.Office(self.office).label
 
 
-def slots_of(request: FormalRequest) -> list[Slot]:
-    """The slots of the current revision, the owners' first. At most four queries, whatever the request."""
-    filled, decided = _filled(request)
-    authors = request.revisions.values("author_id")
-    held = holders(Office.SECURITY_OFFICER, Office.INFORMATION_OWNER, but=authors)
-    checker = request.waiver.checker_id if request.waiver is not None else None
-    barred = decided | {request.requester_id, request.implementer_id, checker}
-    assets = assets_of(request)
-    owners = _owner_slots(assets, held[Office.INFORMATION_OWNER] - barred, filled)
-    own = {pk for asset in assets for pk in asset.decider_ids()}
-    officers = held[Office.SECURITY_OFFICER] - barred - own
-    decision = filled.get((Decision.Office.SECURITY, None))
-    return [*owners, Slot(Decision.Office.SECURITY, (), officers, decision)]
+def find_needed_approvals(request: FormalRequest) -> list[NeededApproval]:
+    """Return the approvals, given or open, that the request's current revision needs, in at most four queries.
 
-
-def assets_of(request: FormalRequest) -> list[InformationAsset]:
-    """The assets of the current revision that have an owner: none for access requests."""
-    if request.form == Form.ACCESS:
-        return []
-    codes = {item["asset"] for item in content.payload_of(request)["items"]}
-    return owned(codes)
-
-
-def owned(codes: Iterable[str]) -> list[InformationAsset]:
-    """The assets with these codes, without the one that nobody owns."""
-    return list(InformationAsset.objects.filter(code__in=set(codes) - {ACCESS}).select_related("owner", "alternate"))
-
-
-def holders(*offices: str, but: Any = ()) -> Holders:
-    """Who holds each office now, with an active account (one query); `but`: keys or a query of those left out."""
-    found: dict[str, set[int]] = {office: set() for office in offices}
-    held = RoleAssignment.objects.in_force().filter(office__in=offices, user__is_active=True)
-    held = held.exclude(user__in=but)
-    for office, pk in held.values_list("office", "user_id"):
-        found[office].add(pk)
-    return {office: frozenset(pks) for office, pks in found.items()}
-
-
-def missing_office(codes: Iterable[str], *, authors: frozenset[int] = frozenset()) -> str:
-    """The office for which nobody is left when everybody else has a place; empty when a lawful set exists (M21, M24).
-
-    Distinct people are needed: the owners of the assets, a security officer who owns none of them, and an implementer
-    who is none of these and no developer; a supervisor verifies. `authors` wrote the content: they have no place.
+    The owners' come first, then that of security. Whoever asked, wrote, implements, checks the waiver or decided
+    already gives none; an owner of a changed asset does not decide as security.
     """
-    held = holders(*_NEEDED, Office.DEVELOPER)
-    if not held[Office.SUPERVISOR]:
+    decisions, past_deciders = _find_decisions(request)
+    authors = request.revisions.values("author_id")
+    holders = find_holders(Office.SECURITY_OFFICER, Office.INFORMATION_OWNER, without=authors)
+    checker = request.waiver.checker_id if request.waiver is not None else None
+    barred = past_deciders | {request.requester_id, request.implementer_id, checker}
+    assets = _find_assets_of(request)
+    owners = {pk for asset in assets for pk in find_asset_deciders(asset)}
+    officers = holders[Office.SECURITY_OFFICER] - barred - owners
+    security_decision = decisions.get((Decision.Office.SECURITY, None))  # it decides without an asset
+    return [
+        *_group_by_owner(assets, holders[Office.INFORMATION_OWNER] - barred, decisions),
+        NeededApproval(Decision.Office.SECURITY, (), officers, security_decision),
+    ]
+
+
+def find_asset_deciders(asset: InformationAsset) -> set[int]:
+    """Return the keys of the people who may decide about the asset now: its owner, and the alternate on his dates."""
+    start, end = asset.alternate_from, asset.alternate_until
+    is_delegated = start is not None and end is not None and start <= clock.now() < end
+    return {pk for pk in (asset.owner_id, asset.alternate_id if is_delegated else None) if pk is not None}
+
+
+def select_open(approvals: list[NeededApproval]) -> list[NeededApproval]:
+    """Return the approvals that nobody has decided about."""
+    return [approval for approval in approvals if approval.decision is None]
+
+
+def find_holders(*offices: str, without: Any = ()) -> dict[str, frozenset[int]]:
+    """Return, for each office, the keys of the active people who hold it now.
+
+    The people in `without`, given as keys or as a query of keys, are left out.
+    """
+    holders: dict[str, set[int]] = {office: set() for office in offices}
+    assignments = RoleAssignment.objects.in_force().filter(office__in=offices, user__is_active=True)
+    for office, pk in assignments.exclude(user__in=without).values_list("office", "user_id"):
+        holders[office].add(pk)
+    return {office: frozenset(pks) for office, pks in holders.items()}
+
+
+def find_missing_office(codes: Iterable[str], *, authors: frozenset[int] = frozenset()) -> str:
+    """Return the label of the office that lacks a person for a request; empty when every office has one.
+
+    `codes` are those of the assets asked for. Different people must decide and implement: an owner for each asset, a
+    security officer who owns none of them, and an implementer who is none of these and no developer; a supervisor
+    verifies. `authors` (keys of users) wrote the content and take no part (M21, M24).
+    """
+    holders = find_holders(*_NEEDED_OFFICES, Office.DEVELOPER)
+    if not holders[Office.SUPERVISOR]:
         return Office.SUPERVISOR.label
-    assets = owned(codes)
-    able = held[Office.INFORMATION_OWNER] - authors
-    for asset in assets:
-        if not asset.decider_ids() & able:
+    assets = _load_assets(codes)
+    deciders = [find_asset_deciders(asset) for asset in assets]
+    owners = [pks & (holders[Office.INFORMATION_OWNER] - authors) for pks in deciders]
+    for asset, able_owners in zip(assets, owners, strict=True):
+        if not able_owners:
             return f"{Office.INFORMATION_OWNER.label} ({asset.name})"
-    owners = {pk for asset in assets for pk in asset.decider_ids()}
-    officers = held[Office.SECURITY_OFFICER] - authors - owners
+    officers = (holders[Office.SECURITY_OFFICER] - authors).difference(*deciders)
     if not officers:
         return Office.SECURITY_OFFICER.label
-    implementers = held[Office.IMPLEMENTER] - held[Office.DEVELOPER] - authors
-    if not _distinct([*(asset.decider_ids() & able for asset in assets)], officers, implementers):
-        return Office.IMPLEMENTER.label
-    return ""
+    implementers = holders[Office.IMPLEMENTER] - holders[Office.DEVELOPER] - authors
+    return "" if _has_different_people(owners, officers, implementers) else Office.IMPLEMENTER.label
 
 
-_NEEDED = (
-    Office.SUPERVISOR,
-    Office.INFORMATION_OWNER,
-    Office.SECURITY_OFFICER,
-    Office.IMPLEMENTER,
-)
-
-
-def _distinct(owners: list[set[int] | frozenset[int]], officers: frozenset[int], implementers: frozenset[int]) -> bool:
-    """Whether some implementer leaves an owner for each asset and an officer. Owners and officers are apart already."""
+def _has_different_people(owners: Iterable[set[int]], officers: frozenset[int], implementers: frozenset[int]) -> bool:
+    """Return True if somebody can implement while others decide: an owner for each asset, and a security officer."""
     return any(
         officers - {implementer} and all(deciders - {implementer} for deciders in owners)
         for implementer in implementers
     )
 
 
-def _filled(request: FormalRequest) -> tuple[dict[tuple[str, int | None], Decision], set[int]]:
-    """The decision in each slot that was not voided, and everybody who decided this revision."""
-    rows = DecisionSlot.objects.filter(request=request, revision_no=request.revision_no)
-    filled, decided = {}, set()
-    for row in rows.select_related("decision__decider", "decision__assignment"):
-        decided.add(row.decision.decider_id)
-        if row.voided_at is None:
-            filled[row.office, row.asset_id] = row.decision
-    return filled, decided
+def _load_assets(codes: Iterable[str]) -> list[InformationAsset]:
+    """Return the assets with these codes, except the access of people, which nobody owns."""
+    return list(InformationAsset.objects.filter(code__in=set(codes) - {ACCESS}).select_related("owner", "alternate"))
 
 
-def _owner_slots(
-    assets: list[InformationAsset],
-    owners: frozenset[int],
-    filled: dict[tuple[str, int | None], Decision],
-) -> list[Slot]:
-    """One slot for the assets that the same people own and the same decision fills."""
-    groups: dict[tuple[frozenset[int], int | None], list[InformationAsset]] = {}
-    decisions: dict[int | None, Decision | None] = {None: None}
+def _find_assets_of(request: FormalRequest) -> list[InformationAsset]:
+    """Return the assets that the request's current revision changes and whose owners decide; none for an access."""
+    if request.form == Form.ACCESS:
+        return []
+    return _load_assets(item["asset"] for item in request.read_payload()["items"])
+
+
+def _find_decisions(request: FormalRequest) -> tuple[dict[tuple[str, int | None], Decision], set[int]]:
+    """Return the current revision's valid decisions by office and asset, and the keys of all deciders, even if void."""
+    slots = DecisionSlot.objects.filter(request=request, revision_no=request.revision_no)
+    decisions, deciders = {}, set()
+    for slot in slots.select_related("decision__decider", "decision__assignment"):
+        deciders.add(slot.decision.decider_id)
+        if slot.voided_at is None:
+            decisions[slot.office, slot.asset_id] = slot.decision
+    return decisions, deciders
+
+
+def _group_by_owner(
+    assets: list[InformationAsset], owners: frozenset[int], decisions: dict[tuple[str, int | None], Decision]
+) -> list[NeededApproval]:
+    """Return the owners' approvals for these assets; assets that one person can decide at once share an approval.
+
+    That is so if the same people (of `owners`) may decide about them, and the same decision, or none, was made.
+    """
+    groups: dict[tuple[frozenset[int], Decision | None], list[InformationAsset]] = {}
     for asset in assets:
-        decision = filled.get((Decision.Office.OWNER, asset.pk))
-        key = decision.pk if decision else None
-        decisions[key] = decision
-        groups.setdefault((frozenset(asset.decider_ids() & owners), key), []).append(asset)
+        decision = decisions.get((Decision.Office.OWNER, asset.pk))
+        groups.setdefault((frozenset(find_asset_deciders(asset) & owners), decision), []).append(asset)
     return [
-        Slot(Decision.Office.OWNER, tuple(group), deciders, decisions[key]) for (deciders, key), group in groups.items()
+        NeededApproval(Decision.Office.OWNER, tuple(group), deciders, decision)
+        for (deciders, decision), group in groups.items()
     ]

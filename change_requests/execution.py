@@ -1,4 +1,7 @@
-"""«Inside an execution»: it lets the approved values, and only them, through the guards of a verified company (M1)."""
+"""Mark that a request is being executed: only then do the guards let its approved values through (M1).
+
+The mark is a transaction-local setting on PostgreSQL, and a table of one row on SQLite.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,34 +9,44 @@ from contextlib import contextmanager
 from django.db import connection, transaction
 
 from change_requests.models import ExecutionContext, FormalRequest
-from change_requests.sql import mark_execution
+
+SETTING = "factureya.execution"
 
 
 @contextmanager
 def executing(request: FormalRequest) -> Iterator[None]:
-    """Run a block in which the guards look at this request; it needs its successful Execution row and be approved.
+    """Mark the approved request as being executed, while a block writes its new values.
 
-    Must run inside the operation's transaction (RuntimeError otherwise). The mark is gone after the block, and after
-    an error in it; it never outlives the transaction.
+    The guards of the database let these values through if there is the mark, and an Execution row too. The mark
+    ends with the block or the transaction. Raises RuntimeError outside a transaction.
     """
     if not connection.in_atomic_block:
         raise RuntimeError("an execution runs inside a transaction")
     with transaction.atomic():
-        _enter(request.pk)
+        _write_mark(request.pk)
         yield
-        _leave()
+        _write_mark(None)
 
 
-def _enter(request_pk: int) -> None:
+def mark_execution(request_pk: int | None) -> None:
+    """Tell the guards on PostgreSQL, by a setting, which request is being executed; None clears the setting.
+
+    The setting ends with the transaction (`true`). Raises RuntimeError outside a transaction, as the setting is lost.
+    """
+    value = "" if request_pk is None else str(request_pk)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config(%s, %s, true)", [SETTING, value])
+        cursor.execute("SELECT current_setting(%s, true)", [SETTING])
+        (current,) = cursor.fetchone()
+    if current != value:
+        raise RuntimeError("an execution runs inside a transaction")
+
+
+def _write_mark(request_pk: int | None) -> None:
+    """Store which request is being executed, where the database's guards read it; None removes the mark."""
     if connection.vendor == "postgresql":
         mark_execution(request_pk)
         return
     ExecutionContext.objects.all().delete()
-    ExecutionContext.objects.create(id=1, request_id=request_pk)
-
-
-def _leave() -> None:
-    if connection.vendor == "postgresql":
-        mark_execution(None)
-        return
-    ExecutionContext.objects.all().delete()
+    if request_pk is not None:
+        ExecutionContext.objects.create(id=1, request_id=request_pk)

@@ -1,7 +1,7 @@
 """Signed links in the mails of formal requests: confirm it, «no fui yo», set a password (M7, M8).
 
-Each is dated and checked at use. None carries a secret of its own and none decides by being opened: the page shows,
-POST acts.
+Each link is dated and checked at use. None holds a secret of its own, and opening one decides nothing: GET shows the
+page, POST acts.
 """
 
 import json
@@ -14,7 +14,6 @@ from django.core import signing
 from accounts.models import User
 from change_requests.models import FormalRequest
 from factureya.core import clock
-from factureya.core import signing as core_signing
 from factureya.core.mail import own_links
 from factureya.core.models import OutboxMessage
 
@@ -22,108 +21,97 @@ CONFIRM, NOT_ME, PASSWORD = own_links.CONFIRM.salt, own_links.NOT_ME.salt, own_l
 
 
 class Objector(NamedTuple):
-    """Who says «no fui yo»: the mailbox, empty when it is not known, and in which capacity it was told."""
+    """Name who says «no fui yo»: the mailbox, empty when it is not known, and in which capacity it was told."""
 
     mailbox: str = ""
     role: str = ""
 
 
 class BadLink(ValueError):
-    """The link is forged, expired, used, or void."""
+    """Say that the link is forged, expired, used, or void."""
 
 
-def confirm_url(request: FormalRequest) -> str:
-    """The link that confirms this revision from the company's registered mail (M8)."""
-    lasts = timedelta(hours=settings.REQUEST_CONFIRM_HOURS)
-    mail = core_signing.digest(CONFIRM, confirmed_from(request).lower())
-    return _url(own_links.CONFIRM, lasts, request.folio, request.revision_no, mail)
+def make_confirm_url(request: FormalRequest) -> str:
+    """Return the link by which the registered mail confirms this version; void once that mail changes (M8)."""
+    lifetime = timedelta(hours=settings.REQUEST_CONFIRM_HOURS)
+    mail_digest = own_links.make_digest(CONFIRM, find_confirming_mail(request).lower())
+    return _make_url(own_links.CONFIRM, lifetime, request.folio, request.revision_no, mail_digest)
 
 
-def confirmed_from(request: FormalRequest) -> str:
-    """The address that confirms: the company's registered mail (M8).
+def make_not_me_url(request: FormalRequest, address: str, role: str) -> str:
+    """Return the link «no fui yo» for a mail to this address; it stops or reports a request and tells who did (M8)."""
+    lifetime = timedelta(days=settings.NOT_ME_DAYS)
+    mail_digest = own_links.make_digest(NOT_ME, address.lower())
+    return _make_url(own_links.NOT_ME, lifetime, request.folio, str(role), mail_digest)
 
-    What undoes a change of that mail is confirmed from the old one: whoever stole the account has the new one. What
-    undoes that again is confirmed as any change, from today's.
+
+def make_password_url(person: User, request: FormalRequest) -> str:
+    """Return the link of a *cambio de clave* with which this person sets a new password; that makes it void (M7)."""
+    lifetime = timedelta(minutes=settings.PASSWORD_LINK_MINUTES)
+    state_digest = own_links.make_digest(PASSWORD, _describe_person(person))
+    return _make_url(own_links.PASSWORD, lifetime, request.folio, person.pk, state_digest)
+
+
+def find_confirming_mail(request: FormalRequest) -> str:
+    """Return the address that confirms the request: the company's registered mail (M8).
+
+    A request that undoes a change of that mail is confirmed from the old address, because whoever stole the account
+    has the new one. A request that undoes the undoing is confirmed as any other, from today's address.
     """
     original = request.revert_of
-    if original is not None and original.revert_of_id is not None:
-        original = None
-    undone = original.revisions.get(no=original.revision_no) if original else None
-    items = json.loads(undone.payload)["items"] if undone else []
-    old = [item["old"] for item in items if item["field"] == "registered_email"]
-    return old[0] if old and old[0] else request.customer.registered_email
+    if original is None or original.revert_of_id is not None:
+        return request.customer.registered_email
+    items = json.loads(original.revisions.get(no=original.revision_no).payload)["items"]
+    old = next((item["old"] for item in items if item["field"] == "registered_email"), "")
+    return old or request.customer.registered_email
 
 
-def not_me_url(request: FormalRequest, address: str, role: str) -> str:
-    """Return the link «no fui yo» of one mailbox: it stops the request or reports it, and names who objects (M8)."""
-    lasts = timedelta(days=settings.NOT_ME_DAYS)
-    mailbox = core_signing.digest(NOT_ME, address.lower())
-    return _url(own_links.NOT_ME, lasts, request.folio, str(role), mailbox)
-
-
-def set_password_url(person: User, request: FormalRequest) -> str:
-    """The link with which the person sets a new password, once (M7)."""
-    lasts = timedelta(minutes=settings.PASSWORD_LINK_MINUTES)
-    return _url(own_links.PASSWORD, lasts, request.folio, person.pk, _state(person))
-
-
-def read_confirm(token: str) -> FormalRequest:
-    """The request of a confirmation link: this revision still waits, and the registered mail is still that one."""
-    folio, revision_no, mail = _read(CONFIRM, token)
-    request = _request(folio)
-    address = confirmed_from(request).lower()
-    if request.revision_no != revision_no or not core_signing.matches(CONFIRM, address, mail):
+def read_confirm_link(token: str) -> FormalRequest:
+    """Return the request that a link confirms. Raises BadLink when its version or the registered mail changed since."""
+    folio, revision_no, mail_digest = _read_token(CONFIRM, token)
+    request = _find_request(folio)
+    address = find_confirming_mail(request).lower()
+    if request.revision_no != revision_no or not own_links.matches_digest(CONFIRM, address, mail_digest):
         raise BadLink("another revision or mail")
     return request
 
 
-def read_not_me(token: str) -> tuple[FormalRequest, Objector]:
-    """Return the request of a «no fui yo» and whose mailbox says it; what it does is asked of the operation.
-
-    The links of before named nobody.
-    """
-    folio, *who = _read(NOT_ME, token)
-    role, mailbox = who if len(who) == 2 else ("", "")
-    request = _request(folio)
-    return request, Objector(_address(request, mailbox), role)
+def read_not_me_link(token: str) -> tuple[FormalRequest, Objector]:
+    """Return the request of a «no fui yo» link, and whose mailbox says it; older links name nobody. Raises BadLink."""
+    folio, *named = _read_token(NOT_ME, token)
+    role, mail_digest = named if len(named) == 2 else ("", "")  # older links hold the folio alone
+    request = _find_request(folio)
+    return request, Objector(_find_told_address(request, mail_digest), role)
 
 
-def read_set_password(token: str) -> tuple[User, str]:
-    """The person of a password link, and the folio; void once the password or the mail changed."""
-    folio, pk, state = _read(PASSWORD, token)
+def read_password_link(token: str) -> tuple[User, str]:
+    """Return who may set a password by this link, never staff, and the folio. Raises BadLink if it is used or void."""
+    folio, pk, _state_digest = _read_token(PASSWORD, token)
     person = User.objects.filter(pk=pk, is_active=True, is_staff=False).first()
-    if person is None or not is_unused(person, state):
+    if person is None or not is_unused(person, token):
         raise BadLink("used or void")
     return person, folio
 
 
-def is_unused(person: User, state: str) -> bool:
-    """Whether nothing that the link depends on has changed since; asked again of the locked row."""
-    return core_signing.matches(PASSWORD, _content(person), state)
+def is_unused(person: User, token: str) -> bool:
+    """Return True if nothing that the password link depends on has changed; callers ask again of the locked row."""
+    return own_links.matches_digest(PASSWORD, _describe_person(person), _read_token(PASSWORD, token)[2])
 
 
-def state_in(token: str) -> str:
-    """The part of a password link that is compared with the locked person."""
-    state: str = _read(PASSWORD, token)[2]
-    return state
-
-
-def _state(person: User) -> str:
-    return core_signing.digest(PASSWORD, _content(person))
-
-
-def _content(person: User) -> str:
-    """What a used link has changed: the password, and the number of times that sessions were ended."""
+def _describe_person(person: User) -> str:
+    """Return the facts that a password link depends on; once one of them changes, the link is void."""
     return f"{person.pk}:{person.email.lower()}:{person.password}:{person.session_epoch}"
 
 
-def _url(kind: own_links.Kind, lasts: timedelta, *values: Any) -> str:
-    expires_at = (clock.now() + lasts).timestamp()
+def _make_url(kind: own_links.Kind, lifetime: timedelta, *values: Any) -> str:
+    """Return a link of this kind, for a mail, that carries these values, signed, until its lifetime is over."""
+    expires_at = (clock.now() + lifetime).timestamp()
     token = signing.dumps([*values, expires_at], salt=kind.salt, compress=True)
-    return own_links.url(kind, token)
+    return own_links.make_url(kind, token)
 
 
-def _read(salt: str, token: str) -> list[Any]:
+def _read_token(salt: str, token: str) -> list[Any]:
+    """Return the values that a link's token carries. Raises BadLink when the token is forged or expired."""
     try:
         *values, expires_at = signing.loads(token, salt=salt)
     except (signing.BadSignature, ValueError, TypeError) as error:
@@ -133,16 +121,17 @@ def _read(salt: str, token: str) -> list[Any]:
     return values
 
 
-def _address(request: FormalRequest, mailbox: str) -> str:
-    """Return the address of a digest, among those that were told about the request; empty when none is."""
-    told = OutboxMessage.objects.filter(about=request.chain).values_list("to", flat=True)
-    for address in told.order_by("to").distinct():
-        if mailbox and core_signing.matches(NOT_ME, address.lower(), mailbox):
+def _find_told_address(request: FormalRequest, mail_digest: str) -> str:
+    """Return which address with mail about the request has the digest that a link holds; empty if none has."""
+    addresses = OutboxMessage.objects.filter(about=request.chain).values_list("to", flat=True)
+    for address in addresses.order_by("to").distinct():
+        if mail_digest and own_links.matches_digest(NOT_ME, address.lower(), mail_digest):
             return str(address)
     return ""
 
 
-def _request(folio: str) -> FormalRequest:
+def _find_request(folio: str) -> FormalRequest:
+    """Return the request of a link by its folio, with its company and the request that it undoes. Raises BadLink."""
     request = FormalRequest.objects.select_related("customer", "revert_of").filter(folio=folio).first()
     if request is None:
         raise BadLink("no such request")

@@ -1,7 +1,7 @@
-"""Mails about formal requests, one function per verb; rendered in the operation's transaction.
+"""Mails about formal requests, one function per occasion; each is rendered in the operation's transaction.
 
-To staff: the folio and whose turn it is, no data. To the company: its registered mail, whoever asked, and whoever it
-takes something from (`recipients`), each with a link «no fui yo» of his own.
+Staff reads the folio and whose turn it is, no data. The company's readers (`recipients`) each get a link «no fui yo» of
+their own.
 """
 
 import hashlib
@@ -11,158 +11,20 @@ from typing import Any
 
 from django.conf import settings
 
-from accounts.models import Office, RoleAssignment, User
-from accounts.models.representatives import decompose
-from change_requests import links, policy, recipients
-from change_requests.approvals import Slot
-from change_requests.kinds import content, labels
+from accounts.models import Office, User
+from change_requests import links, progress, recipients
+from change_requests.kinds.fields import find_row, touches_risky
+from change_requests.kinds.registry import find_kind, find_title
+from change_requests.kinds.values import show_day
 from change_requests.models import FormalRequest, Waiver
+from change_requests.progress import find_people_in
 from change_requests.recipients import Readers, Role
 from factureya.core import clock
 from factureya.core.mail import outbox
 from factureya.core.models import Event
 
-Form, Kind, Status = FormalRequest.Form, FormalRequest.Kind, FormalRequest.Status
+Form, Status = FormalRequest.Form, FormalRequest.Status
 SECRETS = {"confirm", "new_email_code", "set_password"}
-
-
-# -- To the company ----------------------------------------------------------------------------------
-
-
-def submitted(request: FormalRequest, event: Event) -> None:
-    """The acuse, with the link that confirms to the registered mail, and «no fui yo» (M8, M20)."""
-    payload = content.payload_of(request)
-    more = {
-        "rows": [_row(item) for item in payload["items"]],
-        "digest": content.revision_of(request).sha256,
-        "requester": request.requester.get_full_name(),
-        "until": request.due_at,
-        "is_old_mail": bool(_assets(payload) & {"registered_email", "representative"}),
-    }
-    to = links.confirmed_from(request).lower()
-    confirm_url = links.confirm_url(request)
-    _send_each("confirm", request, event, {to: Role.REGISTERED}, confirm_url=confirm_url, **more)
-    others = recipients.of_company(request)
-    others.pop(to, None)
-    _send_each("submitted", request, event, others, **more)
-    warned = recipients.warned(request)
-    warned.pop(to, None)
-    _send_each("warn_submitted", request, event, warned, **more)
-
-
-def new_email_code(request: FormalRequest, event: Event, *, to: str, code: str) -> None:
-    """The code that proves the new registered mail."""
-    _send("new_email_code", request, event, [to], code=code)
-
-
-def told(verb: str, request: FormalRequest, event: Event, **more: Any) -> None:
-    """One of the notices of progress to the company: what happened, what comes next and by when."""
-    _send_each(verb, request, event, recipients.of_company(request), **more)
-
-
-def executed(request: FormalRequest, event: Event, *, old_mail: str) -> None:
-    """It was applied: tell the company and, with a way to object, whoever lost a mail, powers or access."""
-    told("executed", request, event)
-    warned = recipients.warned(request, old_mail=old_mail)
-    if request.kind == Kind.CLAVE:  # he gets the link to set a password, which says it too
-        warned = {address: role for address, role in warned.items() if role != Role.PERSON}
-    _send_each("warn_executed", request, event, warned)
-
-
-def approved(request: FormalRequest, event: Event, **more: Any) -> None:
-    """It was approved: tell the company, whoever it takes something from, and the other people it touches."""
-    told("approved", request, event, **more)
-    warned = recipients.warned(request)
-    _send_each("warn_approved", request, event, warned, **more)
-    if request.form == Form.CHANGE:
-        _affected(request, event, not_these=set(warned))
-
-
-def _affected(request: FormalRequest, event: Event, *, not_these: set[str]) -> None:
-    """Tell the other people of the company, at approval; it delays nothing."""
-    payload = content.payload_of(request)
-    people = User.objects.filter(is_active=True, contact__customer=request.customer_id)
-    others = people.exclude(pk=request.requester_id).values_list("email", flat=True)
-    _send(
-        "affected",
-        request,
-        event,
-        sorted(set(others) - not_these - set(recipients.of_company(request))),
-        is_service=request.kind == Kind.BAJA,
-        on=labels.day(payload["effective_date"]),
-        subject=_subject(request, payload),
-    )
-
-
-def set_password(request: FormalRequest, event: Event, person: User) -> None:
-    """The single-use link of a cambio de clave, to the person's own mail (M7)."""
-    until = clock.now() + timedelta(minutes=settings.PASSWORD_LINK_MINUTES)
-    url = links.set_password_url(person, request)
-    to = {person.email.lower(): Role.PERSON}
-    _send_each("set_password", request, event, to, url=url, until=until)
-
-
-def alarm_received(request: FormalRequest, event: Event, *, to: str, until: datetime) -> None:
-    """Answer «no fui yo» after the execution, to the mailbox it came from: what follows and by when (M8)."""
-    _send("alarm_received", request, event, [to], until=until)
-
-
-def alarm_seen(request: FormalRequest, event: Event) -> None:
-    """Tell the mailboxes that said «no fui yo» after the execution that an officer looked at it."""
-    _send("alarm_seen", request, event, sorted(objectors(request)))
-
-
-def link_undelivered(request: FormalRequest, event: Event, *, to: str) -> None:
-    """Tell the company and mesa de control that the link of a cambio de clave came back and is void (M7)."""
-    others = {person.email for person in holders_of(Office.SUPERVISOR)} | set(recipients.of_company(request))
-    _send("link_undelivered", request, event, sorted(others - {to.lower()}))
-
-
-# -- To staff ----------------------------------------------------------------------------------------
-
-
-def your_turn(request: FormalRequest, event: Event, slots: list[Slot] | None = None) -> None:
-    """Tell whoever must act next, at once: folio and task."""
-    turn = policy.turn_of(request)
-    people = deciders(request, slots)
-    _send(
-        "your_turn",
-        request,
-        event,
-        [p.email for p in people],
-        task=turn.task,
-        until=turn.until,
-        url=control_url(request),
-        has_words=_has_words(request),
-    )
-
-
-def mail_kept(request: FormalRequest, event: Event) -> None:
-    """Words came by mail with a request that is not on its way to be verified: mesa de control reads them (M20)."""
-    people = holders_of(Office.SUPERVISOR)
-    _send("mail_kept", request, event, [p.email for p in people], url=control_url(request))
-
-
-def deadline(request: FormalRequest, event: Event, *, level: int) -> None:
-    """Half of the time, due, overdue: each adds people; silence never approves."""
-    turn = policy.turn_of(request)
-    mine = deciders(request)
-    added = holders_of(*ESCALATION[level])
-    for people, is_mine in ((mine, True), ([p for p in added if p not in mine], False)):
-        _send(
-            "deadline",
-            request,
-            event,
-            [p.email for p in people],
-            level=level,
-            is_mine=is_mine,
-            whose=turn.who,
-            task=turn.task,
-            until=turn.until,
-            url=control_url(request),
-        )
-
-
 # Who is added to those whose turn it is: at half of the time nobody, then mesa de control, then the IT head.
 ESCALATION: dict[int, tuple[str, ...]] = {
     1: (),
@@ -171,143 +33,192 @@ ESCALATION: dict[int, tuple[str, ...]] = {
 }
 
 
-def disowned(request: FormalRequest, event: Event, *, until: datetime | None = None) -> None:
-    """«No fui yo»: the security officers look at it; after the execution mesa de control and superusers hear too."""
+def mail_submitted(request: FormalRequest, event: Event) -> None:
+    """Mail the receipt (*acuse*) of a sent request, with «no fui yo», to its followers and whoever is warned (M8).
+
+    The address that must confirm the request gets the link to confirm it instead (M20).
+    """
+    items = request.read_payload()["items"]
+    context = {
+        "rows": [_describe_item(item) for item in items],
+        "digest": request.read_revision().sha256,
+        "requester": request.requester.get_full_name(),
+        "until": request.due_at,
+        "is_old_mail": touches_risky(items),
+    }
+    confirming = links.find_confirming_mail(request).lower()
+    confirm_url = links.make_confirm_url(request)
+    _mail_readers("confirm", request, event, {confirming: Role.REGISTERED}, confirm_url=confirm_url, **context)
+    all_readers = {"submitted": recipients.find_followers(request), "warn_submitted": recipients.find_warned(request)}
+    for template, readers in all_readers.items():
+        readers.pop(confirming, None)  # this address got the mail with the link
+        _mail_readers(template, request, event, readers, **context)
+
+
+def mail_new_email_code(request: FormalRequest, event: Event, *, to: str, code: str) -> None:
+    """Mail the code that proves the new registered mail to that address."""
+    _mail("new_email_code", request, event, [to], code=code)
+
+
+def mail_progress(template: str, request: FormalRequest, event: Event, **context: Any) -> None:
+    """Mail the followers one of the notices of progress: what happened, what comes next and by when."""
+    _mail_readers(template, request, event, recipients.find_followers(request), **context)
+
+
+def mail_approved(request: FormalRequest, event: Event, **context: Any) -> None:
+    """Mail the approval to followers and whoever is warned; that of a change also to the company's other people."""
+    mail_progress("approved", request, event, **context)
+    warned = recipients.find_warned(request)
+    _mail_readers("warn_approved", request, event, warned, **context)
+    if request.form == Form.CHANGE:
+        _mail_affected(request, event, without=set(warned))
+
+
+def mail_executed(request: FormalRequest, event: Event, *, old_mail: str) -> None:
+    """Mail that the request was applied, to its followers and, so that they can object, to those who lost something.
+
+    `old_mail` is the registered mail of before, if the request changed it.
+    """
+    mail_progress("executed", request, event)
+    warned = recipients.find_warned(request, old_mail=old_mail)
+    if find_kind(request).mails_link_to_person:  # who gets the mail with the link instead
+        warned = {address: role for address, role in warned.items() if role != Role.PERSON}
+    _mail_readers("warn_executed", request, event, warned)
+
+
+def mail_set_password(request: FormalRequest, event: Event, person: User) -> None:
+    """Mail the single-use link of a *cambio de clave* to the own address of the person, who sets a password (M7)."""
+    until = clock.now() + timedelta(minutes=settings.PASSWORD_LINK_MINUTES)
+    url = links.make_password_url(person, request)
+    _mail_readers("set_password", request, event, {person.email.lower(): Role.PERSON}, url=url, until=until)
+
+
+def mail_alarm_received(request: FormalRequest, event: Event, *, to: str, until: datetime) -> None:
+    """Answer «no fui yo» after the execution, to the mailbox it came from: what follows and by when (M8)."""
+    _mail("alarm_received", request, event, [to], until=until)
+
+
+def mail_alarm_seen(request: FormalRequest, event: Event) -> None:
+    """Mail those who said «no fui yo» about an executed request, as far as known, that an officer looked at it."""
+    objections = request.events().filter(verb="request.disowned").values_list("data", flat=True)
+    mailboxes = {data["mailbox"] for data in objections if data.get("mailbox")}
+    _mail("alarm_seen", request, event, sorted(mailboxes))
+
+
+def mail_link_undelivered(request: FormalRequest, event: Event, *, to: str) -> None:
+    """Tell the company and mesa de control that the link of a *cambio de clave* to `to` came back and is void (M7)."""
+    addresses = {person.email for person in find_people_in(Office.SUPERVISOR)}
+    addresses |= set(recipients.find_followers(request))
+    _mail("link_undelivered", request, event, sorted(addresses - {to.lower()}))
+
+
+def mail_your_turn(request: FormalRequest, event: Event) -> None:
+    """Mail the staff whose turn it is now with the request: the folio, what to do, and by when."""
+    waiting = progress.find_waiting(request)
+    context = {"task": waiting.task.label, "until": waiting.due, "has_words": _has_mail_words(request)}
+    _mail_staff("your_turn", request, event, progress.find_people(request), **context)
+
+
+def mail_words_kept(request: FormalRequest, event: Event) -> None:
+    """Tell mesa de control that words came by mail with a request which is not on its way to be verified (M20)."""
+    _mail_staff("mail_kept", request, event, find_people_in(Office.SUPERVISOR))
+
+
+def mail_deadline(request: FormalRequest, event: Event, *, level: int) -> None:
+    """Remind those whose turn it is that half or all of the time is over; each `level` (1 to 3) tells more people."""
+    waiting = progress.find_waiting(request)
+    people = progress.find_people(request)
+    others = [person for person in find_people_in(*ESCALATION[level]) if person not in people]
+    context = {"level": level, "whose": waiting.who, "task": waiting.task.label, "until": waiting.due}
+    _mail_staff("deadline", request, event, people, is_mine=True, **context)
+    _mail_staff("deadline", request, event, others, is_mine=False, **context)
+
+
+def mail_disowned(request: FormalRequest, event: Event, *, until: datetime | None = None) -> None:
+    """Mail the security officers that somebody said «no fui yo»; after the execution also supervisors and superusers.
+
+    `until` is by when an officer looks at a request that was applied.
+    """
     is_applied = request.executed_at is not None
-    offices = [Office.SECURITY_OFFICER, *([Office.SUPERVISOR] if is_applied else [])]
-    people = {person.email: Office.SECURITY_OFFICER for person in holders_of(Office.SECURITY_OFFICER)}
-    people |= {p.email: "" for p in holders_of(*offices) if p.email not in people}
+    officers = find_people_in(Office.SECURITY_OFFICER)
+    others: list[User] = []
     if is_applied:
-        roots = User.objects.filter(is_active=True, is_superuser=True).order_by("pk")
-        people |= {person.email: "" for person in roots if person.email not in people}
-    for address, office in people.items():
-        _send(
-            "disowned",
-            request,
-            event,
-            [address],
-            is_applied=is_applied,
-            is_officer=bool(office),
-            can_be_reverted=request.form == Form.CHANGE,
-            until=until,
-            url=control_url(request),
-        )
+        superusers = User.objects.filter(is_active=True, is_superuser=True).order_by("pk")
+        others = [*find_people_in(Office.SUPERVISOR), *superusers]
+    context = {"is_applied": is_applied, "can_be_reverted": request.form == Form.CHANGE, "until": until}
+    _mail_staff("disowned", request, event, officers, is_officer=True, **context)
+    rest = [person for person in dict.fromkeys(others) if person not in officers]
+    _mail_staff("disowned", request, event, rest, is_officer=False, **context)
 
 
-def objectors(request: FormalRequest) -> set[str]:
-    """Return the mailboxes that said «no fui yo», as far as they are known."""
-    said = request.events().filter(verb="request.disowned").values_list("data", flat=True)
-    return {data["mailbox"] for data in said if data.get("mailbox")}
+def mail_finding(template: str, request: FormalRequest, event: Event) -> None:
+    """Tell the security officers and mesa de control what was found: an altered file, or a failed check (M21, M25)."""
+    _mail_staff(template, request, event, find_people_in(Office.SECURITY_OFFICER, Office.SUPERVISOR))
 
 
-def evidence_altered(request: FormalRequest, event: Event) -> None:
-    """A stored file is not the one that was sent: the security officers and mesa de control look at it (M21)."""
-    people = holders_of(Office.SECURITY_OFFICER, Office.SUPERVISOR)
-    _send("evidence_altered", request, event, [p.email for p in people], url=control_url(request))
+def mail_check_due(request: FormalRequest, event: Event, waiver: Waiver) -> None:
+    """Ask the waiver's checker for the independent check, and say by when (M25)."""
+    _mail_staff("check_due", request, event, [waiver.checker], until=waiver.check_due)
 
 
-def check_due(request: FormalRequest, event: Event, waiver: Waiver) -> None:
-    """The independent check of a waiver: its checker, by when (M25)."""
-    until, url = waiver.check_due, control_url(request)
-    _send("check_due", request, event, [waiver.checker.email], until=until, url=url)
-
-
-def check_failed(request: FormalRequest, event: Event) -> None:
-    """The independent check found something: the security officers and mesa de control decide what follows."""
-    people = holders_of(Office.SECURITY_OFFICER, Office.SUPERVISOR)
-    _send("check_failed", request, event, [p.email for p in people], url=control_url(request))
-
-
-def deciders(request: FormalRequest, slots: list[Slot] | None = None) -> list[User]:
-    """The people whose turn it is, of staff; none while it is the company's."""
-    turn = policy.turn_of(request)
-    if turn.is_customer or not turn.offices:
-        return []
-    if turn.task == "decidirla":
-        waiting = policy.pending(policy.slots_of(request) if slots is None else slots)
-        pks = {pk for slot in waiting for pk in slot.deciders}
-        return list(User.objects.filter(pk__in=pks).order_by("pk"))
-    if request.status == Status.APPROVED and request.implementer is not None:
-        return [request.implementer]
-    return holders_of(*turn.offices)
-
-
-def holders_of(*offices: str) -> list[User]:
-    """The active people who hold one of these offices now."""
-    held = RoleAssignment.objects.in_force().filter(office__in=offices)
-    return list(User.objects.filter(is_active=True, pk__in=held.values("user")).order_by("pk"))
-
-
-def portal_url(request: FormalRequest) -> str:
-    """The company's page of the request."""
-    return f"{settings.SITE_URL}/solicitudes/{request.folio}/"
-
-
-def control_url(request: FormalRequest) -> str:
-    """Mesa de control's page of the request."""
-    return f"{settings.SITE_URL}/control/{request.folio}/"
-
-
-# -- Private -----------------------------------------------------------------------------------------
-
-
-def _send(verb: str, request: FormalRequest, event: Event, to: Iterable[str], **context: Any) -> None:
-    """One mail per address, rendered now; a link that acts is wiped once it was sent."""
-    kind = f"change_requests/{verb}"
-    whole = {"request": request, "url": portal_url(request), "title": title_of(request), **context}
-    for address in to:
+def _mail(template: str, request: FormalRequest, event: Event, addresses: Iterable[str], **context: Any) -> None:
+    """Put a mail for each address into the outbox, once per event; a mail with a secret is wiped after it was sent."""
+    url = f"{settings.SITE_URL}/solicitudes/{request.folio}/"
+    context = {"request": request, "url": url, "title": _find_title(request), **context}
+    for address in addresses:
         outbox.enqueue(
-            kind,
-            key=f"{event.hash}:{verb}:{hashlib.sha256(address.encode()).hexdigest()[:16]}",
+            f"change_requests/{template}",
+            key=f"{event.hash}:{template}:{hashlib.sha256(address.encode()).hexdigest()[:16]}",
             to=address,
             about=request.chain,
-            context=whole,
-            is_secret=verb in SECRETS,
+            context=context,
+            is_secret=template in SECRETS,
         )
 
 
-def _send_each(verb: str, request: FormalRequest, event: Event, to: Readers, **context: Any) -> None:
-    """One mail per address with a link «no fui yo» of its own, so that it is known who objected (M8)."""
-    for address, role in sorted(to.items()):
-        _send(
-            verb,
-            request,
-            event,
-            [address],
-            not_me_url=links.not_me_url(request, address, role),
-            why=recipients.reason_for(request, address, role),
-            **context,
-        )
+def _mail_readers(template: str, request: FormalRequest, event: Event, readers: Readers, **context: Any) -> None:
+    """Mail each of these people of the company, with a link «no fui yo» of their own and why they are told (M8)."""
+    for address, role in sorted(readers.items()):
+        not_me_url = links.make_not_me_url(request, address, role)
+        why = recipients.explain_mail(request, address, role)
+        _mail(template, request, event, [address], not_me_url=not_me_url, why=why, **context)
 
 
-def _has_words(request: FormalRequest) -> bool:
-    """Whether whoever verifies it has words or files of a mail to read."""
-    is_verified = request.status != Status.VERIFYING
-    return not is_verified and request.mail_texts.exclude(body="", files__isnull=True).exists()
+def _mail_staff(template: str, request: FormalRequest, event: Event, people: Iterable[User], **context: Any) -> None:
+    """Mail these members of staff, with the address of the request's page in mesa de control."""
+    url = f"{settings.SITE_URL}/control/{request.folio}/"
+    _mail(template, request, event, [person.email for person in people], url=url, **context)
 
 
-def title_of(request: FormalRequest) -> str:
-    """«Cambio de domicilio fiscal y teléfono», «Alta de Rosa Paredes»; of a draft, its form's name."""
+def _mail_affected(request: FormalRequest, event: Event, *, without: set[str]) -> None:
+    """Mail the company's other active people what will change; no value is told.
+
+    The requester, the followers, and the addresses `without`, which were told already, are left out.
+    """
+    payload = request.read_payload()
+    title = find_title(request.form, request.kind, payload["items"])
+    people = User.objects.filter(is_active=True, contact__customer=request.customer_id).exclude(pk=request.requester_id)
+    addresses = set(people.values_list("email", flat=True)) - without - set(recipients.find_followers(request))
+    is_service, day = find_kind(request).suspends_service, show_day(payload["effective_date"])
+    subject = title[0].lower() + title[1:]
+    _mail("affected", request, event, sorted(addresses), is_service=is_service, on=day, subject=subject)
+
+
+def _has_mail_words(request: FormalRequest) -> bool:
+    """Return True if the request is being verified and mails brought words or files, which its verifier must read."""
+    is_verifying = request.status == Status.VERIFYING
+    return is_verifying and request.mail_texts.exclude(body="", files__isnull=True).exists()
+
+
+def _find_title(request: FormalRequest) -> str:
+    """Return the request's title for its mails, such as «Alta de Rosa Paredes»; for a draft the name of its form."""
     if not request.revision_no:
         return request.get_form_display()
-    return labels.title(request.form, request.kind, content.payload_of(request)["items"])
+    return find_title(request.form, request.kind, request.read_payload()["items"])
 
 
-def _assets(payload: dict[str, Any]) -> set[str]:
-    return {item["asset"] for item in payload["items"]}
-
-
-def _subject(request: FormalRequest, payload: dict[str, Any]) -> str:
-    """What is changed, without a value."""
-    title = labels.title(request.form, request.kind, payload["items"])
-    return title[0].lower() + title[1:]
-
-
-def _row(item: dict[str, str]) -> dict[str, str]:
-    """One line of the acuse; a representative by name."""
-    old, new = item["old"], item["new"]
-    if item["field"] == "representative":
-        old, new = decompose(old)["name"], decompose(new)["name"] or "(ninguno)"
-    else:
-        old, new = labels.value(item["field"], old), labels.value(item["field"], new) or "(ninguno)"
-    return {"label": labels.label(item["field"]), "old": old, "new": new}
+def _describe_item(item: dict[str, str]) -> dict[str, str]:
+    """Return a line of the receipt: the field's label, and its old and new value in words, a representative by name."""
+    field = find_row(item["field"])
+    show = field.show_short or field.show
+    return {"label": field.label, "old": show(item["old"]), "new": show(item["new"]) or "(ninguno)"}

@@ -9,7 +9,7 @@ from typing import Any
 VERSION = 1
 
 
-def build(
+def build_content(
     *,
     folio: str,
     form: str,
@@ -21,9 +21,10 @@ def build(
     effective_date: str = "",
     evidence: Iterable[dict[str, Any]] = (),
 ) -> dict[str, Any]:
-    """The content as a dictionary, with items (asset, field, old, new) and evidence (name, sha256, size) in order.
+    """Return the content of a revision as a dictionary, which is what people approve and the execution applies.
 
-    `requester` is the mail of who asks; `effective_date` is YYYY-MM-DD, or empty for *on execution*.
+    `items` have the keys asset, field, old and new; `evidence` has name, sha256 and size; both are sorted. `requester`
+    is the mail of who asks; `effective_date` is YYYY-MM-DD, or empty for *on execution*.
     """
     return {
         "version": VERSION,
@@ -39,33 +40,25 @@ def build(
     }
 
 
-def canonical(content: dict[str, Any]) -> bytes:
-    """The one way to write the content: JSON with sorted keys and no spaces, every text in NFC, UTF-8.
-
-    Lists keep their order. Raises TypeError for a float or anything that JSON does not know.
-    """
-    text = json.dumps(_composed(content), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+def write_canonical(content: dict[str, Any]) -> bytes:
+    """Return the content as the bytes that are hashed: UTF-8 JSON, sorted keys, no spaces, NFC texts, no floats."""
+    text = json.dumps(_normalize_texts(content), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return text.encode()
 
 
-def digest(data: bytes) -> str:
-    """SHA-256 in hexadecimal."""
+def hash_bytes(data: bytes) -> str:
+    """Return the SHA-256 of the bytes in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 
-def text_digest(text: str) -> str:
-    """SHA-256 of what a person wrote: an event that names it holds the text, without repeating it."""
-    return digest(text.encode())
-
-
-def _composed(value: Any) -> Any:
-    """The value with every text in NFC; floats are refused, as they have no one way to be written."""
+def _normalize_texts(value: Any) -> Any:
+    """Return the JSON value with every text in NFC. Raises TypeError for a float, which has no single notation."""
     if isinstance(value, str):
         return unicodedata.normalize("NFC", value)
     if isinstance(value, dict):
-        return {_composed(key): _composed(part) for key, part in value.items()}
+        return {_normalize_texts(key): _normalize_texts(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_composed(part) for part in value]
+        return [_normalize_texts(part) for part in value]
     if isinstance(value, float):
         raise TypeError(f"a request holds no float: {value}")
     return value

@@ -1,17 +1,16 @@
 """Who of the company is told about a request, and in which capacity (M8, M21).
 
-Whoever asked and the registered mail follow its progress. Whoever it takes something from, and every representative,
-is told as well when it is sent, approved and applied, and can object from his own mailbox.
+Whoever asked and the registered mail follow its progress. Every representative, and whoever loses something by the
+request, is told as well when it is sent, approved and applied, and can object from his own mailbox.
 """
 
 from django.db import models
 
 from accounts.models import Representative
-from accounts.models.representatives import decompose
-from change_requests.kinds import content
+from change_requests.kinds import fields
+from change_requests.kinds.fields import find_row, touches_risky
+from change_requests.kinds.registry import find_kind
 from change_requests.models import FormalRequest
-
-Kind = FormalRequest.Kind
 
 
 class Role(models.TextChoices):
@@ -19,68 +18,60 @@ class Role(models.TextChoices):
 
     REGISTERED = "registered", "correo registrado"
     REQUESTER = "requester", "quien solicita"
-    OLD_MAIL = "old_mail", "correo registrado anterior"
-    LEAVING = "leaving", "representante cuyos poderes cambian o terminan"
-    PERSON = "person", "persona de la solicitud"
+    OLD_MAIL = fields.OLD_MAIL, "correo registrado anterior"
+    LEAVING = fields.LEAVING, "representante cuyos poderes cambian o terminan"
+    PERSON = fields.PERSON, "persona de la solicitud"
     REPRESENTATIVE = "representative", "representante"
     PORTAL = "portal", "portal"
 
 
-Readers = dict[str, Role]
+Readers = dict[str, Role]  # by mail address
 
 
-def of_company(request: FormalRequest) -> Readers:
-    """Return who follows its progress: the registered mail, and whoever asked while the account is active."""
-    found: Readers = {request.customer.registered_email.lower(): Role.REGISTERED}
+def find_followers(request: FormalRequest) -> Readers:
+    """Return who gets the mails about a request's progress: the registered mail, and the requester while active."""
+    followers: Readers = {request.customer.registered_email.lower(): Role.REGISTERED}
     if request.requester.is_active:
-        found.setdefault(request.requester.email.lower(), Role.REQUESTER)
-    return found
+        followers.setdefault(request.requester.email.lower(), Role.REQUESTER)
+    return followers
 
 
-def warned(request: FormalRequest, *, old_mail: str = "") -> Readers:
-    """Return who else must know, each address once: who loses a mail, powers or access, and every representative.
+def find_warned(request: FormalRequest, *, old_mail: str = "") -> Readers:
+    """Return who is warned of a request besides its followers: every representative, and whoever loses something by it.
 
-    `old_mail` is the registered mail before the execution. Who follows the progress is left out.
+    Powers, access or the registered mail can be lost. `old_mail` is the registered mail before it changes, else empty.
     """
-    found = _losing(request)
-    items = content.payload_of(request)["items"]
-    if old_mail and any(item["asset"] in ("registered_email", "representative") for item in items):
-        found.setdefault(old_mail.lower(), Role.OLD_MAIL)
-    held = Representative.objects.filter(customer=request.customer_id).in_force()
-    for representative in held.select_related("user").order_by("pk"):
+    warned = _find_losers(request)
+    items = request.read_payload()["items"]
+    if old_mail and touches_risky(items):
+        warned.setdefault(old_mail.lower(), Role.OLD_MAIL)
+    representatives = Representative.objects.filter(customer=request.customer_id).in_force()
+    for representative in representatives.select_related("user").order_by("pk"):
         user = representative.user
-        found.setdefault((user.email if user else representative.email).lower(), Role.REPRESENTATIVE)
-    told = of_company(request)
-    return {address: role for address, role in sorted(found.items()) if address not in told}
+        warned.setdefault((user.email if user else representative.email).lower(), Role.REPRESENTATIVE)
+    followers = find_followers(request)
+    return {address: role for address, role in sorted(warned.items()) if address not in followers}
 
 
-def reason_for(request: FormalRequest, address: str, role: Role) -> str:
-    """Return the sentence that says why this mail comes to this address; empty for who only follows the progress."""
+def explain_mail(request: FormalRequest, address: str, role: Role) -> str:
+    """Return the sentence that tells this address why it gets the mail; empty for who only follows the progress."""
     company = request.customer.legal_name
-    role = _losing(request).get(address, role)
+    role = _find_losers(request).get(address, role)  # a loss is told first
     is_or_was = "era" if request.executed_at is not None else "es"
-    person = {
-        Kind.BAJA: f"Esta solicitud es para retirarle a usted el acceso al portal de {company}.",
-        Kind.CLAVE: f"Esta solicitud es para anular su contraseña del portal de {company}.",
-    }
     return {
         Role.OLD_MAIL: f"Le avisamos aquí porque este {is_or_was} el correo registrado de {company}.",
         Role.LEAVING: f"Esta solicitud cambia o termina los poderes con los que usted representa a {company}.",
-        Role.PERSON: person.get(Kind(request.kind), ""),
+        Role.PERSON: find_kind(request).person_warning.format(company=company),
         Role.REPRESENTATIVE: f"Le avisamos porque usted representa a {company}.",
     }.get(role, "")
 
 
-def _losing(request: FormalRequest) -> Readers:
-    """Return the addresses from which the items take powers, the registered mail, or access."""
-    found: Readers = {}
-    for item in content.payload_of(request)["items"]:
-        field, old = item["field"], item["old"]
-        if field == "representative":
-            found.setdefault(decompose(old)["email"].lower(), Role.LEAVING)
-        elif field == "registered_email":
-            found.setdefault(old.lower(), Role.OLD_MAIL)
-        elif field in ("contact", "password"):
-            found.setdefault(old.lower(), Role.PERSON)
-    found.pop("", None)
-    return found
+def _find_losers(request: FormalRequest) -> Readers:
+    """Return who loses powers, access or the registered mail by the request, to warn them: addresses and roles."""
+    losers: Readers = {}
+    for item in request.read_payload()["items"]:
+        field = find_row(item["field"])
+        if field.loser:
+            losers.setdefault(field.find_loser(item["old"]).lower(), Role(field.loser))
+    losers.pop("", None)  # somebody without a known address
+    return losers

@@ -1,4 +1,4 @@
-"""The two sweeps of formal requests; each is a loop over what is due, re-checked under its own lock."""
+"""The two sweeps of formal requests; each goes through what is due and checks it again under its own lock."""
 
 from celery import shared_task
 
@@ -9,15 +9,15 @@ from factureya.core.models import Heartbeat
 
 @shared_task(ignore_result=True)
 def expire_due() -> int:
-    """Expire what was not confirmed or applied in time; how many."""
-    expired = operations.expire_due(now())
-    Heartbeat.beat("expire_due")
-    return expired
+    """Expire the formal requests that were not confirmed or applied in time; return how many."""
+    count = operations.expire_due(now())
+    Heartbeat.beat("expire_due")  # shows the operators that the task ran
+    return count
 
 
 @shared_task(ignore_result=True)
 def remind_due() -> int:
-    """Tell who is late, and add people; how many requests."""
-    reminded = operations.remind_due(now())
-    Heartbeat.beat("remind_due")
-    return reminded
+    """Remind the staff who are late with a formal request, and tell more people; return for how many requests."""
+    count = operations.remind_due(now())
+    Heartbeat.beat("remind_due")  # shows the operators that the task ran
+    return count

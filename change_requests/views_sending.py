@@ -1,33 +1,38 @@
-"""How a file of a request leaves: read and compared first, as an attachment, sandboxed (M17, M20). The caller asked."""
+"""How a file of a request is sent: read and compared first, then as an attachment (M17, M20).
 
-from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
+The caller has asked who may have it.
+"""
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 
 from accounts.models import User
 from change_requests import operations
 from change_requests.documents import evidence
 from change_requests.models import FormalRequest
+from factureya.core.files.sending import stream_stored
 from factureya.core.models import Attachment
 
 GONE, CONFLICT = 404, 409
 
 
-def send(
+def send_request_file(
     request: HttpRequest, user: User, formal: FormalRequest, attachment: Attachment, sha256: str
 ) -> HttpResponseBase:
-    """Stream it with the store's headers; a file that is missing or altered is refused, recorded and told."""
+    """Return a stored file of a request as a download, if it still has this hash.
+
+    A missing or altered file is recorded and reported to staff, and the page that says so is returned in its place.
+    """
     try:
         headers, content = evidence.open_as_sent(attachment, sha256)
-    except evidence.Altered as problem:
-        operations.report_altered_evidence(formal, actor=user, names=[attachment.name])
-        return _refused(request, formal, attachment, GONE if problem.is_missing else CONFLICT)
-    response = FileResponse(content)
-    for name, value in headers.items():  # after FileResponse guessed its own
-        response[name] = value
-    return response
+    except evidence.Altered as alteration:
+        operations.report_altered_evidence(formal.pk, actor=user, names=[attachment.name])
+        return _render_refusal(request, formal, attachment, GONE if alteration.is_missing else CONFLICT)
+    return stream_stored(headers, content)
 
 
-def _refused(request: HttpRequest, formal: FormalRequest, attachment: Attachment, status: int) -> HttpResponse:
+def _render_refusal(request: HttpRequest, formal: FormalRequest, attachment: Attachment, status: int) -> HttpResponse:
+    """Return the page which says that the file is missing or is not what was sent."""
     context = {"formal": formal, "name": attachment.name}
     page = "change_requests/evidence_altered.html"
     response = render(request, page, context, status=status)

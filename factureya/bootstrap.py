@@ -1,7 +1,7 @@
-"""First step of `make run`, before Django can load its settings: write `.env` if there is none.
+"""Write `.env` if there is none, as the first step of `make run`: `python factureya/bootstrap.py PORT`.
 
-Standard library alone. `python factureya/bootstrap.py PORT`. A `.env` that is there stays as it is, except that a
-SITE_URL of this very machine follows PORT, because the links in mails are made from it.
+It uses the standard library only. A `.env` that exists stays as it is, except that a SITE_URL of this machine gets
+PORT, because the links in mails are made from it.
 """
 
 import os
@@ -27,12 +27,12 @@ DEMO=on
 
 
 def main(port: int) -> None:
-    """Make sure there is a `.env` that this user alone can read."""
+    """Write a `.env` with new keys, which only this user can read; if there is one, only set the port of SITE_URL."""
     if ENV_FILE.exists():
         text = ENV_FILE.read_text()
-        moved = OWN_SITE_URL.sub(rf"SITE_URL=http://\1:{port}", text)
-        if moved != text:
-            ENV_FILE.write_text(moved)
+        changed_text = OWN_SITE_URL.sub(rf"SITE_URL=http://\1:{port}", text)  # only of this machine (localhost)
+        if changed_text != text:
+            ENV_FILE.write_text(changed_text)
         return
     # urlsafe characters: nothing that a reader of .env files would take for a quote or a variable
     text = TEMPLATE.format(secret_key=secrets.token_urlsafe(50), factor_key=secrets.token_urlsafe(50), port=port)

@@ -1,4 +1,4 @@
-"""The Celery application: `celery -A factureya worker|beat`."""
+"""Define the Celery application: `celery -A factureya worker|beat`."""
 
 import os
 

@@ -1,6 +1,7 @@
 """One settings file, driven by the environment; `.env.example` explains each variable in a line.
 
-The safe thing is the default: DEBUG off, HTTPS on, second factor for staff on, no start without SECRET_KEY.
+The safe thing is the default: DEBUG off, HTTPS on, second factor for staff on, no start without SECRET_KEY. What is not
+named here keeps Django's and allauth's safe default: JSON tasks, X-Frame-Options DENY, nosniff, same-origin, Lax.
 """
 
 import os
@@ -22,7 +23,7 @@ if env_file := os.environ.get("ENV_FILE", str(BASE_DIR / ".env")):
 # -- Safety ------------------------------------------------------------------------------------------
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env("SECRET_KEY", default="dev-only") if DEBUG else env("SECRET_KEY")
-SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])  # old keys while rotating
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])  # old keys that are still accepted
 # Keys of second factors, the first encrypts; without any it is SECRET_KEY (docs/operations.md, Keys).
 FACTOR_KEYS = env.list("FACTOR_KEYS", default=[])
 DEMO = env.bool("DEMO", default=False)  # shows the demo accounts on the login page
@@ -31,7 +32,7 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SITE_URL = env("SITE_URL", default="http://localhost:8000").rstrip("/")
 TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
-PAGES = env.bool("PAGES", default=True)  # off in processes that show none: they load no admin
+PAGES = env.bool("PAGES", default=True)  # off in processes without pages, which then load no admin
 STAFF_MFA_REQUIRED = env.bool("STAFF_MFA_REQUIRED", default=True)
 
 # -- Files on this machine ---------------------------------------------------------------------------
@@ -40,8 +41,7 @@ MEDIA_ROOT = Path(env("MEDIA_ROOT", default=str(VAR_DIR / "media")))
 MEDIA_URL = "media/"  # never served: files leave only through /archivos/<token>/
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
-DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
-# Of a whole request, files included; far above what a message may carry, so that who picks a film is told which file.
+# Bytes of a whole request; far above the limit of a message, so that a person is told which file is too large.
 REQUEST_MAX_BYTES = 256 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 DATA_UPLOAD_MAX_NUMBER_FILES = 20
@@ -54,20 +54,18 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
-    "django.contrib.humanize",
     "django.forms",  # its widget templates, for FORM_RENDERER
     "allauth",
     "allauth.account",
     "allauth.mfa",
     "crispy_forms",
-    "crispy_bootstrap5",
     "factureya.core",
     "factureya.portal",
     "accounts.apps.AccountsConfig",
     "accounts.apps.FactureyaAdminConfig",
     "tickets",
     "change_requests",
-    # Only where they are: the image of production ships the demo alone.
+    # Added only if they exist: the image of production has the demo only.
     *(name for name in ("factureya.demo", "factureya.bench", "factureya.dev") if find_spec(name)),
 ]
 
@@ -102,25 +100,24 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-            ],
+            ]
         },
     },
     {
         "NAME": "mail",  # plain text: nothing is escaped, {{ variables }} are never mark_safe
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates" / "mail"],
-        "OPTIONS": {"autoescape": False},
+        "OPTIONS": {"autoescape": False, "builtins": ["factureya.core.templatetags.fy"]},
     },
 ]
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
-CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"
-CRISPY_TEMPLATE_PACK = "bootstrap5"
+CRISPY_ALLOWED_TEMPLATE_PACKS = CRISPY_TEMPLATE_PACK = "factureya"  # templates/factureya/
 MESSAGE_TAGS = {messages.ERROR: "danger"}
 
 # -- Database ----------------------------------------------------------------------------------------
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR}/db.sqlite3")}
 DATABASES["default"]["ATOMIC_REQUESTS"] = False
-# What the address asks for (?sslmode=verify-full&sslrootcert=…) holds beside what we set.
+# Options in the address (?sslmode=verify-full&sslrootcert=…) apply together with ours.
 ASKED_OPTIONS = DATABASES["default"].pop("OPTIONS", {})
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # No mmap_size: with it SQLite 3.40 can leave a process on a deleted -shm, every request an I/O error.
@@ -131,7 +128,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "PRAGMA recursive_triggers=ON;PRAGMA temp_store=MEMORY;"
         "PRAGMA journal_size_limit=27103364;PRAGMA cache_size=-20000;",
     }
-elif env.bool("DATABASE_POOL", default=True):  # off in processes of one thread, by themselves
+elif env.bool("DATABASE_POOL", default=True):  # commands with one thread turn it off
     DATABASES["default"]["CONN_MAX_AGE"] = 0
     DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 12, "timeout": 10}}
 else:
@@ -141,12 +138,12 @@ DATABASES["default"]["OPTIONS"] |= ASKED_OPTIONS
 GUARDS = ["factureya.core.guards", "tickets.guards", "change_requests.guards"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# -- Cache: limits of login and look-up live here, so it is shared between processes ------------------
+# -- Cache: it counts the limits of login and look-up, so all processes share it ------------------
 CACHES = {"default": env.cache_url("CACHE_URL", default=f"filecache://{VAR_DIR}/cache")}
 if CACHES["default"]["BACKEND"].endswith(".FileBasedCache"):
     CACHES["default"]["BACKEND"] = "factureya.core.running.cache_files.FileCache"
 
-# -- Background work: the broker only rings a bell; the truth is in the database ----------------------
+# -- Background work: the broker only wakes a worker; the database holds all facts ----------------------
 CELERY_BROKER_URL = env("CELERY_BROKER_URL", default="filesystem://")
 if CELERY_BROKER_URL.startswith("filesystem://"):
     CELERY_BROKER_TRANSPORT_OPTIONS = {
@@ -158,19 +155,13 @@ if CELERY_BROKER_URL.startswith("filesystem://"):
         "polling_interval": 0.5,
     }
 else:
-    # A broker that is down costs a request a second at the most; the sweep sends the mail later.
-    CELERY_BROKER_TRANSPORT_OPTIONS = {
-        "socket_connect_timeout": 1,
-        "socket_timeout": 5,
-        "max_retries": 0,
-    }
+    # A broker that is down costs a request one second at most; the sweep sends the mail later.
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 1, "socket_timeout": 5, "max_retries": 0}
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_TIME_LIMIT = 300
-CELERY_TASK_SERIALIZER = "json"
-CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
@@ -180,39 +171,18 @@ CELERY_BEAT_SCHEDULE = {
         "task": "factureya.core.tasks.sweep_outbox",
         "schedule": timedelta(seconds=env.int("SWEEP_OUTBOX_SECONDS", default=60)),
     },
-    "sweep_inbound": {
-        "task": "factureya.core.tasks.sweep_inbound",
-        "schedule": timedelta(minutes=1),
-    },
+    "sweep_inbound": {"task": "factureya.core.tasks.sweep_inbound", "schedule": timedelta(minutes=1)},
     "fetch_mail": {
         "task": "factureya.core.tasks.fetch_mail",
         "schedule": timedelta(minutes=1),
-        "options": {"expires": 60},  # one that waited a minute is not needed any more
+        "options": {"expires": 60},  # after a minute the next one is due
     },
-    "purge_orphans": {
-        "task": "factureya.core.tasks.purge_orphan_attachments",
-        "schedule": timedelta(hours=1),
-    },
-    "forget_quotas": {
-        "task": "tickets.tasks.forget_quotas",
-        "schedule": timedelta(hours=1),
-    },
-    "warn_before_close": {
-        "task": "tickets.tasks.warn_before_close",
-        "schedule": timedelta(minutes=5),
-    },
-    "close_unanswered": {
-        "task": "tickets.tasks.close_unanswered",
-        "schedule": timedelta(minutes=5),
-    },
-    "expire_due": {
-        "task": "change_requests.tasks.expire_due",
-        "schedule": timedelta(minutes=5),
-    },
-    "remind_due": {
-        "task": "change_requests.tasks.remind_due",
-        "schedule": timedelta(minutes=5),
-    },
+    "purge_orphans": {"task": "factureya.core.tasks.purge_orphan_attachments", "schedule": timedelta(hours=1)},
+    "forget_quotas": {"task": "factureya.core.tasks.forget_quotas", "schedule": timedelta(hours=1)},
+    "warn_before_close": {"task": "tickets.tasks.warn_before_close", "schedule": timedelta(minutes=5)},
+    "close_unanswered": {"task": "tickets.tasks.close_unanswered", "schedule": timedelta(minutes=5)},
+    "expire_due": {"task": "change_requests.tasks.expire_due", "schedule": timedelta(minutes=5)},
+    "remind_due": {"task": "change_requests.tasks.remind_due", "schedule": timedelta(minutes=5)},
 }
 
 # -- Mail --------------------------------------------------------------------------------------------
@@ -233,42 +203,41 @@ DEFAULT_FROM_EMAIL = f"Factureya Soporte <{SUPPORT_EMAIL}>"
 SERVER_EMAIL = SUPPORT_EMAIL
 OUTBOX_MAX_ATTEMPTS = 8
 OUTBOX_STUCK_AFTER = timedelta(seconds=env.int("OUTBOX_STUCK_SECONDS", default=15 * 60))
-# What must be written in the same transaction as "sent": kind of mail -> callable(message).
+# Called in the transaction that marks a mail as sent: kind of mail -> callable(message, sent_at).
 OUTBOX_ON_SENT = {"tickets/reminder": "tickets.operations.reminder_sent"}
-# What is done when it was not delivered, by a bounce or by the mail server's refusal: its link may be in other hands.
+# Called when a mail was not delivered, because of a bounce or a refusal: others may have its link.
 MAIL_UNDELIVERED = {
-    "accounts/invited": "accounts.operations.invitation_undelivered",
-    "accounts/invited_staff": "accounts.operations.invitation_undelivered",
-    "change_requests/set_password": "change_requests.operations.password_link_undelivered",
+    "accounts/invited": "accounts.operations.void_undelivered_invitation",
+    "accounts/invited_staff": "accounts.operations.void_undelivered_invitation",
+    "change_requests/set_password": "change_requests.operations.void_undelivered_password_link",
 }
-# What is attached to it when it leaves: kind of mail -> callable(message), giving (name, bytes, type) of each file.
-OUTBOX_FILES = {
-    "change_requests/confirm": "change_requests.documents.receipt.attached",
-    "change_requests/submitted": "change_requests.documents.receipt.attached",
-}
+# Called for the files of a mail when it is sent: kind of mail -> callable(message) -> [(name, bytes, type)].
+OUTBOX_FILES = dict.fromkeys(
+    ("change_requests/confirm", "change_requests/submitted"), "change_requests.documents.receipt.attach_receipt"
+)
 
-# -- Mail in: which handlers are asked, in order, for a mail to which address; the first that claims it takes it
+# -- Mail in: address -> handlers, asked in this order; the first one that claims a mail gets it
 MAIL_ROUTES = {
-    SUPPORT_EMAIL: ["change_requests.inbound.receive", "tickets.inbound.receive"],
-    CONTROL_DESK_EMAIL: ["change_requests.inbound.receive", "tickets.inbound.receive"],
+    address: ["change_requests.inbound.receive", "tickets.inbound.receive"]
+    for address in (SUPPORT_EMAIL, CONTROL_DESK_EMAIL)
 }
-MAIL_ANSWERS_OURS = "tickets.threads.answers_ours"  # whether a mail answers one of ours: else every word is new (M17)
-MAIL_FOLIO = "change_requests.inbound.folio_of"  # the public name of a request's chain, for receive_email --json
+# Tells whether a mail answers one of ours; if not, all its words are new (M17).
+MAIL_ANSWERS_OURS = "tickets.threads.answers_ours"
+# Gives the folio of a request's chain, for receive_email --json.
+MAIL_FOLIO = "change_requests.inbound.find_folio_of_chain"
 MAIL_IN_REQUIRE_VERDICT = env.bool("MAIL_IN_REQUIRE_VERDICT", default=True)  # M5
 MAIL_TRUSTED_AUTHSERV = env("MAIL_TRUSTED_AUTHSERV", default="")
 MAIL_IN_LISTEN = env("MAIL_IN_LISTEN", default="127.0.0.1:8025")
 MAIL_IN_IMAP_URL = env("MAIL_IN_IMAP_URL", default="")
-
-MAIL_IN_MAX_FILES = 20  # of one mail: nobody can be asked to send the rest again
-# Second line against loops: automatic mails that answer mails.
-MAIL_ANSWERS_PER_SENDER = env.int("MAIL_ANSWERS_PER_SENDER", default=10)  # a registered one, an hour
-MAIL_ANSWERS_PER_HOUR = env.int("MAIL_ANSWERS_PER_HOUR", default=2000)  # to registered senders
-MAIL_NOTICES_PER_HOUR = env.int("MAIL_NOTICES_PER_HOUR", default=100)  # to everybody else
-MAIL_FLIPS_PER_HOUR = env.int("MAIL_FLIPS_PER_HOUR", default=3)  # of a ticket, En espera -> Abierto
+MAIL_IN_MAX_FILES = 20  # in one mail: nobody can be asked to send the others again
+# Limits of automatic mails that answer mails, the second line against loops.
+MAIL_ANSWERS_PER_SENDER = env.int("MAIL_ANSWERS_PER_SENDER", default=10)  # to one registered sender, in an hour
+MAIL_ANSWERS_PER_HOUR = env.int("MAIL_ANSWERS_PER_HOUR", default=2000)  # to all registered senders, in an hour
+MAIL_NOTICES_PER_HOUR = env.int("MAIL_NOTICES_PER_HOUR", default=100)  # to all other senders, in an hour
+MAIL_FLIPS_PER_HOUR = env.int("MAIL_FLIPS_PER_HOUR", default=3)  # of one ticket, En espera -> Abierto, in an hour
 
 # -- The manual's times (spec: manual-clauses.md) ----------------------------------------------------
 TIME_ZONE = env("TIME_ZONE", default="America/Mexico_City")
-USE_TZ = True
 CUSTOMER_REPLY_DAYS = env.int("CUSTOMER_REPLY_DAYS", default=3)  # M15
 CUSTOMER_REPLY_CALENDAR = env("CUSTOMER_REPLY_CALENDAR", default="natural")  # M15: natural | business
 REMINDER_HOURS = env.int("REMINDER_HOURS", default=24)  # M15: before closes_at
@@ -297,19 +266,13 @@ ATTACHMENT_ORPHAN_HOURS = 24
 # -- Accounts ----------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.sign_in.backends.EmailBackend"]
-PASSWORD_HASHERS = [
-    "accounts.sign_in.hashers.LeanArgon2PasswordHasher",
-    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
-]
+PASSWORD_HASHERS = ["accounts.passwords.LeanArgon2PasswordHasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
         "OPTIONS": {"user_attributes": ["email", "full_name"]},
     },
-    {
-        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
-        "OPTIONS": {"min_length": 12},
-    },
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = "account_login"
@@ -324,13 +287,9 @@ ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = 3
 ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
 ACCOUNT_PASSWORD_RESET_BY_CODE_TIMEOUT = 15 * 60
-ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
-ACCOUNT_EMAIL_NOTIFICATIONS = True  # the owner hears of a changed password or factor
+ACCOUNT_EMAIL_NOTIFICATIONS = True  # tells the owner that a password or a factor changed
 ACCOUNT_MAX_EMAIL_ADDRESSES = 1
-ACCOUNT_CHANGE_EMAIL = False
-ACCOUNT_LOGOUT_ON_GET = False
-ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_FORMS = {
     "login": "accounts.forms.LoginForm",
@@ -342,7 +301,7 @@ ACCOUNT_FORMS = {
     "change_password": "accounts.forms.ChangePasswordForm",
     "reauthenticate": "accounts.forms.ReauthenticateForm",
 }
-# Requests in a time, per address (ip) and per account (key); counted in the shared cache.
+# The number of requests in a time, per address (ip) and per account (key), counted in the shared cache.
 ACCOUNT_RATE_LIMITS = {
     "login": "30/m/ip",
     "login_failed": "10/m/ip,5/5m/key",
@@ -355,9 +314,9 @@ ACCOUNT_RATE_LIMITS = {
     "reauthenticate": "10/m/user",
     "accept_invitation": "30/m/ip",
     "invite": "10/m/user,100/d/user",
-    "new_mail_code": "5/5m/key",  # of a request: the code of its new registered mail
-    "send_code": "3/m/key,10/h/key",  # of a request: another of them
-    "open_link": "30/m/ip",  # the links of formal requests
+    "new_mail_code": "5/5m/key",  # tries of the code for the new registered mail of a request
+    "send_code": "3/m/key,10/h/key",  # sendings of such a code
+    "open_link": "30/m/ip",  # openings of the links of formal requests
 }
 MFA_ADAPTER = "accounts.sign_in.adapter.MFAAdapter"
 MFA_FORMS = {
@@ -367,24 +326,17 @@ MFA_FORMS = {
     "deactivate_totp": "accounts.forms.DeactivateFactorForm",
 }
 INVITATION_DAYS = env.int("INVITATION_DAYS", default=7)
-# What `seed_demo` has other apps add to the demo: callables (people by key, present).
+# Called by `seed_demo` to add the demo data of other apps: callables (people by key, present).
 DEMO_SEEDS = ["factureya.demo.requests.seed"]
 CUSTOMER_JOINED = ["tickets.operations.move_to_customer"]  # callables (source, target, *, actor)
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Factureya"
 
 # -- Browser -----------------------------------------------------------------------------------------
-SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 60 * 60 * 12
 CSRF_COOKIE_HTTPONLY = True
-CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "factureya.portal.errors.csrf_failure"
 LANGUAGE_COOKIE_HTTPONLY = True
-X_FRAME_OPTIONS = "DENY"
-SECURE_REFERRER_POLICY = "same-origin"
-SECURE_CONTENT_TYPE_NOSNIFF = True
-SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 if HTTPS:
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
@@ -398,40 +350,22 @@ if HTTPS:
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
-        "script-src": [SELF],
-        "style-src": [SELF],
-        "img-src": [SELF],
-        "font-src": [SELF],
-        "connect-src": [SELF],
-        "form-action": [SELF],
-        "base-uri": [NONE],
-        "frame-ancestors": [NONE],
-        "object-src": [NONE],
+        **{name: [SELF] for name in "script-src style-src img-src font-src connect-src form-action".split()},
+        **{name: [NONE] for name in "base-uri frame-ancestors object-src".split()},
     }
 }
-PERMISSIONS_POLICY: dict[str, list[str]] = {
-    "camera": [],
-    "geolocation": [],
-    "microphone": [],
-    "payment": [],
-    "usb": [],
-}
+PERMISSIONS_POLICY: dict[str, list[str]] = {"camera": [], "geolocation": [], "microphone": [], "payment": [], "usb": []}
 
 # -- Language ----------------------------------------------------------------------------------------
 LANGUAGE_CODE = "es-mx"
 LANGUAGES = [("es-mx", "Español (México)")]
-LOCALE_PATHS = [BASE_DIR / "factureya" / "locale"]
-USE_I18N = True
 
 # -- Static files ------------------------------------------------------------------------------------
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
-STATICFILES_DIRS = [
-    BASE_DIR / "static",
-    ("fonts", Path(fontpkg_atkinson_hyperlegible.__file__).parent / "files"),
-]
+STATICFILES_DIRS = [BASE_DIR / "static", ("fonts", Path(fontpkg_atkinson_hyperlegible.__file__).parent / "files")]
 WHITENOISE_MIMETYPES = {".ttf": "font/ttf"}
-WHITENOISE_ALLOW_ALL_ORIGINS = False  # nobody else embeds our files
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # no other site may embed our files
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
@@ -441,7 +375,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "filters": {"tokens": {"()": "factureya.core.running.log_filters.WithoutTokens"}},
+    "filters": {"tokens": {"()": "factureya.core.mail.own_links.WithoutTokens"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["tokens"]}},
     "root": {"handlers": ["console"], "level": env("LOG_LEVEL", default="INFO")},
 }

@@ -1,11 +1,14 @@
-"""Every address of the site (spec: interfaces.md)."""
+"""Route every address of the site (spec: interfaces.md)."""
 
 from django.contrib import admin
 from django.urls import include, path
 
+from factureya.core import views
+
 urlpatterns = [
     path("", include("factureya.portal.urls")),
-    path("", include("factureya.core.urls")),
+    path("healthz", views.healthz, name="healthz"),
+    path("readyz", views.readyz, name="readyz"),
     path("cuenta/", include("accounts.urls")),
     path("", include("tickets.urls")),
     path("solicitudes/", include("change_requests.customer.urls")),

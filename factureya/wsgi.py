@@ -1,4 +1,4 @@
-"""WSGI entry point for gunicorn."""
+"""Define the WSGI application that gunicorn serves."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Tickets in the Django admin: the queue and the workspace. The stock list, forms, history and delete are not there."""
+"""Serve tickets in the Django admin: the queue and the workspace. There is no stock page."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,58 +8,54 @@ from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.web.returning import comes_back_to, post_only
+from accounts.web.form_memory import post_only, set_form_page
+from accounts.web.mixins import get_person
 from tickets.desk import views_phone, views_queue, views_steps, views_ticket, views_tray
 from tickets.models import Ticket
 
 
 @admin.register(Ticket)
-class TicketAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic at run time
-    """Addresses and permissions; which tickets somebody sees is asked by each page of `visible_to`."""
+class TicketAdmin(admin.ModelAdmin):
+    """Name the addresses and permissions; each page asks `visible_to` which tickets the person sees."""
 
     def get_urls(self) -> list[URLPattern]:
-        """Ours instead of the stock ones: there is no add, delete or history page to close."""
-        wrap = self.admin_site.admin_view
-        either = require_http_methods(["GET", "HEAD", "POST"])
-        of_ticket = post_only("admin:tickets_ticket_change", "pk")
-        of_mail = post_only("admin:tickets_ticket_mail", "pk")
-        of_queue, of_call = comes_back_to(views_queue.list_of), comes_back_to(views_phone.call_of)
+        """Return the addresses of the agents' pages, in place of Django's own pages to list, add and delete tickets.
+
+        If an agent must log in at a POST, he then goes to the page of the form, because a POST is not repeated.
+        """
+        require_staff = self.admin_site.admin_view
+        get_or_post = require_http_methods(["GET", "HEAD", "POST"])
+        post_from_ticket = post_only("admin:tickets_ticket_change", "pk")
+        post_from_mail = post_only("admin:tickets_ticket_mail", "pk")
+        from_queue, from_call = set_form_page(views_queue.find_list_page), set_form_page(views_phone.find_call_page)
         pages: list[tuple[str, Callable[..., HttpResponseBase], str]] = [
             ("", require_safe(views_queue.queue_page), "changelist"),
-            ("asignar/", of_queue(require_POST(views_queue.assign_selected)), "assign"),
-            ("telefono/", of_call(either(views_phone.phone_ticket)), "phone"),
+            ("asignar/", from_queue(require_POST(views_queue.assign_selected)), "assign"),
+            ("telefono/", from_call(get_or_post(views_phone.phone_ticket)), "phone"),
             ("bandeja/", require_safe(views_tray.tray_page), "tray"),
             ("bandeja/<int:pk>/", require_safe(views_tray.mail_page), "mail"),
-            ("bandeja/<int:pk>/original/", require_safe(views_tray.original), "mail_original"),
-            ("bandeja/<int:pk>/agregar/", either(views_tray.link), "mail_link"),
-            ("bandeja/<int:pk>/abrir/", either(views_tray.open_ticket), "mail_open"),
-            ("bandeja/<int:pk>/descartar/", of_mail(views_tray.discard), "mail_discard"),
+            ("bandeja/<int:pk>/original/", require_safe(views_tray.download_original), "mail_original"),
+            ("bandeja/<int:pk>/agregar/", get_or_post(views_tray.link_mail), "mail_link"),
+            ("bandeja/<int:pk>/abrir/", get_or_post(views_tray.open_ticket), "mail_open"),
+            ("bandeja/<int:pk>/descartar/", post_from_mail(views_tray.discard_mail), "mail_discard"),
             ("<int:pk>/change/", require_safe(views_ticket.workspace), "change"),
-            ("<int:pk>/mensaje/", of_ticket(views_ticket.write), "write"),
-            ("<int:pk>/propiedades/", of_ticket(views_ticket.set_properties), "properties"),
-            ("<int:pk>/confirmar/", either(views_steps.confirm_by_phone), "confirm"),
-            ("<int:pk>/prestador/", either(views_steps.hand_over), "hand_over"),
-            ("<int:pk>/correo/<int:mail>/", of_ticket(views_steps.retry_mail), "retry_mail"),
-            ("<int:pk>/cierre/", of_ticket(views_steps.release_close), "release_close"),
+            ("<int:pk>/mensaje/", post_from_ticket(views_ticket.write), "write"),
+            ("<int:pk>/propiedades/", post_from_ticket(views_ticket.set_properties), "properties"),
+            ("<int:pk>/confirmar/", get_or_post(views_steps.confirm_by_phone), "confirm"),
+            ("<int:pk>/prestador/", get_or_post(views_steps.hand_over), "hand_over"),
+            ("<int:pk>/correo/<int:mail>/", post_from_ticket(views_steps.retry_mail), "retry_mail"),
+            ("<int:pk>/cierre/", post_from_ticket(views_steps.release_close), "release_close"),
         ]
-        return [path(route, wrap(view), name=f"tickets_ticket_{name}") for route, view, name in pages]
+        return [path(route, require_staff(view), name=f"tickets_ticket_{name}") for route, view, name in pages]
 
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        """Who holds a desk office; a superuser not by that alone."""
-        return bool(request.user.desk_provider_ids)  # type: ignore[union-attr]
+    def has_module_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return whether the person holds a desk office; to be a superuser is not enough."""
+        return bool(get_person(request).desk_provider_ids)
 
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """As the module; `visible_to` decides about one ticket."""
-        return self.has_module_permission(request)
+    has_view_permission = has_change_permission = has_module_permission
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """As the module: what an agent does goes through operations, which ask again."""
-        return self.has_module_permission(request)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Never: a ticket by phone has a page of its own."""
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return False: a ticket by phone has a page of its own, and none is deleted."""
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never: tickets are not deleted."""
-        return False
+    has_delete_permission = has_add_permission

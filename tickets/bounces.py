@@ -1,74 +1,84 @@
-"""Mails that become no message: bounces of ours, and those of senders who are not proven (M5, M6)."""
+"""Settle mails that become no message: bounces of ours, and those of senders who are not proven (M5, M6)."""
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
+from accounts import mail_sender
 from accounts import operations as accounts
-from accounts import registered_senders
 from factureya.core.clock import now
-from factureya.core.mail import outbox
+from factureya.core.mail import answer_limits, outbox
 from factureya.core.mail.intake import Outcome
-from factureya.core.mail.parse import Bounce, InboundMail
+from factureya.core.mail.parse import InboundMail
+from factureya.core.mail.robots import Bounce
 from factureya.core.models import InboundMessage, OutboxMessage
-from tickets import answer_limits, notifications, operations, threads
+from tickets import notifications, operations, threads
 from tickets.models import Ticket, chain_of
 
 Disposition = InboundMessage.Disposition
 MAX_ADDRESS = 254
 
 
-def original(bounce: Bounce) -> OutboxMessage | None:
-    """The mail of ours that a bounce gives back: only its recipient's servers know its Message-ID."""
-    mails = {mail.message_id: mail for mail in threads.sent(bounce.message_ids)}
+def find_original(bounce: Bounce) -> OutboxMessage | None:
+    """Return our mail that a bounce reports as undelivered, by the Message-ID that the bounce quotes; or None."""
+    mails = {mail.message_id: mail for mail in threads.find_sent_mails(bounce.message_ids)}
     return next((mails[name] for name in bounce.message_ids if name in mails), None)
 
 
-def settle(inbound: InboundMessage, bounce: Bounce, sent: OutboxMessage) -> Outcome:
-    """Mark the mail «no entregado», flag the contact, hold the close of its ticket; a delay is only stored (M6)."""
+def settle_bounce(inbound: InboundMessage, bounce: Bounce, sent: OutboxMessage) -> Outcome:
+    """Record that the mail `sent` was not delivered, and return how the bounce `inbound` is to be stored (M6).
+
+    The mail is marked «no entregado» and its recipient's address as failing. A mail to a customer also holds the close
+    of its ticket. A bounce that only reports a delay changes none of this.
+    """
     if not bounce.is_final:
         return Outcome(Disposition.BOUNCE, "delayed", sent.about)
-    ticket = _lock(sent.about.removeprefix(chain_of("")))
+    ticket = _lock_ticket(sent.about.removeprefix(chain_of("")))
     # Asked again here: two servers may report the same mail at the same instant.
     unmarked = OutboxMessage.objects.filter(pk=sent.pk, bounced_at__isnull=True)
     if unmarked.update(bounced_at=now()):
-        if ticket and sent.kind != notifications.NEW_MESSAGE:  # that one went to an agent
+        if ticket and sent.kind not in notifications.TO_AGENT:
             operations.mail_bounced(ticket.pk, mail=sent, inbound=inbound)
-        outbox.undelivered(sent)  # first: it locks what the mail is about, and then people
-        accounts.mail_bounced(sent.to, mail=sent.key)
+        outbox.handle_undelivered(sent)  # before the address: people are locked last
+        accounts.flag_bounced_address(sent.to, mail_key=sent.key)
     return Outcome(Disposition.BOUNCE, "", sent.about)
 
 
-def refuse(inbound: InboundMessage, mail: InboundMail, reason: str) -> Outcome:
-    """Quarantine. The sender gets the neutral notice, whatever the reason; a forged registered one is warned (M5).
+def refuse_sender(inbound: InboundMessage, mail: InboundMail, reason: str) -> Outcome:
+    """Leave a mail of an unproven sender in quarantine for an agent, tell its sender so, and return that outcome (M5).
 
-    Machines and our own addresses are told nothing.
+    Machines and our own addresses get no notice. When DMARC failed, the company whose address was forged is warned.
     """
-    if not (mail.robot or mail.bounce or registered_senders.is_own(mail.sender)):
-        _notify(mail.sender, inbound)
-    if reason == "dmarc":
-        _warn(mail.sender, inbound)
+    if not (mail.robot or mail.bounce or mail_sender.is_own_address(mail.sender)):
+        _notify_sender(mail.sender, inbound)
+    if reason == mail_sender.Refusal.DMARC:
+        _warn_company(mail.sender, inbound)
     return Outcome(Disposition.UNREGISTERED, reason)
 
 
-def _lock(number: str) -> Ticket | None:
-    """The ticket, locked before its mail, as everywhere."""
+def _lock_ticket(number: str) -> Ticket | None:
+    """Lock the ticket with this number and return it, or None; everybody locks a ticket before its mails."""
     return Ticket.objects.select_for_update().only("pk").filter(number=number).first()
 
 
-def _notify(address: str, inbound: InboundMessage) -> None:
+def _notify_sender(address: str, inbound: InboundMessage) -> None:
+    """Send the neutral notice to an unproven sender, unless the address is not valid or had one in the last day."""
     try:
         validate_email(address)
     except ValidationError:
         return  # nothing can be sent there
     if len(address) <= MAX_ADDRESS and answer_limits.may_notify(address):
-        notifications.unproven_sender(address, inbound)
+        notifications.notify_unproven_sender(address, inbound)
 
 
-def _warn(address: str, inbound: InboundMessage) -> None:
-    """To the company's registered address; of a company nobody verified, to the person's own."""
-    people = registered_senders.people(address)[:1] if address else []
-    for person in people:
+def _warn_company(address: str, inbound: InboundMessage) -> None:
+    """Warn a company that a forged mail came in the name of `address`, unless it was warned in the last day.
+
+    The warning goes to the company's registered address, or to the contact's own if nobody verified the company. An
+    address that belongs to no contact gets none.
+    """
+    contacts = mail_sender.find_people(address)[:1] if address else []  # one warning is enough
+    for person in contacts:
         customer = person.contact.customer
         to = customer.registered_email if customer.is_verified else person.email
         if answer_limits.may_warn(to):
-            notifications.forged_sender(address, to, inbound)
+            notifications.warn_of_forgery(address, to, inbound)

@@ -1,4 +1,4 @@
-"""The customer's forms. Every field has its own Spanish message for each kind of error (M16, M17)."""
+"""Define the customer's forms. Every field has its own Spanish message for each kind of error (M16, M17)."""
 
 import re
 from collections.abc import Iterable
@@ -25,16 +25,12 @@ WRONG_NUMBER = "Revise el número: hay un carácter cambiado"
 
 
 def _by_kind(problem: str, question: str) -> SafeString:
-    """Return both wordings; the stylesheet shows the one that fits what was chosen, without a script."""
-    return format_html(
-        '<span class="fy-if-problem">{}</span><span class="fy-if-question">{}</span>',
-        problem,
-        question,
-    )
+    """Return a field's label in two wordings, for a problem and for a question. The stylesheet hides one of them."""
+    return format_html('<span class="fy-if-problem">{}</span><span class="fy-if-question">{}</span>', problem, question)
 
 
 class TicketForm(FilesMixin):
-    """A new ticket, guided (M17): what it is about, how it hurts, what happened; the steps of a problem (M4)."""
+    """Ask for a new ticket, guided (M17): what it is about, how it hurts, what happened, the steps (M4)."""
 
     NO_DESCRIPTION = "Escriba qué pasó"
     NO_QUESTION = "Escriba qué necesita saber"
@@ -48,7 +44,7 @@ class TicketForm(FilesMixin):
             "Una frase con un solo asunto. Si tiene dos, levante dos tickets.",
         ),
         max_length=MAX_SUBJECT,
-        widget=forms.TextInput(attrs={"class": "textinput form-control"}),
+        widget=forms.TextInput(),
         error_messages={
             "required": "Escriba el problema en una frase, por ejemplo el mensaje que le muestra el sistema",
             "max_length": "El problema va en una frase de hasta 120 caracteres; escribió %(show_value)d",
@@ -58,7 +54,7 @@ class TicketForm(FilesMixin):
     category = forms.ChoiceField(
         label="¿Sobre qué es?",
         choices=[("", "Elija una opción"), *CATEGORIES],
-        widget=forms.Select(attrs={"class": "select form-select"}),
+        widget=forms.Select(),
         error_messages={
             "required": "Elija sobre qué es el problema",
             "invalid_choice": "Elija sobre qué es el problema, de la lista",
@@ -68,7 +64,7 @@ class TicketForm(FilesMixin):
         label="¿Cómo le afecta?",
         choices=list(reversed(Ticket.Impact.choices)),
         coerce=int,
-        widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
+        widget=forms.RadioSelect(),
         error_messages={
             "required": "Elija cómo le afecta",
             "invalid_choice": "Elija cómo le afecta, de las tres opciones",
@@ -84,23 +80,13 @@ class TicketForm(FilesMixin):
         help_text="Uno por renglón, desde que entró hasta que falló. Con esto lo reproducimos sin llamarle.",
         required=False,
     )
-    expected = Text(
-        label="¿Qué esperaba que pasara? (opcional)",
-        required=False,
-        rows=2,
-    )
+    expected = Text(label="¿Qué esperaba que pasara? (opcional)", required=False, rows=2)
     cfdi_uuid = forms.CharField(
         label="Folio fiscal (opcional)",
         help_text="Si el problema es con un comprobante. Tiene 36 caracteres y está al pie del PDF.",
         required=False,
         validators=[MaxLengthValidator(MAX_PASTED, WRONG_UUID_LENGTH)],
-        widget=forms.TextInput(
-            attrs={
-                "class": "textinput form-control fy-mono",
-                "autocomplete": "off",
-                "spellcheck": "false",
-            }
-        ),
+        widget=forms.TextInput(attrs={"class": "fy-mono", "autocomplete": "off", "spellcheck": "false"}),
         error_messages={
             "null_characters_not_allowed": "El folio fiscal trae un carácter que no se puede guardar; cópielo de nuevo"
         },
@@ -115,19 +101,19 @@ class TicketForm(FilesMixin):
             self.fields[name].widget.attrs["placeholder"] = " "
 
     def full_clean(self) -> None:
-        """Ask a question in its own words before anything is found missing."""
-        if self.is_bound and self.is_question and "description" in self.fields:
+        """Validate the form of a new ticket. If a question has no text, the error asks for the question."""
+        if self.is_bound and self.is_question and "description" in self.fields:  # a mail's form has no description
             self.fields["description"].error_messages["required"] = self.NO_QUESTION
         super().full_clean()
 
     @property
     def is_question(self) -> bool:
-        """Whether what was chosen is a question or a sale, which needs no steps (M4)."""
+        """Return whether the customer chose a question or a sale, which needs no steps to reproduce it (M4)."""
         is_doubt = self["impact"].value() == str(Ticket.Impact.QUESTION.value)
         return is_doubt or self["category"].value() == Ticket.Category.SALES
 
     def clean(self) -> dict[str, Any]:
-        """Require the steps of a problem, as far as the case permits them (M17)."""
+        """Require the steps that led to a problem; a question, and a form that an agent fills in, need none (M17)."""
         data = super().clean() or {}
         is_missing = not data.get("steps") and "steps" not in self.errors
         if self.asks_steps and is_missing and not self.is_question:
@@ -135,16 +121,15 @@ class TicketForm(FilesMixin):
         return data
 
     def clean_subject(self) -> str:
-        """One line, single spaces."""
         return " ".join(self.cleaned_data["subject"].split())
 
     def clean_cfdi_uuid(self) -> str:
-        """Upper case with its hyphens; what has another length is told how many characters it has."""
+        """Return the fiscal folio, typed with or without hyphens, in upper case with them; "" if none was typed."""
         text = self.cleaned_data["cfdi_uuid"].strip()
         if not text:
             return ""
         compact = text.replace("-", "")
-        if len(text) != CFDI_UUID_CHARACTERS and len(compact) != CFDI_UUID_CHARACTERS - 4:
+        if len(text) != CFDI_UUID_CHARACTERS and len(compact) != CFDI_UUID_CHARACTERS - 4:  # 4 hyphens
             raise forms.ValidationError(
                 f"El folio fiscal debe tener {CFDI_UUID_CHARACTERS} caracteres; escribió {len(text)}"
             )
@@ -152,24 +137,28 @@ class TicketForm(FilesMixin):
             raise forms.ValidationError(
                 "El folio fiscal lleva números, letras de la A a la F y guiones; cópielo del pie del PDF"
             )
-        return numbers.fiscal_folio(text)
+        return numbers.format_fiscal_folio(text)
 
-    def opening(self) -> dict[str, Any]:
-        """The arguments of `operations.open_ticket` that come from the person."""
+    def build_arguments(self) -> dict[str, Any]:
+        """Return what the person typed as arguments of `operations.open_ticket`; the answers become one text."""
         data = self.cleaned_data
-        body = message_text.compose(data["description"], data["steps"], data["expected"])
+        body = join_answers(data["description"], data["steps"], data["expected"])
         return {
             "subject": data["subject"],
             "category": data["category"],
             "impact": data["impact"],
-            "cfdi_uuid": data["cfdi_uuid"],
             "body": body,
-            "files": self.kept,
+            "files": self.kept,  # stored when the form was posted
+            **{name: data[name] for name in Ticket.FACTS},
         }
+
+    @property
+    def facts(self) -> list[forms.BoundField]:
+        return [self[name] for name in Ticket.FACTS]
 
 
 class InformationForm(FilesMixin):
-    """A message of the customer's in an open ticket; files alone are enough (M11, M13)."""
+    """Ask for a message of the customer in an open ticket; files alone are enough (M11, M13)."""
 
     body = Text(label="Su mensaje", help_text="Lo lee quien tiene su caso.", required=False)
     files = FilesField("Archivos (opcional)")  # type: ignore[assignment]
@@ -181,15 +170,18 @@ class InformationForm(FilesMixin):
         if is_waiting:
             self.fields["body"].help_text = "Al enviarlo, el ticket vuelve a Abierto y el plazo se detiene."
 
-    def take_files(self, kept: list[Attachment], refusals: Iterable[store.Refused]) -> None:
-        """As in every form; and neither text nor file is too little."""
+    def take_files(self, kept: list[Attachment], refusals: Iterable[store.RefusedFile]) -> None:
+        """Give the form of a customer's message its stored files, and require a text or a file.
+
+        A confirmation that the problem is solved needs neither. `refusals` are the files that were not accepted.
+        """
         super().take_files(kept, refusals)
-        nothing = not kept and not self.errors and not self.cleaned_data["body"].strip()
-        if nothing and not self.is_confirming:
+        is_empty = not kept and not self.errors and not self.cleaned_data["body"].strip()
+        if is_empty and not self.is_confirming:
             self.add_error("body", self.MISSING)
 
-    def message(self) -> dict[str, Any]:
-        """The arguments of the operations that come from the person; files without words name themselves."""
+    def build_arguments(self) -> dict[str, Any]:
+        """Return the customer's message as arguments of the operations; files without words are named in its text."""
         body = self.cleaned_data["body"].strip()
         if not body and self.kept:
             body = "Adjunto: " + ", ".join(file.name for file in self.kept)
@@ -197,7 +189,7 @@ class InformationForm(FilesMixin):
 
 
 class FollowUpForm(InformationForm):
-    """What is still wrong, for the ticket that continues a closed one (M12)."""
+    """Ask what is still wrong, for the ticket that continues a closed one (M12)."""
 
     MISSING = "Escriba qué sigue pasando"
 
@@ -208,19 +200,14 @@ class FollowUpForm(InformationForm):
 
 
 class LookUpForm(PortalForm):
-    """Number and registered mail (M10, M16). A mistyped number is found by its check character, without a query."""
+    """Ask for number and registered mail (M10, M16). The check character finds a mistyped number."""
 
     number = forms.CharField(
         label="Número de seguimiento",
         help_text="Con o sin guiones, mayúsculas o minúsculas.",
         max_length=40,
         widget=forms.TextInput(
-            attrs={
-                "class": "textinput form-control fy-mono",
-                "autocomplete": "off",
-                "autocapitalize": "characters",
-                "spellcheck": "false",
-            }
+            attrs={"class": "fy-mono", "autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
         ),
         error_messages={
             "required": "Escriba su número de seguimiento, por ejemplo FY-7K4M-92Q0",
@@ -232,7 +219,7 @@ class LookUpForm(PortalForm):
         label="Correo registrado",
         help_text="El que dio de alta en Factureya.",
         max_length=254,
-        widget=forms.EmailInput(attrs={"class": "emailinput form-control", "autocomplete": "email"}),
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
         error_messages={
             "required": "Escriba su correo registrado",
             "invalid": "Escriba el correo completo, como nombre@empresa.com",
@@ -242,19 +229,40 @@ class LookUpForm(PortalForm):
     )
 
     def clean_number(self) -> str:
-        """The canonical number."""
+        """Return the tracking number in canonical form. The error says that its length or a character is wrong."""
         text = self.cleaned_data["number"]
         try:
-            return numbers.parse(NUMBER_PREFIX, text)
+            return numbers.parse_number(NUMBER_PREFIX, text)
         except numbers.InvalidNumber as error:
             compact = re.sub(r"[\s\-–]", "", text)
             length = len(compact) - 2 if compact.upper().startswith(NUMBER_PREFIX) else len(compact)
-            if length != numbers.RANDOM_CHARACTERS + 1:
+            if length != numbers.RANDOM_CHARACTERS + 1:  # with the check character
                 raise forms.ValidationError(
                     f"El número tiene 8 caracteres después de FY; escribió {max(length, 0)}"
                 ) from error
             raise forms.ValidationError(WRONG_NUMBER) from error
 
     def clean_email(self) -> str:
-        """Addresses are compared in lower case."""
         return str(self.cleaned_data["email"]).lower()
+
+
+def join_answers(description: str, steps: str, expected: str = "") -> str:
+    """Return the ticket form's answers as one text: description, numbered steps and expected result under headings."""
+    lines = [drop_number(line) for line in steps.splitlines() if line.strip()]
+    numbered = "\n".join(f"{position}. {line}" for position, line in enumerate(lines, 1))
+    parts = [_trim_lines(description)]
+    if numbered:  # by phone they may be missing
+        parts.append(f"{message_text.STEPS}:\n{numbered}")
+    if expected.strip():
+        parts.append(f"{message_text.EXPECTED}:\n{_trim_lines(expected)}")
+    return "\n\n".join(parts)
+
+
+def drop_number(line: str) -> str:
+    """Return a step without the number that its writer put before it, because the steps are numbered anew."""
+    match = message_text.NUMBERED_LINE.fullmatch(line)
+    return match.group(2).strip() if match else line.strip()
+
+
+def _trim_lines(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())

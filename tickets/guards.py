@@ -1,4 +1,4 @@
-"""Triggers of the ticket's life that a CHECK cannot hold, because they compare rows (M12, M15, M16)."""
+"""Define the triggers of the ticket's life that a CHECK cannot hold, because they compare rows (M12, M15, M16)."""
 
 from factureya.core import triggers
 
@@ -26,17 +26,18 @@ _VOID = _VOIDED.format(canonical=f" AND {_RECEIVED}"), _VOIDED.format(canonical=
 
 
 def _changed(*columns: str) -> tuple[str, str]:
-    """Whether any of these columns changes, NULL included, on SQLite and on PostgreSQL."""
+    """Return the trigger condition «one of these columns changes» for SQLite and PostgreSQL; NULL counts as a value."""
     sqlite = " OR ".join(f"NEW.{column} IS NOT OLD.{column}" for column in columns)
     return sqlite, sqlite.replace("IS NOT", "IS DISTINCT FROM")
 
 
 def _and(condition: str, pair: tuple[str, str]) -> tuple[str, str]:
+    """Return the pair of a trigger's conditions (SQLite, PostgreSQL) with one more condition added to each."""
     return f"{condition} AND ({pair[0]})", f"{condition} AND ({pair[1]})"
 
 
 def _but_a_void(pair: tuple[str, str]) -> tuple[str, str]:
-    """The condition, unless the change is the void of a silence-close."""
+    """Return the pair of a trigger's conditions so that they let pass the change that voids a close by silence."""
     return f"({pair[0]}) AND NOT ({_VOID[0]})", f"({pair[1]}) AND NOT ({_VOID[1]})"
 
 
@@ -49,13 +50,7 @@ GUARDS = [
             _and(
                 "OLD.status = 'closed'",
                 _changed(
-                    "status",
-                    "closed_at",
-                    "closed_reason",
-                    "wait_reason",
-                    "waiting_since",
-                    "closes_at",
-                    "reminder_id",
+                    "status", "closed_at", "closed_reason", "wait_reason", "waiting_since", "closes_at", "reminder_id"
                 ),
             )
         ),

@@ -1,4 +1,4 @@
-"""A mail becomes a ticket or a message of one, or stays in the tray, untouched (M5, M6, M12, M15, M17).
+"""Make a mail a ticket or a message of one, or leave it in the tray, untouched (M5, M6, M12, M15, M17).
 
 Author is whom `From` names, if our own mail server vouches for it; nobody else's word counts: not Reply-To, Sender,
 Cc, names, nor headers that claim to be ours. A reference to a ticket says where the mail belongs, never who may
@@ -6,42 +6,38 @@ write there: that is `policy`, as everywhere. Mail never acts as staff.
 """
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from functools import partial
+from typing import Any
 
 from django.conf import settings
 
+from accounts import mail_sender
 from accounts import operations as accounts
-from accounts import registered_senders
 from accounts.models import User
 from factureya.core.clock import now
 from factureya.core.files import from_mail
 from factureya.core.files.from_mail import Kept
-from factureya.core.mail import readings
 from factureya.core.mail.intake import Outcome, Plan
-from factureya.core.mail.parse import InboundMail
-from factureya.core.mail.verdicts import Verdict
+from factureya.core.mail.parse import InboundMail, MailFile
 from factureya.core.models import InboundMessage
-from tickets import bounces, mail_text, operations, policy, threads
+from tickets import bounces, operations, policy, threads
 from tickets.models import Ticket
 
 Disposition = InboundMessage.Disposition
+MAX_SUBJECT = 120
+NO_TEXT = "(El correo no traía texto.)"
+REFUSED_FILES = "Archivos del correo que no se pudieron agregar:"
 NO_SUBJECT = "Correo sin asunto"
 SAME_SUBJECT_FOR = timedelta(days=3)  # M11
 
 
 class Reason(StrEnum):
-    """Why a mail was refused, or how its ticket was found; part of the interface (`receive_email --json`)."""
+    """Name how the ticket of a mail was found, or why none was; part of the interface (`receive_email --json`)."""
 
-    NO_SENDER = "no-sender"
-    MANY_SENDERS = "many-senders"
-    DMARC = "dmarc"
-    NO_VERDICT = "no-verdict"
-    OWN = "own"
-    STAFF = "staff"
-    UNKNOWN = "unknown"
     AMBIGUOUS = "ambiguous"  # several companies registered the address, and the mail names no ticket
     REFERENCE = "reference"
     NUMBER = "number"
@@ -51,197 +47,208 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True)
-class Letter:
-    """A mail of a proven sender: who may be meant by it, and what is to be written."""
+class ProvenMail:
+    """Hold a mail of a proven sender: the contacts whose word it may be, and its files after they were stored."""
 
     inbound: InboundMessage
     mail: InboundMail
-    people: list[User]
+    senders: list[User]
     kept: Kept
 
     @property
     def subject(self) -> str:
-        """One line that fits."""
-        return mail_text.subject_line(self.mail.subject)
+        """Return the mail's subject as one line that fits a ticket's."""
+        return shorten_subject(self.mail.subject)
 
-    @property
-    def body(self) -> str:
-        """What stands in the ticket."""
-        return mail_text.message_text(self.mail.new_text, self.mail.text, self.kept)
+    def build_message(self, author: User) -> dict[str, Any]:
+        """Return text, files and origin of the mail, for the operation that adds it to a ticket as from `author`."""
+        body = join_mail_text(self.mail.new_text, self.mail.text, self.kept)
+        channel = Ticket.Channel.MAIL
+        return {"author": author, "body": body, "files": self.kept.files, "channel": channel, "inbound": self.inbound}
 
     @property
     def category(self) -> str:
-        """Mail to mesadecontrol@ is a request; what else a mail is about, an agent says."""
+        """Return the category of the new ticket: *Solicitudes* if the mail went to mesadecontrol@, else *Otro tema*."""
         addresses = {address.lower() for address in [*self.inbound.recipients, *self.mail.recipients]}
         is_request = settings.CONTROL_DESK_EMAIL in addresses
         return Ticket.Category.REQUESTS if is_request else Ticket.Category.OTHER
 
 
 def receive(inbound: InboundMessage, mail: InboundMail) -> Plan:
-    """What is to be done with a mail; every mail that comes here is ours. Writes nothing but its files."""
+    """Return the function that will settle a received mail: write it to a ticket, refuse it, or only record it.
+
+    The report that a mail of ours bounced goes first. Then come a forged sender (DMARC), other bounces, machines, no
+    sender, an unproven sender. What is left is a mail of a proven contact. Only its files are stored here; core calls
+    the function in the mail's transaction.
+    """
     inbound.sender = mail.sender
-    if mail.bounce is not None and (sent := bounces.original(mail.bounce)):
-        return partial(bounces.settle, inbound, mail.bounce, sent)
-    if readings.sender_verdict(mail) == Verdict.FAIL:
-        return partial(bounces.refuse, inbound, mail, Reason.DMARC)
+    if mail.bounce is not None and (sent := bounces.find_original(mail.bounce)):
+        return partial(bounces.settle_bounce, inbound, mail.bounce, sent)
+    sender = mail_sender.judge_sender(mail)
+    if sender.refusal == mail_sender.Refusal.DMARC:
+        return partial(bounces.refuse_sender, inbound, mail, sender.refusal)
     if mail.bounce is not None:
         return lambda: Outcome(Disposition.BOUNCE, "no-original")
-    people = registered_senders.people(mail.sender) if mail.sender else []
     if mail.robot:
-        return partial(_note_robot, inbound, mail, people if _is_proven(mail) else [])
-    if not mail.sender:
-        fault = Reason.MANY_SENDERS if mail.senders else Reason.NO_SENDER
-        return lambda: Outcome(Disposition.MALFORMED, fault)
-    if reason := _refusal(mail, people):
-        return partial(bounces.refuse, inbound, mail, reason)
+        return partial(_record_robot, inbound, mail, sender.people)
+    if sender.refusal is not None and not mail.sender:
+        return partial(Outcome, Disposition.MALFORMED, sender.refusal)
+    if sender.refusal is not None:
+        return partial(bounces.refuse_sender, inbound, mail, sender.refusal)
+    return partial(_write_to_ticket, ProvenMail(inbound, mail, sender.people, store_files(inbound, mail.files)))
+
+
+def store_files(inbound: InboundMessage, files: Sequence[MailFile]) -> Kept:
+    """Store a mail's files until a message takes them. Return the accepted files, and why others were refused."""
     draft = f"mail:{inbound.pk}:{secrets.token_hex(16)}"
-    return partial(_write, Letter(inbound, mail, people, from_mail.store(mail.files, draft=draft)))
+    return from_mail.store_files(files, draft=draft) if files else Kept()
 
 
-def _refusal(mail: InboundMail, people: list[User]) -> Reason | None:
-    """Why this sender does not act, if so. Staff and own addresses never do, whatever proves them (M5)."""
-    if registered_senders.is_own(mail.sender):
-        return Reason.OWN
-    if not people:
-        return Reason.STAFF if registered_senders.is_staff(mail.sender) else Reason.UNKNOWN
-    return None if _is_proven(mail) else Reason.NO_VERDICT
+def shorten_subject(subject: str) -> str:
+    """Return a mail's subject as one line that fits a ticket's; the whole subject stays in the stored mail."""
+    line = " ".join(subject.split())
+    return line if len(line) <= MAX_SUBJECT else f"{line[: MAX_SUBJECT - 1]}…"
 
 
-def _is_proven(mail: InboundMail) -> bool:
-    """Whether our mail server vouches for the sender, or need not; a failing verdict never comes here."""
-    return not settings.MAIL_IN_REQUIRE_VERDICT or readings.sender_verdict(mail) == Verdict.PASS
+def join_mail_text(own_words: str, text: str, kept: Kept) -> str:
+    """Return the text that a mail adds to a ticket: its own words, else all its text, else the names of its files.
+
+    The files that were refused are listed at the end.
+    """
+    words = own_words.strip() or text.strip()
+    if not words and kept.files:
+        words = "Adjunto: " + ", ".join(file.name for file in kept.files)
+    parts = [words or NO_TEXT]
+    if kept.refusals:
+        parts.append("\n".join([REFUSED_FILES, *(f"- {line}" for line in kept.refusals)]))
+    return "\n\n".join(parts)
 
 
-def _note_robot(inbound: InboundMessage, mail: InboundMail, people: list[User]) -> Outcome:
-    """A machine's mail is stored and, if it belongs to a ticket of its sender's, shown there; no more (M6)."""
-    about = ""
-    if found := _by_number(threads.by_ids(_ids(mail), _recipients(inbound, mail)), people):
+def _record_robot(inbound: InboundMessage, mail: InboundMail, senders: list[User]) -> Outcome:
+    """Return how to store an automatic answer; if it belongs to a ticket of its sender, record it there too (M6)."""
+    about = ""  # or the event chain of that ticket
+    if found := _find_by_numbers(threads.find_numbers(_read_ids(mail), _read_recipients(inbound, mail)), senders):
         about = operations.robot_answered(found[0].pk, inbound=inbound, mark=mail.robot).chain
     return Outcome(Disposition.AUTO, mail.robot[:40], about)
 
 
-def _write(letter: Letter) -> Outcome:
-    """Open or continue the ticket that the mail belongs to."""
-    if found := _target(letter):
+def _write_to_ticket(proven: ProvenMail) -> Outcome:
+    """Add the mail of a proven sender to the ticket it belongs to, or open one, and return how to store the mail.
+
+    The mail is refused when several companies registered its sender's address and it belongs to no ticket. If the
+    address was marked as failing, the mark is removed, because the mail shows that the address works.
+    """
+    if found := _find_target(proven):
         ticket, author, how = found
-        outcome = _continue(ticket, author, how, letter)
-    elif len({person.contact.customer_id for person in letter.people}) > 1:
-        return bounces.refuse(letter.inbound, letter.mail, Reason.AMBIGUOUS)
+        outcome = _continue_ticket(ticket, author, how, proven)
+    elif len({person.contact.customer_id for person in proven.senders}) > 1:
+        return bounces.refuse_sender(proven.inbound, proven.mail, Reason.AMBIGUOUS)
     else:
-        author = letter.people[0]
-        outcome = _open(author, letter)
-    if author.mail_bounced_at is not None and author.email == letter.mail.sender:
-        accounts.mail_works(author.pk)
+        author = proven.senders[0]
+        outcome = _open_ticket(author, proven)
+    if author.mail_bounced_at is not None and author.email == proven.mail.sender:
+        accounts.unflag_address(author.pk)
     return outcome
 
 
-def _target(letter: Letter) -> tuple[Ticket, User, Reason] | None:
-    """The ticket a mail belongs to, who of its senders may write there, and how it was found."""
-    ids = threads.by_ids(_ids(letter.mail), _recipients(letter.inbound, letter.mail))
-    if found := _by_number(ids, letter.people):
+def _find_target(proven: ProvenMail) -> tuple[Ticket, User, Reason] | None:
+    """Return the ticket a mail belongs to, which of its senders may write there, and how it was found; or None.
+
+    An id or address of ours in the mail's headers counts first, then a ticket's number in its subject, then the same
+    subject as a recent ticket.
+    """
+    referred = threads.find_numbers(_read_ids(proven.mail), _read_recipients(proven.inbound, proven.mail))
+    if found := _find_by_numbers(referred, proven.senders):
         return *found, Reason.REFERENCE
-    if found := _by_number(threads.in_subject(letter.mail.subject), letter.people):
+    if found := _find_by_numbers(threads.read_subject_numbers(proven.mail.subject), proven.senders):
         return *found, Reason.NUMBER
-    if found := _by_subject(letter):
+    if found := _find_by_subject(proven):
         return *found, Reason.SUBJECT
     return None
 
 
-def _by_number(numbers: list[str], people: list[User]) -> tuple[Ticket, User] | None:
-    """The first of these tickets in which one of these people may write."""
-    if not numbers or not people:
+def _find_by_numbers(numbers: list[str], senders: list[User]) -> tuple[Ticket, User] | None:
+    """Return the first ticket with one of these numbers that a sender may write in, and that sender; or None."""
+    if not numbers or not senders:
         return None
-    asked = Ticket.objects.filter(number__in=numbers).only("number", "customer", "requester")
-    tickets = {ticket.number: ticket for ticket in asked}
+    named = Ticket.objects.filter(number__in=numbers).only("number", "customer", "requester")
+    tickets = {ticket.number: ticket for ticket in named}
     for number in numbers:
-        for person in people if number in tickets else ():
+        for person in senders if number in tickets else ():  # (): no such ticket
             if policy.may_write_as_customer(person, tickets[number]):
                 return tickets[number], person
     return None
 
 
-def _by_subject(letter: Letter) -> tuple[Ticket, User] | None:
-    """The sender's own ticket of the last 3 days that has the same subject and is not Cerrado (M11)."""
-    wanted = threads.normalised(letter.subject)
-    if not wanted:
+def _find_by_subject(proven: ProvenMail) -> tuple[Ticket, User] | None:
+    """Return the sender's ticket with the mail's subject if it is not Cerrado and under 3 days old; or None (M11)."""
+    subject = threads.normalise_subject(proven.subject)
+    if not subject:
         return None
-    recent = Ticket.objects.filter(requester__in=letter.people, opened_at__gt=now() - SAME_SUBJECT_FOR).exclude(
+    recent = Ticket.objects.filter(requester__in=proven.senders, opened_at__gt=now() - SAME_SUBJECT_FOR).exclude(
         status=Ticket.Status.CLOSED
     )
-    subjects = recent.order_by("-pk").values_list("number", "subject")[:50]
-    alike = [number for number, subject in subjects if threads.normalised(subject) == wanted]
-    return _by_number(alike, letter.people)
+    latest = recent.order_by("-pk").values_list("number", "subject")[:50]
+    alike = [number for number, other in latest if threads.normalise_subject(other) == subject]
+    return _find_by_numbers(alike, proven.senders)
 
 
-def _continue(ticket: Ticket, author: User, how: Reason, letter: Letter) -> Outcome:
-    """Add the words; a close by silence that they came in time for is voided; else a closed ticket is continued.
+def _continue_ticket(ticket: Ticket, author: User, how: Reason, proven: ProvenMail) -> Outcome:
+    """Add a mail to its ticket, or to the ticket that continues it, and return how to store the mail.
 
-    The lock comes first, so that a sweep which closes at this instant is either before us or sees our message.
+    If silence closed the ticket after the mail had come, that close is voided and the mail is added. To any other
+    closed ticket nothing is added: the mail goes to the open ticket that continues it, or opens one.
+    The ticket is locked first. So a sweep that closes silent tickets comes before the mail or sees it. `how` says by
+    what the ticket was found.
     """
     locked = Ticket.objects.select_for_update().only("status", "closed_reason", "closed_at")
     ticket = locked.get(pk=ticket.pk)
     disposition = Disposition.REPLY
-    said = partial(
-        operations.add_information,
-        author=author,
-        body=letter.body,
-        files=letter.kept.files,
-        channel=Ticket.Channel.MAIL,
-        inbound=letter.inbound,
-    )
+    message = proven.build_message(author)
     if not ticket.is_closed:
-        ticket = said(ticket.pk)
-    elif _came_in_time(letter.inbound, ticket):
+        ticket = operations.add_information(ticket.pk, **message)
+    elif _came_in_time(proven.inbound, ticket):
         how = Reason.VOID
-        operations.void_silence_close(ticket.pk, inbound=letter.inbound)
-        ticket = said(ticket.pk)
-    elif continued := _open_follow_up(ticket, author):
-        ticket = said(continued.pk)
+        operations.void_silence_close(ticket.pk, inbound=proven.inbound)
+        ticket = operations.add_information(ticket.pk, **message)
+    elif continued := _find_open_follow_up(ticket, author):
+        ticket = operations.add_information(continued.pk, **message)
     else:
         how, disposition = Reason.FOLLOW_UP, Disposition.NEW
-        ticket = operations.follow_up(
-            ticket.pk,
-            author=author,
-            body=letter.body,
-            files=letter.kept.files,
-            channel=Ticket.Channel.MAIL,
-            inbound=letter.inbound,
-        )
-    return Outcome(disposition, how, ticket.chain, letter.kept.accepted)
+        ticket = operations.follow_up(ticket.pk, **message)
+    return Outcome(disposition, how, ticket.chain, proven.kept.accepted)
 
 
-def _open_follow_up(closed: Ticket, author: User) -> Ticket | None:
-    """What continues a closed ticket already: a second mail to it is about the same thing (M11, M12)."""
+def _find_open_follow_up(closed: Ticket, author: User) -> Ticket | None:
+    """Lock and return the ticket by which this author already continues a closed one, or None (M11, M12)."""
     following = Ticket.objects.filter(follows=closed, requester=author)
     following = following.exclude(status=Ticket.Status.CLOSED).order_by("-pk")
     return following.select_for_update().only("pk").first()
 
 
 def _came_in_time(inbound: InboundMessage, ticket: Ticket) -> bool:
-    """Whether the mail had been received when silence closed the ticket (M15)."""
+    """Return whether silence closed the ticket although this mail had been received by then (M15)."""
     unanswered = ticket.closed_reason == Ticket.ClosedReason.UNANSWERED
     return unanswered and ticket.closed_at is not None and inbound.received_at <= ticket.closed_at
 
 
-def _open(author: User, letter: Letter) -> Outcome:
-    """A new ticket. A mail does not say how bad it is: the middle, so that it is neither last nor first (M10)."""
+def _open_ticket(author: User, proven: ProvenMail) -> Outcome:
+    """Open a ticket from a mail, and return how to store it. The impact is the middle one: no mail names it (M10)."""
     ticket = operations.open_ticket(
-        author=author,
         customer=author.contact.customer,
-        subject=letter.subject or NO_SUBJECT,
-        body=letter.body,
-        files=letter.kept.files,
-        category=letter.category,
+        subject=proven.subject or NO_SUBJECT,
+        category=proven.category,
         impact=Ticket.Impact.DIFFICULT,
-        channel=Ticket.Channel.MAIL,
-        inbound=letter.inbound,
+        **proven.build_message(author),
     )
-    return Outcome(Disposition.NEW, "", ticket.chain, letter.kept.accepted)
+    return Outcome(Disposition.NEW, "", ticket.chain, proven.kept.accepted)
 
 
-def _ids(mail: InboundMail) -> list[str]:
+def _read_ids(mail: InboundMail) -> list[str]:
+    """Return the Message-IDs that the mail refers to, and its own."""
     return [*mail.references, mail.message_id]
 
 
-def _recipients(inbound: InboundMessage, mail: InboundMail) -> list[str]:
+def _read_recipients(inbound: InboundMessage, mail: InboundMail) -> list[str]:
+    """Return the addresses the mail came in at, and those it names."""
     return [*inbound.recipients, *mail.recipients]

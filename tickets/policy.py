@@ -1,26 +1,23 @@
-"""Who may do what to a ticket, asked on objects already in hand; `Ticket.objects.visible_to` is the same in SQL."""
+"""Say who may do what to a ticket, asked on objects already in hand; `Ticket.objects.visible_to` is the same in SQL."""
 
 from accounts.models import Customer, Office, User
+from factureya.core.refusals import NotAllowed
 from tickets.models import Ticket
 
 
-class NotAllowed(PermissionError):
-    """This person may not do that to this ticket; other companies' tickets are 404 before it comes to this."""
-
-
 def may_open(user: User, customer: Customer) -> bool:
-    """Whether the person is an active contact of the company, so that a ticket can be opened for him (M10)."""
+    """Return whether a ticket of the company can be opened for the person: is he an active contact of it (M10)?"""
     membership = user.membership
     return user.is_active and not user.is_staff and membership is not None and membership.customer_id == customer.pk
 
 
 def may_take_calls(user: User) -> bool:
-    """Whether the person writes down what customers say by phone: our own desk, who may look up any company (M3)."""
+    """Return whether the person works at our own desk, which takes calls and may look up any company (M3)."""
     return user.is_staff and user.holds(Office.AGENT, Office.SUPERVISOR)
 
 
 def may_write_as_customer(user: User, ticket: Ticket) -> bool:
-    """Whether the person is an active contact of the ticket's company who sees the ticket (M16)."""
+    """Return whether the person is an active contact of the ticket's company who sees the ticket (M16)."""
     membership = user.membership
     if not user.is_active or user.is_staff or membership is None or membership.customer_id != ticket.customer_id:
         return False
@@ -28,16 +25,16 @@ def may_write_as_customer(user: User, ticket: Ticket) -> bool:
 
 
 def may_work(user: User, ticket: Ticket) -> bool:
-    """Whether the person holds a desk office at the ticket's provider now (M3)."""
+    """Return whether the person holds a desk office at the ticket's provider now (M3)."""
     return ticket.provider_id in user.desk_provider_ids
 
 
 def may_hand_over(user: User, ticket: Ticket) -> bool:
-    """Whether the person may give the ticket to another provider: a supervisor who sees it (M3)."""
+    """Return whether the person is a supervisor who sees the ticket and may give it to another provider (M3)."""
     return user.holds(Office.SUPERVISOR) and may_work(user, ticket)
 
 
 def require(allowed: bool, message: str) -> None:
-    """Raise NotAllowed unless `allowed`."""
+    """Raise NotAllowed with this message if `allowed` is False; it is the answer of a `may_…` function."""
     if not allowed:
         raise NotAllowed(message)

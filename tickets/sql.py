@@ -1,20 +1,18 @@
-"""The reviewed raw SQL of this app: several questions in one statement, quotas, and words of the subject.
+"""Write the reviewed raw SQL of this app: several questions in one statement, quotas, and words of the subject.
 
 No SQL of ours holds data: every part is compiled by the ORM from a queryset, with its parameters apart, so that
 `visible_to` and the conditions of the queue's views are the same code here and everywhere.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import BooleanField, F, Func, Q, QuerySet, Value
 
-from factureya.core.clock import now
 from tickets.models import searchable
 
 MAX_WORDS = 6
@@ -22,81 +20,64 @@ MAX_WORDS = 6
 
 @dataclass(frozen=True)
 class Question:
-    """One scalar subselect and its parameters."""
+    """Hold one scalar subselect and its parameters."""
 
     sql: str
     params: tuple[Any, ...] = ()
 
 
 def capped_count(rows: QuerySet[Any], cap: int) -> Question:
-    """How many rows there are, counting no further than `cap`."""
-    try:
-        sql, params = rows.order_by().values("pk")[:cap].query.sql_with_params()
-    except EmptyResultSet:
-        return Question("0")
-    return Question(f"(SELECT COUNT(*) FROM ({sql}) AS capped)", params)
+    """Return the subselect that counts the rows no further than `cap`, so that a long list costs no more."""
+    return _make_question(rows.order_by().values("pk")[:cap], "(SELECT COUNT(*) FROM ({}) AS capped)", "0")
 
 
 def first_pk(rows: QuerySet[Any]) -> Question:
-    """The key of the first row in the queryset's order, or None."""
-    try:
-        sql, params = rows.values("pk")[:1].query.sql_with_params()
-    except EmptyResultSet:
-        return Question("NULL")
-    return Question(f"({sql})", params)
+    """Return the subselect for the primary key of the first row in the queryset's order, or NULL."""
+    return _make_question(rows.values("pk")[:1], "({})", "NULL")
 
 
-def ask(questions: Sequence[Question]) -> list[Any]:
-    """The answers to all the questions, in one statement."""
-    if not questions:
-        return []
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT " + ", ".join(question.sql for question in questions),
-            [param for question in questions for param in question.params],
-        )
-        row = cursor.fetchone()
-    return list(row)
+def _make_question(rows: QuerySet[Any], template: str, if_empty: str) -> Question:
+    """Return a subselect about the rows, to be asked with others in one statement; {} of the template is their SQL.
 
-
-def count_one_more(name: str, limit: int, per: timedelta) -> bool:
-    """Count one more of the quota `name` if fewer than `limit` were counted in the last `per`; whether it was.
-
-    One statement, so that a mail does not pay a look, a lock and a write for each of its quotas; the row stays locked
-    until the commit.
+    `if_empty` is the whole SQL when Django knows that there can be no rows, as for `none()`.
     """
-    at = now()
-    old, new = (connection.ops.adapt_datetimefield_value(each) for each in (at - per, at))
+    try:
+        sql, params = rows.query.sql_with_params()
+    except EmptyResultSet:
+        return Question(if_empty)
+    return Question(template.format(sql), params)
+
+
+def ask_all(questions: Mapping[str, Question]) -> dict[str, Any]:
+    """Return the value of each of these subselects by its name; one statement asks the database for all."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO tickets_mailquota AS quota (name, since, count) VALUES (%s, %s, 1) "
-            "ON CONFLICT (name) DO UPDATE SET "
-            "count = CASE WHEN quota.since <= %s THEN 1 ELSE quota.count + 1 END, "
-            "since = CASE WHEN quota.since <= %s THEN excluded.since ELSE quota.since END "
-            "WHERE quota.since <= %s OR quota.count < %s RETURNING count",
-            [name, new, old, old, old, limit],
+            "SELECT " + ", ".join(question.sql for question in questions.values()),
+            [param for question in questions.values() for param in question.params],
         )
-        return cursor.fetchone() is not None
+        return dict(zip(questions, cursor.fetchone(), strict=True))
 
 
-def words(text: str) -> list[str]:
-    """The words of a search as they are compared; no more than MAX_WORDS."""
+def show_count(count: int, cap: int) -> str:
+    """Return a count that stopped at `cap` as text, no further than «99+»."""
+    return "99+" if count >= cap else str(count)
+
+
+def split_words(text: str) -> list[str]:
+    """Return the words of a search as they are compared, no more than MAX_WORDS."""
     return re.findall(r"[a-z0-9]+", searchable(text))[:MAX_WORDS]
 
 
-def words_match(found: Sequence[str]) -> Q | Func:
-    """Condition: the subject has every one of these words, or words that begin so (SQLite: contains them).
+def match_words(words: Sequence[str]) -> Q | Func:
+    """Return the filter for tickets whose subject has, for each of these words, one that begins with it.
 
-    On PostgreSQL it is the expression of the index `search_words`.
+    On PostgreSQL it is the expression of the index `search_words`. On SQLite the subject only has to contain each.
     """
     if connection.vendor != "postgresql":
         condition = Q()
-        for word in found:
+        for word in words:
             condition &= Q(search_words__contains=word)
         return condition
     vector = Func(F("search_words"), template="to_tsvector('simple', %(expressions)s)")
-    query = Func(
-        Value(" & ".join(f"{word}:*" for word in found)),
-        template="to_tsquery('simple', %(expressions)s)",
-    )
+    query = Func(Value(" & ".join(f"{word}:*" for word in words)), template="to_tsquery('simple', %(expressions)s)")
     return Func(vector, query, template="(%(expressions)s)", arg_joiner=" @@ ", output_field=BooleanField())

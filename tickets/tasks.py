@@ -1,7 +1,4 @@
-"""The two sweeps of M15; each is a loop over due tickets, re-checked under their own lock. Safe twice or late.
-
-And what nobody needs to keep of mail.
-"""
+"""Run the two sweeps of M15: each loops over due tickets and checks each under its own lock. Safe twice or late."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -10,7 +7,7 @@ from celery import shared_task
 
 from factureya.core.clock import now
 from factureya.core.models import Heartbeat
-from tickets import answer_limits, operations
+from tickets import operations
 from tickets.models import Ticket
 
 logger = logging.getLogger(__name__)
@@ -18,31 +15,25 @@ logger = logging.getLogger(__name__)
 
 @shared_task(ignore_result=True)
 def warn_before_close() -> int:
-    """Queue the reminder of every ticket that is due for it; the number queued (M15)."""
+    """Queue the reminder of every ticket that is soon closed by silence, and return how many were queued (M15)."""
     horizon = now() + operations.reminder_before() + operations.reminder_lookahead()
     due = Ticket.objects.due_to_warn(horizon).values_list("pk", flat=True)
-    warned = _each(due, lambda pk: bool(operations.warn_before_close(pk)))
+    warned = _act_on_each(due, lambda pk: bool(operations.warn_before_close(pk)))
     Heartbeat.beat("warn_before_close")
     return warned
 
 
 @shared_task(ignore_result=True)
 def close_unanswered() -> int:
-    """Close every ticket whose silence lasted more than its time; the number closed (M15)."""
+    """Close every ticket whose customer did not answer in time, and return how many were closed (M15)."""
     due = Ticket.objects.due_to_close(now()).values_list("pk", flat=True)
-    closed = _each(due, operations.close_unanswered)
+    closed = _act_on_each(due, operations.close_unanswered)
     Heartbeat.beat("close_unanswered")
     return closed
 
 
-@shared_task(ignore_result=True)
-def forget_quotas() -> int:
-    """Remove the counters of automatic mails whose time has run out; the number removed (M6)."""
-    return answer_limits.forget()
-
-
-def _each(due: Iterable[int], act: Callable[[int], bool]) -> int:
-    """How many of the due tickets were acted on. One that cannot be is logged and does not stop the others."""
+def _act_on_each(due: Iterable[int], act: Callable[[int], bool]) -> int:
+    """Run `act` on the key of each due ticket, and return for how many it did something; a failure is only logged."""
     done = 0
     for pk in list(due):
         try:

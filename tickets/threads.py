@@ -1,31 +1,25 @@
-"""How a mail finds its ticket again: ids and addresses of ours that nobody can make up (M6).
+"""Find the ticket that a mail belongs to, by the ids and addresses that `tickets.notifications` put into ours (M6).
 
-Each carries an HMAC of at least 128 bits and is compared in constant time. It is no credential: whoever writes must
-also be allowed to write in that ticket. There is no other format, and no older one.
+They are compared in constant time. They are no credentials: whoever writes must also be allowed to write in that
+ticket. There is no other format, and no older one.
 """
 
 import re
-from base64 import b32encode
 from collections.abc import Callable, Iterable, Sequence
 
 from django.conf import settings
-from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.crypto import constant_time_compare
 
 from factureya.core import numbers
 from factureya.core.mail.parse import InboundMail
 from factureya.core.models import InboundMessage, OutboxMessage
-from tickets.models import NUMBER_PREFIX, Ticket, chain_of, searchable
+from tickets.models import NUMBER_PREFIX, chain_of, searchable
+from tickets.notifications import make_reply_address, make_root_id
 
-_ROOT = "tickets.thread"
-_PLUS = "tickets.reply-to"
-_SENT_ID = re.compile(r"^[0-9a-f]{40}@")  # what `outbox.message_id` makes
+_SENT_ID = re.compile(r"^[0-9a-f]{40}@")  # what `outbox.make_message_id` makes
 _NUMBER_IN_ID = re.compile(r"^(fy-[0-9a-z]{4}-[0-9a-z]{4})\.[0-9a-f]{32}@", re.IGNORECASE)
 _NUMBER_IN_PLUS = re.compile(r"^[^+@]+\+([0-9a-z]{8})\.[a-z2-7]{32}@", re.IGNORECASE)
-OUR_PREFIXES = (
-    NUMBER_PREFIX,
-    "SA",
-    "SC",
-)  # a ticket's number and a request's folios, which are text here
+OUR_PREFIXES = (NUMBER_PREFIX, "SA", "SC")  # a ticket's number and a request's folios, which are text here
 _NUMBERS_IN_TEXT = {
     prefix: re.compile(
         rf"(?<![0-9A-Za-z]){prefix}[-‐‑‒–—―− ]?[0-9A-Za-z]{{4}}[-‐‑‒–—―− ]?[0-9A-Za-z]{{4}}(?![0-9A-Za-z])",
@@ -34,131 +28,102 @@ _NUMBERS_IN_TEXT = {
     for prefix in OUR_PREFIXES
 }
 _PREFIXES = re.compile(
-    r"^\s*(?:(?:re|rv|fw|fwd|enc|aw|wg|res|resp|respuesta|tr|reenv[ií]o)\s*(?:\[\d{1,9}\]\s*)?:\s*)+",
-    re.IGNORECASE,
+    r"^\s*(?:(?:re|rv|fw|fwd|enc|aw|wg|res|resp|respuesta|tr|reenv[ií]o)\s*(?:\[\d{1,9}\]\s*)?:\s*)+", re.IGNORECASE
 )
-_PRINTABLE = re.compile(r"[!-;=?-~]{1,200}")  # what may stand between < and > in a header of ours
 MAX_SUBJECT_NUMBERS = 5
 
 
-def root_id(number: str, secret: str | None = None) -> str:
-    """The id that every mail of a ticket refers to, without brackets."""
-    return f"{number.lower()}.{_hmac(_ROOT, number, secret).hex()[:32]}@{_domain()}"
+def find_numbers(ids: Sequence[str], recipients: Iterable[str]) -> list[str]:
+    """Return the numbers of the tickets to which a mail belongs, the likeliest first.
 
-
-def reply_address(number: str, secret: str | None = None) -> str:
-    """Where replies to a ticket's mails go: soporte+<number>.<token>@.
-
-    The token is 160 bits in lower case, because some servers fold the case of addresses.
+    They are read from our Message-IDs and reply addresses in the mail's headers. An id or address that we did not make
+    is passed over.
     """
-    local, _, domain = settings.SUPPORT_EMAIL.partition("@")
-    token = b32encode(_hmac(_PLUS, number, secret)[:20]).decode().lower()
-    return f"{local}+{_compact(number)}.{token}@{domain}"
-
-
-def headers(ticket: Ticket, answering: InboundMessage | None) -> dict[str, str]:
-    """The headers that keep a ticket's mails in one thread, and bring the replies back.
-
-    `answering` is the last mail that came from the customer; its id is quoted if it is plain.
-    """
-    chain = [root_id(ticket.number)]
-    if answering is not None and _PRINTABLE.fullmatch(answering.message_id):
-        chain.append(answering.message_id)
-    return {
-        "References": " ".join(f"<{name}>" for name in chain),
-        "In-Reply-To": f"<{chain[-1]}>",
-        "Reply-To": reply_address(ticket.number),
-    }
-
-
-def by_ids(ids: Sequence[str], recipients: Iterable[str]) -> list[str]:
-    """The tickets' numbers that ids and plus-addresses of ours in a mail stand for, the likeliest first."""
     found = [
-        *_by_sent(ids),
-        *filter(None, map(_by_root, ids)),
-        *filter(None, map(_by_plus, recipients)),
+        *_find_by_sent_mails(ids),
+        *filter(None, map(_read_number_in_id, ids)),
+        *filter(None, map(_read_number_in_address, recipients)),
     ]
     return list(dict.fromkeys(found))
 
 
-def sent(ids: Sequence[str]) -> list[OutboxMessage]:
-    """The mails of ours with these Message-IDs (160 bits of HMAC each), the newest first."""
+def find_sent_mails(ids: Sequence[str]) -> list[OutboxMessage]:
+    """Return our mails that have one of these Message-IDs, the newest first; nobody can guess one (160 bits)."""
     ours = [name for name in ids if _SENT_ID.match(name)][:100]
     if not ours:
         return []  # most mails begin a conversation: nothing to look for
     mails = OutboxMessage.objects.filter(message_id__in=ours).order_by("-pk")
     mails = mails.only("message_id", "about", "key", "kind", "to", "bounced_at")
-    return [mail for mail in mails if any(constant_time_compare(mail.message_id or "", name) for name in ids)]
+    return [mail for mail in mails if any(constant_time_compare(mail.message_id, name) for name in ids)]
 
 
-def in_subject(subject: str, prefix: str = NUMBER_PREFIX) -> list[str]:
-    """The well-formed numbers in a subject; the check character drops the mistyped ones without a query."""
+def read_subject_numbers(subject: str, prefix: str = NUMBER_PREFIX) -> list[str]:
+    """Return the numbers with this prefix in a mail's subject. One with a wrong check character is left out."""
     found = []
     for text in _NUMBERS_IN_TEXT[prefix].findall(subject)[:MAX_SUBJECT_NUMBERS]:
         try:
-            found.append(numbers.parse(prefix, text))
+            found.append(numbers.parse_number(prefix, text))
         except numbers.InvalidNumber:
             continue
     return list(dict.fromkeys(found))
 
 
 def answers_ours(inbound: InboundMessage, mail: InboundMail) -> bool:
-    """Tell whether a mail refers to one of ours: by an id or address that we made, or a number in its subject (M17).
+    """Return whether a mail refers to one of ours: by an id or address that we made, or a number in its subject (M17).
 
-    The one statement, about mails of ours that are of no ticket, is asked only when nothing else says so.
+    If so, the quote is cut from its text. The mails that we sent are looked up last, because that alone needs a query.
     """
     ids = [*mail.references, mail.message_id]
     recipients = [*inbound.recipients, *mail.recipients]
     return bool(
-        any(map(_by_root, ids))
-        or any(map(_by_plus, recipients))
-        or any(in_subject(mail.subject, prefix) for prefix in OUR_PREFIXES)
-        or sent(ids)
+        any(map(_read_number_in_id, ids))
+        or any(map(_read_number_in_address, recipients))
+        or any(read_subject_numbers(mail.subject, prefix) for prefix in OUR_PREFIXES)
+        or find_sent_mails(ids)
     )
 
 
-def normalised(subject: str) -> str:
-    """The subject as it is compared: without «Re:», our number, accents and capitals."""
+def normalise_subject(subject: str) -> str:
+    """Return a subject in the form used to compare subjects: without «Re:», our number, accents and capitals."""
     bare = _NUMBERS_IN_TEXT[NUMBER_PREFIX].sub(" ", subject)
     return searchable(_PREFIXES.sub("", bare))
 
 
-def _by_sent(ids: Sequence[str]) -> list[str]:
-    """Of the mails of ours that the ids name: what the first id (In-Reply-To) names, then the newest."""
-    mails = sent(ids)
-    mails.sort(key=lambda mail: mail.message_id != ids[0])
-    start = chain_of("")
-    return [mail.about.removeprefix(start) for mail in mails if mail.about.startswith(start)]
+def _find_by_sent_mails(ids: Sequence[str]) -> list[str]:
+    """Find our mails with these ids and return their tickets' numbers: first In-Reply-To's, then by newest mail.
+
+    `ids[0]` is the id of In-Reply-To. A mail that is about no ticket is left out.
+    """
+    mails = find_sent_mails(ids)
+    mails.sort(key=lambda mail: mail.message_id != ids[0])  # False sorts first: In-Reply-To
+    prefix = chain_of("")
+    return [mail.about.removeprefix(prefix) for mail in mails if mail.about.startswith(prefix)]
 
 
-def _by_root(name: str) -> str:
-    match = _NUMBER_IN_ID.match(name)
-    return _proven(match.group(1).upper(), name, root_id) if match else ""
+def _read_number_in_id(message_id: str) -> str:
+    """Return the ticket's number in a Message-ID fy-7k4m-92q0.<token>@…, or "" if we did not make the id.
+
+    All mails of a ticket refer to that id, so a reply that refers to it belongs to the ticket.
+    """
+    match = _NUMBER_IN_ID.match(message_id)
+    return _prove_number(match.group(1).upper(), message_id, make_root_id) if match else ""
 
 
-def _by_plus(address: str) -> str:
+def _read_number_in_address(address: str) -> str:
+    """Return the ticket's number in a reply address soporte+<number>.<token>@, or "" if we did not make the address."""
     match = _NUMBER_IN_PLUS.match(address)
     if match is None:
         return ""
-    compact = match.group(1).upper()
-    return _proven(f"{NUMBER_PREFIX}-{compact[:4]}-{compact[4:]}", address, reply_address)
+    compact = match.group(1).upper()  # as 7K4M92Q0
+    return _prove_number(f"{NUMBER_PREFIX}-{compact[:4]}-{compact[4:]}", address, make_reply_address)
 
 
-def _proven(number: str, text: str, made: Callable[[str, str | None], str]) -> str:
-    """The number, if we made this text for it, with the key of today or one being retired."""
+def _prove_number(number: str, text: str, make: Callable[[str, str | None], str]) -> str:
+    """Return the ticket's number if this id or address in a mail is the one that we make for the ticket; else "".
+
+    `make` is the function that makes it. It is tried with today's key, then with each that is being retired.
+    """
     for secret in (None, *settings.SECRET_KEY_FALLBACKS):
-        if constant_time_compare(text.lower(), made(number, secret)):
+        if constant_time_compare(text.lower(), make(number, secret)):
             return number
     return ""
-
-
-def _compact(number: str) -> str:
-    return number.removeprefix(NUMBER_PREFIX).replace("-", "").lower()
-
-
-def _hmac(salt: str, number: str, secret: str | None) -> bytes:
-    return salted_hmac(salt, number, secret=secret, algorithm="sha256").digest()
-
-
-def _domain() -> str:
-    return settings.SUPPORT_EMAIL.partition("@")[2]

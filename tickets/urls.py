@@ -1,47 +1,35 @@
-"""Addresses of the customer's tickets (spec: interfaces.md). A ticket's only public name is its number (M10)."""
+"""Name the addresses of the customer's tickets (spec: interfaces.md). A ticket is named by its number alone (M10)."""
 
 from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 
 from factureya.core import numbers
-from tickets.customer import views_list, views_new, views_public, views_ticket
+from tickets.customer import views_person, views_public, views_ticket
 from tickets.models import NUMBER_PREFIX
 
 
-class NumberConverter:
-    """A tracking number however it was typed; one that cannot be is no address of ours (404, without a query)."""
+class NumberConverter(StringConverter):
+    """Read the tracking number in an address however it was typed; what cannot be one is no address of ours (404)."""
 
     regex = "[^/]{8,24}"
 
     def to_python(self, value: str) -> str:
-        """The canonical number. A ValueError (InvalidNumber) means that this pattern does not match."""
-        return numbers.parse(NUMBER_PREFIX, value)
-
-    def to_url(self, value: str) -> str:
-        """As it is."""
-        return value
+        return numbers.parse_number(NUMBER_PREFIX, value)
 
 
 register_converter(NumberConverter, "ticket_number")
 
 app_name = "tickets"
 urlpatterns = [
-    path("tickets/", views_list.MyTickets.as_view(), name="list"),
-    path("tickets/nuevo/", views_new.NewTicket.as_view(), name="new"),
-    path("tickets/parecidos/", views_new.Similar.as_view(), name="similar"),
+    path("tickets/", views_person.MyTickets.as_view(), name="list"),
+    path("tickets/nuevo/", views_person.NewTicket.as_view(), name="new"),
+    path("tickets/parecidos/", views_person.Similar.as_view(), name="similar"),
     path("tickets/consultar/", views_public.LookUp.as_view(), name="lookup"),
     path("tickets/<ticket_number:number>/", views_ticket.Detail.as_view(), name="detail"),
     path("tickets/<ticket_number:number>/creado/", views_ticket.Created.as_view(), name="created"),
-    path(
-        "tickets/<ticket_number:number>/informacion/",
-        views_ticket.AddInformation.as_view(),
-        name="add_information",
-    ),
+    path("tickets/<ticket_number:number>/informacion/", views_ticket.AddInformation.as_view(), name="add_information"),
     path("tickets/<ticket_number:number>/confirmar/", views_ticket.Confirm.as_view(), name="confirm"),
-    path(
-        "tickets/<ticket_number:number>/continuar/",
-        views_ticket.FollowUp.as_view(),
-        name="follow_up",
-    ),
+    path("tickets/<ticket_number:number>/continuar/", views_ticket.FollowUp.as_view(), name="follow_up"),
     path("enlace/<str:token>/", views_public.OpenLink.as_view(), name="link"),
     path("archivos/<slug:token>/", views_public.Download.as_view(), name="file"),
 ]

@@ -1,28 +1,6 @@
-"""Who: users, companies and their contacts, providers and offices (manual 01–02; spec: manual-clauses.md, Offices)."""
+"""Store who people are: users, companies and contacts, providers and offices (manual 01–02)."""
 
 from accounts.models.companies import Contact, Customer, CustomerToVerify
 from accounts.models.invitations import Invitation
-from accounts.models.offices import (
-    CONTROL_OFFICES,
-    DESK_OFFICES,
-    Office,
-    Provider,
-    RoleAssignment,
-)
-from accounts.models.people import FactorReset, User
+from accounts.models.people import CONTROL_OFFICES, DESK_OFFICES, FactorReset, Office, Provider, RoleAssignment, User
 from accounts.models.representatives import Representative
-
-__all__ = [
-    "CONTROL_OFFICES",
-    "DESK_OFFICES",
-    "Contact",
-    "Customer",
-    "CustomerToVerify",
-    "FactorReset",
-    "Invitation",
-    "Office",
-    "Provider",
-    "Representative",
-    "RoleAssignment",
-    "User",
-]

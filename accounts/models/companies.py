@@ -1,8 +1,7 @@
-"""Companies and the people in them (manual 01–02)."""
+"""Store companies and the people in them (manual 01–02)."""
 
-from django.conf import settings
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import PROTECT, CheckConstraint, F, ForeignKey, Index, Q, UniqueConstraint
 from django.utils.functional import cached_property
 
 from factureya.core import clock
@@ -10,30 +9,28 @@ from factureya.core.models import Chained
 
 
 class CustomerQuerySet(models.QuerySet["Customer"]):
-    """Questions about companies."""
+    """Find companies."""
 
     def to_verify(self) -> "CustomerQuerySet":
-        """Companies that wait for staff: neither verified, refused nor joined, of a person whose mail is proven."""
-        waiting = self.filter(verified_at__isnull=True, refused_at__isnull=True, joined_to__isnull=True)
-        proven = Contact.objects.filter(customer=OuterRef("pk"), user__emailaddress__verified=True)
-        return waiting.filter(Exists(proven))
+        """Return the companies that wait for staff: undecided, and with a person whose mail address is verified."""
+        undecided = self.filter(verified_at__isnull=True, refused_at__isnull=True, joined_to__isnull=True)
+        with_verified_mail = Contact.objects.filter(customer=models.OuterRef("pk"), user__emailaddress__verified=True)
+        return undecided.filter(models.Exists(with_verified_mail))
 
-    def verified_with(self, rfc: str) -> "CustomerQuerySet":
-        """The verified company with this RFC, if there is one."""
+    def verified_with(self, rfc: str | models.OuterRef) -> "CustomerQuerySet":
+        """Return the verified company with this RFC, if there is one."""
         return self.filter(rfc=rfc, verified_at__isnull=False)
 
 
 class Customer(Chained):
-    """A company (or a person with business activity) that uses Factureya. Verified by staff, `verified_at`.
+    """Store a company (or a person with business activity) that uses Factureya; staff verifies it at `verified_at`.
 
-    Once verified, SENSITIVE is written by executing an approved request alone (M1, `change_requests.guards`).
+    Once it is verified, only the execution of an approved request writes its sensitive columns (M1, `kinds.fields`).
     """
 
     class Status(models.TextChoices):
         ACTIVE = "active", "Activo"
         SUSPENDED = "suspended", "Suspendido"
-
-    SENSITIVE = ("rfc", "legal_name", "fiscal_address", "phone", "registered_email", "status")
 
     rfc = models.CharField("RFC", max_length=13, db_index=True)
     legal_name = models.CharField("razón social", max_length=254)
@@ -45,19 +42,10 @@ class Customer(Chained):
     # The one-time key of the sign-up form: a double click makes one company.
     form_key = models.CharField("clave del formulario", max_length=80, unique=True, null=True, blank=True)
     verified_at = models.DateTimeField("verificada", null=True, blank=True)
-    verified_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name="verificó",
-    )
+    verified_by = ForeignKey("User", PROTECT, null=True, blank=True, related_name="+", verbose_name="verificó")
     refused_at = models.DateTimeField("no aceptada", null=True, blank=True)
     refusal_reason = models.CharField("motivo", max_length=300, blank=True)
-    joined_to = models.ForeignKey(
-        "self", models.PROTECT, null=True, blank=True, related_name="joined", verbose_name="unida a"
-    )
+    joined_to = ForeignKey("self", PROTECT, null=True, blank=True, related_name="joined", verbose_name="unida a")
     status = models.CharField("estado del servicio", max_length=10, choices=Status, default=Status.ACTIVE)
     # From this instant on, which may still come: the effective date of the BAJA.
     suspended_at = models.DateTimeField("suspendido desde", null=True, blank=True)
@@ -68,40 +56,34 @@ class Customer(Chained):
         verbose_name = "cliente"
         verbose_name_plural = "clientes"
         constraints = [
-            models.UniqueConstraint(
+            UniqueConstraint(
                 fields=["rfc"],
                 condition=Q(verified_at__isnull=False),
                 name="one_verified_company_per_rfc",
                 violation_error_message="Ya hay una empresa verificada con ese RFC.",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="verified_company_names_who",
                 condition=Q(verified_at__isnull=True, verified_by__isnull=True)
                 | Q(verified_at__isnull=False, verified_by__isnull=False),
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="refused_company_has_reason",
                 condition=Q(refused_at__isnull=True) | ~Q(refusal_reason=""),
                 violation_error_message="Escriba el motivo.",
             ),
-            models.CheckConstraint(name="company_not_joined_to_itself", condition=~Q(joined_to=F("id"))),
-            models.CheckConstraint(
+            CheckConstraint(name="company_not_joined_to_itself", condition=~Q(joined_to=F("id"))),
+            CheckConstraint(
                 name="verified_company_is_not_refused_or_joined",
                 condition=Q(verified_at__isnull=True) | Q(refused_at__isnull=True, joined_to__isnull=True),
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="suspended_company_has_its_instant",
                 condition=Q(status="active", suspended_at__isnull=True)
                 | Q(status="suspended", suspended_at__isnull=False),
             ),
         ]
-        indexes = [
-            models.Index(
-                name="customer_to_verify",
-                fields=["created_at"],
-                condition=Q(verified_at__isnull=True),
-            ),
-        ]
+        indexes = [Index(name="customer_to_verify", fields=["created_at"], condition=Q(verified_at__isnull=True))]
 
     def __str__(self) -> str:
         return self.legal_name
@@ -112,22 +94,22 @@ class Customer(Chained):
 
     @property
     def is_verified(self) -> bool:
-        """Whether staff checked the company; until then it is *por verificar*."""
+        """Return True if staff checked the company; until then it is *por verificar*."""
         return self.verified_at is not None
 
     @property
     def is_suspended(self) -> bool:
-        """Whether the service has ended by a BAJA whose day has come: the portal is read-only then."""
+        """Return True if the day of a BAJA of the service has come; then the portal is read-only."""
         return self.suspended_at is not None and self.suspended_at <= clock.now()
 
     @property
     def waits_for_staff(self) -> bool:
-        """Whether staff may still verify, join or refuse the company."""
+        """Return True if staff may still verify, join or refuse the company."""
         return not (self.verified_at or self.refused_at or self.joined_to_id)
 
     @property
     def state_label(self) -> str:
-        """«Verificada», «No aceptada», «Unida a otra» or «Por verificar»."""
+        """Return the state of the company for pages: «Verificada», «No aceptada», «Unida a otra» or «Por verificar»."""
         if self.is_verified:
             return "Verificada"
         if self.joined_to_id:
@@ -136,12 +118,12 @@ class Customer(Chained):
 
     @property
     def state_chip(self) -> str:
-        """The colour of the state's chip, as `core.templatetags.fy.state_class` names it."""
+        """Return the name of the colour of the state's chip, for `core.templatetags.fy.state_class`."""
         return {"Verificada": "ok", "No aceptada": "bad", "Por verificar": "waiting"}.get(self.state_label, "closed")
 
 
 class CustomerToVerify(Customer):
-    """The companies that wait for staff, as a page of the admin: *Clientes por verificar*."""
+    """Show the companies that wait for staff as a page of the admin: *Clientes por verificar*."""
 
     class Meta:
         proxy = True
@@ -150,33 +132,24 @@ class CustomerToVerify(Customer):
 
 
 class Power(models.TextChoices):
-    """In which capacity a person represents a company (M8)."""
+    """Name the capacity in which a person represents a company (M8)."""
 
     LEGAL_REPRESENTATIVE = "legal_representative", "Representante legal"
     ATTORNEY = "attorney", "Apoderado"
 
 
 class Contact(models.Model):
-    """A person's place in a company: the representative, or a contact who may be limited to his own tickets."""
+    """Store a person's place in a company: the representative, or a contact who may be limited to own tickets."""
 
     class Role(models.TextChoices):
         REPRESENTATIVE = "representative", "Representante legal"
         CONTACT = "contact", "Contacto"
 
-    user = models.OneToOneField(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="contact", verbose_name="persona"
-    )
-    customer = models.ForeignKey(Customer, models.PROTECT, related_name="contacts", verbose_name="empresa")
+    user = models.OneToOneField("User", PROTECT, related_name="contact", verbose_name="persona")
+    customer = ForeignKey(Customer, PROTECT, related_name="contacts", verbose_name="empresa")
     role = models.CharField("carácter", max_length=20, choices=Role, default=Role.CONTACT)
     own_tickets_only = models.BooleanField("ve solo sus tickets", default=False)
-    invited_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name="invitó",
-    )
+    invited_by = ForeignKey("User", PROTECT, null=True, blank=True, related_name="+", verbose_name="invitó")
     created_at = models.DateTimeField("alta", default=clock.now)
 
     class Meta:
@@ -188,26 +161,29 @@ class Contact(models.Model):
 
     @property
     def is_representative(self) -> bool:
-        """Whether this person is, or was, the company's representative; `has_powers` says whether he is today."""
+        """Return True if this person is or was the company's representative; `has_powers` tells which."""
         return self.role == self.Role.REPRESENTATIVE
 
     @cached_property
     def power_today(self) -> str | None:
-        """The kind of the powers in force now, None without any (M8); of lists, see `policy.with_powers`."""
-        if "power_listed" in self.__dict__:
-            return self.__dict__["power_listed"]  # type: ignore[no-any-return]
-        held = self.user.representations.filter(customer_id=self.customer_id).in_force()
-        kind: str | None = held.order_by("pk").values_list("power_kind", flat=True).first()
+        """Return the kind of the powers that this contact has for the company today, or None if none (M8)."""
+        if "power_listed" in self.__dict__:  # `policy.add_powers` read the powers of the whole list
+            return self.__dict__["power_listed"]
+        powers = self.user.representations.filter(customer_id=self.customer_id).in_force()
+        kind: str | None = powers.order_by("pk").values_list("power_kind", flat=True).first()
         return kind
 
     @property
     def has_powers(self) -> bool:
-        """Whether this person represents the company today (M8)."""
+        """Return True if this person represents the company today (M8)."""
         return self.power_today is not None
 
     @property
     def standing(self) -> str:
-        """«Representante legal», «Apoderado» or «Contacto», as it is today; powers that ended are named."""
+        """Return what this contact is today, for pages: «Representante legal», «Apoderado» or «Contacto».
+
+        «Contacto» has a remark if it was a representative whose powers ended.
+        """
         if self.power_today is not None:
             return str(Power(self.power_today).label)
         return "Contacto (sus poderes terminaron)" if self.is_representative else "Contacto"

@@ -1,43 +1,28 @@
-"""How a person comes in by mail (manual 01–02)."""
+"""Store the invitations by which a person comes in by mail (manual 01–02)."""
 
-from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import PROTECT, CheckConstraint, ForeignKey, Q, UniqueConstraint
 
 from accounts.models.companies import Customer
-from accounts.models.offices import Office, Provider
+from accounts.models.people import Office, Provider
 from factureya.core import clock
 from factureya.core.models import Chained
 
 
 class Invitation(Chained):
-    """A single-use link, sent by mail, with which a person makes an account (contact or staff).
+    """Store a single-use link, sent by mail, with which a person makes an account (contact or staff).
 
-    Only the link's hash is kept. The person who opens it chooses his own name and password; the mail is proven by
-    the link. A contact's invitation names the company, a staff invitation the office.
+    Only the hash of the link is stored. The person who opens it chooses a name and a password, and the link proves the
+    mail. The invitation of a contact names the company, that of staff the office.
     """
 
     email = models.EmailField("correo")
     token_hash = models.CharField("hash del enlace", max_length=64, unique=True)
-    customer = models.ForeignKey(
-        Customer,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="invitations",
-        verbose_name="empresa",
-    )
+    customer = ForeignKey(Customer, PROTECT, null=True, blank=True, related_name="invitations", verbose_name="empresa")
     own_tickets_only = models.BooleanField("ve solo sus tickets", default=False)
     office = models.CharField("cargo", max_length=20, choices=Office, blank=True)
-    provider = models.ForeignKey(
-        Provider,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name="prestador",
-    )
-    invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="invitó")
+    provider = ForeignKey(Provider, PROTECT, null=True, blank=True, related_name="+", verbose_name="prestador")
+    invited_by = ForeignKey("User", PROTECT, related_name="+", verbose_name="invitó")
     created_at = models.DateTimeField("enviada", default=clock.now)
     expires_at = models.DateTimeField("vence")
     accepted_at = models.DateTimeField("aceptada", null=True, blank=True)
@@ -49,20 +34,19 @@ class Invitation(Chained):
         verbose_name = "invitación"
         verbose_name_plural = "invitaciones"
         constraints = [
-            models.CheckConstraint(
+            CheckConstraint(
                 name="invitation_to_company_or_office",
                 condition=Q(customer__isnull=False, office="") | (Q(customer__isnull=True) & ~Q(office="")),
             ),
-            models.CheckConstraint(
-                name="invitation_ends_once",
-                condition=Q(accepted_at__isnull=True) | Q(cancelled_at__isnull=True),
+            CheckConstraint(
+                name="invitation_ends_once", condition=Q(accepted_at__isnull=True) | Q(cancelled_at__isnull=True)
             ),
-            models.UniqueConstraint(
+            UniqueConstraint(
                 name="one_pending_invitation_to_company",
                 fields=["customer", "email"],
                 condition=Q(accepted_at__isnull=True, cancelled_at__isnull=True, office=""),
             ),
-            models.UniqueConstraint(
+            UniqueConstraint(
                 name="one_pending_staff_invitation",
                 fields=["email"],
                 condition=Q(accepted_at__isnull=True, cancelled_at__isnull=True) & ~Q(office=""),
@@ -74,15 +58,15 @@ class Invitation(Chained):
 
     @property
     def chain(self) -> str:
-        """Its events are its company's; a staff invitation has a chain of its own, as there is no user yet."""
+        """Return the chain of the company; the invitation of staff has its own chain, because there is no user yet."""
         return f"customer:{self.customer_id}" if self.customer_id else f"invitation:{self.pk}"
 
     @property
     def is_pending(self) -> bool:
-        """Whether it was neither used nor cancelled; it may have expired."""
+        """Return True if the invitation was neither used nor cancelled; it may have expired."""
         return self.accepted_at is None and self.cancelled_at is None
 
     @property
     def has_expired(self) -> bool:
-        """Whether the link no longer works because of its age."""
+        """Return True if the link is too old to work."""
         return clock.now() >= self.expires_at

@@ -1,40 +1,132 @@
-"""Who: people with an account, and how a lost second factor is taken from one (manual 01–02)."""
+"""Store providers, people with an account, their dated offices (cargos), and lost second factors (manual 01–02, M3)."""
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import PROTECT, CheckConstraint, F, ForeignKey, Q, UniqueConstraint
 from django.utils.crypto import salted_hmac
 from django.utils.functional import cached_property
 
 from accounts.models.companies import Contact
-from accounts.models.offices import CONTROL_OFFICES, DESK_OFFICES, RoleAssignment
 from factureya.core import clock
 from factureya.core.models import Chained
 
 
+class Provider(models.Model):
+    """Store who gives the service (M3): Factureya itself, or a third party."""
+
+    name = models.CharField("nombre", max_length=120, unique=True)
+    is_own = models.BooleanField("es Factureya", default=False)
+
+    class Meta:
+        verbose_name = "prestador"
+        verbose_name_plural = "prestadores"
+        constraints = [UniqueConstraint(fields=["is_own"], condition=Q(is_own=True), name="one_own_provider")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Office(models.TextChoices):
+    """Name the offices of the manual; the policy of each app says what each may do, and groups follow the offices."""
+
+    AGENT = "agent", "Agente"
+    THIRD_PARTY_AGENT = "third_party_agent", "Agente de un tercero"
+    SUPERVISOR = "supervisor", "Supervisor"
+    SECURITY_OFFICER = "security_officer", "Responsable de Seguridad Informática"
+    INFORMATION_OWNER = "information_owner", "Propietario de la Información"
+    IT_HEAD = "it_head", "Responsable del Área Informática"
+    IMPLEMENTER = "implementer", "Implementador"
+    DEVELOPER = "developer", "Desarrollo"
+
+
+# Where each office works: the queue in /admin/, and /control/.
+DESK_OFFICES = frozenset({Office.AGENT, Office.THIRD_PARTY_AGENT, Office.SUPERVISOR})
+CONTROL_OFFICES = frozenset(
+    {Office.SUPERVISOR, Office.SECURITY_OFFICER, Office.INFORMATION_OWNER, Office.IT_HEAD, Office.IMPLEMENTER}
+)
+
+
+class RoleAssignmentQuerySet(models.QuerySet["RoleAssignment"]):
+    """Find assignments of offices."""
+
+    def in_force(self) -> "RoleAssignmentQuerySet":
+        """Return the assignments of offices (cargos) that have begun and have not ended."""
+        instant = clock.now()
+        return self.filter(starts_at__lte=instant).filter(Q(ends_at__isnull=True) | Q(ends_at__gt=instant))
+
+    def not_ended(self) -> "RoleAssignmentQuerySet":
+        """Return the assignments that are in force now or will be later."""
+        return self.filter(Q(ends_at__isnull=True) | (Q(ends_at__gt=clock.now()) & Q(ends_at__gt=F("starts_at"))))
+
+
+class RoleAssignment(models.Model):
+    """Store a dated office that somebody else granted; it is ended and never deleted."""
+
+    user = ForeignKey("User", PROTECT, related_name="+", verbose_name="persona")
+    office = models.CharField("cargo", max_length=20, choices=Office)
+    provider = ForeignKey(Provider, PROTECT, null=True, blank=True, verbose_name="prestador")
+    starts_at = models.DateTimeField("desde", default=clock.now)
+    ends_at = models.DateTimeField("hasta", null=True, blank=True)
+    granted_by = ForeignKey("User", PROTECT, related_name="+", verbose_name="otorgó")
+    ended_by = ForeignKey("User", PROTECT, null=True, blank=True, related_name="+", verbose_name="terminó")
+
+    objects = RoleAssignmentQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "cargo"
+        verbose_name_plural = "cargos"
+        constraints = [
+            CheckConstraint(
+                name="office_granted_by_another",
+                condition=~Q(granted_by=F("user")),
+                violation_error_message="Nadie se otorga un cargo a sí mismo.",
+            ),
+            CheckConstraint(
+                name="desk_office_has_provider",
+                condition=Q(office__in=["agent", "third_party_agent", "supervisor"], provider__isnull=False)
+                | (~Q(office__in=["agent", "third_party_agent", "supervisor"]) & Q(provider__isnull=True)),
+                violation_error_message="Indique el prestador del agente.",
+            ),
+            CheckConstraint(
+                name="office_ends_after_it_starts", condition=Q(ends_at__isnull=True) | Q(ends_at__gte=F("starts_at"))
+            ),
+            UniqueConstraint(
+                fields=["user", "office"], condition=Q(ends_at__isnull=True), name="one_open_assignment_per_office"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.get_office_display()}"
+
+    @property
+    def has_ended(self) -> bool:
+        """Return True if the office is over, or was ended before it began."""
+        return self.ends_at is not None and self.ends_at <= max(clock.now(), self.starts_at)
+
+
 class UserManager(BaseUserManager["User"]):
-    """Users are found by e-mail, whatever its case."""
+    """Make users, and find them by e-mail in upper or lower case."""
 
     def get_by_natural_key(self, email: str | None) -> "User":
+        """Return the user with this e-mail, in upper or lower case. Raises DoesNotExist."""
         return self.get(email=(email or "").strip().lower())
 
     def create_user(self, email: str, password: str | None = None, **extra: Any) -> "User":
-        """A person who can sign in. The address is stored in lower case; no password means none works."""
+        """Make a person with an account and return the person; without a password nobody can sign in to it."""
         user = self.model(email=email.strip().lower(), **extra)
         user.set_password(password)
         user.save(using=self._db)
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **extra: Any) -> "User":
-        """A person who invites staff and grants offices; sees no tickets by that alone."""
+        """Return a new person who invites staff and grants offices, but sees no tickets by that alone."""
         return self.create_user(email, password, is_staff=True, is_superuser=True, **extra)
 
 
 class User(Chained, AbstractBaseUser, PermissionsMixin):
-    """A person who signs in with an e-mail address. Deactivated, never deleted."""
+    """Store a person who signs in with an e-mail address; the account is deactivated and never deleted."""
 
     email = models.EmailField("correo", unique=True)
     full_name = models.CharField("nombre", max_length=150)
@@ -60,11 +152,9 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
         return self.full_name or self.email
 
     def get_full_name(self) -> str:
-        """The name shown to others."""
         return self.full_name or self.email
 
     def get_short_name(self) -> str:
-        """The first name."""
         return self.full_name.split(" ")[0]
 
     @property
@@ -72,44 +162,44 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
         return f"user:{self.pk}"
 
     def _get_session_auth_hash(self, secret: str | bytes | None = None) -> str:
-        """What a session is bound to: the password, and the number of times all sessions were ended."""
+        """Return the hash to which Django binds a session; a new password or `session_epoch` ends the session."""
         content = f"{self.password}:{self.session_epoch}"
         return salted_hmac("accounts.session", content, secret=secret, algorithm="sha256").hexdigest()
 
     @cached_property
     def assignments(self) -> "list[RoleAssignment]":
-        """The offices this person holds now, in one query per request."""
+        """Return the offices that this person holds now, read once per request."""
         return list(RoleAssignment.objects.filter(user=self).in_force())
 
     @property
     def offices(self) -> set[str]:
-        """The offices held now, as `Office` values."""
+        """Return the offices held now, as `Office` values."""
         return {assignment.office for assignment in self.assignments}
 
     def holds(self, *offices: str) -> bool:
-        """Whether this active person holds any of these offices now."""
+        """Return True if this active person holds one of these offices now."""
         return self.is_active and bool(self.offices & set(offices))
 
     @property
     def desk_provider_ids(self) -> list[int]:
-        """Providers whose tickets this person works (M3): those of the agent, third-party and supervisor offices."""
+        """Return the ids of the providers for whom this person holds a desk office today (M3)."""
         if not (self.is_active and self.is_staff):
             return []
         return [a.provider_id for a in self.assignments if a.office in DESK_OFFICES and a.provider_id is not None]
 
     @property
     def works_in_admin(self) -> bool:
-        """Whether /admin/ is this person's place: the queue's offices, and superusers."""
+        """Return True if this person works in /admin/: an office of the queue, or a superuser."""
         return self.is_staff and (self.is_superuser or self.holds(*DESK_OFFICES))
 
     @property
     def works_in_control(self) -> bool:
-        """Whether /control/ is this person's place."""
+        """Return True if this person works in /control/."""
         return self.is_staff and self.holds(*CONTROL_OFFICES)
 
     @property
     def membership(self) -> "Contact | None":
-        """The person's place in a company, or None for staff."""
+        """Return the contact that ties this person to a company, or None for staff."""
         try:
             return self.contact
         except Contact.DoesNotExist:
@@ -117,20 +207,13 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
 
 
 class FactorReset(models.Model):
-    """A lost second factor is taken away by two people: one asks, another approves. Never deleted."""
+    """Store the removal of a lost second factor: one person asks and another approves; it is never deleted."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="persona")
+    user = ForeignKey("User", PROTECT, related_name="+", verbose_name="persona")
     reason = models.CharField("motivo", max_length=300)
-    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="pidió")
+    requested_by = ForeignKey("User", PROTECT, related_name="+", verbose_name="pidió")
     requested_at = models.DateTimeField("pedido", default=clock.now)
-    decided_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name="decidió",
-    )
+    decided_by = ForeignKey("User", PROTECT, null=True, blank=True, related_name="+", verbose_name="decidió")
     decided_at = models.DateTimeField("decidido", null=True, blank=True)
     approved = models.BooleanField("aprobado", null=True, blank=True)
 
@@ -138,25 +221,23 @@ class FactorReset(models.Model):
         verbose_name = "restablecimiento del segundo factor"
         verbose_name_plural = "restablecimientos del segundo factor"
         constraints = [
-            models.CheckConstraint(
+            CheckConstraint(
                 name="factor_reset_takes_two_people",
                 condition=Q(decided_by__isnull=True) | ~Q(decided_by=F("requested_by")),
                 violation_error_message="Quien lo pide no lo aprueba.",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="factor_reset_by_others",
                 condition=~Q(requested_by=F("user")) & (Q(decided_by__isnull=True) | ~Q(decided_by=F("user"))),
                 violation_error_message="Nadie restablece su propio segundo factor.",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="factor_reset_decided_whole",
                 condition=Q(decided_by__isnull=True, decided_at__isnull=True, approved__isnull=True)
                 | Q(decided_by__isnull=False, decided_at__isnull=False, approved__isnull=False),
             ),
-            models.CheckConstraint(name="factor_reset_has_reason", condition=~Q(reason="")),
-            models.UniqueConstraint(
-                name="one_open_factor_reset", fields=["user"], condition=Q(decided_at__isnull=True)
-            ),
+            CheckConstraint(name="factor_reset_has_reason", condition=~Q(reason="")),
+            UniqueConstraint(name="one_open_factor_reset", fields=["user"], condition=Q(decided_at__isnull=True)),
         ]
 
     def __str__(self) -> str:

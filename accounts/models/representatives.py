@@ -1,10 +1,9 @@
-"""Who may ask for a company: its legal representative and the holders of powers (M8)."""
+"""Store who may ask on behalf of a company: its legal representative and the holders of powers (M8)."""
 
 from datetime import date, datetime
 
-from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import PROTECT, CheckConstraint, F, ForeignKey, Q, UniqueConstraint
 from django.utils import timezone
 
 from accounts.models.companies import Customer, Power
@@ -16,35 +15,28 @@ LINE = ("name", "rfc", "email", "power_kind", "instrument", "valid_from", "valid
 
 
 class RepresentativeQuerySet(models.QuerySet["Representative"]):
-    """Questions about representatives."""
+    """Find representatives."""
 
     def in_force(self, at: datetime | None = None) -> "RepresentativeQuerySet":
-        """Those whose powers hold on the day of `at` (now by default), and who weren't revoked by then."""
+        """Return the representatives whose powers are in force on the day of `at` (now by default) and not revoked."""
         at = at or clock.now()
         day = timezone.localdate(at)
-        held = self.filter(valid_from__lte=day).filter(Q(valid_until__isnull=True) | Q(valid_until__gte=day))
-        return held.filter(Q(revoked_at__isnull=True) | Q(revoked_at__gt=at))
+        valid = self.filter(valid_from__lte=day).filter(Q(valid_until__isnull=True) | Q(valid_until__gte=day))
+        return valid.filter(Q(revoked_at__isnull=True) | Q(revoked_at__gt=at))
 
 
 class Representative(models.Model):
-    """A person with powers to act for a company. Revoked, never deleted.
+    """Store a person with powers to act for a company; the row is revoked and never deleted.
 
-    Of a verified company it is written by executing an approved request, and by nothing else (M1); the first one is
-    written by `verify_company`, just before the company becomes verified.
+    Only the execution of an approved request writes it for a verified company (M1). `verify_company` writes the first
+    one just before the company becomes verified.
     """
 
     Power = Power
 
-    customer = models.ForeignKey(Customer, models.PROTECT, related_name="representatives", verbose_name="empresa")
+    customer = ForeignKey(Customer, PROTECT, related_name="representatives", verbose_name="empresa")
     # Empty until the person has an account; it is the account with this mail, and stays so.
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="representations",
-        verbose_name="persona",
-    )
+    user = ForeignKey("User", PROTECT, null=True, blank=True, related_name="representations", verbose_name="persona")
     name = models.CharField("nombre", max_length=150)
     rfc = models.CharField("RFC", max_length=13, blank=True)
     email = models.EmailField("correo")
@@ -52,25 +44,11 @@ class Representative(models.Model):
     instrument = models.CharField("instrumento", max_length=200, blank=True)
     valid_from = models.DateField("poderes desde")
     valid_until = models.DateField("poderes hasta", null=True, blank=True)  # that day included
-    document = models.ForeignKey(
-        Attachment,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name="documento",
-    )
-    verified_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="comprobó")
+    document = ForeignKey(Attachment, PROTECT, null=True, blank=True, related_name="+", verbose_name="documento")
+    verified_by = ForeignKey("User", PROTECT, related_name="+", verbose_name="comprobó")
     verified_at = models.DateTimeField("comprobado", default=clock.now)
     revoked_at = models.DateTimeField("revocado", null=True, blank=True)
-    revoked_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name="revocó",
-    )
+    revoked_by = ForeignKey("User", PROTECT, null=True, blank=True, related_name="+", verbose_name="revocó")
 
     objects = RepresentativeQuerySet.as_manager()
 
@@ -78,33 +56,33 @@ class Representative(models.Model):
         verbose_name = "representante"
         verbose_name_plural = "representantes"
         constraints = [
-            models.UniqueConstraint(
+            UniqueConstraint(
                 name="one_open_representation",
                 fields=["customer", "user"],
                 condition=Q(revoked_at__isnull=True, user__isnull=False),
                 violation_error_message="Esa persona ya representa a la empresa.",
             ),
-            models.UniqueConstraint(
+            UniqueConstraint(
                 name="one_open_representation_by_mail",
                 fields=["customer", "email"],
                 condition=Q(revoked_at__isnull=True),
                 violation_error_message="Esa persona ya representa a la empresa.",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="powers_end_after_they_begin",
                 condition=Q(valid_until__isnull=True) | Q(valid_until__gte=F("valid_from")),
                 violation_error_message="El poder termina antes de empezar.",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="power_kind_is_known", condition=Q(power_kind__in=["legal_representative", "attorney"])
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="revoked_representative_names_who",
                 condition=Q(revoked_at__isnull=True, revoked_by__isnull=True)
                 | Q(revoked_at__isnull=False, revoked_by__isnull=False),
             ),
             # The line of a request is compared as one text: a bar inside a value could shift the others.
-            models.CheckConstraint(
+            CheckConstraint(
                 name="representative_has_no_bars",
                 condition=~Q(name__contains="|") & ~Q(instrument__contains="|") & ~Q(email__contains="|"),
             ),
@@ -115,33 +93,26 @@ class Representative(models.Model):
 
     @property
     def line(self) -> str:
-        """The representative as one text: what a request's old and new values say (`compose`)."""
-        return compose(**{name: getattr(self, name) for name in LINE})
+        """Return the representative as one text, which the old and new values of a request hold (`compose_line`)."""
+        return compose_line(**{name: getattr(self, name) for name in LINE})
 
     def is_in_force(self, at: datetime | None = None) -> bool:
-        """Whether the powers hold at that instant; the question `in_force` on a row in hand."""
+        """Return True if the powers of this representative are in force at `at` (now by default) and not revoked.
+
+        Lists use the query `in_force`, which follows the same rule.
+        """
         at = at or clock.now()
         day = timezone.localdate(at)
-        held = self.valid_from <= day and (self.valid_until is None or day <= self.valid_until)
-        return held and (self.revoked_at is None or self.revoked_at > at)
+        is_valid = self.valid_from <= day and (self.valid_until is None or day <= self.valid_until)
+        return is_valid and (self.revoked_at is None or self.revoked_at > at)
 
 
-def compose(
-    *,
-    name: str,
-    rfc: str,
-    email: str,
-    power_kind: str,
-    instrument: str,
-    valid_from: date | str,
-    valid_until: date | str | None = None,
-) -> str:
-    """One text for a representative, in the order of LINE; dates as YYYY-MM-DD, an open end empty."""
-    values = (name, rfc, email, power_kind, instrument, valid_from, valid_until or "")
-    return SEPARATOR.join(str(value) for value in values)
+def compose_line(**values: date | str | None) -> str:
+    """Return one text for a representative, in the order of LINE; dates are YYYY-MM-DD, and an open end is empty."""
+    return SEPARATOR.join(str(values.get(name) or "") for name in LINE)
 
 
-def decompose(line: str) -> dict[str, str]:
-    """The values of a `compose`d text by the names of LINE; an empty text gives empty values."""
+def decompose_line(line: str) -> dict[str, str]:
+    """Split the text of `compose_line` into a representative's values by field name (LINE); "" gives empty values."""
     values = line.split(SEPARATOR) if line else [""] * len(LINE)
     return dict(zip(LINE, values, strict=True))

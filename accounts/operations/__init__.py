@@ -1,7 +1,7 @@
-"""Every change of accounts is one of these functions: locked, all or nothing, exactly one Event.
+"""Change accounts: each operation locks its rows, does all or nothing, and leaves exactly one Event.
 
-`companies` (sign-up and what staff decides about it), `people` (invitations, profiles), `staff` (offices, second
-factor, deactivation). Refusals are `Refused`; their text is for the person.
+`companies` holds sign-up and what staff decides about it; `people` invitations and profiles; `staff` offices, second
+factors and deactivation. Refusals are `Refused`, and their text is for the person.
 """
 
 from accounts.operations.by_request import (
@@ -11,25 +11,19 @@ from accounts.operations.by_request import (
     void_password,
     void_password_link,
 )
-from accounts.operations.common import Refused
-from accounts.operations.companies import (
-    join_company,
-    refuse_company,
-    register_company,
-    verify_company,
-)
+from accounts.operations.companies import join_company, refuse_company, register_company, verify_company
 from accounts.operations.people import (
     accept_invitation,
     cancel_invitation,
     change_password,
-    code_came_back,
-    invitation_undelivered,
+    flag_bounced_address,
     limit_contact,
-    mail_bounced,
-    mail_works,
     open_invitation,
     rename,
     resend_invitation,
+    unflag_address,
+    void_undelivered_invitation,
+    was_reset_code_returned,
 )
 from accounts.operations.staff import (
     add_provider,
@@ -37,45 +31,11 @@ from accounts.operations.staff import (
     deactivate_user,
     decline_factor_reset,
     end_office,
-    factor_enrolled,
     grant_office,
     invite_staff,
     reactivate_user,
+    record_enrolled_factor,
     reencrypt_factors,
     request_factor_reset,
 )
-
-__all__ = [
-    "Refused",
-    "accept_invitation",
-    "add_provider",
-    "approve_factor_reset",
-    "cancel_invitation",
-    "change_password",
-    "change_role_by_request",
-    "code_came_back",
-    "deactivate_user",
-    "decline_factor_reset",
-    "disable_by_request",
-    "end_office",
-    "factor_enrolled",
-    "grant_office",
-    "invitation_undelivered",
-    "invite_by_request",
-    "invite_staff",
-    "join_company",
-    "limit_contact",
-    "mail_bounced",
-    "mail_works",
-    "open_invitation",
-    "reactivate_user",
-    "reencrypt_factors",
-    "refuse_company",
-    "register_company",
-    "rename",
-    "request_factor_reset",
-    "resend_invitation",
-    "verify_company",
-    "void_password",
-    "void_password_link",
-]
+from factureya.core.refusals import Refused

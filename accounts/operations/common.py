@@ -1,58 +1,55 @@
-"""What the operations of accounts share."""
+"""Share what the operations of accounts need."""
 
 from allauth.account.models import EmailAddress
 from django.db.models import Model
 
 from accounts.models import User
+from factureya.core.locking import lock
+from factureya.core.refusals import require
 
 
-class Refused(Exception):
-    """The operation does not apply, or not by this person; nothing was written. The text is for the person."""
-
-
-def require(allowed: bool, message: str) -> None:
-    """Raise Refused unless `allowed`."""
-    if not allowed:
-        raise Refused(message)
-
-
-def fitting(model: type[Model], field: str, text: str) -> str:
-    """Return the text with single spaces. Raises Refused when the column holds less."""
+def require_fit(model: type[Model], field: str, text: str) -> str:
+    """Return the text with single spaces, to store it. Raises Refused if the column `field` is too short for it."""
     line = " ".join(text.split())
     column = model._meta.get_field(field)
-    most = getattr(column, "max_length", None)
-    require(
-        most is None or len(line) <= most,
-        f"Son hasta {most} caracteres y escribió {len(line)}. Acorte el texto.",
-    )
+    limit = getattr(column, "max_length", None)
+    too_long = f"Son hasta {limit} caracteres y escribió {len(line)}. Acorte el texto."
+    require(limit is None or len(line) <= limit, too_long)
     return line
 
 
-def current(actor: User) -> User:
-    """The actor as the database says now: offices, company and account may have changed since he was loaded."""
+def reload_person(actor: User) -> User:
+    """Return the person as the database says now: offices, company and account may have changed since."""
     return User.objects.select_related("contact__customer").get(pk=actor.pk)
 
 
 def require_superuser(actor: User) -> None:
-    """Raise Refused unless the actor is an active superuser, as the database says now."""
-    now = current(actor)
-    require(now.is_superuser and now.is_active, "Solo un superusuario puede hacerlo.")
+    """Raise Refused unless the actor is an active superuser; the database is read anew."""
+    person = reload_person(actor)
+    require(person.is_superuser and person.is_active, "Solo un superusuario puede hacerlo.")
 
 
 def lock_user(pk: int) -> User:
-    """The user, re-read and locked."""
-    return User.objects.select_for_update().get(pk=pk)
+    """Lock the user until the transaction ends, and return the user as read after the lock."""
+    return lock(User.objects.all(), pk)
 
 
-def new_person(email: str, full_name: str, hashed: str, *, verified: bool) -> User:
-    """A user and the one address; raises IntegrityError when somebody has that address, Refused what no column holds.
+def end_sessions(person: User, *columns: str) -> None:
+    """End all sessions of a locked person with a new `session_epoch`. Save also the `columns` that the caller set."""
+    person.session_epoch += 1
+    person.save(update_fields=["session_epoch", *columns])
 
-    `hashed` is the password's hash: it takes long on purpose, so it is made before the transaction.
+
+def make_person(email: str, full_name: str, password_hash: str, *, verified: bool) -> User:
+    """Make the account of a person with one address (`verified`: the person has proven it), and return the person.
+
+    The hash of the password takes long on purpose, so the caller makes it before the transaction. Raises
+    IntegrityError if somebody has that address, and Refused if a text is too long.
     """
     person = User.objects.create(
-        email=fitting(User, "email", email.lower()),
-        password=hashed,
-        full_name=fitting(User, "full_name", full_name),
+        email=require_fit(User, "email", email.lower()),
+        password=password_hash,
+        full_name=require_fit(User, "full_name", full_name),
     )
     EmailAddress.objects.create(user=person, email=person.email, verified=verified, primary=True)
     return person

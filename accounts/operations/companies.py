@@ -1,4 +1,4 @@
-"""A company's way in: it signs up, and staff verifies it, joins it to the known one, or refuses it."""
+"""Let a company in: it signs up, and staff verifies it, joins it to a known one, or refuses it."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -12,36 +12,31 @@ from django.utils.module_loading import import_string
 
 from accounts import notifications, policy
 from accounts.models import Contact, Customer, Representative, User
-from accounts.operations.common import Refused, current, fitting, new_person, require
+from accounts.operations.common import make_person, reload_person, require_fit
 from accounts.rfc import RFC
 from factureya.core import audit
 from factureya.core.clock import now
+from factureya.core.refusals import Refused, require
 
 ALREADY_KNOWN = "Ya hay una empresa verificada con ese RFC: una esta a ella, o no la acepte."
 
 
 def register_company(
-    *,
-    email: str,
-    password: str,
-    full_name: str,
-    rfc: RFC,
-    legal_name: str,
-    form_key: str | None = None,
+    *, email: str, password: str, full_name: str, rfc: RFC, legal_name: str, form_key: str | None = None
 ) -> User:
-    """Make a person, his unverified company and his place in it; the mail is still to be proven.
+    """Make a person, an unverified company and the person's place in it, and return the person.
 
-    A known RFC makes no difference: the company is a new one that sees only its own tickets. A second call with the
-    same `form_key`, address and password returns the person of the first. Raises Refused when the address is taken;
-    the caller must not tell.
+    Nobody has proven the mail address yet. Even with a known RFC the company is new and sees only its own tickets.
+    A double click (the same `form_key`, address and password) returns the person made first. Raises
+    Refused if the address is taken; the caller must hide that from the visitor.
     """
-    hashed = make_password(password)
+    password_hash = make_password(password)
     try:
         with transaction.atomic():
-            person = new_person(email, full_name, hashed, verified=False)
+            person = make_person(email, full_name, password_hash, verified=False)
             customer = Customer.objects.create(
                 rfc=rfc.value,
-                legal_name=fitting(Customer, "legal_name", unicodedata.normalize("NFC", legal_name)),
+                legal_name=require_fit(Customer, "legal_name", unicodedata.normalize("NFC", legal_name)),
                 registered_email=person.email,
                 rfc_check_failed=rfc.check_failed,
                 form_key=form_key,
@@ -56,97 +51,89 @@ def register_company(
                 check_failed=rfc.check_failed,
             )
     except IntegrityError:
-        return _first_use(form_key, email, password)
+        return _find_first_use(form_key, email, password)  # a double click, or a taken address
     return person
 
 
 def verify_company(pk: int, *, actor: User) -> Customer:
-    """Staff checked the company; its first contact becomes the representative (M8).
+    """Mark a company as verified by staff and return it; its first contact becomes the representative (M8).
 
-    The representative is written first: of a verified company only an execution writes one (M1).
-    Raises Refused when it was decided before, its person's mail is not proven, or a verified company has that RFC.
+    The representative is stored first: for a verified company only an executed request may add one (M1).
     """
-    with _undecided(pk, actor) as customer:
-        require(not Customer.objects.verified_with(customer.rfc).exists(), ALREADY_KNOWN)
+    with _lock_undecided(pk, actor) as customer:
+        require(not Customer.objects.verified_with(customer.rfc).exists(), ALREADY_KNOWN)  # to be joined instead
         first = customer.contacts.select_related("user").order_by("pk").first()
         assert first is not None  # register_company makes both
         customer.verified_at, customer.verified_by = now(), actor
         try:
             with transaction.atomic():
-                _represent(customer, first)
+                _make_representative(customer, first)
                 customer.save(update_fields=["verified_at", "verified_by"])
         except IntegrityError:  # somebody verified its double in this very moment
             raise Refused(ALREADY_KNOWN) from None
         event = audit.record("company.verified", customer, actor=actor, representative=first.user_id)
-        notifications.company_verified(customer, event)
+        notifications.tell_company_decided("verified", customer, event)
     return customer
 
 
 def refuse_company(pk: int, *, reason: str, actor: User) -> Customer:
-    """The company stays unverified, with the reason; its people keep their own tickets."""
-    reason = fitting(Customer, "refusal_reason", reason)
+    """Refuse a company with the reason and return it; it stays unverified, and its people keep their own tickets."""
+    reason = require_fit(Customer, "refusal_reason", reason)
     require(bool(reason), "Escriba el motivo; la persona lo leerá.")
-    with _undecided(pk, actor) as customer:
+    with _lock_undecided(pk, actor) as customer:
         customer.refused_at, customer.refusal_reason = now(), reason
         customer.save(update_fields=["refused_at", "refusal_reason"])
         event = audit.record("company.refused", customer, actor=actor, reason=reason)
-        notifications.company_refused(customer, event)
+        notifications.tell_company_decided("refused", customer, event)
     return customer
 
 
 def join_company(pk: int, *, actor: User) -> Customer:
-    """Move the contacts and tickets of a second sign-up to the verified company with its RFC, and return that.
+    """Move the people and tickets of a second sign-up to the verified company with its RFC, and return that company.
 
-    The known company's registered data stay; who moves is an ordinary contact there and sees what he saw or the
-    company's. Raises Refused when there is no verified company with that RFC.
+    The verified company keeps its registered data. The people who move become ordinary contacts of it.
     """
-    with _undecided(pk, actor) as customer:
-        known = Customer.objects.verified_with(customer.rfc).first()
-        if known is None:
+    with _lock_undecided(pk, actor) as customer:
+        target = Customer.objects.verified_with(customer.rfc).first()
+        if target is None:
             raise Refused("No hay una empresa verificada con ese RFC; verifique esta.")
         people = [contact.user for contact in customer.contacts.select_related("user")]
-        customer.joined_to = known
+        customer.joined_to = target
         customer.save(update_fields=["joined_to"])
-        _move_what_is_theirs(customer, known, actor)
-        customer.contacts.update(customer=known, role=Contact.Role.CONTACT)
-        # Once more: what its people were sending until their place in the company was locked.
-        _move_what_is_theirs(customer, known, actor)
+        _call_joined_hooks(customer, target, actor)  # moves its tickets
+        customer.contacts.update(customer=target, role=Contact.Role.CONTACT)
+        # Once more, for the tickets that its people opened before the line above had locked their contacts.
+        _call_joined_hooks(customer, target, actor)
         event = audit.record(
-            "company.joined",
-            customer,
-            actor=actor,
-            into=known.chain,
-            people=[person.pk for person in people],
+            "company.joined", customer, actor=actor, into=target.chain, people=[person.pk for person in people]
         )
-        notifications.company_joined(people, known, event)
-    return known
+        notifications.tell_company_joined(people, target, event)
+    return target
 
 
 @contextmanager
-def _undecided(pk: int, actor: User) -> Iterator[Customer]:
-    """The locked company that still waits for staff, decided by somebody who may."""
+def _lock_undecided(pk: int, actor: User) -> Iterator[Customer]:
+    """Lock a company and yield it. Raises Refused if it does not wait for staff, or if the actor may not decide."""
     with transaction.atomic():
-        require(
-            policy.may_verify(current(actor)),
-            "Solo un agente o un supervisor de Factureya lo decide.",
-        )
-        # No key: a ticket that is being opened refers to the row, and must not wait for us while we wait for it.
+        require(policy.may_verify(reload_person(actor)), "Solo un agente o un supervisor de Factureya lo decide.")
+        # no_key: a ticket that is being opened refers to this row; a full lock would let both wait for each other.
         customer = Customer.objects.select_for_update(no_key=True).get(pk=pk)
         require(customer.waits_for_staff, f"Ya se decidió: {customer.state_label.lower()}. Recargue.")
-        require(
-            Customer.objects.to_verify().filter(pk=pk).exists(),
-            "La persona aún no comprueba su correo.",
-        )
+        require(Customer.objects.to_verify().filter(pk=pk).exists(), "La persona aún no comprueba su correo.")
         yield customer
 
 
-def _move_what_is_theirs(source: Customer, target: Customer, actor: User) -> None:
+def _call_joined_hooks(source: Customer, target: Customer, actor: User) -> None:
+    """Call the functions named in CUSTOMER_JOINED: each app moves its own data, such as tickets, to `target`."""
     for hook in settings.CUSTOMER_JOINED:
         import_string(hook)(source, target, actor=actor)
 
 
-def _represent(customer: Customer, contact: Contact) -> None:
-    """Whoever signed the company up represents it; a person with business activity is the company itself."""
+def _make_representative(customer: Customer, contact: Contact) -> None:
+    """Make the contact the first representative of a company that staff verifies now, with powers from today (M8).
+
+    An RFC of 13 characters belongs to a person, not to a firm. Then it is also the representative's RFC.
+    """
     assert customer.verified_at is not None
     assert customer.verified_by is not None  # the caller has just set both
     contact.role = Contact.Role.REPRESENTATIVE
@@ -154,7 +141,7 @@ def _represent(customer: Customer, contact: Contact) -> None:
     Representative.objects.create(
         customer=customer,
         user=contact.user,
-        name=contact.user.full_name.replace("|", " "),
+        name=contact.user.full_name.replace("|", " "),  # a bar separates the values of `Representative.line`
         rfc=customer.rfc if len(customer.rfc) == 13 else "",
         email=contact.user.email,
         valid_from=timezone.localdate(customer.verified_at),
@@ -163,9 +150,12 @@ def _represent(customer: Customer, contact: Contact) -> None:
     )
 
 
-def _first_use(form_key: str | None, email: str, password: str) -> User:
-    """The person whom the first submission of this form made; Refused if it was another form."""
-    first = User.objects.filter(email=email, contact__customer__form_key=form_key).first() if form_key else None
-    if first is None or not first.check_password(password):
+def _find_first_use(form_key: str | None, email: str, password: str) -> User:
+    """Return the person made by the first of two posts of one sign-up form, so that a double click makes one account.
+
+    Raises Refused if no person has this address, form key and password. Then the address belongs to somebody else.
+    """
+    person = User.objects.filter(email=email, contact__customer__form_key=form_key).first() if form_key else None
+    if person is None or not person.check_password(password):
         raise Refused("taken")
-    return first
+    return person

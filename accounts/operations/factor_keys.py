@@ -1,7 +1,7 @@
-"""How the secrets of second factors are encrypted: with a key of their own, which outlives a change of SECRET_KEY (M3).
+"""Encrypt the secrets of second factors with a key of their own, which outlives a change of SECRET_KEY (M3).
 
-FACTOR_KEYS encrypts with its first key and reads with all of them. Without it SECRET_KEY is the key, as it was before;
-what SECRET_KEY or one of its fallbacks encrypted is read in either case.
+FACTOR_KEYS encrypts with its first key and decrypts with all of them. Without FACTOR_KEYS, SECRET_KEY is the key. What
+SECRET_KEY or one of its fallbacks encrypted can be read in both cases.
 """
 
 import base64
@@ -12,37 +12,37 @@ from allauth.mfa.models import Authenticator
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
-SECRETS = (
-    "secret",
-    "seed",
-)  # what allauth keeps encrypted in an authenticator's data, and a list of codes
+SECRETS = ("secret", "seed")  # what allauth keeps encrypted in an authenticator's data, and a list of codes
 
 
 def encrypt(text: str) -> str:
-    """Encrypt with the first key."""
-    return _fernet().encrypt(text.encode()).decode()
+    """Return the text encrypted with the first key."""
+    return _make_cipher().encrypt(text.encode()).decode()
 
 
 def decrypt(encrypted: str) -> str:
-    """Decrypt with any of the keys. Raises cryptography.fernet.InvalidToken."""
-    return _fernet().decrypt(encrypted.encode()).decode()
+    """Return the text decrypted with any of the keys. Raises cryptography.fernet.InvalidToken."""
+    return _make_cipher().decrypt(encrypted.encode()).decode()
 
 
 def is_readable(authenticator: Authenticator) -> bool:
-    """Say whether any of the keys reads this factor."""
+    """Return True if any of our keys decrypts this second factor; False if the key it needs was lost."""
     try:
-        reencrypted(authenticator.data)
+        reencrypt_data(authenticator.data)  # only tried; nothing is stored
     except InvalidToken:
         return False
     return True
 
 
-def reencrypted(data: dict[str, Any]) -> dict[str, Any]:
-    """Return an authenticator's data encrypted with the first key. Raises cryptography.fernet.InvalidToken."""
-    fernet = _fernet()
+def reencrypt_data(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the data of a second factor with its secrets and recovery codes encrypted with the first key (M3).
+
+    So an older key can be removed from the settings. Raises cryptography.fernet.InvalidToken if no key decrypts them.
+    """
+    cipher = _make_cipher()
 
     def again(text: str) -> str:
-        return fernet.rotate(text.encode()).decode()
+        return cipher.rotate(text.encode()).decode()  # decrypted with any key, encrypted with the first
 
     changed: dict[str, Any] = {name: again(data[name]) for name in SECRETS if name in data}
     if codes := data.get("migrated_codes"):
@@ -51,8 +51,8 @@ def reencrypted(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_current(authenticator: Authenticator) -> bool:
-    """Say whether the first key alone reads this factor, so that the others may go."""
-    first = _fernet(most=1)
+    """Return True if the first key alone decrypts this second factor, so that the other keys can be removed."""
+    first = _make_cipher(key_count=1)
     texts = [authenticator.data[name] for name in SECRETS if name in authenticator.data]
     try:
         for text in [*texts, *authenticator.data.get("migrated_codes", [])]:
@@ -62,7 +62,8 @@ def is_current(authenticator: Authenticator) -> bool:
     return True
 
 
-def _fernet(most: int | None = None) -> MultiFernet:
-    keys = [*settings.FACTOR_KEYS, settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS][:most]
+def _make_cipher(key_count: int | None = None) -> MultiFernet:
+    """Return a cipher that encrypts with our first key. It decrypts with all keys, or only the first `key_count`."""
+    keys = [*settings.FACTOR_KEYS, settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS][:key_count]
     digests = [hashlib.sha256(f"accounts.factor:{key}".encode()).digest() for key in keys]
     return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])

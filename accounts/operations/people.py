@@ -1,4 +1,4 @@
-"""People: how a contact or a member of staff comes in by invitation, and what a person changes about himself."""
+"""Let people in by invitation, and let them change their own data."""
 
 import hashlib
 import secrets
@@ -15,19 +15,12 @@ from django.db.models import QuerySet
 
 from accounts import notifications, offices, policy
 from accounts.models import Contact, Invitation, RoleAssignment, User
-from accounts.operations.common import (
-    Refused,
-    current,
-    fitting,
-    lock_user,
-    new_person,
-    require,
-    require_superuser,
-)
+from accounts.operations.common import lock_user, make_person, reload_person, require_fit, require_superuser
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.mail import own_links
 from factureya.core.models import Event, OutboxMessage
+from factureya.core.refusals import Refused, require
 
 NOT_YOURS = "Solo el representante legal invita a personas de su empresa."
 RETURNED = "El correo de la invitación se devolvió y por seguridad su enlace ya no sirve. Pida otra a quien le invitó."
@@ -37,20 +30,20 @@ _signer = signing.Signer(salt=own_links.INVITATION.salt)
 
 
 def resend_invitation(pk: int, *, actor: User) -> Invitation:
-    """Send a new link for a pending invitation; the old link stops working.
+    """Mail a new link of a pending invitation, which voids the old one, and return the invitation.
 
-    Of a company's, whoever sends it again answers for it: the link holds while his powers do (M8).
+    For a company's invitation the actor now counts as the person who invited (M8).
     """
-    with _pending(pk, actor) as invitation:
+    with _lock_pending(pk, actor) as invitation:
         if invitation.customer is not None:
             invitation.invited_by = actor
-        send(invitation, "invitation.resent", actor=actor)
+        send_link(invitation, "invitation.resent", actor=actor)
     return invitation
 
 
 def cancel_invitation(pk: int, *, actor: User) -> Invitation:
-    """The link stops working at once."""
-    with _pending(pk, actor) as invitation:
+    """Cancel a pending invitation and return it; its link stops working at once."""
+    with _lock_pending(pk, actor) as invitation:
         invitation.cancelled_at = now()
         invitation.save(update_fields=["cancelled_at"])
         audit.record("invitation.cancelled", invitation, actor=actor, email=invitation.email)
@@ -58,43 +51,43 @@ def cancel_invitation(pk: int, *, actor: User) -> Invitation:
 
 
 def open_invitation(token: str) -> Invitation:
-    """The usable invitation of a link; checked at use. Raises Refused: forged, used, cancelled, old, or void."""
-    return _usable(Invitation.objects.filter(token_hash=_hash(token)))
+    """Return the invitation of a link. Raises Refused if the link is forged, used, cancelled, too old or void."""
+    return _find_usable(Invitation.objects.filter(token_hash=_hash_token(token)))
 
 
 def accept_invitation(token: str, *, full_name: str, password: str) -> User:
-    """The invited person chooses a name and a password; the link proves the mail. Works once. Raises Refused."""
-    digest, hashed = _hash(token), make_password(password)
+    """Make an invited person's account and return the person. The mailed `token` works once and proves the address."""
+    token_hash, password_hash = _hash_token(token), make_password(password)
     with transaction.atomic():
-        invitation = _usable(Invitation.objects.select_for_update().filter(token_hash=digest))
+        invitation = _find_usable(Invitation.objects.select_for_update().filter(token_hash=token_hash))
         try:
             with transaction.atomic():
-                person = new_person(invitation.email, full_name, hashed, verified=True)
+                person = make_person(invitation.email, full_name, password_hash, verified=True)
         except IntegrityError:
-            raise Refused(UNUSABLE) from None  # has an account meanwhile
+            raise Refused(UNUSABLE) from None  # somebody made an account with this address meanwhile
         invitation.accepted_at = now()
         invitation.save(update_fields=["accepted_at"])
-        if invitation.office:
-            _enter_office(person, invitation)
+        if invitation.office:  # an invitation of staff, else of a company
+            _add_assignment(person, invitation)
         else:
-            _enter_company(person, invitation)
+            _add_contact(person, invitation)
     return person
 
 
-def invitation_undelivered(mail: OutboxMessage) -> None:
-    """Void the invitation whose mail was not delivered, and tell who invited (M7, M16).
+def void_undelivered_invitation(mail: OutboxMessage) -> None:
+    """Void the invitation that this undelivered mail carried (`about`), and tell the person who invited (M7, M16).
 
-    The link came back to others than the invited person. An earlier mail of it voids nothing: its link is dead. One
-    that was accepted all the same stays, and who invited is told so.
+    Others may have read its link. If the invitation was mailed again since, the older mail voids nothing, because its
+    link does not work any more. An accepted invitation stays accepted; the person who invited is told all the same.
     """
     with transaction.atomic():
-        sent = Invitation.objects.select_for_update().filter(
+        invitations = Invitation.objects.select_for_update().filter(
             email=mail.to, cancelled_at__isnull=True, undelivered_at__isnull=True
         )
-        of_mail = [one for one in sent.order_by("-created_at") if one.chain == mail.about]
-        if not of_mail or _was_sent_again(mail):
+        matching = [invitation for invitation in invitations.order_by("-created_at") if invitation.chain == mail.about]
+        if not matching or _was_sent_again(mail):  # a newer mail has a newer link
             return
-        invitation = of_mail[0]
+        invitation = matching[0]
         invitation.undelivered_at = now()
         invitation.save(update_fields=["undelivered_at"])
         event = audit.record(
@@ -105,13 +98,14 @@ def invitation_undelivered(mail: OutboxMessage) -> None:
             mail=mail.key,
             accepted=invitation.accepted_at is not None,
         )
-        notifications.invitation_undelivered(invitation, event)
+        notifications.tell_invitation_undelivered(invitation, event)
 
 
-def code_came_back(email: str) -> bool:
-    """Say whether the last mail with a code for a new password to this address was not delivered (M16).
+def was_reset_code_returned(email: str) -> bool:
+    """Return True if the last mail with a code for a new password to this address was not delivered (M16).
 
-    Who has no account is sent a mail as well, so the answer tells nobody who has one.
+    Then the code is refused, because others may have read it. An address without an account is sent a mail too, so the
+    answer does not tell who has one.
     """
     mails = OutboxMessage.objects.filter(to=email.lower(), kind__in=RESET_MAILS).order_by("-pk")
     last = mails.only("bounced_at", "status").first()
@@ -119,30 +113,26 @@ def code_came_back(email: str) -> bool:
 
 
 def limit_contact(pk: int, *, own_tickets_only: bool, actor: User) -> Contact:
-    """The representative lets a contact see the company's tickets, or only his own."""
+    """Let a representative set whether a contact sees the company's tickets or only own ones; return the contact."""
     with transaction.atomic():
         contact = Contact.objects.select_for_update().get(pk=pk)
-        require(policy.may_manage_people(current(actor), contact.customer), NOT_YOURS)
+        require(policy.may_manage_people(reload_person(actor), contact.customer), NOT_YOURS)
         require(not contact.has_powers, "El representante ve todos los tickets.")
         if contact.own_tickets_only == own_tickets_only:
             return contact
         contact.own_tickets_only = own_tickets_only
         contact.save(update_fields=["own_tickets_only"])
         audit.record(
-            "contact.limited",
-            contact.customer,
-            actor=actor,
-            person=contact.user_id,
-            own_tickets_only=own_tickets_only,
+            "contact.limited", contact.customer, actor=actor, person=contact.user_id, own_tickets_only=own_tickets_only
         )
     return contact
 
 
 def rename(*, full_name: str, actor: User) -> User:
-    """A person corrects the own name."""
+    """Change the full name of the actor, as the person asks on the profile page, and return the person."""
     with transaction.atomic():
         person = lock_user(actor.pk)
-        before, person.full_name = person.full_name, fitting(User, "full_name", full_name)
+        before, person.full_name = person.full_name, require_fit(User, "full_name", full_name)
         if before != person.full_name:
             person.save(update_fields=["full_name"])
             audit.record("person.renamed", person, actor=person, before=before, after=person.full_name)
@@ -150,10 +140,7 @@ def rename(*, full_name: str, actor: User) -> User:
 
 
 def change_password(person: User, password: str) -> None:
-    """The person chose a new password, by the old one or by a code; every other session ends.
-
-    `person` gets the new hash, so that allauth can keep the session in which it happened.
-    """
+    """Store a new password, which ends all sessions. With the changed `person` the caller can keep the current one."""
     person.set_password(password)  # slow on purpose, so not while the row is locked
     with transaction.atomic():
         lock_user(person.pk)
@@ -161,8 +148,8 @@ def change_password(person: User, password: str) -> None:
         audit.record("person.password_changed", person, actor=person)
 
 
-def mail_bounced(email: str, *, mail: str) -> None:
-    """A mail to this contact came back: flagged until a mail from the address proves that it works (M6)."""
+def flag_bounced_address(email: str, *, mail_key: str) -> None:
+    """Mark the contact with this address, as `mail_key` was not delivered. A mail from the contact removes it (M6)."""
     with transaction.atomic():
         flagged = User.objects.select_for_update(no_key=True).filter(
             email=email.lower(), is_staff=False, mail_bounced_at__isnull=True
@@ -170,11 +157,11 @@ def mail_bounced(email: str, *, mail: str) -> None:
         if person := flagged.first():
             person.mail_bounced_at = now()
             person.save(update_fields=["mail_bounced_at"])
-            audit.record("person.mail_bounced", person, actor=None, mail=mail)
+            audit.record("person.mail_bounced", person, actor=None, mail=mail_key)
 
 
-def mail_works(pk: int) -> None:
-    """The contact wrote from the address that was flagged; it works again."""
+def unflag_address(pk: int) -> None:
+    """Remove the mark that mails to this contact come back, because the contact wrote from that address."""
     with transaction.atomic():
         flagged = User.objects.select_for_update(no_key=True).filter(pk=pk, mail_bounced_at__isnull=False)
         if person := flagged.first():
@@ -183,52 +170,64 @@ def mail_works(pk: int) -> None:
             audit.record("person.mail_works", person, actor=None)
 
 
-def send(invitation: Invitation, verb: str, *, actor: User, **data: Any) -> Event:
-    """Give the invitation a fresh link and mail it; the caller holds the lock. One event."""
+def send_link(invitation: Invitation, verb: str, *, actor: User, **data: Any) -> Event:
+    """Store the invitation with a new single-use link, mail the link, and return the event that records it (`verb`).
+
+    The caller has locked the invitation. Links that were mailed before stop working.
+    """
     token = _signer.sign(secrets.token_urlsafe(32))
-    invitation.token_hash = _hash(token)
+    invitation.token_hash = _hash_token(token)
     invitation.created_at, invitation.undelivered_at = now(), None
     invitation.expires_at = invitation.created_at + timedelta(days=settings.INVITATION_DAYS)
     invitation.save()
     event = audit.record(verb, invitation, actor=actor, email=invitation.email, **data)
-    taken = User.objects.filter(email=invitation.email).exists()
-    notifications.invited(invitation, event, token=token, has_account=taken)
+    has_account = User.objects.filter(email=invitation.email).exists()
+    notifications.send_invitation(invitation, event, token=token, has_account=has_account)
     return event
 
 
 def _was_sent_again(mail: OutboxMessage) -> bool:
+    """Return True if a later mail of the same kind went to the same address about the same thing."""
     later = OutboxMessage.objects.filter(about=mail.about, to=mail.to, kind=mail.kind, pk__gt=mail.pk)
     return later.exists()
 
 
 @contextmanager
-def _pending(pk: int, actor: User) -> Iterator[Invitation]:
+def _lock_pending(pk: int, actor: User) -> Iterator[Invitation]:
+    """Lock a pending invitation that the actor wants to send again or cancel, and yield it.
+
+    A superuser may change invitations of staff, a representative those of the company. Raises Refused for others.
+    """
     with transaction.atomic():
         related = Invitation.objects.select_related("customer")
         invitation = related.select_for_update(of=("self",)).get(pk=pk)
         if invitation.customer is None:
             require_superuser(actor)
         else:
-            require(policy.may_manage_people(current(actor), invitation.customer), NOT_YOURS)
+            require(policy.may_manage_people(reload_person(actor), invitation.customer), NOT_YOURS)
         require(invitation.is_pending, "Esa invitación ya se usó o se canceló.")
         yield invitation
 
 
-def _hash(token: str) -> str:
-    """SHA-256 (hex) of a link we signed. Raises Refused for any other text, without a query."""
+def _hash_token(token: str) -> str:
+    """Return the hash that finds the invitation with this link's token. Raises Refused if we did not sign the token."""
     try:
-        secret = _signer.unsign(token)
+        random_text = _signer.unsign(token)
     except signing.BadSignature:
         raise Refused(UNUSABLE) from None
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(random_text.encode()).hexdigest()
 
 
-def _usable(found: QuerySet[Invitation]) -> Invitation:
-    invitation = found.first()
+def _find_usable(invitations: QuerySet[Invitation]) -> Invitation:
+    """Return the invitation that the query finds, if it can be used now. Raises Refused if not.
+
+    It must be pending, not expired and delivered, and the person who invited must still be allowed to invite.
+    """
+    invitation = invitations.first()
     if invitation is None or not invitation.is_pending or invitation.has_expired:
         raise Refused(UNUSABLE)
     require(invitation.undelivered_at is None, RETURNED)
-    inviter = current(invitation.invited_by)
+    inviter = reload_person(invitation.invited_by)
     if invitation.office:
         allowed = inviter.is_active and inviter.is_superuser
     else:
@@ -238,7 +237,8 @@ def _usable(found: QuerySet[Invitation]) -> Invitation:
     return invitation
 
 
-def _enter_company(person: User, invitation: Invitation) -> None:
+def _add_contact(person: User, invitation: Invitation) -> None:
+    """Make the person who accepted the invitation a contact of the company that invited, and record it."""
     assert invitation.customer is not None  # invitation_to_company_or_office
     Contact.objects.create(
         user=person,
@@ -249,14 +249,12 @@ def _enter_company(person: User, invitation: Invitation) -> None:
     audit.record("contact.joined", invitation, actor=person, email=person.email)
 
 
-def _enter_office(person: User, invitation: Invitation) -> None:
+def _add_assignment(person: User, invitation: Invitation) -> None:
+    """Give the person who accepted the invitation the office (cargo) that it names, and record it."""
     RoleAssignment.objects.create(
-        user=person,
-        office=invitation.office,
-        provider=invitation.provider,
-        granted_by_id=invitation.invited_by_id,
+        user=person, office=invitation.office, provider=invitation.provider, granted_by_id=invitation.invited_by_id
     )
-    offices.sync(person)
+    offices.sync_groups(person)
     audit.record(
         "staff.joined",
         person,

@@ -1,4 +1,4 @@
-"""Staff: dated offices granted by somebody else, invitations, deactivation, and the second factor taken by two (M3)."""
+"""Change staff: offices that somebody else grants, invitations, deactivation, and lost second factors (M3)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,45 +20,34 @@ from accounts.models import (
     User,
 )
 from accounts.operations import factor_keys, people
-from accounts.operations.common import (
-    Refused,
-    current,
-    fitting,
-    lock_user,
-    require,
-    require_superuser,
-)
+from accounts.operations.common import end_sessions, lock_user, reload_person, require_fit, require_superuser
 from factureya.core import audit
 from factureya.core.clock import now
+from factureya.core.refusals import Refused, require
 
 
 def invite_staff(*, email: str, office: str, provider: Provider | None = None, actor: User) -> Invitation:
-    """A superuser invites a person by mail to an office; the invited one chooses the password."""
-    email = fitting(Invitation, "email", email.lower())
+    """Let a superuser invite a person without an account to an office (cargo). Return the new or renewed invitation."""
+    email = require_fit(Invitation, "email", email.lower())
     with transaction.atomic():
         require_superuser(actor)
         _check_provider(office, provider)
         require(
-            not User.objects.filter(email=email).exists(),
-            "Ese correo ya tiene cuenta; otórguele el cargo en su ficha.",
+            not User.objects.filter(email=email).exists(), "Ese correo ya tiene cuenta; otórguele el cargo en su ficha."
         )
         pending = Invitation.objects.select_for_update().filter(
             email=email, accepted_at__isnull=True, cancelled_at__isnull=True, customer__isnull=True
         )
         invitation = pending.first() or Invitation(email=email)
         invitation.invited_by, invitation.office, invitation.provider = actor, office, provider
-        people.send(
-            invitation,
-            "staff.invited",
-            actor=actor,
-            office=office,
-            provider=provider.name if provider else None,
+        people.send_link(
+            invitation, "staff.invited", actor=actor, office=office, provider=provider.name if provider else None
         )
     return invitation
 
 
 def grant_office(
-    user: User,
+    pk: int,
     *,
     office: str,
     provider: Provider | None = None,
@@ -66,32 +55,27 @@ def grant_office(
     ends_at: datetime | None = None,
     actor: User,
 ) -> RoleAssignment:
-    """A superuser gives somebody else an office, from now or later, for good or until `ends_at`.
+    """Let a superuser give somebody else an office, from `starts_at` (else now) until `ends_at` (else for good; M3).
 
-    Raises Refused: to oneself, to a customer's contact, twice, or with the wrong kind of provider (M3).
+    Raises Refused for a closed account, a customer's contact, an office already held, and a wrong provider.
     """
     with transaction.atomic():
         require_superuser(actor)
-        person = lock_user(user.pk)
+        person = lock_user(pk)
         require(person.pk != actor.pk, "Nadie se otorga un cargo a sí mismo.")
         require(person.is_active, "La cuenta está desactivada.")
         is_contact = Contact.objects.filter(user=person).exists()
         require(not is_contact, "Es contacto de un cliente; el personal usa otra cuenta.")
         _check_provider(office, provider)
         _check_third_party(person, office)
-        held = RoleAssignment.objects.filter(user=person, office=office).not_ended()
-        require(not held.exists(), "Ya tiene ese cargo.")
+        assignments = RoleAssignment.objects.filter(user=person, office=office).not_ended()
+        require(not assignments.exists(), "Ya tiene ese cargo.")
         start = starts_at or now()
         require(ends_at is None or ends_at > start, "El cargo termina después de empezar.")
         assignment = RoleAssignment.objects.create(
-            user=person,
-            office=office,
-            provider=provider,
-            starts_at=start,
-            ends_at=ends_at,
-            granted_by=actor,
+            user=person, office=office, provider=provider, starts_at=start, ends_at=ends_at, granted_by=actor
         )
-        offices.sync(person)
+        offices.sync_groups(person)
         audit.record(
             "office.granted",
             person,
@@ -105,7 +89,7 @@ def grant_office(
 
 
 def end_office(pk: int, *, actor: User) -> RoleAssignment:
-    """A superuser ends an office now; one that had not begun never begins."""
+    """Let a superuser end an office (cargo) now, and return it. An office that has not begun will never begin."""
     with transaction.atomic():
         require_superuser(actor)
         assignment = RoleAssignment.objects.select_for_update().get(pk=pk)
@@ -114,14 +98,14 @@ def end_office(pk: int, *, actor: User) -> RoleAssignment:
         assignment.ended_by = actor
         assignment.save(update_fields=["ends_at", "ended_by"])
         person = lock_user(assignment.user_id)
-        offices.sync(person)
+        offices.sync_groups(person)
         audit.record("office.ended", person, actor=actor, office=assignment.office)
     return assignment
 
 
 def deactivate_user(pk: int, *, reason: str, actor: User) -> User:
-    """A superuser closes somebody's account; every session ends with the next request."""
-    reason = fitting(FactorReset, "reason", reason)
+    """Let a superuser deactivate somebody's account, and return the person. Open sessions end with the next request."""
+    reason = require_fit(FactorReset, "reason", reason)  # only for its limit of characters
     require(bool(reason), "Escriba el motivo.")
     with transaction.atomic():
         require_superuser(actor)
@@ -129,14 +113,14 @@ def deactivate_user(pk: int, *, reason: str, actor: User) -> User:
         require(person.pk != actor.pk, "Nadie desactiva su propia cuenta.")
         require(person.is_active, "La cuenta ya está desactivada.")
         person.is_active = False
-        _end_sessions(person, "is_active")
+        end_sessions(person, "is_active")
         audit.record("person.deactivated", person, actor=actor, reason=reason)
     return person
 
 
 def reactivate_user(pk: int, *, reason: str, actor: User) -> User:
-    """A superuser opens a closed account again; old sessions stay ended."""
-    reason = fitting(FactorReset, "reason", reason)
+    """Let a superuser activate a deactivated account again, and return the person. The old sessions stay ended."""
+    reason = require_fit(FactorReset, "reason", reason)  # only for its limit of characters
     require(bool(reason), "Escriba el motivo.")
     with transaction.atomic():
         require_superuser(actor)
@@ -148,75 +132,75 @@ def reactivate_user(pk: int, *, reason: str, actor: User) -> User:
     return person
 
 
-def factor_enrolled(person: User) -> None:
-    """The person enrolled a second factor: every session that never showed it ends.
+def record_enrolled_factor(person: User) -> None:
+    """End all sessions of a person who enrolled a second factor, and record it.
 
-    Otherwise one that was opened with the password alone would read the recovery codes, and with them pass for two
-    factors. `person` gets the new number, so that the session in which it happened can be kept.
+    A session that was opened with the password alone could read the recovery codes. `person` gets the new
+    `session_epoch`, so that the caller can keep the current session alive.
     """
     with transaction.atomic():
         locked = lock_user(person.pk)
-        _end_sessions(locked)
+        end_sessions(locked)
         audit.record("factor.enrolled", locked, actor=locked)
     person.session_epoch = locked.session_epoch
 
 
-def request_factor_reset(user: User, *, reason: str, actor: User) -> FactorReset:
-    """Ask that somebody's lost second factor be taken away; another person decides. The owner is told by mail."""
-    reason = fitting(FactorReset, "reason", reason)
+def request_factor_reset(pk: int, *, reason: str, actor: User) -> FactorReset:
+    """Ask another superuser or security officer to remove somebody's lost second factor; mail its owner.
+
+    Return the request, which somebody else approves or declines.
+    """
+    reason = require_fit(FactorReset, "reason", reason)
     require(bool(reason), "Escriba cómo comprobó que es esa persona.")
     with transaction.atomic():
-        person = lock_user(user.pk)
-        require(
-            policy.may_decide_factor_reset(current(actor)),
-            "No puede pedirlo con sus cargos de hoy.",
-        )
+        person = lock_user(pk)
+        require(policy.may_decide_factor_reset(reload_person(actor)), "No puede pedirlo con sus cargos de hoy.")
         require(person.pk != actor.pk, "Nadie restablece su propio segundo factor.")
-        require(_has_factor(person), "Esa persona no tiene segundo factor.")
+        require(Authenticator.objects.filter(user=person).exists(), "Esa persona no tiene segundo factor.")
         undecided = FactorReset.objects.filter(user=person, decided_at__isnull=True)
         require(not undecided.exists(), "Ya está pedido; falta que otra persona lo apruebe.")
         reset = FactorReset.objects.create(user=person, reason=reason, requested_by=actor)
         event = audit.record("factor.reset_requested", person, actor=actor, reason=reason)
-        notifications.factor_reset_requested(reset, event)
+        notifications.tell_factor_reset("requested", reset, event)
     return reset
 
 
 def approve_factor_reset(pk: int, *, actor: User) -> FactorReset:
-    """The second person takes the factor away: sessions end, and its owner enrols again at the next sign-in."""
-    with _undecided(pk, actor) as reset:
+    """Approve, as the second person, the removal of a lost second factor; remove it and end its owner's sessions."""
+    with _lock_undecided(pk, actor) as reset:
         person = lock_user(reset.user_id)
-        _decide(reset, actor, approved=True)
+        _store_decision(reset, actor, approved=True)
         Authenticator.objects.filter(user=person).delete()
-        _end_sessions(person)
+        end_sessions(person)
         event = audit.record("factor.reset", person, actor=actor, requested_by=reset.requested_by_id)
-        notifications.factor_reset_done(reset, event)
+        notifications.tell_factor_reset("done", reset, event)
     return reset
 
 
 def decline_factor_reset(pk: int, *, actor: User) -> FactorReset:
-    """The second person says no; the factor stays."""
-    with _undecided(pk, actor) as reset:
-        _decide(reset, actor, approved=False)
+    """Decline, as the second person, a request to remove a lost second factor, and return it; the factor stays."""
+    with _lock_undecided(pk, actor) as reset:
+        _store_decision(reset, actor, approved=False)
         audit.record("factor.reset_declined", reset.user, actor=actor, requested_by=reset.requested_by_id)
     return reset
 
 
 def reencrypt_factors() -> tuple[int, list[str]]:
-    """Encrypt each second factor with the first key, so that the others may go; how many, and whose no key reads (M3).
+    """Encrypt all second factors with the first key, so that older keys can be removed (M3).
 
-    Repeated it changes nothing. One event for each factor that was encrypted anew.
+    Return how many changed, and the addresses of the people whose factor no key decrypts.
     """
     changed, unreadable = 0, []
     for pk in Authenticator.objects.order_by("pk").values_list("pk", flat=True):
         with transaction.atomic():
-            found = Authenticator.objects.select_for_update(of=("self",)).select_related("user")
-            factor = found.filter(pk=pk).first()
+            factors = Authenticator.objects.select_for_update(of=("self",)).select_related("user")
+            factor = factors.filter(pk=pk).first()
             if factor is None or factor_keys.is_current(factor):
                 continue
             if not factor_keys.is_readable(factor):
                 unreadable.append(f"{factor.user.email} ({factor.type})")
                 continue
-            factor.data = factor_keys.reencrypted(factor.data)
+            factor.data = factor_keys.reencrypt_data(factor.data)
             factor.save(update_fields=["data"])
             audit.record("factor.reencrypted", factor.user, actor=None, type=factor.type)
             changed += 1
@@ -224,8 +208,8 @@ def reencrypt_factors() -> tuple[int, list[str]]:
 
 
 def add_provider(*, name: str, actor: User) -> Provider:
-    """A superuser adds a third party that gives the service (M3)."""
-    name = fitting(Provider, "name", name)
+    """Let a superuser add a third party that gives the service, and return it (M3)."""
+    name = require_fit(Provider, "name", name)
     with transaction.atomic():
         require_superuser(actor)
         require(bool(name), "Escriba el nombre del prestador.")
@@ -237,7 +221,7 @@ def add_provider(*, name: str, actor: User) -> Provider:
 
 
 def _check_provider(office: str, provider: Provider | None) -> None:
-    """Own agents work for us, third-party ones for another; other offices for nobody (M3)."""
+    """Raise Refused if the provider does not fit the office: ticket work needs one, other offices have none (M3)."""
     require(office in Office.values, "Elija el cargo.")
     if office not in DESK_OFFICES:
         return require(provider is None, "Ese cargo no lleva prestador.")
@@ -253,37 +237,26 @@ def _check_provider(office: str, provider: Provider | None) -> None:
 
 
 def _check_third_party(person: User, office: str) -> None:
-    """Who works for a third party takes no part in approvals (M3)."""
-    held = set(RoleAssignment.objects.filter(user=person).not_ended().values_list("office", flat=True))
-    offices = held | {office}
+    """Raise Refused if this office would let the person both work for a third party and take part in approvals (M3)."""
+    held_offices = set(RoleAssignment.objects.filter(user=person).not_ended().values_list("office", flat=True))
+    offices = held_offices | {office}
     is_both = Office.THIRD_PARTY_AGENT in offices and offices & CONTROL_OFFICES
     require(not is_both, "Quien trabaja para un tercero no tiene cargos de mesa de control.")
 
 
 @contextmanager
-def _undecided(pk: int, actor: User) -> Iterator[FactorReset]:
+def _lock_undecided(pk: int, actor: User) -> Iterator[FactorReset]:
+    """Lock an undecided request to remove a second factor, and yield it. Raises Refused if the actor may not decide."""
     with transaction.atomic():
         reset = FactorReset.objects.select_for_update().get(pk=pk)
-        require(
-            policy.may_decide_factor_reset(current(actor)),
-            "No puede decidirlo con sus cargos de hoy.",
-        )
+        require(policy.may_decide_factor_reset(reload_person(actor)), "No puede decidirlo con sus cargos de hoy.")
         require(reset.decided_at is None, "Ya se decidió.")
         require(reset.requested_by_id != actor.pk, "Quien lo pide no lo aprueba.")
         require(reset.user_id != actor.pk, "Nadie restablece su propio segundo factor.")
         yield reset
 
 
-def _decide(reset: FactorReset, actor: User, *, approved: bool) -> None:
+def _store_decision(reset: FactorReset, actor: User, *, approved: bool) -> None:
+    """Store who approved or declined the request to remove a second factor, and when."""
     reset.decided_by, reset.decided_at, reset.approved = actor, now(), approved
     reset.save(update_fields=["decided_by", "decided_at", "approved"])
-
-
-def _has_factor(person: User) -> bool:
-    return bool(Authenticator.objects.filter(user=person).exists())
-
-
-def _end_sessions(person: User, *also: str) -> None:
-    """Every session of the person ends: what they are bound to changes."""
-    person.session_epoch += 1  # re-read under the lock
-    person.save(update_fields=["session_epoch", *also])

@@ -1,4 +1,4 @@
-"""allauth's hooks: our mails, our words, our limits, our passwords, and where each person lands."""
+"""Answer allauth's hooks: our mails, texts, limits and passwords, and the page where each person lands."""
 
 import base64
 import logging
@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import qrcode
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.core.internal import ratelimit
 from allauth.mfa.adapter import DefaultMFAAdapter
 from cryptography.fernet import InvalidToken
 from django.conf import settings
@@ -19,10 +18,10 @@ from qrcode.image.svg import SvgPathFillImage
 
 from accounts import operations, passwords
 from accounts.models import User
-from accounts.notifications import url_of
+from accounts.notifications import make_page_url
 from accounts.operations import factor_keys
-from accounts.sign_in.after_login import landing_of
-from accounts.web.client_address import client_ip
+from accounts.sign_in.allauth_internal import ratelimit
+from accounts.web.client_address import read_client_ip
 from factureya.core.mail import outbox
 
 logger = logging.getLogger(__name__)
@@ -34,8 +33,17 @@ WRONG_FACTOR = "Ese código no es correcto o ya cambió. Escriba el que ve ahora
 SECRET_MAILS = {"email_confirmation", "email_confirmation_signup", "password_reset_code"}
 
 
+def choose_landing(user: Any) -> str:
+    """Return the address that a person comes to after signing in: the admin, /control/, the tickets, or the profile."""
+    if user.works_in_admin:
+        return reverse("admin:index")
+    if user.works_in_control:
+        return reverse("control:inbox")
+    return reverse("tickets:list" if user.membership else "accounts:home")
+
+
 class AccountAdapter(DefaultAccountAdapter):
-    """allauth with our mails, texts and limits."""
+    """Give allauth our mails, texts and limits."""
 
     error_messages = {
         **DefaultAccountAdapter.error_messages,
@@ -50,10 +58,11 @@ class AccountAdapter(DefaultAccountAdapter):
         "rate_limited": TOO_MANY,
     }
 
-    # -- Mails go through the outbox -----------------------------------------------------------------
-
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Queue `templates/mail/account/<name>.txt`; links are made of SITE_URL, never of the request's host."""
+        """Queue a mail that allauth asks for, such as a code, from our template `mail/account/<name>.txt`.
+
+        Its links use SITE_URL and never the host of the request, which a client can forge.
+        """
         name = template_prefix.rpartition("/")[2]
         outbox.enqueue(
             f"account/{name}",
@@ -64,61 +73,51 @@ class AccountAdapter(DefaultAccountAdapter):
                 "code": context.get("code", ""),
                 "ip": context.get("ip", ""),
                 "timestamp": context.get("timestamp"),
-                "home_url": url_of("accounts:home"),
-                "signup_url": url_of("account_signup"),
-                "reset_url": url_of("account_reset_password"),
+                "home_url": make_page_url("accounts:home"),
+                "signup_url": make_page_url("account_signup"),
+                "reset_url": make_page_url("account_reset_password"),
             },
             is_secret=name in SECRET_MAILS,
         )
 
-    # -- Where people go -----------------------------------------------------------------------------
-
     def get_login_redirect_url(self, request: HttpRequest) -> str:
-        """The place where this person works."""
-        return landing_of(request.user)
+        return choose_landing(request.user)
 
     def get_signup_redirect_url(self, request: HttpRequest) -> str:
-        """The same: a new customer may open tickets at once."""
-        return landing_of(request.user)
+        return choose_landing(request.user)
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
-        """Back to the profile, with the message that it changed."""
+        """Return the profile, which says that the password changed."""
         return reverse("accounts:home")
 
     def is_safe_url(self, url: str) -> bool:
-        """Only this very host, and HTTPS from an HTTPS page."""
+        """Return True if the login may redirect to this address: only to this host, by HTTPS if the request used it."""
         request = self.request
         return url_has_allowed_host_and_scheme(
             url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
         )
 
     def is_ajax(self, request: HttpRequest) -> bool:
-        """Never: there is one kind of answer."""
         return False
 
-    # -- Passwords -----------------------------------------------------------------------------------
-
     def clean_password(self, password: str, user: User | None = None) -> str:
-        """What is wrong with a new password, in our words."""
-        passwords.check(password, user or User())
+        """Return the new password as it is, for allauth. Raises ValidationError with its faults in our words."""
+        passwords.check_password(password, user or User())
         return password
 
     def set_password(self, user: User, password: str) -> None:
-        """Through the operation: recorded, and other sessions end."""
+        """Set the password through the operation, which records it and ends other sessions."""
         operations.change_password(user, password)
 
-    # -- Limits: per address, per account, and of all failures together --------------------------------
-
     def get_client_ip(self, request: HttpRequest) -> str:
-        """The address that limits are counted by."""
-        return client_ip(request)
+        return read_client_ip(request)
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
-        """One count per account, whatever host name the request used."""
+        """Return one key per account, whatever host name the request used."""
         return str(credentials.get("email", "")).lower()
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Refuse before any work when this address, this account or everybody together failed too often."""
+        """Raise an error before the password is checked, if too many sign-ins of this account or of all failed."""
         super().pre_authenticate(request, **credentials)
         self._everybody_usage = ratelimit.consume(
             request, app="allauth.account", action="login_failed_everybody", key="everybody"
@@ -127,13 +126,13 @@ class AccountAdapter(DefaultAccountAdapter):
             raise self.validation_error("too_many_login_attempts")
 
     def _rollback_login_failed_rl_usage(self) -> None:
-        """A success is no failure: it counts in no limit."""
+        """Take a successful sign-in out of the count of failed ones; every try is counted before its check."""
         super()._rollback_login_failed_rl_usage()
         self._everybody_usage.rollback()
 
 
 class MFAAdapter(DefaultMFAAdapter):
-    """The second factor: encrypted at rest, and not one's own to remove where it is required."""
+    """Encrypt the second factor, and forbid its removal where it is required."""
 
     error_messages = {
         **DefaultMFAAdapter.error_messages,
@@ -145,16 +144,18 @@ class MFAAdapter(DefaultMFAAdapter):
     }
 
     def build_totp_svg(self, url: str) -> str:
-        """On white, so that cameras read it in the dark theme too."""
+        """Return the QR code of a new second factor as SVG, on white, so that cameras read it in the dark theme too."""
         image = qrcode.make(url, image_factory=SvgPathFillImage)
         return str(image.to_string(encoding="unicode"))
 
     def encrypt(self, text: str) -> str:
-        """Encrypt with the first key of `factor_keys`."""
         return factor_keys.encrypt(text)
 
     def decrypt(self, encrypted_text: str) -> str:
-        """Decrypt with any key; what none reads becomes a secret that no code fits, so that a code is just wrong."""
+        """Return the secret of a second factor, decrypted with any of our keys.
+
+        If no key fits, the answer is a random secret, so that every code is just wrong and the page does not fail.
+        """
         try:
             return factor_keys.decrypt(encrypted_text)
         except InvalidToken:
@@ -162,5 +163,5 @@ class MFAAdapter(DefaultMFAAdapter):
             return base64.b32encode(secrets.token_bytes(20)).decode()
 
     def can_delete_authenticator(self, authenticator: Any) -> bool:
-        """Staff that needs a factor keeps it: a lost one is taken away by two people."""
+        """Return False for staff that needs a factor: two people remove a lost one."""
         return not (settings.STAFF_MFA_REQUIRED and authenticator.user.is_staff)

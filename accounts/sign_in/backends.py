@@ -1,27 +1,73 @@
-"""Sign-in by e-mail; the person comes with the company in one query, and may what the offices held now allow."""
+"""Sign in by e-mail, and ask for the password again before an act that cannot be undone (M21).
+
+Person and company are read in one query, and permissions come from the offices held now.
+"""
 
 from typing import Any
 
+from allauth.account.adapter import get_adapter
 from allauth.account.auth_backends import AuthenticationBackend
+from allauth.account.authentication import get_authentication_records
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
 
 from accounts import offices
 from accounts.models import User
+from accounts.sign_in.allauth_internal import ratelimit, reauthenticate_by_password
+from factureya.core import clock
+
+FRESH_SECONDS = 5 * 60  # how long a password that was typed again counts
+MISSING = "Escriba otra vez su contraseña para confirmar que es usted."
+WRONG = "Esa no es su contraseña."
+TOO_MANY = "Fueron demasiados intentos. Espere unos minutos y pruebe de nuevo."
 
 
 class EmailBackend(AuthenticationBackend):
-    """allauth's e-mail login, with permissions from dated offices instead of groups."""
+    """Sign in by allauth's e-mail login, with permissions from dated offices instead of groups."""
 
     def get_user(self, user_id: int) -> User | None:
-        """The active person with the contact and the company; a deactivated one has no session any more."""
+        """Return the signed-in person with contact and company; None for a deactivated one, which ends the session."""
         user = User.objects.select_related("contact__customer").filter(pk=user_id).first()
         return user if user is not None and self.user_can_authenticate(user) else None
 
     def get_user_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
-        """None: nobody holds permissions of his own."""
+        """Return nothing: nobody has permissions of the own account."""
         return set()
 
     def get_group_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
-        """What the offices in force give; nothing about single objects."""
+        """Return the permissions for Django's admin: those of the offices in force; none for a single object `obj`."""
         if obj is not None or not user_obj.is_active or user_obj.is_anonymous:
             return set()
-        return offices.permissions_of(user_obj.offices)
+        return offices.list_permissions(user_obj.offices)
+
+
+def is_password_fresh(request: HttpRequest) -> bool:
+    """Return True if the password was typed *again* in this session in the last five minutes (M21).
+
+    An act that cannot be undone needs it. The password of the sign-in itself does not count.
+    """
+    since = clock.now().timestamp() - FRESH_SECONDS
+    records = get_authentication_records(request, request.user)
+    return any(
+        record["method"] == "password" and record.get("reauthenticated") and record["at"] > since for record in records
+    )
+
+
+def confirm_password(request: HttpRequest, password: str) -> str:
+    """Check the password that a person types again before an act that cannot be undone, and record it if right (M21).
+
+    Return an empty text if it was right, else the Spanish error. Tries are limited.
+    """
+    if not password:
+        return MISSING
+    allowed = ratelimit.consume(request, app="allauth.account", action="reauthenticate", user=request.user)
+    if not allowed:
+        return TOO_MANY
+    try:
+        is_right = get_adapter(request).reauthenticate(request.user, password)
+    except ValidationError as refusal:  # too many wrong passwords, here or at the login
+        return str(refusal.messages[0])
+    if not is_right:
+        return WRONG
+    reauthenticate_by_password(request)
+    return ""

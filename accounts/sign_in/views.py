@@ -1,16 +1,13 @@
-"""allauth's views, routed by hand, where they need a word or a door closed."""
+"""Change allauth's views where a text is missing or a page must be closed; urls.py routes each by hand."""
 
 from typing import Any
 
 from allauth.account import views as account
-from allauth.account.internal.flows.login import record_authentication
-from allauth.account.internal.stagekit import get_pending_stage
 from allauth.account.stages import EmailVerificationStage
 from allauth.mfa.adapter import get_adapter as get_mfa_adapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes import views as codes
 from allauth.mfa.totp import views as totp
-from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
@@ -25,8 +22,9 @@ from django.views.decorators.http import require_safe
 from accounts import operations
 from accounts.forms import FACTOR_UNREADABLE
 from accounts.operations import factor_keys
-from accounts.sign_in.after_login import landing_of
-from accounts.web import drafts
+from accounts.sign_in.adapter import choose_landing
+from accounts.sign_in.allauth_internal import SECRET_SESSION_KEY, get_pending_stage, record_authentication
+from accounts.web import form_memory
 
 DEMO_PEOPLE = (
     ("ana", "representante legal"),
@@ -45,26 +43,29 @@ DEMO_PASSWORD = "Factureya-demo-2026"  # noqa: S105 (public, of the demo)
 
 
 class LoginView(account.LoginView):
-    """Sign in; in the demo the page lists the accounts."""
+    """Let a person sign in; in the demo the page lists the accounts."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """With the demo's accounts, when DEMO is on; and whether something typed waits for who signs in."""
+        """Add to the login page the demo's accounts, and whether text typed before the session ended is kept."""
         demo = DEMO_PEOPLE if settings.DEMO else ()
         return super().get_context_data(
             demo_people=demo,
             demo_password=DEMO_PASSWORD if demo else "",
-            keeps_words=bool(drafts.everything(self.request.session)),
+            keeps_words=form_memory.has_drafts(self.request.session),
             **kwargs,
         )
 
 
 class VerifyView(account.ConfirmEmailVerificationCodeView):
-    """The code of the mail; only while somebody is signing up or in. No page changes an address later."""
+    """Ask for the mailed code, only while somebody signs up or in; no page changes an address later."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Allauth would send whoever has nothing to prove to its page of addresses, which we do not have."""
+        """Show the page for the mailed code only to a person who is signing up or in; redirect everybody else.
+
+        allauth would redirect to its own page of addresses, which we have closed.
+        """
         if request.user.is_authenticated:
-            return HttpResponseRedirect(landing_of(request.user))
+            return HttpResponseRedirect(choose_landing(request.user))
         stage = get_pending_stage(request)
         if stage is None or stage.key != EmailVerificationStage.key:
             return HttpResponseRedirect(reverse("account_login"))
@@ -72,33 +73,32 @@ class VerifyView(account.ConfirmEmailVerificationCodeView):
 
 
 class ConfirmResetView(account.ConfirmPasswordResetCodeView):
-    """The code that was mailed, before a new password."""
+    """Ask for the mailed code before a new password."""
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        """Add the address that the code was mailed to."""
         return {**super().get_form_kwargs(), "email": self._process.state["email"]}
 
 
 class CompleteResetView(account.CompletePasswordResetView):
-    """The new password after the code; then sign in with it."""
+    """Ask for the new password after the code, and then for a sign-in with it."""
 
     success_url = reverse_lazy("account_login")
 
 
 class ActivateFactorView(totp.ActivateTOTPView):
-    """Enrol an authenticator app; the code typed here is this session's second factor too."""
+    """Enrol an authenticator app; its first code is also this session's second factor."""
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """End the other sessions, and note the factor in this one, so that staff is not asked again at once."""
+        """Store the new second factor, end the person's other sessions, and mark this one as opened with the factor."""
         with transaction.atomic():
             response = super().form_valid(form)
-            operations.factor_enrolled(self.request.user)
+            operations.record_enrolled_factor(self.request.user)
         update_session_auth_hash(self.request, self.request.user)
         record_authentication(self.request, self.request.user, "mfa", type="totp")
         return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """The secret in groups of four, for whoever types it."""
+        """Add the secret of the new second factor in groups of four, for a person who types it into the app."""
         context = super().get_context_data(**kwargs)
         secret = context["form"].secret
         context["secret"] = " ".join(secret[i : i + 4] for i in range(0, len(secret), 4))
@@ -106,10 +106,10 @@ class ActivateFactorView(totp.ActivateTOTPView):
 
 
 class ReadableCodesMixin(AccessMixin):
-    """Pages of the recovery codes; what no key reads is not shown, the way out is."""
+    """Show the recovery codes only if a key decrypts them; else say what to do."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Lead back to the page of the second factor when the codes cannot be read."""
+        """Show the page of recovery codes; if no key decrypts them, say so and go to the page of the second factor."""
         if not request.user.is_authenticated:
             return self.handle_no_permission()
         if all(map(factor_keys.is_readable, Authenticator.objects.filter(user=request.user))):
@@ -119,7 +119,7 @@ class ReadableCodesMixin(AccessMixin):
 
 
 class ViewCodesView(ReadableCodesMixin, codes.ViewRecoveryCodesView):
-    """The recovery codes that are left."""
+    """Show the recovery codes that are left."""
 
 
 class GenerateCodesView(ReadableCodesMixin, codes.GenerateRecoveryCodesView):
@@ -127,14 +127,14 @@ class GenerateCodesView(ReadableCodesMixin, codes.GenerateRecoveryCodesView):
 
 
 class DownloadCodesView(ReadableCodesMixin, codes.DownloadRecoveryCodesView):
-    """The recovery codes as a text file."""
+    """Send the recovery codes as a text file."""
 
 
 @require_safe
 @never_cache
 @login_required
 def totp_qr(request: HttpRequest) -> HttpResponse:
-    """The QR of the secret that this session is enrolling: an image of ours, because the CSP allows no data: images."""
+    """Return the QR code (SVG) of the factor that this session enrols, or 404. The CSP forbids data: images."""
     secret = request.session.get(SECRET_SESSION_KEY)
     if not secret:
         raise Http404

@@ -1,4 +1,4 @@
-"""*Clientes por verificar* and *Clientes*: what staff decides about a sign-up; registered data are only shown."""
+"""Decide about sign-ups (*Clientes por verificar*), and show companies (*Clientes*), read-only."""
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -8,74 +8,65 @@ from django.template.response import TemplateResponse
 from accounts import operations, policy
 from accounts.models import Contact, Customer
 from accounts.staff.forms import RefuseForm
-from accounts.staff.pages import ROWS, attempt, page_context, require, searched
+from accounts.staff.pages import ROWS, attempt_operation, get_search_text, page_context
+from accounts.web.mixins import get_person
 
 TO_VERIFY = "admin:accounts_customertoverify_changelist"
 
+_DECISIONS = {
+    "verify": (operations.verify_company, "Verificó a {}."),
+    "join": (operations.join_company, "Unió a las personas y los tickets de {}."),
+}
 
-def to_verify(request: HttpRequest) -> HttpResponse:
-    """The oldest companies that wait, with what is remarkable about each."""
-    require(policy.may_verify(request.user))
-    known = Customer.objects.verified_with(OuterRef("rfc"))
-    rows = Customer.objects.to_verify().annotate(has_known=Exists(known)).order_by("created_at")
+
+def list_to_verify(request: HttpRequest) -> HttpResponse:
+    """Show the companies that wait for staff, the oldest first, and mark those with the RFC of a verified company."""
+    same_rfc = Customer.objects.verified_with(OuterRef("rfc"))
+    rows = Customer.objects.to_verify().annotate(has_known=Exists(same_rfc)).order_by("created_at")
     context = page_context(request, "Clientes por verificar", rows=rows[:ROWS])
     return TemplateResponse(request, "admin/accounts/to_verify.html", context)
 
 
-def decide(request: HttpRequest, pk: int) -> HttpResponse:
-    """One company that waits: its data, the known company with its RFC, and the three ways to decide."""
-    require(policy.may_verify(request.user))
+def show_decision(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show one company that waits for staff, the verified company with its RFC, and the three decisions."""
     customer = get_object_or_404(Customer.objects.to_verify(), pk=pk)
-    return _decide_page(request, customer, RefuseForm())
+    return _render_decide_page(request, customer, RefuseForm())
 
 
-def verify(request: HttpRequest, pk: int) -> HttpResponse:
-    """POST: verify."""
-    require(policy.may_verify(request.user))
+def decide_at_once(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+    """Verify a company, or join it to the verified one with its RFC (`verb`). After an error show its page again."""
     customer = get_object_or_404(Customer, pk=pk)
-    done = f"Verificó a {customer.legal_name}."
-    if attempt(request, None, done, operations.verify_company, customer.pk):
+    operation, done_text = _DECISIONS[verb]
+    if attempt_operation(request, None, done_text.format(customer.legal_name), operation, customer.pk):
         return redirect(TO_VERIFY)
-    return _back(customer)
-
-
-def join(request: HttpRequest, pk: int) -> HttpResponse:
-    """POST: join it to the known company with its RFC."""
-    require(policy.may_verify(request.user))
-    customer = get_object_or_404(Customer, pk=pk)
-    done = f"Unió a las personas y los tickets de {customer.legal_name}."
-    if attempt(request, None, done, operations.join_company, customer.pk):
-        return redirect(TO_VERIFY)
-    return _back(customer)
+    return redirect("admin:accounts_customertoverify_change", customer.pk)
 
 
 def refuse(request: HttpRequest, pk: int) -> HttpResponse:
-    """POST: not accepted, with the reason."""
-    require(policy.may_verify(request.user))
-    customer = get_object_or_404(Customer, pk=pk)
-    form = RefuseForm(request.POST)
-    done = f"No aceptó a {customer.legal_name}."
-    if form.is_valid() and attempt(request, form, done, operations.refuse_company, customer.pk, **form.cleaned_data):
+    """Refuse a company that signed up, with the posted reason (POST), and go to the list of those that wait."""
+    customer, form = get_object_or_404(Customer, pk=pk), RefuseForm(request.POST)
+    done_text = f"No aceptó a {customer.legal_name}."
+    if form.is_valid() and attempt_operation(
+        request, form, done_text, operations.refuse_company, customer.pk, **form.cleaned_data
+    ):
         return redirect(TO_VERIFY)
-    return _decide_page(request, customer, form)
+    return _render_decide_page(request, customer, form)
 
 
-def customers(request: HttpRequest) -> HttpResponse:
-    """The newest companies, or those found by RFC, name or registered mail."""
-    require(policy.may_see_customers(request.user))
-    words = searched(request)
-    found = Customer.objects.order_by("-pk")
+def list_customers(request: HttpRequest) -> HttpResponse:
+    """Show the list of companies: the newest, or those found by RFC, name or registered mail."""
+    words = get_search_text(request)
+    customers = Customer.objects.order_by("-pk")
     if words:
-        found = found.filter(
+        customers = customers.filter(
             Q(rfc__startswith=words.upper()) | Q(legal_name__icontains=words) | Q(registered_email__iexact=words)
         )
-    context = page_context(request, "Clientes", rows=found[:ROWS], words=words, shown=ROWS)
+    context = page_context(request, "Clientes", rows=customers[:ROWS], words=words, shown=ROWS)
     return TemplateResponse(request, "admin/accounts/customers.html", context)
 
 
-def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """One company: registered data, read-only (M1), its people, and what was decided about it."""
-    require(policy.may_see_customers(request.user))
+def show_customer(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show one company: registered data, read-only (M1), its people, and what was decided about it."""
     related = Customer.objects.select_related("joined_to", "verified_by")
     customer = get_object_or_404(related, pk=pk)
     context = page_context(
@@ -83,30 +74,27 @@ def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
         customer.legal_name,
         customer=customer,
         representatives=customer.representatives.order_by("-pk")[:ROWS],
-        contacts=_people(customer)[:ROWS],
+        contacts=_list_people(customer)[:ROWS],
         events=customer.events().reverse()[:ROWS],
-        may_verify=policy.may_verify(request.user) and customer.waits_for_staff,
+        may_verify=policy.may_verify(get_person(request)) and customer.waits_for_staff,
     )
     return TemplateResponse(request, "admin/accounts/customer.html", context)
 
 
-def _people(customer: Customer) -> QuerySet[Contact]:
-    """The people of the company, each with the powers in force today."""
-    people = policy.with_powers(customer.contacts.select_related("user"))
+def _list_people(customer: Customer) -> QuerySet[Contact]:
+    """Return the contacts of the company with their powers of today, its representatives first."""
+    people = policy.add_powers(customer.contacts.select_related("user"))
     return people.order_by("-role", "user__full_name")
 
 
-def _decide_page(request: HttpRequest, customer: Customer, form: RefuseForm) -> HttpResponse:
+def _render_decide_page(request: HttpRequest, customer: Customer, form: RefuseForm) -> HttpResponse:
+    """Return the page on which staff verifies, joins or refuses one company, with this form of the refusal."""
     context = page_context(
         request,
         customer.legal_name,
         customer=customer,
-        known=Customer.objects.verified_with(customer.rfc).first(),
-        contacts=_people(customer),
+        known=Customer.objects.verified_with(customer.rfc).first(),  # the one to join it to, or None
+        contacts=_list_people(customer),
         form=form,
     )
     return TemplateResponse(request, "admin/accounts/decide.html", context)
-
-
-def _back(customer: Customer) -> HttpResponse:
-    return redirect("admin:accounts_customertoverify_change", customer.pk)

@@ -1,4 +1,4 @@
-"""What staff types in the admin about companies, offices and people."""
+"""Define the forms of the admin about companies, offices and people."""
 
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from accounts.models import DESK_OFFICES, Office, Provider
 
 
 class ReasonForm(PlainForm):
-    """A reason that somebody will read."""
+    """Ask for a reason that somebody will read."""
 
     reason = forms.CharField(
         max_length=300,
@@ -22,7 +22,7 @@ class ReasonForm(PlainForm):
 
 
 class RefuseForm(ReasonForm):
-    """Why a company is not accepted."""
+    """Ask why a company is not accepted."""
 
     words = {
         "reason": (
@@ -34,7 +34,7 @@ class RefuseForm(ReasonForm):
 
 
 class OfficeForm(PlainForm):
-    """An office, its provider where it has one, and its days."""
+    """Ask for an office, its provider if it has one, and its days."""
 
     office = forms.ChoiceField(
         choices=[("", "Elija el cargo"), *Office.choices],
@@ -58,55 +58,54 @@ class OfficeForm(PlainForm):
         provider.queryset = Provider.objects.order_by("name")
 
     def clean(self) -> dict[str, Any]:
-        """A desk office has a provider."""
+        """Require the provider for an office that works tickets."""
         data = super().clean() or {}
         if data.get("office") in DESK_OFFICES and not data.get("provider"):
             self.add_error("provider", "Indique el prestador.")
         return data
 
 
-def _in_sight(day: date) -> None:
-    """Days that no clock or database overflows on."""
+def _require_near_day(day: date) -> None:
+    """Raise ValidationError for a day so far away that a clock or the database would overflow."""
     if not 2000 <= day.year <= 2100:
         raise forms.ValidationError("Escriba un día entre los años 2000 y 2100.")
 
 
-class GrantForm(OfficeForm):
-    """An office for somebody who has an account."""
+def _make_day_field(which: str) -> forms.DateField:
+    """Return the form field of an optional day; `which` («primer», «último») names the day in its error message."""
+    return forms.DateField(
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date", "class": "fy-in"}),
+        error_messages={"invalid": f"Escriba el {which} día como AAAA-MM-DD."},
+        validators=[_require_near_day],
+    )
 
-    first_day = forms.DateField(
-        required=False,
-        widget=forms.DateInput(attrs={"type": "date", "class": "fy-in"}),
-        error_messages={"invalid": "Escriba el primer día como AAAA-MM-DD."},
-        validators=[_in_sight],
-    )
-    last_day = forms.DateField(
-        required=False,
-        widget=forms.DateInput(attrs={"type": "date", "class": "fy-in"}),
-        error_messages={"invalid": "Escriba el último día como AAAA-MM-DD."},
-        validators=[_in_sight],
-    )
+
+class GrantForm(OfficeForm):
+    """Ask for an office of somebody who has an account."""
+
+    first_day = _make_day_field("primer")
+    last_day = _make_day_field("último")
     words = {
         **OfficeForm.words,
         "first_day": ("Primer día (opcional)", "Vacío: desde ahora.", ""),
         "last_day": ("Último día (opcional)", "Vacío: hasta que se termine.", ""),
     }
 
-    @property
-    def terms(self) -> dict[str, Any]:
-        """What the granting operation takes; the last day counts whole."""
-        data = self.cleaned_data
-        last = data["last_day"]
-        return {
-            "office": data["office"],
-            "provider": data["provider"],
-            "starts_at": _midnight(data["first_day"]) if data["first_day"] else None,
-            "ends_at": _midnight(last + timedelta(days=1)) if last else None,
-        }
+    def clean(self) -> dict[str, Any]:
+        """Return the data that `operations.grant_office` takes: `starts_at` and `ends_at` instead of the two days.
+
+        The last day is included, so the office ends at the next midnight.
+        """
+        data = super().clean()
+        first_day, last_day = data.pop("first_day", None), data.pop("last_day", None)
+        data["starts_at"] = _make_midnight(first_day) if first_day else None
+        data["ends_at"] = _make_midnight(last_day + timedelta(days=1)) if last_day else None
+        return data
 
 
 class InviteStaffForm(OfficeForm):
-    """Whom a superuser invites, and to which office."""
+    """Ask whom a superuser invites, and to which office."""
 
     email = forms.EmailField(max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "off"}))
     field_order = ["email", "office", "provider"]
@@ -117,14 +116,14 @@ class InviteStaffForm(OfficeForm):
 
 
 class ProviderForm(PlainForm):
-    """A third party that gives the service."""
+    """Ask for a third party that gives the service."""
 
     name = forms.CharField(
-        max_length=120,
-        error_messages={"max_length": "Escriba el nombre en 120 caracteres o menos."},
+        max_length=120, error_messages={"max_length": "Escriba el nombre en 120 caracteres o menos."}
     )
     words = {"name": ("Nombre del prestador", "", "Escriba el nombre del prestador.")}
 
 
-def _midnight(day: Any) -> datetime:
+def _make_midnight(day: date) -> datetime:
+    """Return the beginning of a day in local time."""
     return timezone.make_aware(datetime.combine(day, time.min))

@@ -1,10 +1,9 @@
-"""What the admin's pages of accounts share."""
+"""Share what the admin's pages of accounts need."""
 
 from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.forms import Form
 from django.http import HttpRequest
 
@@ -14,31 +13,23 @@ ROWS = 50  # a page of a list; who looks for somebody else searches
 MAX_QUERY = 100  # characters of a search
 
 
-def require(allowed: bool) -> None:
-    """403 unless allowed: `admin_view` asks only whether somebody works here."""
-    if not allowed:
-        raise PermissionDenied
-
-
 def page_context(request: HttpRequest, title: str, **more: Any) -> dict[str, Any]:
-    """The admin's own context, a title, and what the page shows."""
+    """Return the admin's own context with a title and what the page shows."""
     return {**admin.site.each_context(request), "title": title, "subtitle": "", **more}
 
 
-def searched(request: HttpRequest) -> str:
-    """What was typed into the list's search, without what no column holds."""
+def get_search_text(request: HttpRequest) -> str:
+    """Return what was typed into the search of the list, without NUL characters."""
     return request.GET.get("q", "").replace("\0", "").strip()[:MAX_QUERY]
 
 
-def attempt(
-    request: HttpRequest,
-    form: Form | None,
-    done: str,
-    operation: Callable[..., Any],
-    *args: Any,
-    **kwargs: Any,
+def attempt_operation(
+    request: HttpRequest, form: Form | None, done_text: str, operation: Callable[..., Any], *args: Any, **kwargs: Any
 ) -> bool:
-    """Call the operation as the person at the desk; say what was done, or why not. True when it was done."""
+    """Call an operation on accounts as the signed-in member of staff, and return True if it was done.
+
+    If done, the next page shows `done_text`. If refused, the reason stands in `form`, or without a form above the page.
+    """
     try:
         operation(*args, actor=request.user, **kwargs)
     except operations.Refused as refusal:
@@ -47,5 +38,5 @@ def attempt(
         else:
             form.add_error(None, str(refusal))
         return False
-    messages.success(request, done)
+    messages.success(request, done_text)
     return True

@@ -1,10 +1,15 @@
-"""*Usuarios* and *Prestadores*, for superusers: invitations, offices, closing an account, a lost second factor.
+"""Show and change people for superusers: staff, offices, invitations, closed accounts, lost second factors.
 
-Nobody chooses another's password here: there is no such field, and no address for it.
+Nobody chooses another person's password here: there is no such field, and no address for it.
 """
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from allauth.mfa.models import Authenticator
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -12,25 +17,33 @@ from django.template.response import TemplateResponse
 from accounts import operations
 from accounts.models import FactorReset, Invitation, Provider, RoleAssignment, User
 from accounts.staff.forms import GrantForm, InviteStaffForm, ProviderForm, ReasonForm
-from accounts.staff.pages import ROWS, attempt, page_context, require, searched
+from accounts.staff.pages import ROWS, attempt_operation, get_search_text, page_context
 
 USERS, USER = "admin:accounts_user_changelist", "admin:accounts_user_change"
 
+_INVITATION_ACTS: dict[str, tuple[Callable[..., Any], str]] = {
+    "resend": (operations.resend_invitation, "Enviamos un enlace nuevo a {}."),
+    "cancel": (operations.cancel_invitation, "Canceló la invitación a {}."),
+}
+_RESET_DECISIONS: dict[str, tuple[Callable[..., Any], str]] = {
+    "approve": (operations.approve_factor_reset, "Quitó el segundo factor y cerró las sesiones."),
+    "decline": (operations.decline_factor_reset, "No se aprobó."),
+}
 
-def users(request: HttpRequest) -> HttpResponse:
-    """Staff, or whoever is found by name or mail; and staff invitations that wait."""
-    require(request.user.is_superuser)
-    words = searched(request)
-    found = User.objects.order_by("full_name", "pk")
+
+def list_users(request: HttpRequest) -> HttpResponse:
+    """Show the page of users: staff, or the people found by name or mail; and the pending invitations of staff."""
+    words = get_search_text(request)
+    users = User.objects.order_by("full_name", "pk")
     if words:
-        found = found.filter(Q(full_name__icontains=words) | Q(email__istartswith=words))
+        users = users.filter(Q(full_name__icontains=words) | Q(email__istartswith=words))
     else:
-        found = found.filter(is_staff=True)
+        users = users.filter(is_staff=True)
     pending = Invitation.objects.filter(accepted_at__isnull=True, cancelled_at__isnull=True, customer__isnull=True)
     context = page_context(
         request,
         "Usuarios",
-        rows=found[:ROWS],
+        rows=users[:ROWS],
         words=words,
         shown=ROWS,
         invitations=pending.select_related("provider").order_by("-created_at")[:ROWS],
@@ -38,128 +51,110 @@ def users(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/accounts/users.html", context)
 
 
-def invite(request: HttpRequest) -> HttpResponse:
-    """Invite a person to an office (GET shows the form, POST sends the mail)."""
-    require(request.user.is_superuser)
+def invite_staff(request: HttpRequest) -> HttpResponse:
+    """Show the form that invites a person to an office (GET), or mail the invitation (POST)."""
     form = InviteStaffForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        done = f"Enviamos la invitación a {form.cleaned_data['email']}."
-        if attempt(request, form, done, operations.invite_staff, **form.cleaned_data):
+        done_text = f"Enviamos la invitación a {form.cleaned_data['email']}."
+        if attempt_operation(request, form, done_text, operations.invite_staff, **form.cleaned_data):
             return redirect(USERS)
     context = page_context(request, "Invitar a una persona", form=form)
     return TemplateResponse(request, "admin/accounts/invite.html", context)
 
 
 def change_invitation(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
-    """POST: send a staff invitation again, or cancel it."""
-    require(request.user.is_superuser)
+    """Send an invitation of staff again, or cancel it (POST), as `verb` says; go back to the users."""
     invitation = get_object_or_404(Invitation, pk=pk, customer__isnull=True)
-    if verb == "reenviar":
-        done = f"Enviamos un enlace nuevo a {invitation.email}."
-        attempt(request, None, done, operations.resend_invitation, pk)
-    else:
-        done = f"Canceló la invitación a {invitation.email}."
-        attempt(request, None, done, operations.cancel_invitation, pk)
+    operation, done_text = _INVITATION_ACTS[verb]
+    attempt_operation(request, None, done_text.format(invitation.email), operation, pk)
     return redirect(USERS)
 
 
-def user_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """One person: what the account is, its offices, and what a superuser may do."""
-    require(request.user.is_superuser)
-    return _user_page(request, _person(pk))
+def show_user(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show one person: the account, its offices, and what a superuser may do."""
+    return _render_user_page(request, _get_person(pk))
 
 
-def grant(request: HttpRequest, pk: int) -> HttpResponse:
-    """POST: give an office."""
-    require(request.user.is_superuser)
-    person, form = _person(pk), GrantForm(request.POST)
-    if form.is_valid() and attempt(request, form, "Otorgó el cargo.", operations.grant_office, person, **form.terms):
-        return redirect(USER, pk)
-    return _user_page(request, person, grant_form=form)
+def grant_office(request: HttpRequest, pk: int) -> HttpResponse:
+    """Give this person the office (cargo) that a superuser chose in the form on the person's page (POST)."""
+    form = GrantForm(request.POST)
+    return _act_on_person(request, pk, {"grant_form": form}, "Otorgó el cargo.", operations.grant_office)
 
 
-def end(request: HttpRequest, pk: int, assignment: int) -> HttpResponse:
-    """POST: end an office of this person."""
-    require(request.user.is_superuser)
-    held = get_object_or_404(RoleAssignment, pk=assignment, user_id=pk)
-    attempt(request, None, "Terminó el cargo.", operations.end_office, held.pk)
+def end_office(request: HttpRequest, pk: int, assignment: int) -> HttpResponse:
+    """End an office (cargo) of this person (POST), and go back to the person's page."""
+    held_office = get_object_or_404(RoleAssignment, pk=assignment, user_id=pk)
+    attempt_operation(request, None, "Terminó el cargo.", operations.end_office, held_office.pk)
     return redirect(USER, pk)
 
 
-def close(request: HttpRequest, pk: int) -> HttpResponse:
-    """POST: deactivate the account, or open it again, with the reason."""
-    require(request.user.is_superuser)
-    person, form = _person(pk), ReasonForm(request.POST, prefix="close")
-    operation, done = operations.deactivate_user, "Desactivó la cuenta y cerró sus sesiones."
-    if not person.is_active:
-        operation, done = operations.reactivate_user, "Activó la cuenta."
-    if form.is_valid() and attempt(request, form, done, operation, pk, **form.cleaned_data):
-        return redirect(USER, pk)
-    return _user_page(request, person, close_form=form)
+def change_account(request: HttpRequest, pk: int) -> HttpResponse:
+    """Deactivate the account of this person, or activate it again, with the posted reason (POST)."""
+    forms = {"close_form": ReasonForm(request.POST, prefix="close")}  # one form, to close and to reopen
+    if _get_person(pk).is_active:
+        done_text = "Desactivó la cuenta y cerró sus sesiones."
+        return _act_on_person(request, pk, forms, done_text, operations.deactivate_user)
+    return _act_on_person(request, pk, forms, "Activó la cuenta.", operations.reactivate_user)
 
 
-def request_reset(request: HttpRequest, pk: int) -> HttpResponse:
-    """POST: ask that the person's lost second factor be taken away; somebody else approves."""
-    require(request.user.is_superuser)
-    person, form = _person(pk), ReasonForm(request.POST, prefix="factor")
-    if form.is_valid() and attempt(
-        request,
-        form,
-        "Pedido. Falta que otra persona lo apruebe.",
-        operations.request_factor_reset,
-        person,
-        **form.cleaned_data,
-    ):
-        return redirect(USER, pk)
-    return _user_page(request, person, factor_form=form)
+def request_factor_reset(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask to remove the person's lost second factor (POST); somebody else approves."""
+    forms = {"factor_form": ReasonForm(request.POST, prefix="factor")}
+    done_text = "Pedido. Falta que otra persona lo apruebe."
+    return _act_on_person(request, pk, forms, done_text, operations.request_factor_reset)
 
 
-def decide_reset(request: HttpRequest, pk: int, reset: int, verb: str) -> HttpResponse:
-    """POST: approve or decline what another person asked."""
-    require(request.user.is_superuser)
-    asked = get_object_or_404(FactorReset, pk=reset, user_id=pk)
-    if verb == "aprobar":
-        done = "Quitó el segundo factor y cerró las sesiones."
-        attempt(request, None, done, operations.approve_factor_reset, asked.pk)
-    else:
-        attempt(request, None, "No se aprobó.", operations.decline_factor_reset, asked.pk)
+def decide_factor_reset(request: HttpRequest, pk: int, reset: int, verb: str) -> HttpResponse:
+    """Approve or decline the removal of a person's lost second factor, which another person asked for (POST)."""
+    undecided = get_object_or_404(FactorReset, pk=reset, user_id=pk)
+    operation, done_text = _RESET_DECISIONS[verb]
+    attempt_operation(request, None, done_text, operation, undecided.pk)
     return redirect(USER, pk)
 
 
-def providers(request: HttpRequest) -> HttpResponse:
-    """Who gives the service (M3); a superuser adds a third party (POST)."""
-    require(request.user.is_superuser or request.user.has_perm("accounts.view_provider"))
+def show_providers(request: HttpRequest) -> HttpResponse:
+    """Show the providers of the service: Factureya and third parties (M3); a superuser adds a third party (POST)."""
+    may_add = request.user.is_superuser
     form = ProviderForm(request.POST or None)
     if request.method == "POST":
-        require(request.user.is_superuser)
-        if form.is_valid() and attempt(
-            request, form, "Agregó el prestador.", operations.add_provider, **form.cleaned_data
+        if not may_add:
+            raise PermissionDenied
+        done_text = "Agregó el prestador."
+        if form.is_valid() and attempt_operation(
+            request, form, done_text, operations.add_provider, **form.cleaned_data
         ):
             return redirect("admin:accounts_provider_changelist")
-    context = page_context(
-        request,
-        "Prestadores",
-        rows=Provider.objects.order_by("-is_own", "name"),
-        form=form,
-        may_add=request.user.is_superuser,
-    )
+    rows = Provider.objects.order_by("-is_own", "name")
+    context = page_context(request, "Prestadores", rows=rows, form=form, may_add=may_add)
     return TemplateResponse(request, "admin/accounts/providers.html", context)
 
 
-def _person(pk: int) -> User:
+def _act_on_person(
+    request: HttpRequest, pk: int, forms: Mapping[str, Form], done_text: str, operation: Callable[..., Any]
+) -> HttpResponse:
+    """Call an operation on a person with the posted form, the only one in `forms`; then show the person's page."""
+    person = _get_person(pk)
+    (form,) = forms.values()
+    if form.is_valid() and attempt_operation(request, form, done_text, operation, pk, **form.cleaned_data):
+        return redirect(USER, pk)
+    return _render_user_page(request, person, **forms)
+
+
+def _get_person(pk: int) -> User:
+    """Return the person with this key, or raise Http404."""
     return get_object_or_404(User.objects.select_related("contact__customer"), pk=pk)
 
 
-def _user_page(request: HttpRequest, person: User, **forms: object) -> HttpResponse:
+def _render_user_page(request: HttpRequest, person: User, **forms: object) -> HttpResponse:
+    """Return the admin's page of one person, with three blank forms; `forms` replaces one by a form with errors."""
     assignments = RoleAssignment.objects.filter(user=person).select_related("provider", "granted_by")
     reset = FactorReset.objects.filter(user=person, decided_at__isnull=True)
-    shown = {
+    all_forms = {
         "grant_form": GrantForm(),
         "close_form": ReasonForm(prefix="close"),
         "factor_form": ReasonForm(prefix="factor"),
         **forms,
     }
-    wrong = next((form for form in forms.values()), None)
     context = page_context(
         request,
         person.get_full_name(),
@@ -168,7 +163,7 @@ def _user_page(request: HttpRequest, person: User, **forms: object) -> HttpRespo
         has_factor=Authenticator.objects.filter(user=person).exists(),
         reset=reset.select_related("requested_by").first(),
         is_self=person.pk == request.user.pk,
-        form=wrong,
-        **shown,
+        form=next(iter(forms.values()), None),  # whose errors the page lists at its top
+        **all_forms,
     )
     return TemplateResponse(request, "admin/accounts/user.html", context)

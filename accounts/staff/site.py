@@ -1,4 +1,4 @@
-"""The admin site of Factureya: stock Django admin, our login, and no entry for staff without a second factor."""
+"""Run Factureya's admin site: the stock Django admin with our login, closed to staff without a second factor."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -12,76 +12,75 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from accounts.web import returning
-from accounts.web.mixins import ask_factor, factor_passed
+from accounts.web import form_memory
+from accounts.web.mixins import ask_factor, has_passed_factor
 
 
 class FactureyaAdminSite(AdminSite):
-    """Where agents, supervisors and superusers work."""
+    """Serve the admin to agents, supervisors and superusers."""
 
     site_header = "Factureya Soporte"
     site_title = "Administración Factureya"
     index_title = "Administración"
-    site_url = "/"
-    enable_nav_sidebar = True
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Active staff with a desk office now, or a superuser; with the second factor where it is required."""
-        return self._works_here(request) and factor_passed(request)
+        """Return True for superusers and staff of the desk today, with a second factor if one is required."""
+        return self._works_here(request) and has_passed_factor(request)
 
-    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
-        """As Django's, but who is signed in and may not enter gets 403 or is asked the factor, not the login again."""
+    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:  # type: ignore[override]
+        """Wrap an admin view as Django does, but answer 403 or ask for the factor if the person may not enter."""
         inner = super().admin_view(view, cacheable)
 
         @wraps(inner)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            page = returning.page_of_form(request, view, kwargs)
+            """Call the admin's view if the person may enter. Without a session keep a post, and ask for the login."""
+            page = form_memory.find_form_page(request, view, kwargs)
             if request.user.is_authenticated and not self.has_permission(request):
                 return self._turn_away(request, page)
             if request.method == "POST":
                 if not request.user.is_authenticated and request.path != self._logout_address:
-                    return returning.ask_login(request, page)
-                returning.forget(request)
+                    return form_memory.ask_login(request, page)  # then back to `page`; a logout needs none
+                form_memory.drop_held_fields(request)  # kept before a login; now posted again
             response: HttpResponseBase = inner(request, *args, **kwargs)
-            returning.remember(request, response)
+            form_memory.remember_owner(request, response)  # a cookie, to recognise posts after the session
             return response
 
         return guarded
 
-    def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
-        """Who works at a desk begins at the queue; a superuser at the list of pages."""
+    def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:  # type: ignore[override]  # every response fits
+        """Redirect people of the desk from the admin's first page to the queue of tickets; show it to the others."""
         if request.user.desk_provider_ids:  # type: ignore[union-attr]
             return redirect("admin:tickets_ticket_changelist")
         return super().index(request, extra_context)
 
-    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
-        """There is one way to sign in; this address leads to it."""
+    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:  # type: ignore[override]  # every response fits
+        """Redirect from the admin's login to our own; answer 403 to a signed-in person who does not work here."""
         if request.user.is_authenticated and not self._works_here(request):
             raise PermissionDenied
         target = request.GET.get("next") or reverse("admin:index", current_app=self.name)
         return redirect_to_login(target)
 
-    def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
-        """The one page where a person changes the own password, with its limits."""
+    def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:  # type: ignore[override]  # every response fits
         return redirect("account_change_password")
 
     def password_change_done(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """Nothing is done here."""
         return redirect("account_change_password")
 
-    def logout(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
-        """The one way out; a GET asks."""
+    def logout(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:  # type: ignore[override]  # every response fits
         return account_views.logout(request)
 
     def _works_here(self, request: HttpRequest) -> bool:
+        """Return True if the person works in the admin today, whether or not the second factor was given."""
         user: Any = request.user
         return bool(user.is_authenticated and user.is_active and user.works_in_admin)
 
     @property
     def _logout_address(self) -> str:
+        """Return the address at which people sign out."""
         return reverse("admin:logout", current_app=self.name)
 
     def _turn_away(self, request: HttpRequest, page: str) -> HttpResponseBase:
+        """Ask admin staff for the second factor, then lead back to `page`; raise PermissionDenied for all others."""
         if not self._works_here(request):
             raise PermissionDenied
         return ask_factor(request, page)

@@ -1,18 +1,18 @@
-"""What was typed when a session ended, on the page that holds its form."""
+"""Show what was typed when a session ended, on the page of its form."""
 
 from typing import Any
 
 from django import template
 
-from accounts.web import returning
-from factureya.core.typed import texts
+from accounts.web import form_memory
+from factureya.core.forms import list_texts
 
 register = template.Library()
 
 
 @register.inclusion_tag("partials/held.html", takes_context=True)
 def held_words(context: template.Context) -> dict[str, Any]:
-    """Print what was kept of a form of this page for the person who is signed in; nothing otherwise (M17)."""
-    fields = dict(returning.to_show(context["request"])) if "request" in context else {}
+    """Return what this person typed before a login and where it was posted, for the box that shows it (M17)."""
+    fields = dict(form_memory.read_fields_to_show(context["request"])) if "request" in context else {}
     posted_to = fields.pop("posted_to", "")
-    return {"posted_to": posted_to, "fields": fields, "texts": texts(fields)}
+    return {"posted_to": posted_to, "fields": fields, "texts": list_texts(fields)}

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 from time_machine import travel
 
-from accounts import operations, policy, registered_senders
+from accounts import mail_sender, operations, policy
 from accounts.models import Contact, Customer, User
 from accounts.tests.test_people import accept, invite, token_of
 from factureya.core.clock import now
@@ -111,7 +111,7 @@ def test_h7_a_representative_whose_powers_ended_can_be_limited_again(ana):
     customer = ana.contact.customer
     assert Contact.objects.get(user=ana).has_powers
     with travel(now() + AFTER):
-        contact = policy.with_powers(Contact.objects.filter(customer=customer)).get(user=ana)
+        contact = policy.add_powers(Contact.objects.filter(customer=customer)).get(user=ana)
         assert not contact.has_powers
         assert contact.is_representative
         assert contact.standing == "Contacto (sus poderes terminaron)"
@@ -120,6 +120,6 @@ def test_h7_a_representative_whose_powers_ended_can_be_limited_again(ana):
 def test_h7_the_registered_mail_is_the_word_of_who_has_powers_today_first():
     old, new = verified_with({"valid_until": timezone.localdate(now())}, {})
     address = old.contact.customer.registered_email
-    assert registered_senders.people(address) == [old, new]
+    assert mail_sender.find_people(address) == [old, new]
     with travel(now() + AFTER):
-        assert registered_senders.people(address) == [new, old]
+        assert mail_sender.find_people(address) == [new, old]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from accounts.rfc import BadRFC, parse
+from accounts.rfc import BadRFC, parse_rfc
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from accounts.rfc import BadRFC, parse
     ],
 )
 def test_what_is_taken(typed, value, check_failed, is_company):
-    rfc = parse(typed)
+    rfc = parse_rfc(typed)
     assert (rfc.value, rfc.check_failed, rfc.is_company) == (value, check_failed, is_company)
 
 
@@ -42,4 +42,4 @@ def test_what_is_taken(typed, value, check_failed, is_company):
 )
 def test_what_is_refused(typed, says):
     with pytest.raises(BadRFC, match=says):
-        parse(typed)
+        parse_rfc(typed)

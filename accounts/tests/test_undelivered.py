@@ -15,6 +15,7 @@ from accounts import operations
 from accounts.models import Invitation, Office, User
 from factureya.core.mail import backend, outbox
 from factureya.core.models import Event, OutboxMessage
+from factureya.testing.inbound_mails import bounce_of, deliver
 from factureya.testing.pages import log_in, text_of
 from factureya.testing.people import (
     PASSWORD,
@@ -27,8 +28,6 @@ from factureya.testing.people import (
     own_provider,
     represent,
 )
-from factureya.testing.sample_mails import deliver
-from tickets.tests.mail.test_bounces import bounce_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M3", "M6", "M7", "M16")]
 NEW, OTHER = "nueva@ejemplo.mx", "otra@ejemplo.mx"
@@ -46,11 +45,7 @@ def invited(kind: str) -> tuple[User, OutboxMessage]:
         inviter = make_representative(customer)
         with transaction.atomic():
             operations.invite_by_request(
-                inviter.contact.customer,
-                email=NEW,
-                folio="SA-0000-0000",
-                invited_by=inviter,
-                actor=make_agent(),
+                inviter.contact.customer, email=NEW, folio="SA-0000-0000", invited_by=inviter, actor=make_agent()
             )
     return inviter, OutboxMessage.objects.filter(to=NEW).latest("pk")
 

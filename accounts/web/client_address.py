@@ -1,15 +1,16 @@
-"""Who is at the other end: the one reading of a client's address, for every limit."""
+"""Read the address of the client, in one way for every limit."""
 
 from typing import Any
 
 from django.conf import settings
 
 
-def client_ip(request: Any) -> str:
-    """The client's address as the last proxy we trust saw it; what a client writes in the header is never believed.
+def read_client_ip(request: Any) -> str:
+    """Return the address of the client as the last proxy that we trust saw it, for the limits on attempts.
 
-    Each of TRUSTED_PROXY_COUNT proxies appends one address to X-Forwarded-For. With fewer entries than proxies the
-    request did not come through them, and the connection's own address counts.
+    Each of TRUSTED_PROXY_COUNT proxies appends one address to X-Forwarded-For, so we count as many from the end.
+    Earlier addresses may be forged by the client. If the header has fewer addresses than there are proxies, the request
+    did not come through them. Then the address of the connection is returned.
     """
     count = settings.TRUSTED_PROXY_COUNT
     forwarded = request.headers.get("X-Forwarded-For", "").split(",")

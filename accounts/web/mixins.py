@@ -1,5 +1,6 @@
-"""What pages share: the second factor asked of staff, who enters /control/, private pages, forms with a key."""
+"""Share what pages need: staff's second factor, admission to /control/, private pages, and forms to post once."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from allauth.account.authentication import get_authentication_records
@@ -9,20 +10,29 @@ from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.views import View
 
 from accounts.models import User
-from accounts.web import drafts, form_keys, returning
-from accounts.web.form_keys import FormKey
+from accounts.web import form_memory
+from accounts.web.form_memory import FormKey
 from factureya.core.files import store
+from factureya.core.forms import STALE_FORM, FilesMixin, PortalForm, choose_kept_fields
 from factureya.core.models import Attachment
-from factureya.core.typed import kept_fields
+from factureya.core.refusals import FormUsed, Refused
+
+REMOVE = "quitar"  # the button beside a kept file
 
 
-def factor_passed(request: HttpRequest) -> bool:
-    """Whether this session may enter as staff: it showed a second factor, or none is required (STAFF_MFA_REQUIRED)."""
+def get_person(request: HttpRequest) -> User:
+    """Return the person who is signed in; the view has admitted nobody else."""
+    return cast(User, request.user)
+
+
+def has_passed_factor(request: HttpRequest) -> bool:
+    """Return True if the person gave a second factor in this session, or none is required (STAFF_MFA_REQUIRED)."""
     if not settings.STAFF_MFA_REQUIRED:
         return True
     records = get_authentication_records(request, request.user)
@@ -30,41 +40,41 @@ def factor_passed(request: HttpRequest) -> bool:
 
 
 def ask_factor(request: HttpRequest, page: str = "") -> HttpResponseBase:
-    """Send staff to enrol a second factor, or to show the one they have; they come back to where the form stands.
+    """Redirect a member of staff to the page that asks for the second factor, or that enrols one.
 
-    What they posted is kept as when a session ends (M17).
+    From there the person comes back to `page`, by default the address of the request. What was posted is held (M17).
     """
     page = page or request.get_full_path()
     if request.method == "POST":
-        returning.hold(request, page, cast(User, request.user))
-    has_one = Authenticator.objects.filter(user=request.user, type=Authenticator.Type.TOTP).exists()
-    if has_one:
-        step, text = "mfa_reauthenticate", "Confirme que es usted con su aplicación."
+        form_memory.hold_post(request, page, cast(User, request.user))
+    has_factor = Authenticator.objects.filter(user=request.user, type=Authenticator.Type.TOTP).exists()
+    if has_factor:
+        page_name, text = "mfa_reauthenticate", "Confirme que es usted con su aplicación."
     else:
-        step = "mfa_activate_totp"
+        page_name = "mfa_activate_totp"
         text = "El personal necesita la verificación en dos pasos. Actívela para continuar."
     messages.info(request, text)
-    return HttpResponseRedirect(f"{reverse(step)}?{urlencode({'next': page})}")
+    return HttpResponseRedirect(f"{reverse(page_name)}?{urlencode({'next': page})}")
 
 
 class ControlMixin:
-    """Pages of /control/: the offices of mesa de control, each page its own; others 403, strangers to login."""
+    """Admit to pages of /control/ the offices that each page names; others get 403, strangers the login."""
 
     request: HttpRequest
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Login, then office, then second factor; a post comes back to the page that holds its form."""
-        page = self.form_page() if request.method == "POST" else request.get_full_path()
+        """Admit people of mesa de control. Ask for a missing login or second factor; everybody else gets 403."""
+        page = self.form_page() if request.method == "POST" else request.get_full_path()  # the login leads back here
         if not request.user.is_authenticated:
-            return returning.ask_login(request, page)
+            return form_memory.ask_login(request, page)
         if not request.user.works_in_control:
             raise PermissionDenied
-        if not factor_passed(request):
+        if not has_passed_factor(request):
             return ask_factor(request, page)
         if request.method == "POST":
-            returning.forget(request)
+            form_memory.drop_held_fields(request)  # kept before a login; now posted again
         response: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
-        returning.remember(request, response)
+        form_memory.remember_owner(request, response)  # a cookie, to recognise posts after the session
         return response
 
     def form_page(self) -> str:
@@ -73,61 +83,141 @@ class ControlMixin:
 
 
 class PrivateView(View):
-    """A page that no cache may keep."""
+    """Show a page that no cache may store."""
 
     request: HttpRequest
 
     def takes(self, request: HttpRequest) -> bool:
-        """Whether this address answers to the method: asked before who comes, so that 405 is 405 for everybody."""
+        """Return whether the page answers to this method; it is asked first, so that everybody gets the same 405."""
         return (request.method or "").lower() in self.http_method_names
 
     def form_page(self) -> str:
-        """Return the address that holds the form of a post; it answers to GET."""
+        """Return the address that holds the form of a post and answers to GET."""
         return self.request.get_full_path()
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer, and tell caches to forget it. Staff needs its second factor here as in the admin."""
+        """Answer a portal page, which no cache may store. Staff (not customers) must give the second factor first."""
         is_staff = request.user.is_authenticated and request.user.is_staff
-        if is_staff and not factor_passed(request):
+        if is_staff and not has_passed_factor(request):
             return ask_factor(request, self.form_page())
         if is_staff and request.method == "POST":
-            returning.forget(request)
+            form_memory.drop_held_fields(request)  # kept before a login; now posted again
         response = super().dispatch(request, *args, **kwargs)
         if is_staff:
-            returning.remember(request, response)
+            form_memory.remember_owner(request, response)  # a cookie, to recognise posts after the session
         response["Cache-Control"] = "private, no-store"
         return response
 
 
-class KeyedForm:
-    """The part of a view that receives a form with a one-time key and files."""
+class PostingForm:
+    """Show a form and receive it once; what was typed and uploaded is never lost.
+
+    A view names its form in `form_name`, makes its `form`, renders it in `render_page`, and calls one operation in
+    `perform`. Why the operation refused is shown at `refusal_field`, or above the form, with everything kept.
+    """
 
     request: HttpRequest
+    user: User
+    refusal_field: str | None = None
 
-    def posted_key(self, user: User, form: str) -> tuple[FormKey, bool]:
-        """The key of the posted form, and whether it was good; a bad one is replaced by a fresh one."""
-        key = form_keys.read(self.request.POST.get("key", ""), form, user)
-        return (key, True) if key else (form_keys.new(user, form), False)
+    def form_name(self) -> str:
+        """Return which form this is, for its one-time key and its draft."""
+        raise NotImplementedError
 
-    def posted_files(self, key: FormKey) -> tuple[list[Attachment], list[store.Refused]]:
-        """Take away what «Quitar» names, keep what came, and tell what was refused."""
-        if token := self.request.POST.get("quitar"):
-            store.discard(key.key, token)
-        uploads = self.request.FILES.getlist("files") + self.request.FILES.getlist("photo")
-        refusals = store.store_all(uploads, key.key)[1] if uploads else []
-        return store.drafts(key.key), refusals
+    def form(self, *args: Any, **options: Any) -> PortalForm:
+        """Return the form, blank or with what was posted."""
+        raise NotImplementedError
 
+    def render_page(
+        self, form: Any, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = ""
+    ) -> HttpResponse:
+        """Return the page with this form, the files uploaded before (`kept`), and why it shows a draft ("" if none)."""
+        raise NotImplementedError
 
-def posted_text(request: HttpRequest) -> dict[str, str]:
-    """Return what the person wrote and chose in a posted form, without secrets and buttons."""
-    return kept_fields(request.POST)
+    def perform(self, form: Any, key: FormKey) -> str | HttpResponse:
+        """Do what the valid form asks. Return the address to redirect to, or a page, after which the draft stays."""
+        raise NotImplementedError
+
+    def initial(self) -> dict[str, Any]:
+        """Return the first values of a form that has no draft."""
+        return {}
+
+    def may_show(self, fields: dict[str, str]) -> bool:
+        """Return whether a draft with these fields may fill this page; some pages refuse one about another person."""
+        return True
+
+    def show_form(self) -> HttpResponse:
+        """Return the page with its form: blank, or with this person's unsent draft if the page may show it."""
+        draft = form_memory.find_draft(self.request.session, self.user, self.form_name())
+        if draft is None or not self.may_show(draft[1]):
+            return self.render_page(self.form(initial=self.initial()), form_memory.new_key(self.user, self.form_name()))
+        key, fields, reason = draft
+        return self.render_page(
+            self.form(initial=fields), key, kept=store.list_draft_files(key.key), draft_reason=reason
+        )
+
+    def receive_form(self) -> HttpResponse:
+        """Do what the posted form asks (`perform`), and redirect; or return the page with the form and what is wrong.
+
+        The button «Quitar» of a file (REMOVE) only removes the file. With a forged or foreign key nothing is done. If
+        the operation refuses, its reason is shown, and a key that was used already is replaced.
+        """
+        key, is_good_key = self.posted_key()
+        form = self.form(self.request.POST)
+        has_files = isinstance(form, FilesMixin)
+        kept, refusals = self.posted_files(key) if has_files else ([], [])
+        if REMOVE in self.request.POST:
+            return self.render_page(self.form(initial=choose_kept_fields(self.request.POST)), key, kept=kept)
+        if isinstance(form, FilesMixin):
+            form.take_files(kept, refusals)
+        if not is_good_key:
+            form.add_error(None, STALE_FORM)
+        if form.is_valid():
+            try:
+                answer = self.perform(form, key)
+            except Refused as refusal:
+                form.add_error(self.refusal_field, str(refusal))
+                key = renew_used_key(refusal, key, self.user)
+                kept = store.list_draft_files(key.key) if has_files else []
+            else:
+                if isinstance(answer, HttpResponse):  # a page to show; the draft stays
+                    return answer
+                form_memory.forget_draft(self.request.session, key)
+                return redirect(answer)
+        return self.render_page(form, key, kept=kept)
+
+    def posted_key(self) -> tuple[FormKey, bool]:
+        """Return the posted form's one-time key and True; if it is forged or another person's, a new key and False."""
+        key = form_memory.read_key(self.request.POST.get("key", ""), self.form_name(), self.user)
+        return (key, True) if key else (form_memory.new_key(self.user, self.form_name()), False)
+
+    def posted_files(self, key: FormKey) -> tuple[list[Attachment], list[store.RefusedFile]]:
+        """Remove the file that «Quitar» names, store new ones, and return the form's files and the refused ones."""
+        if token := self.request.POST.get(REMOVE):
+            store.discard_file(key.key, token)
+        refusals = _store_posted_files(self.request, key)
+        return store.list_draft_files(key.key), refusals
 
 
 def login_keeping_draft(request: HttpRequest, form: str, after: str) -> HttpResponse:
-    """To the login; a form that arrives after its session expired is kept for its owner, with its files (M17)."""
-    key = form_keys.read(request.POST.get("key", ""), form, None) if request.method == "POST" else None
+    """Redirect a person without a session to the login, then to `after`. Keep a post whose key fits `form` (M17)."""
+    key = form_memory.read_key(request.POST.get("key", ""), form, None) if request.method == "POST" else None
     if key is not None:
-        uploads = request.FILES.getlist("files") + request.FILES.getlist("photo")
-        store.store_all(uploads, key.key)
-        drafts.keep(request.session, key, posted_text(request), why=drafts.RECOVERED)
+        _store_posted_files(request, key)
+        form_memory.keep_draft(request.session, key, choose_kept_fields(request.POST), reason=form_memory.RECOVERED)
     return redirect_to_login(after)
+
+
+def renew_used_key(refusal: Exception, key: FormKey, user: User) -> FormKey:
+    """Return the key for a form shown again after `refusal`. If `key` was used, it is a new key with its files."""
+    if not isinstance(refusal, FormUsed):
+        return key
+    renewed = form_memory.new_key(user, key.form)
+    store.move_files(key.key, renewed.key)
+    return renewed
+
+
+def _store_posted_files(request: HttpRequest, key: FormKey) -> list[store.RefusedFile]:
+    """Store the uploaded files (`files`, `photo`) under the form's key, and return those that were refused."""
+    uploads = request.FILES.getlist("files") + request.FILES.getlist("photo")
+    return store.store_uploads(uploads, key.key)[1] if uploads else []

@@ -5,17 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from change_requests.control.request_page import Change, File, changes_of
-from change_requests.kinds import labels
-from change_requests.models import (
-    DecisionSlot,
-    Evidence,
-    Execution,
-    FormalRequest,
-    RequestRevision,
-    Waiver,
-)
-from factureya.core.models import Event
+from change_requests.control.request_page import Change, File, describe_changes
+from change_requests.kinds.values import show_day
+from change_requests.models import DecisionSlot, Evidence, Execution, FormalRequest, RequestRevision, Waiver
 
 VERBS = {
     "request.created": "Se abrió el borrador",
@@ -57,7 +49,7 @@ VERBS = {
 
 @dataclass(frozen=True)
 class Version:
-    """A version of the content, with what was decided about it."""
+    """Hold a version of the content, with the decisions about it."""
 
     no: int
     at: datetime
@@ -73,7 +65,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A decision; `note` says when it does not count any more."""
+    """Hold a decision; `note` says why it does not count any more."""
 
     who: str
     office: str
@@ -85,8 +77,8 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Line:
-    """An event of the chain."""
+class EventLine:
+    """Hold an event of the chain."""
 
     seq: int
     at: datetime
@@ -96,85 +88,97 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Record:
-    """Everything there is."""
+class History:
+    """Hold everything that is on record about one request."""
 
     versions: Sequence[Version]
     executions: Sequence[Execution]
     waivers: Sequence[Waiver]
-    events: Sequence[Line]
+    events: Sequence[EventLine]
 
     @property
     def head(self) -> str:
-        """The hash of the last event: whoever keeps it can tell whether anything was changed since."""
+        """Return the hash of the last event: whoever keeps it can tell whether anything was changed since."""
         return self.events[-1].hash if self.events else ""
 
 
-def of(formal: FormalRequest) -> Record:
-    """Six statements, whatever there is."""
-    slots = list(DecisionSlot.objects.filter(request=formal).select_related("decision", "asset").order_by("pk"))
-    evidence = list(Evidence.objects.filter(request=formal).select_related("attachment"))
-    revisions = RequestRevision.objects.filter(request=formal).select_related("author").order_by("no")
-    waivers = Waiver.objects.filter(request=formal).order_by("pk")
-    return Record(
-        [_version(revision, formal, slots, evidence) for revision in revisions],
-        list(Execution.objects.filter(request=formal).order_by("pk")),
+def read_history(formal_request: FormalRequest) -> History:
+    """Return all on record about a request, for its *expediente*, in a fixed number of queries."""
+    decided = DecisionSlot.objects.filter(request=formal_request).select_related("decision", "asset").order_by("pk")
+    slots, tokens = list(decided), _read_tokens(formal_request)
+    revisions = RequestRevision.objects.filter(request=formal_request).select_related("author").order_by("no")
+    waivers = Waiver.objects.filter(request=formal_request).order_by("pk")
+    return History(
+        [_describe_version(revision, formal_request, slots, tokens) for revision in revisions],
+        list(Execution.objects.filter(request=formal_request).order_by("pk")),
         list(waivers.select_related("implementer", "approved_by", "checker")),
-        [_line(event) for event in Event.objects.filter(chain=formal.chain).order_by("seq")],
+        [
+            EventLine(event.seq, event.at, VERBS.get(event.verb, event.verb), event.actor_name or "Sistema", event.hash)
+            for event in formal_request.events()
+        ],
     )
 
 
-def _version(
+def _read_tokens(formal_request: FormalRequest) -> dict[tuple[str, str], str]:
+    """Return the token of each evidence file's address, by the file's name and hash, to link the files of a version."""
+    evidence = Evidence.objects.filter(request=formal_request).select_related("attachment")
+    return {(file.attachment.name, file.sha256): file.attachment.token for file in evidence}
+
+
+def _describe_version(
     revision: RequestRevision,
-    formal: FormalRequest,
+    formal_request: FormalRequest,
     slots: list[DecisionSlot],
-    evidence: list[Evidence],
+    tokens: dict[tuple[str, str], str],
 ) -> Version:
+    """Return one version of the content as the *expediente* shows it, with its files and the decisions about it.
+
+    `slots` are the decided approvals of all versions; `tokens` make the files' links, by the file's name and hash.
+    """
     payload = json.loads(revision.payload)
-    tokens = {(row.attachment.name, row.sha256): row.attachment.token for row in evidence}
+    is_current = revision.no == formal_request.revision_no
     return Version(
         revision.no,
         revision.created_at,
         str(revision.author),
         revision.sha256,
         payload["reason"],
-        labels.day(payload["effective_date"]),
-        changes_of(payload["items"]),
+        show_day(payload["effective_date"]),
+        describe_changes(payload["items"]),
         [
             File(tokens.get((file["name"], file["sha256"]), ""), file["name"], file["size"], file["sha256"])
             for file in payload["evidence"]
         ],
-        _verdicts([slot for slot in slots if slot.revision_no == revision.no], revision.no == formal.revision_no),
-        revision.no == formal.revision_no,
+        _list_verdicts([slot for slot in slots if slot.revision_no == revision.no], is_current),
+        is_current,
     )
 
 
-def _verdicts(slots: list[DecisionSlot], is_current: bool) -> list[Verdict]:
-    """One for each decision, with the assets that it covers."""
+def _list_verdicts(slots: list[DecisionSlot], is_current: bool) -> list[Verdict]:
+    """Return the decisions about one version in words; one that covers several assets has a slot for each of them."""
     by_decision: dict[int, list[DecisionSlot]] = {}
     for slot in slots:
         by_decision.setdefault(slot.decision_id, []).append(slot)
-    return [_verdict(of_one, is_current) for of_one in by_decision.values()]
+    return [_describe_verdict(group, is_current) for group in by_decision.values()]
 
 
-def _verdict(slots: list[DecisionSlot], is_current: bool) -> Verdict:
+def _describe_verdict(slots: list[DecisionSlot], is_current: bool) -> Verdict:
+    """Return one decision in words, from its slots: one for each asset, or one of security without an asset.
+
+    A note says when it does not count any more: the content changed later (not `is_current`), or the decider lost
+    the office.
+    """
     decision = slots[0].decision
     assets = ", ".join(str(slot.asset) for slot in slots if slot.asset)
-    office = decision.get_office_display() + (f" ({assets})" if assets else "")
     note = "" if is_current else "Anulada: el contenido cambió después"
     if slots[0].voided_at is not None:
         note = "Anulada: quien decidió perdió el cargo"
     return Verdict(
         decision.decider_name,
-        office,
+        decision.get_office_display() + (f" ({assets})" if assets else ""),
         decision.get_verdict_display(),
         decision.reason,
         decision.decided_at,
         decision.sha256,
         note,
     )
-
-
-def _line(event: Event) -> Line:
-    what = VERBS.get(event.verb, event.verb)
-    return Line(event.seq, event.at, what, event.actor_name or "Sistema", event.hash)

@@ -1,75 +1,49 @@
-"""The inbox of mesa de control: what waits for me first, by its deadline; keyset pages, filter and search.
+"""The inbox of mesa de control: what waits for the reader first, by its deadline; pages, filter and search.
 
-No COUNT without a limit, no OFFSET. Three statements, whatever there is: two capped figures and a page of rows.
+It takes three statements, whatever there is: two limited counts and a page of rows. There is no OFFSET.
 """
 
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.fields import DateTimeField
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
-from django.utils.http import urlencode
 
-from accounts.models import Office, User
+from accounts.models import User
 from change_requests import policy
-from change_requests.control import folios, state
-from change_requests.kinds import labels
-from change_requests.models import (
-    Decision,
-    DecisionSlot,
-    FormalRequest,
-    RequestedAsset,
-    RequestRevision,
-)
-from factureya.core import clock
+from change_requests.control import wording
+from change_requests.control.wording import Chip
+from change_requests.kinds.registry import find_title
+from change_requests.models import FormalRequest, RequestedAsset, RequestRevision, find_folio, read_folio
+from change_requests.progress import ENDED, make_waiting_condition
+from factureya.core import keyset
 from factureya.core.templatetags.fy import when
 
-PAGE_ROWS = 25
 COUNT_CAP = 99
 MAX_QUERY = 120
 MINE, OPEN, DONE = "mias", "en-curso", "terminadas"
 VIEWS = {MINE: "Me toca", OPEN: "En curso", DONE: "Terminadas"}
-KINDS = (
-    ("", "Todas las solicitudes"),
-    ("acceso", "Control de acceso"),
-    ("cambio", "Baja o cambio"),
-)
+KINDS = (("", "Todas las solicitudes"), ("acceso", "Control de acceso"), ("cambio", "Baja o cambio"))
 FORMS = {"acceso": FormalRequest.Form.ACCESS, "cambio": FormalRequest.Form.CHANGE}
-NOTHING = {
+EMPTY_TEXTS = {
     MINE: ("Nada le toca por ahora", "Aquí aparece lo que espera su decisión, lo que vence primero arriba."),
     OPEN: ("No hay solicitudes en curso", "Aquí aparecen desde que se envían hasta que se implementan."),
     DONE: ("No hay solicitudes terminadas", "Aquí quedan las cerradas, rechazadas, canceladas y vencidas."),
 }
-Status = FormalRequest.Status
-ENDED = (
-    Status.EXECUTED,
-    Status.CLOSED,
-    Status.REVERTED,
-    Status.REJECTED,
-    Status.CANCELLED,
-    Status.EXPIRED,
-)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NO_DEADLINE = datetime(9000, 1, 1, tzinfo=UTC)
+FIRST_DUE = keyset.Order("place", key="folio", read_key=read_folio)
+NEWEST_FIRST = replace(FIRST_DUE, is_descending=True)
 Requests = QuerySet[FormalRequest]
-
-
-class Cursor(NamedTuple):
-    """Where a page starts: the key and the folio of a row; `is_back` when it ends before it."""
-
-    at: datetime
-    folio: str
-    is_back: bool = False
+_SHOWN = """
+    folio form kind status due_at due_minutes_left suspended_at submitted_at alarmed_at revision_no customer__legal_name
+    customer__rfc requester__full_name requester__email waiver__checked_at waiver__check_due
+"""
 
 
 @dataclass(frozen=True)
 class Tab:
-    """A tab; `count` is text («4», «99+»), empty where nothing is counted."""
+    """Hold a tab; `count` is a text («4», «99+»), empty where nothing is counted."""
 
     url: str
     label: str
@@ -80,21 +54,21 @@ class Tab:
 
 @dataclass(frozen=True)
 class Row:
-    """A request in the list."""
+    """Hold a request in the list."""
 
     folio: str
     title: str
     company: str
     asked_by: str
-    chip: state.Chip
+    chip: Chip
     marks: Sequence[str]
     deadline: str
     is_mine: bool
 
 
 @dataclass(frozen=True)
-class Nothing:
-    """What an empty list says."""
+class EmptyText:
+    """Hold what an empty list says."""
 
     title: str
     text: str
@@ -102,7 +76,7 @@ class Nothing:
 
 @dataclass(frozen=True)
 class Page:
-    """The inbox as it is shown."""
+    """Hold the inbox as it is shown."""
 
     view: str
     kind: str
@@ -110,259 +84,140 @@ class Page:
     heading: str
     tabs: Sequence[Tab]
     rows: Sequence[Row]
-    nothing: Nothing
+    nothing: EmptyText
     previous_url: str = ""
     next_url: str = ""
     kinds: Sequence[tuple[str, str]] = KINDS
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What the address asks for; what is none of ours counts as absent."""
+class InboxQuery:
+    """Hold what the address asks for; an unknown value counts as absent."""
 
     view: str = MINE
     kind: str = ""
     query: str = ""
-    cursor: Cursor | None = None
-
-    @property
-    def base(self) -> dict[str, str]:
-        """The part of the address that stays from page to page."""
-        asked = {"vista": self.view, "tipo": self.kind, "q": self.query}
-        return {name: text for name, text in asked.items() if text}
+    cursor: keyset.Cursor | None = None
 
 
-def page(user: User, asked: Asked) -> Page:
-    """The inbox of this person."""
+def read_page(user: User, asked: InboxQuery) -> Page:
+    """Return the page of mesa de control's inbox that `asked` names: one view of requests, or the results of a search.
+
+    A search goes through all requests that the person may see. Its results and the finished requests come newest
+    first; in the other views, what is due first comes first.
+    """
     visible = policy.visible_to(user)
-    mine, current = visible.filter(_mine(user)), visible.exclude(status__in=ENDED)
-    found = {MINE: mine, OPEN: current, DONE: visible.filter(status__in=ENDED)}[asked.view]
+    waiting, unfinished = visible.filter(make_waiting_condition(user)), visible.exclude(status__in=ENDED)
+    requests = {MINE: waiting, OPEN: unfinished, DONE: visible.filter(status__in=ENDED)}[asked.view]
     if asked.query:
-        found = visible.filter(_matching(asked.query))
+        requests = visible.filter(_make_search_condition(asked.query))
     if asked.kind:
-        found = found.filter(form=FORMS[asked.kind])
-    rows, before, after = _keyset(found, asked)
+        requests = requests.filter(form=FORMS[asked.kind])
+    is_newest_first = asked.view == DONE or bool(asked.query)
+    sort_value = Coalesce("submitted_at", "created_at") if is_newest_first else keyset.late_when_null("due_at")
+    order = NEWEST_FIRST if is_newest_first else FIRST_DUE  # both sort by the column `place`
+    found_page = keyset.page(order, asked.cursor, _select_columns(requests.annotate(place=sort_value)))
     is_mine = asked.view == MINE and not asked.query
+    parameters = {"vista": asked.view, "tipo": asked.kind, "q": asked.query}
+    links = found_page.links({name: text for name, text in parameters.items() if text})
     return Page(
         asked.view,
         asked.kind,
         asked.query,
-        _heading(asked),
-        _tabs(asked, mine, current),
-        [_row(formal, is_mine) for formal in rows],
-        _nothing(asked),
-        "?" + urlencode({**asked.base, "antes": _encode(rows[0])}) if before else "",
-        "?" + urlencode({**asked.base, "despues": _encode(rows[-1])}) if after else "",
+        f"Resultados de «{asked.query}»" if asked.query else VIEWS[asked.view],
+        _make_tabs(asked, waiting, unfinished),
+        [_make_row(formal, is_mine) for formal in found_page.rows],
+        _make_empty_text(asked),
+        previous_url=links["previous_url"],
+        next_url=links["next_url"],
     )
 
 
-def decode(text: str, *, is_back: bool = False) -> Cursor | None:
-    """The cursor in an address, or None: then the list starts at its beginning."""
-    match = re.fullmatch(r"(\d{1,18})\.(S[AC]-\w{4}-\w{4})", text, re.ASCII)
-    if match is None:
-        return None
-    try:
-        at = _EPOCH + timedelta(microseconds=int(match.group(1)))
-    except OverflowError:
-        return None
-    return Cursor(at, match.group(2), is_back)
+def _make_search_condition(query: str) -> Q:
+    """Return the condition that finds the requests which somebody searches for in the inbox.
 
-
-# -- What is mine ------------------------------------------------------------------------------------
-
-
-def _mine(user: User) -> Q:
-    """What waits for an act of this person in one of the offices held now; never an own request."""
-    found = Q(pk__in=[])
-    running = Q(suspended_at__isnull=True)
-    if user.holds(Office.SUPERVISOR):
-        found |= running & Q(status=Status.VERIFYING) | Q(status=Status.EXECUTED)
-        found |= _alarmed()
-    if user.holds(Office.INFORMATION_OWNER):
-        found |= _to_decide(user) & Q(Exists(_owned(user, open_only=True)))
-    if user.holds(Office.SECURITY_OFFICER):
-        unfilled = Q(~Exists(_slots().filter(office=Decision.Office.SECURITY)))
-        found |= _to_decide(user) & unfilled & Q(~Exists(_owned(user)))
-        found |= running & Q(status=Status.APPROVED, implementer__isnull=True)
-        found |= Q(suspended_at__isnull=False) & ~Q(status__in=ENDED)
-        found |= _alarmed()
-    ripe = Q(execute_after__lte=clock.now())
-    found |= running & ripe & Q(status=Status.APPROVED, implementer=user)
-    found |= Q(
-        waiver__checker=user,
-        waiver__checked_at__isnull=True,
-        status__in=(Status.EXECUTED, Status.CLOSED, Status.REVERTED),
-    )
-    return found & ~Q(requester=user)
-
-
-def _alarmed() -> Q:
-    """Applied, and somebody said «no fui yo»: until an officer marks it as seen (M8)."""
-    return Q(alarmed_at__isnull=False)
-
-
-def _to_decide(user: User) -> Q:
-    """In approval, not stopped, no question open, and not yet decided by this person."""
-    decided = Decision.objects.filter(request=OuterRef("pk"), revision_no=OuterRef("revision_no"), decider=user)
-    waits = Q(status=Status.IN_APPROVAL, suspended_at__isnull=True, due_minutes_left__isnull=True)
-    return waits & ~Q(implementer=user) & Q(~Exists(decided))
-
-
-def _owned(user: User, *, open_only: bool = False) -> QuerySet[RequestedAsset]:
-    """The touched assets that are this person's today; `open_only`: those nobody has decided about."""
-    instant = clock.now()
-    stands_in = Q(
-        asset__alternate=user,
-        asset__alternate_from__lte=instant,
-        asset__alternate_until__gt=instant,
-    )
-    rows = RequestedAsset.objects.filter(Q(asset__owner=user) | stands_in, request=OuterRef("pk"))
-    if not open_only:
-        return rows
-    filled = DecisionSlot.objects.filter(
-        request=OuterRef("request"),
-        revision_no=OuterRef("request__revision_no"),
-        asset=OuterRef("asset"),
-        voided_at__isnull=True,
-    )
-    return rows.filter(~Exists(filled), open=True)
-
-
-def _slots() -> QuerySet[DecisionSlot]:
-    """The filled slots of the version in force."""
-    return DecisionSlot.objects.filter(
-        request=OuterRef("pk"), revision_no=OuterRef("revision_no"), voided_at__isnull=True
-    )
-
-
-# -- Searching and paging ----------------------------------------------------------------------------
-
-
-def _matching(query: str) -> Q:
-    """By folio; else by the words of a company's or a person's name, an RFC, or a person's mail."""
-    if folio := folios.canonical(query):
+    A folio finds that request. Otherwise each word must be part of the company's or the requester's name, or begin
+    the RFC, the requester's mail, or the mail of a person whom an access request is about.
+    """
+    if folio := find_folio(query):
         return Q(folio=folio)
     matches = Q()
     for word in query.split():
+        subjects = RequestedAsset.objects.filter(request=OuterRef("pk"), subject__istartswith=word)
         matches &= (
             Q(customer__legal_name__icontains=word)
             | Q(customer__rfc__istartswith=word)
             | Q(requester__full_name__icontains=word)
             | Q(requester__email__istartswith=word)
-            | Q(Exists(_asks_for(word)))
+            | Q(Exists(subjects))  # the people whom access requests are about
         )
     return matches
 
 
-def _asks_for(word: str) -> QuerySet[RequestedAsset]:
-    """The person whom an access request is about."""
-    return RequestedAsset.objects.filter(request=OuterRef("pk"), subject__istartswith=word)
-
-
-def _keyset(found: Requests, asked: Asked) -> tuple[list[FormalRequest], bool, bool]:
-    """A page of rows, and whether there are rows before and after it; one statement, at any depth."""
-    cursor, descends = asked.cursor, asked.view == DONE or bool(asked.query)
-    key = (
-        Coalesce("submitted_at", "created_at") if descends else Coalesce("due_at", Value(_NO_DEADLINE, DateTimeField()))
-    )
-    is_back = cursor is not None and cursor.is_back
-    sign = "-" if descends != is_back else ""
-    found = found.annotate(key=key)
-    if cursor is not None:
-        beyond = "lt" if sign else "gt"
-        same = Q(key=cursor.at, **{f"folio__{beyond}": cursor.folio})
-        found = found.filter(Q(**{f"key__{beyond}": cursor.at}) | same)
-    rows = list(_for_rows(found).order_by(f"{sign}key", f"{sign}folio")[: PAGE_ROWS + 1])
-    has_more, rows = len(rows) > PAGE_ROWS, rows[:PAGE_ROWS]
-    if is_back:
-        rows.reverse()
-        return rows, has_more, bool(rows)
-    return rows, bool(rows) and cursor is not None, has_more
-
-
-def _encode(formal: FormalRequest) -> str:
-    """A row as a cursor: its key in microseconds and its folio (no primary key leaves)."""
-    key: datetime = formal.key  # type: ignore[attr-defined]
-    return f"{(key - _EPOCH) // timedelta(microseconds=1)}.{formal.folio}"
-
-
-# -- Rows and words ----------------------------------------------------------------------------------
-
-
-def _for_rows(found: Requests) -> Requests:
-    """With what a row shows, and no more columns than that."""
+def _select_columns(requests: Requests) -> Requests:
+    """Return the requests with only the columns that a row of the inbox shows, and their current version's payload."""
     current = RequestRevision.objects.filter(request=OuterRef("pk"), no=OuterRef("revision_no"))
-    shown = (
-        "folio",
-        "form",
-        "kind",
-        "status",
-        "due_at",
-        "due_minutes_left",
-        "suspended_at",
-        "submitted_at",
-        "alarmed_at",
-        "revision_no",
-        "customer__legal_name",
-        "customer__rfc",
-        "requester__full_name",
-        "requester__email",
-        "waiver__checked_at",
-        "waiver__check_due",
-    )
     return (
-        found.select_related("customer", "requester", "waiver")
+        requests.select_related("customer", "requester", "waiver")
         .annotate(payload=Subquery(current.values("payload")[:1]))
-        .only(*shown)
+        .only(*_SHOWN.split())
     )
 
 
-def _row(formal: FormalRequest, is_mine: bool) -> Row:
+def _make_row(formal: FormalRequest, is_mine: bool) -> Row:
+    """Return the inbox's row for a request; `is_mine` says that it waits for the reader. A draft has no items yet."""
     payload: str | None = formal.payload  # type: ignore[attr-defined]
     items = json.loads(payload)["items"] if payload else []
     return Row(
         formal.folio,
-        labels.title(formal.form, formal.kind, items),
+        find_title(formal.form, formal.kind, items),
         f"{formal.customer.legal_name} ({formal.customer.rfc})",
         formal.requester.get_full_name(),
-        state.chip(formal),
-        state.marks(formal),
-        _deadline(formal),
+        wording.make_chip(formal),
+        wording.list_marks(formal),
+        _describe_date(formal),
         is_mine,
     )
 
 
-def _deadline(formal: FormalRequest) -> str:
-    due = state.due_words(formal).removeprefix(" · ")
+def _describe_date(formal: FormalRequest) -> str:
+    """Return the date in a row of the inbox: until when somebody must act, else when the request was received."""
+    due = wording.describe_deadline(formal).removeprefix(" · ")
     return due[:1].upper() + due[1:] if due else f"Recibida {when(formal.submitted_at)}"
 
 
-def _tabs(asked: Asked, mine: Requests, current: Requests) -> list[Tab]:
-    figures = {MINE: _figure(mine), OPEN: _figure(current), DONE: ""}
+def _make_tabs(asked: InboxQuery, waiting: Requests, unfinished: Requests) -> list[Tab]:
+    """Return the tabs above the inbox, one for each view, with the counts of the first two.
+
+    `waiting` are the requests that wait for the reader: while there is one, their tab is highlighted. During a
+    search no tab is the current one.
+    """
+    counts = {MINE: _count_up_to_cap(waiting), OPEN: _count_up_to_cap(unfinished), DONE: ""}
     return [
         Tab(
             f"?vista={view}",
             label,
-            figures[view],
+            counts[view],
             view == asked.view and not asked.query,
-            view == MINE and figures[view] != "0",
+            view == MINE and counts[view] != "0",
         )
         for view, label in VIEWS.items()
     ]
 
 
-def _figure(found: Requests) -> str:
-    count = len(found.order_by().values_list("pk")[: COUNT_CAP + 1])
+def _count_up_to_cap(requests: Requests) -> str:
+    """Return the count that a tab shows, or «99+»; no more requests are read, so that a long list costs no more."""
+    count = len(requests.order_by().values_list("pk")[: COUNT_CAP + 1])
     return f"{COUNT_CAP}+" if count > COUNT_CAP else str(count)
 
 
-def _heading(asked: Asked) -> str:
-    return f"Resultados de «{asked.query}»" if asked.query else VIEWS[asked.view]
+def _make_empty_text(asked: InboxQuery) -> EmptyText:
+    """Return the title and the text that the inbox shows in place of an empty list.
 
-
-def _nothing(asked: Asked) -> Nothing:
+    Whoever searched for something like a folio is told that one character may be wrong.
+    """
     if not asked.query:
-        return Nothing(*NOTHING[asked.view])
-    if re.fullmatch(r"\s*s[ac][- –]?\w{4}[- –]?\w{4}\s*", asked.query, re.IGNORECASE):
-        return Nothing("No hay una solicitud con ese folio", "Revíselo: puede haber un carácter cambiado.")
-    return Nothing("Nada coincide", "Busque por folio, razón social, RFC, nombre o correo de una persona.")
+        return EmptyText(*EMPTY_TEXTS[asked.view])
+    if re.fullmatch(r"\s*s[ac][- –]?\w{4}[- –]?\w{4}\s*", asked.query, re.IGNORECASE):  # «SC-5R8T-2NW2»
+        return EmptyText("No hay una solicitud con ese folio", "Revíselo: puede haber un carácter cambiado.")
+    return EmptyText("Nada coincide", "Busque por folio, razón social, RFC, nombre o correo de una persona.")

@@ -7,31 +7,32 @@ from django.db.models import Exists, OuterRef, QuerySet
 from accounts.models import CONTROL_OFFICES, Office, RoleAssignment, User
 
 
-def implementers(not_these: Iterable[int]) -> QuerySet[User]:
-    """Active implementers who aren't of Development, nor any of `not_these` (M24)."""
-    return _holding([Office.IMPLEMENTER], not_these).exclude(_works_as([Office.DEVELOPER]))
+def list_implementers(without: Iterable[int]) -> QuerySet[User]:
+    """Return the active implementers who are not of Development, except the people `without` (M24)."""
+    return _select_people([Office.IMPLEMENTER], without).exclude(_holds_one_of([Office.DEVELOPER]))
 
 
-def developers(not_these: Iterable[int]) -> QuerySet[User]:
-    """Active implementers who are of Development: only under a waiver (M25)."""
-    return _holding([Office.IMPLEMENTER], not_these).filter(_works_as([Office.DEVELOPER]))
+def list_developers(without: Iterable[int]) -> QuerySet[User]:
+    """Return the active implementers of Development, who apply a request only under a waiver (M25)."""
+    return _select_people([Office.IMPLEMENTER], without).filter(_holds_one_of([Office.DEVELOPER]))
 
 
-def checkers(not_these: Iterable[int]) -> QuerySet[User]:
-    """Who may check independently what was done under a waiver (M25): officers who took no part in the request."""
-    return _holding(CONTROL_OFFICES, not_these)
+def list_checkers(without: Iterable[int]) -> QuerySet[User]:
+    """Return the officers who may check what was done under a waiver, except the people `without` (M25)."""
+    return _select_people(CONTROL_OFFICES, without)
 
 
-def owners() -> QuerySet[User]:
-    """Who may own an information asset: active people with the office (M21)."""
-    return _holding([Office.INFORMATION_OWNER], ())
+def list_owners() -> QuerySet[User]:
+    """Return the active people who may own an information asset (M21)."""
+    return _select_people([Office.INFORMATION_OWNER], ())
 
 
-def _holding(offices: Iterable[str], not_these: Iterable[int]) -> QuerySet[User]:
-    people = User.objects.filter(_works_as(offices), is_active=True).exclude(pk__in=list(not_these))
+def _select_people(offices: Iterable[str], without: Iterable[int]) -> QuerySet[User]:
+    """Return the active people who hold one of these offices now, by name, except those with the keys `without`."""
+    people = User.objects.filter(_holds_one_of(offices), is_active=True).exclude(pk__in=list(without))
     return people.order_by("full_name", "pk").only("full_name", "email")
 
 
-def _works_as(offices: Iterable[str]) -> Exists:
-    held = RoleAssignment.objects.in_force().filter(user=OuterRef("pk"), office__in=list(offices))
-    return Exists(held)
+def _holds_one_of(offices: Iterable[str]) -> Exists:
+    """Return the condition that a person holds one of these offices now."""
+    return Exists(RoleAssignment.objects.in_force().filter(user=OuterRef("pk"), office__in=list(offices)))

@@ -1,8 +1,8 @@
-"""What the pages show of one request: twelve statements at the most, session and user included."""
+"""What the pages of mesa de control show of one request: at most twelve statements, session and user included."""
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -13,40 +13,31 @@ from django.urls import reverse
 
 from accounts.models import Customer, User
 from change_requests import policy
-from change_requests.approvals import Slot, slots_of
-from change_requests.control import checks, state, steps
-from change_requests.control.checks import Checks
-from change_requests.control.steps import Step, Turn
+from change_requests.approvals import NeededApproval, find_needed_approvals, select_open
+from change_requests.control import wording
+from change_requests.control.checks import Checks, run_checks
+from change_requests.control.wording import Chip, Step, Turn
 from change_requests.documents import evidence
-from change_requests.kinds import content, labels
-from change_requests.models import (
-    Clarification,
-    Execution,
-    FormalRequest,
-    MailText,
-    RequestRevision,
-)
+from change_requests.kinds.fields import find_row
+from change_requests.kinds.registry import find_kind
+from change_requests.kinds.values import show_day
+from change_requests.models import Clarification, Execution, FormalRequest, MailText, RequestRevision
 from change_requests.recipients import Role
 from factureya.core import clock
+from factureya.core.calendar import MONTHS_LONG
 from factureya.core.templatetags.fy import when
-from factureya.core.words import MONTHS_LONG
 
 Status = FormalRequest.Status
 YEAR_DAYS = 365
-# What there is afterwards, where the payload has no new value.
-INSTEAD = {
-    "contact": "Sin acceso; sus sesiones terminan",
-    "password": "La que la persona elija con un enlace de un solo uso",
-}
-WARNINGS = {
-    "registered_email": "Desde ese correo se autentica al cliente: un cambio falso entrega la cuenta.",
-    "representative": "Quien tiene el poder pide todo lo demás: un cambio falso entrega la cuenta.",
-}
+_JOINED = """
+    customer requester representative verified_by implementer waiver__checker waiver__approved_by revert_of
+    kept_revision
+"""
 
 
 @dataclass(frozen=True)
 class Change:
-    """A field, its value today as the request says, and the one asked for; in words."""
+    """Hold a field with its old and its new value, in words."""
 
     label: str
     old: str
@@ -56,23 +47,23 @@ class Change:
 
 @dataclass(frozen=True)
 class File:
-    """A file of the request."""
+    """Hold a file of the request; `is_as_sent` says what reading its stored bytes gave when the page was made."""
 
     token: str
     name: str
     size: int
     sha256: str
-    is_as_sent: bool = True  # its stored bytes were read when the page was made
+    is_as_sent: bool = True
 
     @property
     def short_hash(self) -> str:
-        """«9f2c…41ab»: enough to compare by eye; the whole one is in the expediente."""
+        """Return «9f2c…41ab»: enough to compare by eye; the whole hash is in the *expediente*."""
         return f"{self.sha256[:4]}…{self.sha256[-4:]}"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the execution did, in a table of two columns."""
+    """Hold what the execution did, as a table of two columns."""
 
     title: str
     text: str
@@ -83,7 +74,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Alarm:
-    """«No fui yo» after the execution: since when, by when an officer looks, who said it, where it is undone."""
+    """Hold a «no fui yo» after the execution: since when, by when an officer looks, who said it, where it is undone."""
 
     at: datetime
     until: datetime
@@ -91,305 +82,275 @@ class Alarm:
     revert_url: str
 
 
-@dataclass
-class Dossier:
-    """One request as a member of mesa de control sees it now."""
+class RequestPage:
+    """Read one request as a member of mesa de control sees it now; each part is read when it is first asked for."""
 
-    formal: FormalRequest
-    user: User
-    revision: RequestRevision | None
-    slots: list[Slot]  # of this version
-    clarifications: Sequence[Clarification]
-    evidence: Sequence[File]
-    mails: Sequence[MailText]
-    execution: Execution | None
-    payload: dict[str, Any] = field(default_factory=dict)
-
-    # -- The head ------------------------------------------------------------------------------------
+    def __init__(self, formal_request: FormalRequest, user: User) -> None:
+        self.formal_request, self.user = formal_request, user
 
     @property
     def folio(self) -> str:
-        """The folio."""
-        return self.formal.folio
+        return self.formal_request.folio
 
     @property
     def customer(self) -> Customer:
-        """Whose data they are."""
-        return self.formal.customer
+        return self.formal_request.customer
 
     @property
     def sha256(self) -> str:
-        """The hash of the content that is shown."""
+        """Return the hash of the content that is shown; empty for a draft."""
         return self.revision.sha256 if self.revision else ""
 
     @property
     def revision_no(self) -> int:
-        """The version that is shown."""
-        return self.formal.revision_no
+        return self.formal_request.revision_no
 
     @property
     def items(self) -> list[dict[str, str]]:
-        """What the payload asks for."""
+        """Return what the payload asks for, field by field."""
         return list(self.payload.get("items", ()))
 
     @property
     def title(self) -> str:
-        """«Cambio de domicilio fiscal, teléfono y correo registrado»."""
-        return labels.title(self.formal.form, self.formal.kind, self.items)
+        """Return «Cambio de domicilio fiscal, teléfono y correo registrado»."""
+        return find_kind(self.formal_request).title(self.items)
 
     @property
     def asked_by(self) -> str:
-        """«la solicita Rosa Paredes, representante legal»."""
-        power = self.formal.representative.get_power_kind_display().lower()
-        return f"la solicita {self.formal.requester.get_full_name()}, {power}"
+        """Return who asks, for the heading of the request's page: «la solicita Rosa Paredes, representante legal»."""
+        power = self.formal_request.representative.get_power_kind_display().lower()
+        return f"la solicita {self.formal_request.requester.get_full_name()}, {power}"
 
     @property
-    def chip(self) -> state.Chip:
-        """The state; what waits for this person says so."""
+    def chip(self) -> Chip:
+        """Return the status mark on the request's page; it says if the reader must decide or the company answer."""
         if self.is_my_decision:
-            return state.Chip("waiting", "Falta su aprobación")
-        if self.is_waiting_for_customer and self.formal.status == Status.IN_APPROVAL:
-            return state.Chip("waiting", "En espera de aclaración")
-        return state.chip(self.formal)
+            return Chip("waiting", "Falta su aprobación")
+        if self.is_waiting_for_answer and self.formal_request.status == Status.IN_APPROVAL:
+            return Chip("waiting", "En espera de aclaración")
+        return wording.make_chip(self.formal_request)
 
     @property
     def dates(self) -> str:
-        """«Recibida ayer, 16:20 · vence mañana, 16:20»."""
-        received = self.formal.submitted_at or self.formal.created_at
-        return f"Recibida {when(received)}{state.due_words(self.formal)}"
+        """Return the dates in the heading of the request's page: «Recibida ayer, 16:20 · vence mañana, 16:20»."""
+        received = self.formal_request.submitted_at or self.formal_request.created_at
+        return f"Recibida {when(received)}{wording.describe_deadline(self.formal_request)}"
 
     @property
     def marks(self) -> list[str]:
-        """What is wrong, in red."""
-        return state.marks(self.formal)
+        """Return what is wrong with the request, shown in red."""
+        return wording.list_marks(self.formal_request)
 
     @cached_property
     def alarm(self) -> Alarm | None:
-        """«No fui yo» after the execution, until an officer looks at it (M8)."""
-        if self.formal.alarmed_at is None:
+        """Return the warning that somebody said «no fui yo» after the execution: who, and by when it is examined (M8).
+
+        A reader who may revert the request also gets the address for that. None: no «no fui yo» waits for an officer.
+        """
+        since = self.formal_request.alarmed_at  # set by «no fui yo» after the execution, until an officer looked
+        if since is None:
             return None
-        said = self.formal.events().filter(verb="request.disowned", at__gte=self.formal.alarmed_at)
-        may_revert = policy.may_revert(self.user, self.formal) is None
+        objections = self.formal_request.events().filter(verb="request.disowned", at__gte=since).order_by("seq")
+        may_revert = policy.why_not_revert(self.user, self.formal_request) is None
         return Alarm(
-            self.formal.alarmed_at,
-            policy.alarm_until(self.formal),
-            [_mailbox(data) for data in said.order_by("seq").values_list("data", flat=True)],
+            since,
+            policy.find_alarm_deadline(self.formal_request),
+            [_name_mailbox(data) for data in objections.values_list("data", flat=True)],
             reverse("control:revert", args=[self.folio]) if may_revert else "",
         )
 
-    # -- The content ---------------------------------------------------------------------------------
+    @cached_property
+    def revision(self) -> RequestRevision | None:
+        """Return the version that is shown; a draft has none."""
+        return self.formal_request.read_revision() if self.formal_request.revision_no else None
+
+    @cached_property
+    def payload(self) -> dict[str, Any]:
+        """Return the content of the version; empty for a draft."""
+        return json.loads(self.revision.payload) if self.revision else {}
+
+    @cached_property
+    def evidence(self) -> list[File]:
+        """Return the files of evidence, with their links; each is read, to say whether it still is what was sent."""
+        return [
+            File(
+                row.attachment.token,
+                row.attachment.name,
+                row.attachment.size,
+                row.sha256,
+                evidence.is_as_sent(row.attachment, row.sha256),
+            )
+            for row in evidence.list_evidence(self.formal_request)
+        ]
+
+    @cached_property
+    def clarifications(self) -> list[Clarification]:
+        """Return the questions to the company and its answers, oldest first."""
+        return list(Clarification.objects.filter(request=self.formal_request).order_by("pk"))
+
+    @cached_property
+    def mails(self) -> list[MailText]:
+        """Return what the mails with the request's form brought: their words, and files that are no evidence."""
+        if not getattr(self.formal_request, "has_mails", True):  # `join_names` sets it: no query if no mail came
+            return []
+        texts = MailText.objects.filter(request=self.formal_request).exclude(body="", files__isnull=True)
+        return list(texts.distinct().prefetch_related("files__attachment").order_by("pk"))
 
     @property
     def changes_title(self) -> str:
-        """The heading over old and new."""
-        return "Qué cambia" if self.formal.form == FormalRequest.Form.CHANGE else "Qué se pide"
+        """Return the heading over old and new values."""
+        return "Qué cambia" if self.formal_request.form == FormalRequest.Form.CHANGE else "Qué se pide"
 
     @property
     def changes(self) -> list[Change]:
-        """Old and new, field by field."""
-        return changes_of(self.items)
+        """Return old and new, field by field."""
+        return describe_changes(self.items)
 
     @property
     def warning(self) -> str:
-        """Why a field is risky."""
-        risky = [WARNINGS[item["field"]] for item in self.items if item["field"] in WARNINGS]
-        return " ".join(risky)
+        """Return why some of the fields are risky; empty when none is."""
+        return " ".join(filter(None, (find_row(item["field"]).warning for item in self.items)))
 
     @property
     def reason(self) -> str:
-        """Why the customer asks."""
         return str(self.payload.get("reason", ""))
 
     @property
     def effective(self) -> str:
-        """«1 de diciembre de 2026», or empty for *on execution*."""
-        return labels.day(str(self.payload.get("effective_date", "")))
+        """Return «1 de diciembre de 2026», or empty for *on execution*."""
+        return show_day(str(self.payload.get("effective_date", "")))
 
-    # -- Who decides ---------------------------------------------------------------------------------
+    @cached_property
+    def approvals(self) -> list[NeededApproval]:
+        """Return the approvals that the version needs; a draft needs none."""
+        return find_needed_approvals(self.formal_request) if self.formal_request.revision_no else []
 
     @property
     def decider_ids(self) -> set[int]:
-        """Who has decided about this version."""
-        return {slot.decision.decider_id for slot in self.slots if slot.decision is not None}
+        """Return the keys of the people who have decided about this version."""
+        return {approval.decision.decider_id for approval in self.approvals if approval.decision is not None}
 
     @property
-    def pending(self) -> list[Slot]:
-        """The approvals that are still to be given."""
-        return [slot for slot in self.slots if slot.decision is None]
+    def open_approvals(self) -> list[NeededApproval]:
+        """Return the approvals that are still to be given."""
+        return select_open(self.approvals)
 
     @property
-    def is_waiting_for_customer(self) -> bool:
-        """Whether a question waits for its answer; the deadline is stopped."""
-        return self.formal.due_minutes_left is not None
+    def is_waiting_for_answer(self) -> bool:
+        """Return True if a question waits for the company's answer; the deadline is stopped."""
+        return self.formal_request.due_minutes_left is not None
 
     @cached_property
     def is_my_decision(self) -> bool:
-        """Whether it is this person's turn to decide; while a question is open it is the customer's."""
-        if self.is_waiting_for_customer:
+        """Return True if the reader may approve or reject the request now; an open question is the company's turn."""
+        if self.is_waiting_for_answer:
             return False
-        return policy.may_decide(self.user, self.formal, self.slots) is None
+        return policy.why_not_decide(self.user, self.formal_request, self.approvals) is None
 
     @cached_property
     def checks(self) -> Checks:
-        """What the system verifies by itself."""
-        return checks.of(self)
+        """Return what the system verified about the request by itself, to show whoever decides."""
+        files = [(file.name, file.sha256, file.is_as_sent) for file in self.evidence]
+        return run_checks(self.formal_request, self.user, files)
 
     @cached_property
     def steps(self) -> list[Step]:
-        """The way of the request and where it is."""
-        return steps.of(self)
+        """Return the way of the request and where it is."""
+        return wording.list_steps(self.formal_request, self.approvals, self.user)
 
     @property
     def turn(self) -> Turn:
-        """Who acts now, when it is not this person."""
-        return steps.turn(self)
-
-    # -- Carrying out --------------------------------------------------------------------------------
+        """Return whose turn it is with the request, to show a reader who may do nothing now."""
+        has_decided = self.user.pk in self.decider_ids
+        return wording.describe_turn(self.formal_request, self.open_approvals, self.user, has_decided=has_decided)
 
     @property
-    def is_ripe(self) -> bool:
-        """Whether the wait after the approval is over (SENSITIVE_FREEZE_HOURS) and the approval still holds."""
-        after, before = self.formal.execute_after, self.formal.execute_before
+    def is_executable_now(self) -> bool:
+        """Return True if the request may be applied now: approved, after the wait (SENSITIVE_FREEZE_HOURS), in time."""
+        after, before = self.formal_request.execute_after, self.formal_request.execute_before
         return after is not None and before is not None and after <= clock.now() < before
 
     @property
-    def until_words(self) -> str:
-        """« La aprobación vence mañana, 16:20.»"""
-        before = self.formal.execute_before
-        return f" La aprobación vence {when(before)}." if before else ""
-
-    # -- The rest ------------------------------------------------------------------------------------
-
-    @property
     def facts(self) -> list[tuple[str, str]]:
-        """What helps to judge."""
+        """Return background on the company and the request, to help whoever decides, as pairs of label and value."""
         since = self.customer.created_at
-        recent = getattr(self.formal, "recent_changes", 0)
-        login = self.formal.requester.last_login
+        changes = getattr(self.formal_request, "recent_changes", 0)  # `join_names` counts them
+        login = self.formal_request.requester.last_login
         return [
             ("Cliente desde", f"{MONTHS_LONG[since.month - 1]} de {since.year}"),
-            ("Cambios en 12 meses", str(recent) if recent else "Ninguno"),
+            ("Cambios en 12 meses", str(changes) if changes else "Ninguno"),
             ("Último acceso de quien solicita", when(login) or "Nunca"),
-            ("Llegó por", self.formal.get_channel_display()),
+            ("Llegó por", self.formal_request.get_channel_display()),
         ]
 
-    @property
+    @cached_property
     def outcome(self) -> Outcome | None:
-        """What the execution did; a drift is explained."""
-        return _outcome(self.execution, self.items) if self.execution else None
+        """Return what the request's execution did, or why it wrote nothing; None if it was not executed yet."""
+        if self.formal_request.status not in (*wording.APPLIED, Status.FAILED):
+            return None
+        execution = Execution.objects.filter(request=self.formal_request).order_by("-pk").first()
+        return _describe_execution(execution, self.items) if execution else None
 
 
-def with_names(requests: QuerySet[FormalRequest]) -> QuerySet[FormalRequest]:
-    """The request with its version, whom it names, and how many changes its company had in a year; one statement."""
+def join_names(requests: QuerySet[FormalRequest]) -> QuerySet[FormalRequest]:
+    """Add to a query of requests what their page in mesa de control also needs, so that it is read with them.
+
+    It adds the current version, the rows that the request names, whether mails brought it, and how many changes of
+    its company were executed in a year. Evidence, questions and mails are read by queries of their own.
+    """
     since = clock.now() - timedelta(days=YEAR_DAYS)
-    done = FormalRequest.objects.filter(
+    executed_changes = FormalRequest.objects.filter(
         customer=OuterRef("customer"), form=FormalRequest.Form.CHANGE, executed_at__gte=since
     )
-    count = done.order_by().values("customer").annotate(n=Count("pk")).values("n")
-    related = (
-        "customer",
-        "requester",
-        "representative",
-        "verified_by",
-        "implementer",
-        "waiver__checker",
-        "waiver__approved_by",
-        "revert_of",
-        "kept_revision",
-    )
-    # Under the name where content.revision_of keeps it.
+    count = executed_changes.order_by().values("customer").annotate(n=Count("pk")).values("n")
+    # FormalRequest.read_revision looks under the name `kept_revision` before it asks the database.
     current = FilteredRelation("revisions", condition=Q(revisions__no=F("revision_no")))
     return requests.annotate(
         has_mails=Exists(MailText.objects.filter(request=OuterRef("pk"))),
         kept_revision=current,
         recent_changes=Coalesce(Subquery(count), 0),
-    ).select_related(*related)
+    ).select_related(*_JOINED.split())
 
 
-def of(formal: FormalRequest, user: User) -> Dossier:
-    """Everything the page shows of the request."""
-    revision = content.revision_of(formal) if formal.revision_no else None
-    return Dossier(
-        formal,
-        user,
-        revision,
-        slots_of(formal) if revision else [],
-        list(Clarification.objects.filter(request=formal).order_by("pk")),
-        files(formal),
-        mails(formal),
-        _execution(formal),
-        json.loads(revision.payload) if revision else {},
-    )
-
-
-def changes_of(items: Sequence[dict[str, str]]) -> list[Change]:
-    """The items of a payload in words."""
+def describe_changes(items: Sequence[dict[str, str]]) -> list[Change]:
+    """Return a request's changes as the staff reads them: label, old and new value; an empty new value in words."""
     return [
-        Change(
-            labels.label(item["field"]),
-            labels.value(item["field"], item["old"]),
-            labels.value(item["field"], item["new"]) or INSTEAD.get(item["field"], ""),
-            item["field"] in labels.RISKY_FIELDS,
-        )
+        Change(field.label, field.show(item["old"]), field.show(item["new"]) or field.staff_new, field.is_risky)
         for item in items
+        for field in [find_row(item["field"])]
     ]
 
 
-def files(formal: FormalRequest) -> list[File]:
-    """The files of the version that is shown."""
-    return [
-        File(
-            row.attachment.token,
-            row.attachment.name,
-            row.attachment.size,
-            row.sha256,
-            evidence.is_as_sent(row.attachment, row.sha256),
-        )
-        for row in evidence.of_version(formal)
-    ]
-
-
-def _mailbox(data: dict[str, Any]) -> str:
-    """«ana@ocaso.mx (quien solicita)», as far as it is known who said it."""
-    role = Role(data["role"]).label if data.get("role") else ""
-    address = data.get("mailbox") or "un correo que no se pudo identificar"
+def _name_mailbox(event_data: dict[str, Any]) -> str:
+    """Return who said «no fui yo», as far as the data of that event tell: «ana@ocaso.mx (quien solicita)»."""
+    role = Role(event_data["role"]).label if event_data.get("role") else ""
+    address = event_data.get("mailbox") or "un correo que no se pudo identificar"
     return f"{address} ({role})" if role else address
 
 
-def mails(formal: FormalRequest) -> list[MailText]:
-    """The words, and the files that are no evidence, of the mails that brought its form."""
-    if not getattr(formal, "has_mails", True):  # `with_names` asked it
-        return []
-    kept = MailText.objects.filter(request=formal).exclude(body="", files__isnull=True)
-    return list(kept.distinct().prefetch_related("files__attachment").order_by("pk"))
+def _describe_execution(execution: Execution, items: Sequence[dict[str, str]]) -> Outcome:
+    """Return what an execution did, as a table: each applied field before and after.
 
-
-def _execution(formal: FormalRequest) -> Execution | None:
-    if formal.status not in (*state.DONE, Status.FAILED):
-        return None
-    return Execution.objects.filter(request=formal).order_by("-pk").first()
-
-
-def _outcome(execution: Execution, items: Sequence[dict[str, str]]) -> Outcome:
-    """What was applied, or which of today's values was not the one that the request says."""
+    If it failed, the table compares the old values that the request names with the values that were found.
+    """
     done = f"{execution.executor_name}, {when(execution.at)}."
     if execution.result == Execution.Result.OK:
         text = f"Se aplicó exactamente lo aprobado. {done}"
-        rows = _rows(execution.before, execution.after)
+        rows = _compare_values(execution.before, execution.after)
         return Outcome("Qué se hizo", text, "Antes", "Después", rows)
     text = f"No se escribió nada: un dato ya no era el que dice la solicitud. {done}"
     expected = {item["field"]: item["old"] for item in items if item["field"] in execution.before}
-    rows = _rows(expected, execution.before)
+    rows = _compare_values(expected, execution.before)
     return Outcome("Por qué no se aplicó", text, "Decía la solicitud", "Había", rows)
 
 
-def _rows(first: dict[str, str], second: dict[str, str]) -> list[tuple[str, str, str]]:
-    """Two columns by field, in words."""
+def _compare_values(first: dict[str, str], second: dict[str, str]) -> list[tuple[str, str, str]]:
+    """Return for each field its label, and its value in each dictionary in words, as rows of a table."""
     return [
         (
-            labels.label(name),
-            labels.value(name, str(first.get(name, ""))),
-            labels.value(name, str(second.get(name, ""))),
+            find_row(name).label,
+            find_row(name).show(str(first.get(name, ""))),
+            find_row(name).show(str(second.get(name, ""))),
         )
         for name in {**first, **second}
     ]

@@ -12,40 +12,42 @@ from django.views.generic import TemplateView
 
 from accounts import operations, policy
 from accounts.models import FactorReset, Office
-from accounts.web.mixins import ControlMixin
+from accounts.web.mixins import ControlMixin, get_person
 from change_requests.control import inbox
 
 
 class Inbox(ControlMixin, TemplateView):
-    """What waits for this person first, and the factor resets that others asked for; eight statements at the most."""
+    """Show what waits for this person first, and the factor resets that others asked for; at most eight statements."""
 
     template_name = "control/inbox.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """A page of requests."""
+        """Return what the inbox of mesa de control shows: a page of requests, and the lost second factors to decide."""
         user: Any = self.request.user
         return super().get_context_data(
             offices=[assignment.get_office_display() for assignment in user.assignments],
-            resets=self.resets(),
-            page=inbox.page(user, self.asked()),
+            resets=self.list_resets(),
+            page=inbox.read_page(user, self.read_query()),
             may_see_assets=user.is_superuser or user.holds(Office.SECURITY_OFFICER),
             **kwargs,
         )
 
-    def asked(self) -> inbox.Asked:
-        """What the address asks for."""
+    def read_query(self) -> inbox.InboxQuery:
+        """Return what the inbox's address asks for: view, filter, search, and after which request the page begins."""
         get = self.request.GET
         view, kind = get.get("vista", ""), get.get("tipo", "")
-        back = inbox.decode(get.get("antes", ""), is_back=True)
-        return inbox.Asked(
+        return inbox.InboxQuery(
             view if view in inbox.VIEWS else inbox.MINE,
             kind if kind in inbox.FORMS else "",
             get.get("q", "").replace("\0", "").strip()[: inbox.MAX_QUERY],
-            inbox.decode(get.get("despues", "")) or back,
+            inbox.FIRST_DUE.read_from(get),
         )
 
-    def resets(self) -> list[FactorReset]:
-        """The factor resets that wait for this person: neither his own nor asked for by him."""
+    def list_resets(self) -> list[FactorReset]:
+        """Return the lost second factors that this officer may decide to take away, at most 50, oldest first.
+
+        The officer's own, and those that the officer asked for, are left out; anybody else may decide none.
+        """
         user: Any = self.request.user
         if not policy.may_decide_factor_reset(user):
             return []
@@ -55,7 +57,7 @@ class Inbox(ControlMixin, TemplateView):
 
 
 class DecideFactorReset(ControlMixin, View):
-    """POST: the security officer approves or declines that a lost second factor be taken away."""
+    """Let the security officer approve or decline, by POST, that a lost second factor is taken away."""
 
     http_method_names = ["post"]
 
@@ -64,17 +66,17 @@ class DecideFactorReset(ControlMixin, View):
         return reverse("control:inbox")
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The operation asks again, under the lock."""
-        if not policy.may_decide_factor_reset(request.user):
+        """Take away a lost second factor, or decline to, and redirect to the inbox with the outcome."""
+        if not policy.may_decide_factor_reset(get_person(request)):
             raise PermissionDenied
         reset = get_object_or_404(FactorReset, pk=pk)
-        approve = request.POST.get("decision") == "approve"
-        decide = operations.approve_factor_reset if approve else operations.decline_factor_reset
+        is_approval = request.POST.get("decision") == "approve"
+        decide = operations.approve_factor_reset if is_approval else operations.decline_factor_reset
         try:
-            decide(reset.pk, actor=request.user)
+            decide(reset.pk, actor=get_person(request))
         except operations.Refused as refusal:
             messages.error(request, str(refusal))
         else:
-            done = "Se quitó el segundo factor de" if approve else "No se quitó el segundo factor de"
+            done = "Se quitó el segundo factor de" if is_approval else "No se quitó el segundo factor de"
             messages.success(request, f"{done} {reset.user.get_full_name()}.")
         return redirect("control:inbox")

@@ -1,6 +1,5 @@
-"""What the customer's page of a request shows, read in a fixed number of queries (M8, M16)."""
+"""Read what the customer's page of a request shows, in a fixed number of queries (M8, M16)."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,14 +10,9 @@ from accounts.models import User
 from change_requests import policy
 from change_requests.customer import wording
 from change_requests.customer.wording import Entry, Row, Step, Turn
-from change_requests.kinds import labels
-from change_requests.models import (
-    Clarification,
-    Decision,
-    FormalRequest,
-    MailText,
-    RequestRevision,
-)
+from change_requests.kinds.fields import REGISTERED_EMAIL
+from change_requests.kinds.values import show_day
+from change_requests.models import Clarification, Decision, FormalRequest, MailText
 from factureya.core.models import Attachment, Event
 
 MOST_EVENTS = 300
@@ -26,8 +20,8 @@ NEW_MAIL_WAITS = (FormalRequest.Status.VERIFYING, FormalRequest.Status.IN_APPROV
 
 
 @dataclass(frozen=True)
-class Dossier:
-    """A request and its parts, as the customer sees them."""
+class RequestFacts:
+    """Hold a request and its parts, as the customer's page shows them."""
 
     formal: FormalRequest
     title: str
@@ -48,122 +42,111 @@ class Dossier:
 
     @property
     def may_withdraw(self) -> bool:
-        """Whether it may still be withdrawn."""
+        """Return True if the request can still be withdrawn."""
         return self.formal.status in policy.WITHDRAWABLE
 
     @property
     def may_correct(self) -> bool:
-        """Whether it may be made a draft again."""
-        return self.is_hers and self.formal.suspended_at is None and _may_be_reopened(self.formal)
+        """Return True if the reader began the request and may reopen it: not a stopped one, nor a reversal."""
+        may_be_reopened = self.formal.status in policy.REOPENABLE and self.formal.revert_of_id is None
+        return self.is_hers and self.formal.suspended_at is None and may_be_reopened
 
     @property
     def not_me_does(self) -> str:
-        """What «no fui yo» would do now: stop, report, or nothing."""
-        return not_me_does(self.formal)
+        """Return what «no fui yo» does now: stop, report, or nothing (an empty text)."""
+        return find_not_me_effect(self.formal)
 
     @property
     def form_url(self) -> str:
-        """The PDF form with the draft's folio; empty once it is on its way."""
-        if self.formal.status not in FormalRequest.EDITABLE:
-            return ""
-        return form_url(self.formal)
+        """Return the address of the PDF form with the draft's folio; empty once the request was sent."""
+        return make_form_url(self.formal) if self.formal.status in FormalRequest.EDITABLE else ""
 
     @property
     def then(self) -> str:
-        """What the old values are called."""
+        """Return the heading of the old values."""
         return "Hoy" if self.formal.executed_at is None else "Antes"
 
     @property
     def was_sent(self) -> bool:
-        """Whether there is an acuse."""
+        """Return True if the request was sent, and so has a receipt."""
         return self.formal.revision_no > 0
 
 
-def form_url(formal: FormalRequest) -> str:
-    """Where the request's PDF form is."""
+def make_form_url(formal: FormalRequest) -> str:
+    """Return the address of the PDF form for access or for changes, filled with the data of this draft."""
     name = "requests:form_access" if formal.is_access else "requests:form_change"
     return f"{reverse(name)}?folio={formal.folio}"
 
 
-def not_me_does(formal: FormalRequest) -> str:
-    """Say what «no fui yo» would do: stop what is on its way, report what was applied; empty when that was said."""
-    if formal.suspended_at is not None or formal.alarmed_at is not None:
+def find_not_me_effect(formal: FormalRequest) -> str:
+    """Return what «no fui yo» does now: stop the request or report it; empty if neither, or if it was said before."""
+    if formal.suspended_at is not None or formal.alarmed_at is not None:  # stopped, or reported
         return ""
-    return policy.not_me_does(formal)
+    return policy.find_objection_effect(formal)
 
 
-def _may_be_reopened(formal: FormalRequest) -> bool:
-    return formal.status in policy.REOPENABLE and formal.revert_of_id is None
+def read_facts(formal: FormalRequest, reader: User | None = None) -> RequestFacts:
+    """Return all that the customer's page shows of a request, in five queries.
 
-
-def of(formal: FormalRequest, reader: User | None = None) -> Dossier:
-    """Everything of it for this reader (None: who came by a link); five queries, whatever its length."""
-    revision = formal.revisions.filter(no=formal.revision_no).first() if formal.revision_no else None
-    said = _content(revision)
+    `reader` is None for somebody who came by a link of a mail. Of a draft there is no sent content to show.
+    """
+    revision = formal.read_revision() if formal.revision_no else None
+    empty: dict[str, Any] = {"items": [], "reason": "", "effective_date": ""}
+    payload = formal.read_payload() if revision else empty
     messages = list(formal.clarifications.order_by("pk"))
-    # An edit closes a question without an answer.
-    question = _open_question(messages) if formal.due_minutes_left is not None else None
+    # A question is open while the deadline stands (minutes left); an edit closes it without an answer.
+    question = _find_open_question(messages) if formal.due_minutes_left is not None else None
     decisions = list(formal.decisions.filter(revision_no=formal.revision_no).order_by("pk"))
     is_hers = reader is not None and reader.pk == formal.requester_id
     events = Event.objects.filter(chain=formal.chain).order_by("seq")[:MOST_EVENTS]
-    return Dossier(
+    return RequestFacts(
         formal=formal,
-        title=wording.title(formal, revision.payload if revision else ""),
-        chip=wording.chip(formal),
-        life=wording.life(formal),
-        turn=wording.turn(
-            formal,
-            is_hers=is_hers,
-            question=question,
-            new_mail=_new_mail(formal, said["items"]),
-            reasons=decisions,
+        title=wording.make_title(formal, revision.payload if revision else ""),
+        chip=wording.make_chip(formal),
+        life=wording.list_stages(formal),
+        turn=wording.find_turn(
+            formal, is_hers=is_hers, question=question, new_mail=_find_new_mail(formal), reasons=decisions
         ),
-        rows=wording.rows(said["items"]),
-        reason=said["reason"],
-        effective=labels.day(said["effective_date"]),
+        rows=wording.list_changes(payload["items"]),
+        reason=payload["reason"],
+        effective=show_day(payload["effective_date"]),
         sha256=revision.sha256 if revision else "",
-        files=_files(formal),
+        files=find_files(formal),
         clarifications=messages,
         question=question,
-        mails=_mails(formal),
+        mails=_read_mail_texts(formal),
         decisions=decisions,
-        history=wording.history(events),
+        history=wording.list_history(events),
         is_hers=is_hers,
     )
 
 
-def _content(revision: RequestRevision | None) -> dict[str, Any]:
-    """The payload of the version, or nothing before the first."""
-    if revision is None:
-        return {"items": [], "reason": "", "effective_date": ""}
-    content: dict[str, Any] = json.loads(revision.payload)
-    return content
-
-
-def _open_question(messages: Sequence[Clarification]) -> Clarification | None:
-    """The question that has no answer yet, if there is one."""
+def _find_open_question(messages: Sequence[Clarification]) -> Clarification | None:
+    """Return the last of these messages that is a question to the company and has no answer, or None."""
     answered = {message.answers_id for message in messages if message.answers_id}
     waiting = [m for m in messages if m.is_question and m.pk not in answered]
     return waiting[-1] if waiting else None
 
 
-def _mails(formal: FormalRequest) -> list[MailText]:
-    """What was written in the mails that brought its form."""
-    if not getattr(formal, "has_mails", True):  # the page's own statement asked it
+def _read_mail_texts(formal: FormalRequest) -> list[MailText]:
+    """Return the words of the mails that brought the request's form; a mail that companies share is left out."""
+    if not getattr(formal, "has_mails", True):  # the page's query sets it: no query if no mail came
         return []
     return list(formal.mail_texts.filter(is_shared=False).exclude(body="").order_by("pk"))
 
 
-def _new_mail(formal: FormalRequest, items: Sequence[labels.Item]) -> str:
-    """The new registered address whose code was not read back yet."""
+def _find_new_mail(formal: FormalRequest) -> str:
+    """Return the new registered mail that the request asks for, while the code that was sent there is awaited.
+
+    It is empty if no code was sent, if the mail is proven already for this version (`new_mail_revision`), and when the
+    request is neither being verified nor in approval.
+    """
     if formal.status not in NEW_MAIL_WAITS or formal.new_mail_revision == formal.revision_no:
         return ""
-    if formal.new_mail_sent_at is None:
-        return ""
-    return next((item["new"] for item in items if item["field"] == "registered_email"), "")
+    return formal.find_new_value(REGISTERED_EMAIL.code) if formal.new_mail_sent_at is not None else ""
 
 
-def _files(formal: FormalRequest) -> list[Attachment]:
-    """The evidence of the current version, or of the draft."""
-    found = formal.evidence.filter(dropped_at__isnull=True).select_related("attachment")
-    return [evidence.attachment for evidence in found.order_by("pk")]
+def find_files(formal: FormalRequest) -> list[Attachment]:
+    """Return the files of evidence of the request's current version, or of its draft, in the order they were added."""
+    rows = formal.evidence.filter(dropped_at__isnull=True).select_related("attachment")
+    return [evidence.attachment for evidence in rows.order_by("pk")]

@@ -1,4 +1,4 @@
-"""The five steps of the wizard: their order, their names, and which one is not answered yet (M19)."""
+"""Name the five steps of the wizard in their order, and find the first that is not answered yet (M19)."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -12,41 +12,32 @@ OF_REASON = frozenset({"reason", "effective_date", "evidence"})
 
 
 class Step(NamedTuple):
-    """A step as the line of steps draws it; `state` is done, now or empty."""
+    """Hold a step as the line of steps draws it; `state` is done, now or empty."""
 
     label: str
     state: str
     note: str
 
 
-def line(form: str, kind: str, here: str) -> list[Step]:
-    """The five steps, those before `here` done."""
-    place = ORDER.index(here)
+def list_steps(step_label: str, current_step: str) -> list[Step]:
+    """Return the wizard's five steps, as its pages show them above the form; `step_label` is the name of the second."""
+    current = ORDER.index(current_step)
+    labels = ("Qué solicita", step_label, "Motivo y evidencia", "Quién firma", "Revise y envíe")
     return [
-        Step(
-            label,
-            "done" if n < place else "now" if n == place else "",
-            "listo" if n < place else "",
-        )
-        for n, label in enumerate(labels(form, kind))
+        Step(label, "done" if n < current else "now" if n == current else "", "listo" if n < current else "")
+        for n, label in enumerate(labels)
     ]
 
 
-def labels(form: str, kind: str) -> tuple[str, ...]:
-    """What the steps are called; the second depends on what is asked."""
-    second = "Persona" if form == "access" else "Qué pasa" if kind == "baja" else "Datos que cambian"
-    return "Qué solicita", second, "Motivo y evidencia", "Quién firma", "Revise y envíe"
-
-
-def problems_of(formal: FormalRequest, draft: Mapping[str, Any]) -> dict[str, str]:
-    """What is wrong with the content's items if this were the draft, by field."""
+def find_item_problems(formal: FormalRequest, draft: Mapping[str, Any]) -> dict[str, str]:
+    """Return by field what would be wrong with the request's changes if this draft were saved."""
     errors: dict[str, str] = {}
-    content.items_of(with_draft(formal, draft), errors)
+    content.find_items(copy_with_draft(formal, draft), errors)  # writes into `errors`
     return errors
 
 
-def with_draft(formal: FormalRequest, draft: Mapping[str, Any]) -> FormalRequest:
-    """The request as it would be with this draft; not saved, and the one in hand stays as it is."""
+def copy_with_draft(formal: FormalRequest, draft: Mapping[str, Any]) -> FormalRequest:
+    """Return an unsaved copy of the request with this draft, so that answers can be checked before they are saved."""
     return FormalRequest(
         form=formal.form,
         kind=formal.kind,
@@ -57,13 +48,13 @@ def with_draft(formal: FormalRequest, draft: Mapping[str, Any]) -> FormalRequest
     )
 
 
-def missing(formal: FormalRequest, *, evidence: int) -> tuple[str, str] | None:
-    """The first step that is not answered yet, or not well, and what is wrong there."""
-    problems = content.problems(formal, evidence=evidence)
+def find_missing_step(formal: FormalRequest, *, evidence: int) -> tuple[str, str] | None:
+    """Return the first step that lacks an answer, by name, and what is wrong; or None. `evidence` counts the files."""
+    problems = content.find_problems(formal, evidence=evidence)
     for field, text in problems.items():
         if field not in OF_REASON:
             return DATA, text
-    if problems:
+    if problems:  # now only of the reason, the date or the evidence
         return REASON, next(iter(problems.values()))
     if not formal.draft.get("declares"):
         return SIGN, "Falta declarar que sus facultades están vigentes."

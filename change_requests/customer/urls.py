@@ -1,26 +1,38 @@
 """/solicitudes/: the customer's formal requests (spec: interfaces.md). A request's only public name is its folio."""
 
 from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 
-from change_requests.customer import (
-    views_detail,
-    views_files,
-    views_links,
-    views_list,
-    views_start,
-    views_wizard,
-)
-from change_requests.customer.views_common import FolioConverter
+from change_requests.customer import views_detail, views_files, views_links, views_list, views_wizard
+from change_requests.models import FormalRequest, read_folio
+
+
+class FolioConverter(StringConverter):
+    """Read a folio in an address however it was typed; a text that cannot be a folio gets 404."""
+
+    regex = "[^/]{8,24}"
+
+    def to_python(self, value: str) -> str:
+        return read_folio(value)
+
 
 register_converter(FolioConverter, "folio")
 
 app_name = "requests"
 urlpatterns = [
     path("", views_list.MyRequests.as_view(), name="list"),
-    path("acceso/nueva/", views_start.NewAccess.as_view(), name="new_access"),
-    path("cambio/nueva/", views_start.NewChange.as_view(), name="new_change"),
-    path("formatos/control-de-acceso.pdf", views_files.AccessForm.as_view(), name="form_access"),
-    path("formatos/baja-o-cambio.pdf", views_files.ChangeForm.as_view(), name="form_change"),
+    path("acceso/nueva/", views_list.NewRequest.as_view(form_kind=FormalRequest.Form.ACCESS), name="new_access"),
+    path("cambio/nueva/", views_list.NewRequest.as_view(form_kind=FormalRequest.Form.CHANGE), name="new_change"),
+    path(
+        "formatos/control-de-acceso.pdf",
+        views_files.FormPdf.as_view(form_kind=FormalRequest.Form.ACCESS),
+        name="form_access",
+    ),
+    path(
+        "formatos/baja-o-cambio.pdf",
+        views_files.FormPdf.as_view(form_kind=FormalRequest.Form.CHANGE),
+        name="form_change",
+    ),
     path("archivos/<slug:token>/", views_files.EvidenceFile.as_view(), name="evidence"),
     path("confirmar/<str:token>/", views_links.Confirm.as_view(), name="confirm"),
     path("no-fui-yo/<str:token>/", views_links.NotMe.as_view(), name="not_me"),
@@ -32,7 +44,7 @@ urlpatterns = [
     path("<folio:folio>/firma/", views_wizard.SignStep.as_view(), name="sign"),
     path("<folio:folio>/revise/", views_wizard.ReviewStep.as_view(), name="review"),
     path("<folio:folio>/enviada/", views_detail.Sent.as_view(), name="sent"),
-    path("<folio:folio>/acuse.pdf", views_files.Acuse.as_view(), name="acuse"),
+    path("<folio:folio>/acuse.pdf", views_files.ReceiptPdf.as_view(), name="acuse"),
     path("<folio:folio>/aclaracion/", views_detail.AnswerClarification.as_view(), name="answer"),
     path("<folio:folio>/codigo/", views_detail.ConfirmCode.as_view(), name="code"),
     path("<folio:folio>/codigo/nuevo/", views_detail.ResendCode.as_view(), name="resend_code"),

@@ -1,4 +1,4 @@
-"""What the customer's pages of formal requests share: who may come in, and which request it is (M8)."""
+"""Share what the customer's pages of formal requests need: who may enter, and which request it is (M8)."""
 
 from typing import Any
 
@@ -10,86 +10,83 @@ from django.urls import reverse
 
 from accounts.models import Customer, Representative, User
 from accounts.web.mixins import PrivateView, login_keeping_draft
-from change_requests import operations, policy
+from change_requests import policy
 from change_requests.models import FormalRequest, MailText
-from factureya.core import numbers
 
-# What an operation may answer to a form that was filled in well; the page shows it again with the reason.
-REFUSALS = operations.Refused
 NOT_YOURS = "No hay una solicitud con ese folio para usted."
 
 
 class RequesterView(PrivateView):
-    """A page of who may ask for a company: its representative with powers in force (M8).
+    """Serve a page to whoever may ask for a company: its representative with powers in force (M8).
 
-    Anonymous: to the login, with what was typed kept. Everybody else: 403 and a page that says who may.
+    An anonymous person is sent to the login, with what was typed kept. Everybody else gets 403 and the reason.
     """
 
+    http_method_names = ["get", "head"]
     user: User
     customer: Customer
     signer: Representative
     needs_service = False  # whether a company whose service ended may not come here
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """405 first, then login, then the powers."""
+        """Admit to a page of formal requests whoever may ask for a company; set `user`, `customer` and `signer`.
+
+        Another method gets 405, an anonymous person the login. Who has no powers in force gets 403 and the reason.
+        So does a company whose service ended, on a page that needs the service.
+        """
         if not self.takes(request):
             return self.http_method_not_allowed(request)
         if not request.user.is_authenticated:
-            return login_keeping_draft(request, self.form_name(**kwargs), self.after_login())
+            return login_keeping_draft(request, self.form_name(), self.after_login())
         self.user = request.user
         membership = None if self.user.is_staff else self.user.membership
-        signer = policy.powers_of(self.user, membership.customer) if membership else None
+        signer = policy.find_powers(self.user, membership.customer) if membership else None
         if membership is None or signer is None:
-            return self.explain("change_requests/customer/not_yours.html", membership=membership)
+            return self.refuse_with_page("change_requests/customer/not_yours.html", membership=membership)
         self.customer, self.signer = membership.customer, signer
         if self.needs_service and self.customer.is_suspended:
-            return self.explain("accounts/suspended.html", customer=self.customer)
+            return self.refuse_with_page("accounts/suspended.html", customer=self.customer)
         return super().dispatch(request, *args, **kwargs)
 
-    def explain(self, page: str, **context: Any) -> HttpResponse:
-        """403 with the reason."""
+    def refuse_with_page(self, page: str, **context: Any) -> HttpResponse:
+        """Return a page with status 403 that gives the reason."""
         return render(self.request, page, context, status=403)
 
-    def form_name(self, **kwargs: Any) -> str:
-        """Which form a post of this page is of, for its one-time key."""
+    def form_name(self) -> str:
+        """Return the name of the page's form, for its one-time key."""
         return "solicitud"
 
     def after_login(self) -> str:
-        """Where who must sign in first comes back to: an address that answers to GET."""
+        """Return the address to come back to after the login; it must answer to GET."""
         return self.request.get_full_path()
 
 
 class RequestView(RequesterView):
-    """A page of one request of the company; everybody else's is 404 (M8)."""
+    """Serve a page of one request of the person's company; another company's request gets 404 (M8)."""
 
     url_name = ""
     formal: FormalRequest
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """A GET of a folio typed otherwise goes to its canonical address."""
-        folio = kwargs["folio"]
-        canonical = reverse(f"requests:{self.url_name}", args=[folio])
+        """Redirect a GET whose folio is not in canonical form; then admit whoever may ask for the company."""
+        self.folio: str = kwargs["folio"]
+        canonical = reverse(f"requests:{self.url_name}", args=[self.folio])
         if request.method in {"GET", "HEAD"} and request.path != canonical:
             return redirect(canonical)
         return super().dispatch(request, *args, **kwargs)
 
-    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        """As a view; the request is found once the person is known (`found`)."""
-        super().setup(request, *args, **kwargs)
-        self.folio: str = kwargs["folio"]
-
-    def form_name(self, **kwargs: Any) -> str:
-        """The page and the folio."""
-        return f"{self.url_name}:{kwargs['folio']}"
+    def form_name(self) -> str:
+        """Return the name of the form: the page and the folio."""
+        return f"{self.url_name}:{self.folio}"
 
     def after_login(self) -> str:
-        """The request's page, when this address only takes a POST."""
+        """Return where to go after a login: to this page, or if it only takes POST, to the request's page."""
         if "get" in self.http_method_names:
             return super().after_login()
         return reverse("requests:detail", args=[self.folio])
 
-    def find(self) -> FormalRequest:
-        """The request, or 404."""
+    def find_request(self) -> FormalRequest:
+        """Return the request with the folio of the address. Raise Http404 when the person may not see it."""
         visible = policy.visible_to(self.user).select_related("requester", "representative", "implementer")
         has_mails = Exists(MailText.objects.filter(request=OuterRef("pk")))
         formal = visible.annotate(has_mails=has_mails).filter(folio=self.folio).first()
@@ -98,35 +95,8 @@ class RequestView(RequesterView):
         formal.customer = self.customer  # the visible ones are of this company: no query for it
         return formal
 
-    def to_detail(self, text: str = "", level: int = messages.INFO) -> HttpResponse:
-        """Back to the request's page, with a word."""
+    def redirect_to_detail(self, text: str = "", level: int = messages.INFO) -> HttpResponse:
+        """Return a redirect to the page of the request, where `text`, if there is one, is shown as a message."""
         if text:
             messages.add_message(self.request, level, text)
         return redirect("requests:detail", folio=self.folio)
-
-
-class FolioConverter:
-    """A folio however it was typed; one that cannot be is no address of ours (404, without a query)."""
-
-    regex = "[^/]{8,24}"
-
-    def to_python(self, value: str) -> str:
-        """The canonical folio. A ValueError means that this pattern does not match."""
-        if folio := folio_in(value):
-            return folio
-        raise ValueError(value)
-
-    def to_url(self, value: str) -> str:
-        """As it is."""
-        return value
-
-
-def folio_in(text: str) -> str | None:
-    """The canonical folio in what a person typed, or None."""
-    prefix = text.strip()[:2].upper()
-    if prefix not in FormalRequest.PREFIXES.values():
-        return None
-    try:
-        return numbers.parse(prefix, text)
-    except numbers.InvalidNumber:
-        return None

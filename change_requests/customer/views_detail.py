@@ -1,254 +1,244 @@
-"""One request (M7, M8, M19): where it stands, why, what was answered, and what its customer may still do."""
+"""Serve the page of one request (M7, M8, M19), and what its customer may still do with the request."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from allauth.core import ratelimit
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 
-from accounts.web import drafts, form_keys
-from accounts.web.form_keys import FormKey
-from accounts.web.mixins import KeyedForm
+from accounts.web import form_memory
+from accounts.web.form_memory import FormKey
+from accounts.web.mixins import PostingForm
 from change_requests import operations, policy
 from change_requests.customer import forms, request_page, wording
-from change_requests.customer.views_common import REFUSALS, RequestView
+from change_requests.customer.views_common import RequestView
 from change_requests.links import Objector
 from change_requests.models import FormalRequest
 from change_requests.recipients import Role
-from factureya.core.forms import STALE_FORM, PortalForm
 
 PAGES = "change_requests/customer/"
 Status = FormalRequest.Status
 
 
-class RequestPage(KeyedForm, RequestView):
-    """The page of a request, with its forms; also what a post that was refused shows again."""
+class RequestPage(RequestView, PostingForm):
+    """Show the page of a request with its forms, also after a form on it was refused."""
 
-    def page(
-        self,
-        seen: request_page.Dossier,
-        status: int = 200,
-        *,
-        key: FormKey | None = None,
-        **asked: PortalForm,
-    ) -> HttpResponse:
-        """`asked` are the forms that were posted, as `answer` or `code`; the others are fresh."""
-        key = key or form_keys.new(self.user, self.page_key())
-        given = {"answer": forms.AnswerForm(), "code": forms.CodeForm(), **asked}
-        context = {
-            "dossier": seen,
-            "formal": seen.formal,
-            "customer": self.customer,
-            "key": key.token,
-            "answer_form": given["answer"],
-            "code_form": given["code"],
-            "form": next(iter(asked.values()), None),
-            "turn": seen.turn,
-            "reader": self.user,
-        }
-        return render(self.request, PAGES + "detail.html", context, status=status)
+    refusal_field = "answer"
 
-    def page_key(self) -> str:
-        """The forms of the page share one key."""
+    def form_name(self) -> str:
+        """Return the name of the one-time key that the forms of the page share."""
         return f"detail:{self.folio}"
 
-    def form_name(self, **kwargs: Any) -> str:
-        """As `page_key`, before the person is known."""
-        return f"detail:{kwargs['folio']}"
+    def form(self, *args: Any, **options: Any) -> forms.AnswerForm:
+        """Return the form of the answer to a clarification."""
+        return forms.AnswerForm(*args, **options)
+
+    def render_page(
+        self,
+        form: forms.AnswerForm,
+        key: FormKey,
+        *,
+        kept: Sequence[Any] = (),
+        draft_reason: str = "",
+        code_form: forms.CodeForm | None = None,
+    ) -> HttpResponse:
+        """Return the page of the request with `form`, which answers a clarification, and its one-time `key`.
+
+        `code_form` is the form of the mailed code after a refusal. `kept` and `draft_reason` are not used here.
+        """
+        facts = request_page.read_facts(self.formal, self.user)
+        context = {
+            "dossier": facts,
+            "formal": facts.formal,
+            "customer": self.customer,
+            "key": key.token,
+            "answer_form": form,
+            "code_form": code_form or forms.CodeForm(),
+            "form": code_form or form,
+            "turn": facts.turn,
+            "reader": self.user,
+        }
+        return render(self.request, PAGES + "detail.html", context)
 
 
 class Detail(RequestPage):
-    """The request."""
+    """Show a request."""
 
     url_name = "detail"
-    http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """As it is now."""
-        seen = request_page.of(self.find(), self.user)
-        found = drafts.find(request.session, self.user, self.page_key())
-        if found is None:
-            return self.page(seen)
-        key, fields, _ = found
-        return self.page(seen, key=key, answer=forms.AnswerForm(initial=fields))
+        """Return the page of the request, with an answer that was typed before the login, if there is one."""
+        self.formal = self.find_request()
+        return self.show_form()
 
 
 class AnswerClarification(RequestPage):
-    """POST: the answer to the question that was asked; the content stays as it is."""
+    """Take the answer to a clarification; the content of the request stays as it is."""
 
     url_name = "answer"
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Answer once; a double click finds that it was answered."""
-        formal = self.find()
-        key, is_ours = self.posted_key(self.user, self.page_key())
-        form = forms.AnswerForm(request.POST)
-        if not is_ours:
-            form.add_error(None, STALE_FORM)
-        if form.is_valid():
-            try:
-                operations.answer_clarification(formal, actor=self.user, answer=form.cleaned_data["answer"])
-            except operations.WrongStatus as refusal:
-                drafts.forget(request.session, key)
-                return self.to_detail(str(refusal))
-            except REFUSALS as refusal:
-                form.add_error("answer", str(refusal))
-            else:
-                drafts.forget(request.session, key)
-                return self.to_detail("Enviamos su respuesta. La solicitud sigue su curso.", messages.SUCCESS)
-        return self.page(request_page.of(formal, self.user), key=key, answer=form)
+        """Record the answer to a clarification and redirect to the request's page; a second click records nothing."""
+        self.formal = self.find_request()
+        return self.receive_form()
+
+    def perform(self, form: forms.AnswerForm, key: FormKey) -> str:
+        """Record the answer to the clarification, unless it has one; return the address of the request's page."""
+        try:
+            operations.answer_clarification(self.formal.pk, actor=self.user, answer=form.cleaned_data["answer"])
+            messages.success(self.request, "Enviamos su respuesta. La solicitud sigue su curso.")
+        except operations.WrongStatus as refusal:
+            messages.info(self.request, str(refusal))
+        return reverse("requests:detail", args=[self.folio])
 
 
 class ConfirmCode(RequestPage):
-    """POST: the code that was mailed to the new registered address."""
+    """Take the code that was mailed to the new registered address."""
 
     url_name = "code"
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Compare it; tries are limited."""
-        formal = self.find()
+        """Confirm the new registered address by the code that was mailed there; a wrong code leads back to the form."""
+        formal = self.find_request()
         if limited := ratelimit.consume_or_429(request, action="new_mail_code", key=formal.folio):
-            return limited  # type: ignore[no-any-return]
+            return limited
         form = forms.CodeForm(request.POST)
         if form.is_valid():
             try:
-                operations.confirm_new_email(formal, code=form.cleaned_data["code"], actor=self.user)
+                operations.confirm_new_email(formal.pk, code=form.cleaned_data["code"], actor=self.user)
             except operations.WrongStatus as refusal:
-                return self.to_detail(str(refusal))
-            except REFUSALS as refusal:
+                return self.redirect_to_detail(str(refusal))
+            except operations.Refused as refusal:
                 form.add_error("code", str(refusal))
             else:
-                return self.to_detail("Comprobamos el correo nuevo.", messages.SUCCESS)
-        return self.page(request_page.of(self.find(), self.user), code=form)
+                return self.redirect_to_detail("Comprobamos el correo nuevo.", messages.SUCCESS)
+        self.formal = self.find_request()  # as it is after the try
+        return self.render_page(self.form(), form_memory.new_key(self.user, self.form_name()), code_form=form)
 
 
 class ResendCode(RequestView):
-    """POST: another code to the new registered address; the one before stops working."""
+    """Mail another code to the new registered address; the earlier code stops working."""
 
     url_name = "resend_code"
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Send it; how often is limited."""
-        formal = self.find()
+        """Mail another code to the new registered address and redirect to the request's page; how often is limited."""
+        formal = self.find_request()
         if limited := ratelimit.consume_or_429(request, action="send_code", key=formal.folio):
-            return limited  # type: ignore[no-any-return]
+            return limited
         try:
-            operations.send_new_email_code(formal, actor=self.user)
-        except REFUSALS as refusal:
-            return self.to_detail(str(refusal))
-        return self.to_detail("Enviamos otro código; el anterior ya no sirve.", messages.SUCCESS)
+            operations.send_new_email_code(formal.pk, actor=self.user)
+        except operations.Refused as refusal:
+            return self.redirect_to_detail(str(refusal))
+        return self.redirect_to_detail("Enviamos otro código; el anterior ya no sirve.", messages.SUCCESS)
 
 
 class Sent(RequestView):
-    """«Falta confirmar su solicitud»: folio, and where the link went. A plain page that survives a reload."""
+    """Show the folio of a request that was just sent, and where the link to confirm it went."""
 
     url_name = "sent"
-    http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """While it waits for the link; afterwards the request's page says more."""
-        formal = self.find()
+        """Return the page that says where the link to confirm went; after the confirmation, the request's own page."""
+        formal = self.find_request()
         if formal.status != Status.SUBMITTED:
-            return self.to_detail()
+            return self.redirect_to_detail()
         return render(request, PAGES + "sent.html", {"formal": formal, "customer": self.customer})
 
 
-class Withdraw(KeyedForm, RequestView):
-    """«Retirar»: GET asks, POST does, before it is carried out. A draft is discarded the same way."""
+class Withdraw(RequestView, PostingForm):
+    """Withdraw a request before it is executed, or discard a draft (*retirar*)."""
 
     url_name = "withdraw"
     http_method_names = ["get", "head", "post"]
+    refusal_field = "reason"
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Why?"""
-        formal = self.find()
-        if formal.status not in policy.WITHDRAWABLE:
-            return self.to_detail("La solicitud ya no se puede retirar.")
-        found = drafts.find(request.session, self.user, self.form_name(folio=folio))
-        key, fields, _ = found or (form_keys.new(self.user, self.form_name(folio=folio)), {}, "")
-        return self.page(formal, forms.WithdrawForm(initial=fields), key)
+        """Return the page that asks why the request is withdrawn; or redirect to the request if that is too late."""
+        self.formal = self.find_request()
+        if self.formal.status not in policy.WITHDRAWABLE:
+            return self.redirect_to_detail("La solicitud ya no se puede retirar.")
+        return self.show_form()
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Withdraw it; saying it twice is harmless."""
-        formal = self.find()
-        key, is_ours = self.posted_key(self.user, self.form_name(folio=folio))
-        form = forms.WithdrawForm(request.POST)
-        if formal.status == Status.DRAFT:
-            form.fields["reason"].required = False
-        if not is_ours:
-            form.add_error(None, STALE_FORM)
-        if not form.is_valid():
-            return self.page(formal, form, key)
-        try:
-            operations.withdraw(formal, actor=self.user, reason=form.cleaned_data["reason"] or "Borrador descartado")
-        except operations.WrongStatus as refusal:
-            return self.to_detail(str(refusal))
-        except REFUSALS as refusal:
-            form.add_error("reason", str(refusal))
-            return self.page(formal, form, key)
-        drafts.forget(request.session, key)
-        done = "Se descartó el borrador." if formal.status == Status.DRAFT else "Se retiró la solicitud."
-        messages.success(request, done)
-        return redirect("requests:list")
+        """Withdraw the request and redirect to the list; a second click changes nothing."""
+        self.formal = self.find_request()
+        return self.receive_form()
 
-    def page(self, formal: FormalRequest, form: PortalForm, key: FormKey) -> HttpResponse:
-        """The question."""
-        context = {
-            "formal": formal,
-            "form": form,
-            "key": key.token,
-            "is_draft": formal.status == Status.DRAFT,
-        }
+    @property
+    def is_draft(self) -> bool:
+        """Return whether the request was never sent."""
+        return self.formal.status == Status.DRAFT
+
+    def form(self, *args: Any, **options: Any) -> forms.WithdrawForm:
+        """Return the form that asks why the request is withdrawn; a draft is discarded without a reason."""
+        form = forms.WithdrawForm(*args, **options)
+        form.fields["reason"].required = not self.is_draft
+        return form
+
+    def perform(self, form: forms.WithdrawForm, key: FormKey) -> str | HttpResponse:
+        """Withdraw the request and return the address of the list; or a redirect to the request if that is too late."""
+        reason = form.cleaned_data["reason"] or "Borrador descartado"
+        try:
+            operations.withdraw(self.formal.pk, actor=self.user, reason=reason)
+        except operations.WrongStatus as refusal:
+            return self.redirect_to_detail(str(refusal))
+        messages.success(self.request, "Se descartó el borrador." if self.is_draft else "Se retiró la solicitud.")
+        return reverse("requests:list")
+
+    def render_page(
+        self, form: forms.WithdrawForm, key: FormKey, *, kept: Sequence[Any] = (), draft_reason: str = ""
+    ) -> HttpResponse:
+        """Return the page that asks why a request is withdrawn, with this form; `kept` (files) is unused."""
+        context = {"formal": self.formal, "form": form, "key": key.token, "is_draft": self.is_draft}
         return render(self.request, PAGES + "withdraw.html", context)
 
 
 class NotMeHere(RequestView):
-    """«No fui yo», logged in: GET asks, POST stops the request, or reports it once it was applied (M8)."""
+    """Let somebody who is logged in say «no fui yo»: stop a request, or report an executed one (M8)."""
 
     url_name = "not_me_here"
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """The question."""
-        formal = self.find()
-        does = request_page.not_me_does(formal)
-        if not does:
-            return self.to_detail("La solicitud ya no se puede detener.")
-        context = {
-            "formal": formal,
-            "action": request.path,
-            "does": does,
-            "until": policy.alarm_until(formal),
-        }
+        """Return the page with the button «no fui yo»; or redirect to the request if it would do nothing now."""
+        formal = self.find_request()
+        effect = request_page.find_not_me_effect(formal)
+        if not effect:
+            return self.redirect_to_detail("La solicitud ya no se puede detener.")
+        until = policy.find_alarm_deadline(formal)
+        context = {"formal": formal, "action": request.path, "does": effect, "until": until}
         return render(request, PAGES + "not_me.html", context)
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Stop or report it; saying it twice is harmless."""
-        formal = self.find()
-        said_by = Objector(self.user.email.lower(), Role.PORTAL)
+        """Stop the request, or report it if it was executed, and redirect to its page with the outcome."""
+        formal = self.find_request()
+        objector = Objector(self.user.email.lower(), Role.PORTAL)
         try:
-            formal = operations.not_me(formal, actor=self.user, said_by=said_by)
-        except REFUSALS as refusal:
-            return self.to_detail(str(refusal))
-        return self.to_detail(wording.not_me_done(formal), messages.SUCCESS)
+            formal = operations.not_me(formal.pk, actor=self.user, objector=objector)
+        except operations.Refused as refusal:
+            return self.redirect_to_detail(str(refusal))
+        return self.redirect_to_detail(wording.describe_objection(formal), messages.SUCCESS)
 
 
 class Correct(RequestView):
-    """POST: «Corregir», which makes a draft of it again; what it says then is a new version."""
+    """Make a draft of a sent request (*corregir*); what is sent next is a new version."""
 
     url_name = "correct"
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """To the second step."""
-        formal = self.find()
+        """Make a draft of the sent request, unless it is one already, and redirect to the wizard's second step."""
+        formal = self.find_request()
         if formal.status != Status.DRAFT:
             try:
-                operations.reopen_draft(formal, actor=self.user)
-            except REFUSALS as refusal:
-                return self.to_detail(str(refusal), messages.WARNING)
+                operations.reopen_draft(formal.pk, actor=self.user)
+            except operations.Refused as refusal:
+                return self.redirect_to_detail(str(refusal), messages.WARNING)
         return redirect("requests:data", folio=self.folio)

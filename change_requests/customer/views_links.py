@@ -1,6 +1,6 @@
-"""Pages reached by a signed link of a mail: GET shows, POST decides (M7, M8).
+"""Serve the pages reached by a signed link of a mail: GET shows, POST decides (M7, M8).
 
-«No fui yo» and a new password need no login; the confirmation needs one of somebody with powers.
+«No fui yo» and a new password need no login; the confirmation needs the login of somebody with powers.
 """
 
 from typing import Any
@@ -13,11 +13,10 @@ from django.shortcuts import redirect, render
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
-from accounts.web.mixins import PrivateView
+from accounts.web.mixins import PrivateView, get_person
 from change_requests import links, operations, policy
 from change_requests.customer import request_page, wording
 from change_requests.customer.forms import NewPasswordForm
-from change_requests.customer.views_common import REFUSALS
 from change_requests.models import FormalRequest
 
 PAGES = "change_requests/customer/"
@@ -25,17 +24,20 @@ GONE = 410
 
 
 class LinkView(PrivateView):
-    """A page of a link; one that is forged, expired or void explains itself."""
+    """Serve a page reached by a link; explain a link that is forged, expired or void.
+
+    The site's Referrer-Policy keeps the token from other sites. (With `no-referrer` a form would post no Origin.)
+    """
 
     http_method_names = ["get", "head", "post"]
     page_of_bad = ""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Limited. The site's Referrer-Policy keeps the token at home (`no-referrer` would take the form's Origin)."""
+        """Serve the page of a mailed link; 410 answers a forged, expired or void link, and 429 who opens too many."""
         if not self.takes(request):
             return self.http_method_not_allowed(request)
         if limited := ratelimit.consume_or_429(request, action="open_link"):
-            return limited  # type: ignore[no-any-return]
+            return limited
         try:
             return super().dispatch(request, *args, **kwargs)
         except links.BadLink:
@@ -46,95 +48,96 @@ class LinkView(PrivateView):
 
 
 class Confirm(LinkView):
-    """The confirmation: the registered mail's link, and the login of somebody with powers in force (M8)."""
+    """Confirm a request by the registered mail's link and the login of somebody with powers in force (M8)."""
 
     page_of_bad = "confirm"
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Show what is confirmed, old and new, to who may confirm it; lead everybody else to the right login."""
-        formal = links.read_confirm(token)
-        if elsewhere := self._not_for(formal):
-            return elsewhere
-        is_waiting = formal.status == FormalRequest.Status.SUBMITTED and formal.suspended_at is None
-        context = {"formal": formal, "dossier": request_page.of(formal), "is_waiting": is_waiting}
+        """Return the page on which the old and new values are confirmed; or ask for a login that may confirm them."""
+        formal = links.read_confirm_link(token)
+        if login_page := self._ask_other_login(formal):
+            return login_page
+        is_waiting = formal.status == FormalRequest.Status.SUBMITTED and formal.suspended_at is None  # «no fui yo»
+        context = {"formal": formal, "dossier": request_page.read_facts(formal), "is_waiting": is_waiting}
         return render(request, PAGES + "confirm.html", context)
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Confirm; saying it twice is harmless."""
-        formal = links.read_confirm(token)
-        if elsewhere := self._not_for(formal):
-            return elsewhere
+        """Confirm the request and redirect to the link's page with the outcome; a second click changes nothing."""
+        formal = links.read_confirm_link(token)
+        if login_page := self._ask_other_login(formal):
+            return login_page
         try:
-            operations.confirm_from_registered_email(formal, actor=request.user)
-        except REFUSALS as refusal:
+            operations.confirm_from_registered_email(
+                formal.pk, actor=get_person(request), revision_no=formal.revision_no
+            )
+        except operations.Refused as refusal:
             messages.warning(request, str(refusal))
         else:
             messages.success(request, "Gracias. La solicitud quedó confirmada y pasó a revisión.")
         return redirect("requests:confirm", token=token)
 
-    def _not_for(self, formal: FormalRequest) -> HttpResponse | None:
-        """Return the page for who has the link alone, or an account without powers; None for who may confirm."""
+    def _ask_other_login(self, formal: FormalRequest) -> HttpResponse | None:
+        """Return the page that asks for the login of somebody who may confirm the request; None if this person may."""
         person = self.request.user
-        if person.is_authenticated and policy.may_confirm(person, formal) is None:
+        if person.is_authenticated and policy.why_not_confirm(person, formal) is None:
             return None
         context = {"login_url": redirect_to_login(self.request.path).url}
-        status = 403 if person.is_authenticated or self.request.method == "POST" else 200
+        status = 403 if person.is_authenticated or self.request.method == "POST" else 200  # nothing was refused yet
         return render(self.request, PAGES + "confirm_login.html", context, status=status)
 
 
 class NotMe(LinkView):
-    """«No fui yo»: whoever has the mail stops the request, or reports it once it was applied (M8)."""
+    """Let whoever has the mail say «no fui yo»: stop the request, or report it once it was executed (M8)."""
 
     page_of_bad = "not_me"
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        """What would be stopped or reported, and what follows by when."""
-        formal, _ = links.read_not_me(token)
+        """Return the page with the button «no fui yo», which says if it stops or reports the request, and by when."""
+        formal, _ = links.read_not_me_link(token)
         context = {
             "formal": formal,
             "action": request.path,
-            "does": request_page.not_me_does(formal),
-            "until": policy.alarm_until(formal),
+            "does": request_page.find_not_me_effect(formal),
+            "until": policy.find_alarm_deadline(formal),
         }
         return render(request, PAGES + "not_me_link.html", context)
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Stop or report it; saying it twice is harmless."""
-        formal, objector = links.read_not_me(token)
+        """Stop the request, or report it if it was executed, and redirect to the link's page with the outcome."""
+        formal, objector = links.read_not_me_link(token)
         try:
-            formal = operations.not_me(formal, said_by=objector)
-        except REFUSALS as refusal:
+            formal = operations.not_me(formal.pk, objector=objector)
+        except operations.Refused as refusal:
             messages.warning(request, str(refusal))
         else:
-            messages.success(request, wording.not_me_done(formal))
+            messages.success(request, wording.describe_objection(formal))
         return redirect("requests:not_me", token=token)
 
 
 @method_decorator(sensitive_post_parameters("password"), name="dispatch")
 class SetPassword(LinkView):
-    """The link of a cambio de clave: the person chooses a new password, once, within 30 minutes (M7)."""
+    """Let the person of a cambio de clave choose a new password, once, within 30 minutes (M7)."""
 
     page_of_bad = "password"
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        """The form."""
-        person, _ = links.read_set_password(token)
-        return self.page(NewPasswordForm(person=person), person)
+        person, _ = links.read_password_link(token)
+        return self.render_page(NewPasswordForm(person=person), person)
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Set it, and to the login."""
-        person, _ = links.read_set_password(token)
+        """Set the new password and redirect to the login; or return the form with why the password is refused."""
+        person, _ = links.read_password_link(token)
         form = NewPasswordForm(request.POST, person=person)
         if not form.is_valid():
-            return self.page(form, person)
+            return self.render_page(form, person)
         try:
             operations.set_password(token, password=form.cleaned_data["password"])
-        except REFUSALS as refusal:
+        except operations.Refused as refusal:
             form.add_error(None, str(refusal))
-            return self.page(form, person)
+            return self.render_page(form, person)
         messages.success(request, "Guardamos su contraseña. Ingrese con ella.")
         return redirect("account_login")
 
-    def page(self, form: NewPasswordForm, person: Any) -> HttpResponse:
-        """Whose password it is."""
+    def render_page(self, form: NewPasswordForm, person: Any) -> HttpResponse:
+        """Return the page with this form and the person whose password it is."""
         return render(self.request, PAGES + "set_password.html", {"form": form, "person": person})

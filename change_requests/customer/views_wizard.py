@@ -1,4 +1,4 @@
-"""The five steps (mock-ups solicitud-paso, solicitud-revise): each saved, checked again at the end (M7, M19)."""
+"""Serve the five steps of a draft (mock-ups solicitud-paso, solicitud-revise); each step is saved (M7, M19)."""
 
 from typing import Any
 
@@ -11,114 +11,98 @@ from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.functional import cached_property
 
-from accounts.models import Contact, Representative
-from accounts.web import drafts, form_keys
-from accounts.web.form_keys import FormKey
-from accounts.web.mixins import KeyedForm, posted_text
+from accounts.web.form_memory import FormKey
+from accounts.web.mixins import REMOVE, PostingForm
 from change_requests import operations
-from change_requests.customer import forms, forms_data, request_page, steps, wording
-from change_requests.customer.views_common import REFUSALS, RequestView
-from change_requests.kinds import content, labels
+from change_requests.customer import forms, request_page, steps, wording
+from change_requests.customer.views_common import RequestView
+from change_requests.kinds import content
+from change_requests.kinds.base import RequestKind
+from change_requests.kinds.registry import find_kind
+from change_requests.kinds.values import show_day
 from change_requests.models import FormalRequest
 from factureya.core import clock
 from factureya.core.files import store
-from factureya.core.forms import STALE_FORM, PortalForm
+from factureya.core.forms import PortalForm
+from factureya.core.models import Attachment
 
 PAGES = "change_requests/customer/"
-MOST_PEOPLE = 200
 CHANGED_MEANWHILE = "La solicitud cambió en otra ventana o por correo. Revísela de nuevo antes de enviarla."
 NOT_HIS = "La edita y la envía quien la comenzó; usted puede retirarla o hacer otra."
 
 
-class StepView(KeyedForm, RequestView):
-    """A step of a draft. Who comes to a request that is on its way is brought to its page."""
+class StepView(RequestView, PostingForm):
+    """Serve one step of a draft; a request that was sent is shown on its own page instead."""
 
     http_method_names = ["get", "head", "post"]
     needs_service = True
     step = ""
     template = ""
     button = "Continuar"
+    has_rules = True  # whether the rules of the content say something about the answers
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """As every page of a request."""
+        """Serve this wizard step. Its address has the step's name, which the checks before the page need."""
         self.url_name = self.step
         return super().dispatch(request, *args, **kwargs)
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """The step as it was saved, or as it was typed when the session ended."""
-        self.formal = self.find()
-        if away := self.not_here():
-            return self.to_detail(away)
-        found = drafts.find(request.session, self.user, self.form_name(folio=folio))
-        if found is None:
-            key = form_keys.new(self.user, self.form_name(folio=folio))
-            return self.page(self.form(initial=self.initial()), key)
-        key, fields, why = found
-        return self.page(self.form(initial=fields), key, why=why)
+        """Return the page of this step as saved, or as typed when the session ended; redirect who cannot edit."""
+        self.formal = self.find_request()
+        if reason := self.why_not_edit():
+            return self.redirect_to_detail(reason)
+        return self.show_form()
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Save the step and go on; or show again, complete, what is not right yet."""
-        self.formal = self.find()
-        if away := self.not_here():
-            return self.to_detail(away)
-        self.key, is_ours = self.posted_key(self.user, self.form_name(folio=folio))
-        if "quitar" in request.POST:
-            return self.take_away(request.POST["quitar"])
-        form = self.form(request.POST)
-        if not is_ours:
-            form.add_error(None, STALE_FORM)
-        self.prepare(form)
-        if form.is_valid():
-            self.judge(form)
-        return self.save(form) if form.is_valid() else self.page(form, self.key)
+        """Save the answers of this step and go to the next one; or return the page with them and what is wrong."""
+        self.formal = self.find_request()
+        if reason := self.why_not_edit():
+            return self.redirect_to_detail(reason)
+        return self.receive_form()
 
-    def not_here(self) -> str:
-        """Why this person goes on at the request's page and not here; empty when he edits it here."""
+    @property
+    def kind(self) -> RequestKind:
+        """Return the kind of the request."""
+        return find_kind(self.formal)
+
+    def why_not_edit(self) -> str:
+        """Return why this person cannot edit the draft in the wizard; empty for who can."""
         if self.formal.status not in FormalRequest.EDITABLE:
             return "La solicitud ya se envió; aquí ve cómo va."
         return "" if self.formal.requester_id == self.user.pk else NOT_HIS
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
-        """The step's form."""
         raise ImproperlyConfigured(self.step)
 
     def initial(self) -> dict[str, Any]:
-        """The answers of the draft."""
         return {}
 
-    def prepare(self, form: PortalForm) -> None:
-        """What a step does before it is judged."""
+    def perform(self, form: PortalForm, key: FormKey) -> str | HttpResponse:
+        """Save the answers of this step and return the next step's address; or return the page with what is wrong."""
+        if self.has_rules:  # the answers of steps 2 and 3 become content of the request
+            self.check_answers(form)
+        return self.save(form, key) if form.is_valid() else self.render_page(form, key)
 
-    def take_away(self, token: str) -> HttpResponse:
-        """«Quitar»: only the step with files has it."""
-        return redirect(self.request.path)
-
-    def judge(self, form: PortalForm) -> None:
-        """Ask the content's own rules about the answers; what is wrong stands beside its field."""
+    def check_answers(self, form: PortalForm) -> None:
+        """Check the answers of this step by the rules for a request, before saving; put each error beside its input."""
         draft = {**self.formal.draft, **form.answers()}  # type: ignore[attr-defined]
-        for field, text in steps.problems_of(self.formal, draft).items():
-            form.add_error(self.place_of(field, form), text)
+        for field, text in steps.find_item_problems(self.formal, draft).items():
+            form.add_error(self.find_input(field, form), text)
 
-    def place_of(self, field: str, form: PortalForm) -> str | None:
-        """Where an error of the content is shown."""
+    def find_input(self, field: str, form: PortalForm) -> str | None:
+        """Return the input that shows an error of this field; None for the top of the page."""
         return field if field in form.fields else None
 
-    def save(self, form: PortalForm) -> HttpResponse:
-        """Write the draft and go on."""
+    def save(self, form: PortalForm, key: FormKey) -> str | HttpResponse:
+        """Write the answers of this step into the draft, and return the address of the next step."""
         answers = {**form.answers(), "saved_at": clock.now().isoformat()}  # type: ignore[attr-defined]
-        try:
-            operations.save_draft(self.formal, actor=self.user, draft=answers)
-        except REFUSALS as refusal:
-            form.add_error(None, str(refusal))
-            return self.page(form, self.key)
-        drafts.forget(self.request.session, self.key)
-        following = steps.ORDER[steps.ORDER.index(self.step) + 1]
-        return redirect(f"requests:{following}", folio=self.folio)
+        operations.save_draft(self.formal.pk, actor=self.user, draft=answers)
+        return reverse(f"requests:{steps.ORDER[steps.ORDER.index(self.step) + 1]}", args=[self.folio])
 
-    def page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
-        """The step."""
+    def render_page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
+        """Return the page of this step, with its form and one-time key; `more` is what its template gets besides."""
         formal = self.formal
-        before = steps.ORDER[steps.ORDER.index(self.step) - 1] if self.step != steps.KIND else ""
+        previous_step = steps.ORDER[steps.ORDER.index(self.step) - 1] if self.step != steps.KIND else ""
         context = {
             "form": form,
             "key": key.token,
@@ -127,9 +111,9 @@ class StepView(KeyedForm, RequestView):
             "signer": self.signer,
             "document": formal.get_form_display(),
             "button": self.button,
-            "why": "",
-            "steps": steps.line(formal.form, formal.kind, self.step),
-            "back_url": reverse(f"requests:{before}", args=[formal.folio]) if before else "",
+            "draft_reason": "",
+            "steps": steps.list_steps(self.kind.step_label, self.step),
+            "back_url": reverse(f"requests:{previous_step}", args=[formal.folio]) if previous_step else "",
             "saved_at": parse_datetime(formal.draft.get("saved_at", "")),
             **more,
         }
@@ -137,266 +121,190 @@ class StepView(KeyedForm, RequestView):
 
 
 class KindStep(StepView):
-    """Step 1 of a draft that exists: what it asks for stays; another thing is another request."""
+    """Show what an existing draft asks for; who wants another kind makes another request."""
 
-    step, template = steps.KIND, "step_kind.html"
+    step, template, has_rules = steps.KIND, "step_kind.html", False
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
-        """Nothing to fill in."""
         return PortalForm(*args, **options)
 
-    def judge(self, form: PortalForm) -> None:
-        """Nothing was answered."""
-
-    def save(self, form: PortalForm) -> HttpResponse:
-        """On."""
+    def save(self, form: PortalForm, key: FormKey) -> HttpResponse:
+        """Redirect to the second step."""
         return redirect("requests:data", folio=self.folio)
 
-    def page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
-        """With what it is."""
-        formal = self.formal
-        kind = labels.title(formal.form, formal.kind, [])
-        return super().page(form, key, kind_label=f"de {kind[0].lower()}{kind[1:]}", **more)
+    def render_page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
+        """Return the page of step 1. It only shows the kind of request, because a draft cannot change its kind."""
+        kind = self.kind.title([])  # without the items, which say more
+        return super().render_page(form, key, kind_label=f"de {kind[0].lower()}{kind[1:]}", **more)
 
 
 class DataStep(StepView):
-    """Step 2: a page for each thing that can be asked."""
+    """Ask in step 2 for what the kind of request needs."""
 
     step = steps.DATA
-    TEMPLATES = {
-        ("access", "alta"): "step_person.html",
-        ("access", "baja"): "step_who.html",
-        ("access", "clave"): "step_who.html",
-        ("change", "change"): "step_data.html",
-        ("change", "baja"): "step_service.html",
-    }
-    # Where an error of the content stands when no input is called like it.
-    PLACES = {"fiscal_address": "street", "user": "person", "status": "understood"}
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
-        """The form of what is asked."""
-        kind = self.formal.kind
-        if self.formal.form == FormalRequest.Form.CHANGE:
-            if kind == forms.BAJA:
-                return forms.ServiceForm(*args, **options)
-            return forms_data.DataForm(*args, representatives=self.representatives(), **options)
-        if kind == forms.ALTA:
-            return forms.PersonForm(*args, **options)
-        return forms.WhoForm(*args, people=self.people(), **options)
+        return self.kind.step_form(self.formal, *args, **options)
 
     def initial(self) -> dict[str, Any]:
-        """The draft's person or items."""
-        draft, person = self.formal.draft, self.formal.draft.get("person") or {}
-        if self.formal.form == FormalRequest.Form.CHANGE:
-            if self.formal.kind == forms.BAJA:
-                return {"understood": bool(draft.get("items"))}
-            return forms_data.initial_of(draft, self.user.email)
-        if self.formal.kind == forms.ALTA:
-            return dict(person)
-        mails = {key: mail for key, _, mail in self.people()}
-        return {"person": mails.get(person.get("user"))}
+        return self.kind.step_initial(self.formal)
 
-    def people(self) -> list[tuple[int, str, str]]:
-        """The company's people with access; who asks is offered only for another password."""
-        found = Contact.objects.filter(customer=self.customer, user__is_active=True)
-        if self.formal.kind == forms.BAJA:
-            found = found.exclude(user=self.user)
-        found = found.select_related("user").order_by("user__full_name", "pk")
-        return [(c.user_id, c.user.get_full_name(), c.user.email) for c in found[:MOST_PEOPLE]]
+    def find_input(self, field: str, form: PortalForm) -> str | None:
+        """Return the input that shows this field's error; the kind of request lists inputs with another name."""
+        return super().find_input(self.kind.error_places.get(field, field), form)
 
-    def representatives(self) -> list[Representative]:
-        """Who could be replaced."""
-        held = Representative.objects.filter(customer=self.customer, revoked_at__isnull=True)
-        return list(held.order_by("pk")[:MOST_PEOPLE])
-
-    def place_of(self, field: str, form: PortalForm) -> str | None:
-        """As every step; a few are called otherwise here."""
-        return super().place_of(self.PLACES.get(field, field), form)
-
-    def page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
-        """The page of what is asked."""
-        formal, customer = self.formal, self.customer
-        self.template = self.TEMPLATES[formal.form, formal.kind]
+    def render_page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
+        """Return the page of step 2, from the template of this kind of request."""
+        customer, self.template = self.customer, self.kind.step_template
         context = {
             "identity": f"{customer.rfc} · {customer.legal_name}",
             "email_note": f"Se aplica {settings.SENSITIVE_FREEZE_HOURS} horas después de aprobado",
-            "is_baja": formal.kind == forms.BAJA,
-            "has_people": bool(getattr(form, "keys", None)),
+            "kind": self.kind,
+            "has_people": bool(getattr(form, "keys", None)),  # of the people whom a form offers
         }
-        return super().page(form, key, **context, **more)
+        return super().render_page(form, key, **context, **more)
 
 
 class ReasonStep(StepView):
-    """Step 3: reason, date and evidence. A file is kept as it comes, whatever is wrong with the rest."""
+    """Ask in step 3 for reason, date and evidence; files are kept even when other answers are wrong."""
 
     step, template = steps.REASON, "step_reason.html"
 
     def form(self, *args: Any, **options: Any) -> forms.ReasonForm:
-        """With a date, when it is no access request."""
-        formal = self.formal
-        return forms.ReasonForm(*args, kind=formal.kind, form=formal.form, **options)
+        return forms.ReasonForm(*args, kind=self.kind, **options)
 
     def initial(self) -> dict[str, Any]:
-        """As saved."""
         draft = self.formal.draft
-        return {
-            "reason": draft.get("reason", ""),
-            "effective_date": draft.get("effective_date") or None,
-        }
+        return {"reason": draft.get("reason", ""), "effective_date": draft.get("effective_date") or None}
 
-    def prepare(self, form: Any) -> None:
-        """Keep the files, and tell what was refused."""
-        kept, refusals = self.posted_files(self.key)
+    def posted_files(self, key: FormKey) -> tuple[list[Attachment], list[Any]]:
+        """Add the uploaded files to the draft's evidence. Return an empty list, and the refusals.
+
+        The list is empty because the form itself keeps no files. A click on «Quitar» removes a file and adds none.
+        """
+        if token := self.request.POST.get(REMOVE):
+            self.remove_file(token, key)
+            return [], []
+        kept, refusals = super().posted_files(key)
         if kept:
             try:
-                operations.add_evidence(self.formal, actor=self.user, files=kept)
-            except REFUSALS as refusal:
-                form.add_error("files", str(refusal))
-        form.take_files([], refusals)
+                operations.add_evidence(self.formal.pk, actor=self.user, files=kept)
+            except operations.Refused as refusal:
+                return [], [refusal, *refusals]
+        return [], refusals
 
-    def judge(self, form: PortalForm) -> None:
-        """The part of the content that is answered here; what step 2 lacks is told on the way to the end."""
+    def check_answers(self, form: PortalForm) -> None:
+        """Check reason, date and evidence by the rules for a request; errors of other answers are left to step 5."""
         draft = {**self.formal.draft, **form.answers()}  # type: ignore[attr-defined]
-        asked = steps.with_draft(self.formal, draft)
-        for field, text in content.problems(asked, evidence=len(self.kept())).items():
+        copy = steps.copy_with_draft(self.formal, draft)
+        for field, text in content.find_problems(copy, evidence=len(request_page.find_files(self.formal))).items():
             if field in steps.OF_REASON:
                 form.add_error("files" if field == "evidence" else field, text)
 
-    def take_away(self, token: str) -> HttpResponse:
-        """«Quitar»: the file goes, the texts stay as they were typed."""
-        gone = self.formal.evidence.filter(attachment__token=token, dropped_at__isnull=True).first()
-        if gone is not None:
-            try:
-                operations.remove_evidence(self.formal, actor=self.user, evidence=gone)
-            except REFUSALS as refusal:
-                messages.error(self.request, str(refusal))
-        else:
-            store.discard(self.key.key, token)
-        return self.page(self.form(initial=posted_text(self.request)), self.key)
+    def remove_file(self, token: str, key: FormKey) -> None:
+        """Remove a file from the draft's evidence, or from the files that were posted after a session had ended."""
+        evidence = self.formal.evidence.filter(attachment__token=token, dropped_at__isnull=True).first()
+        try:
+            if evidence is None:
+                store.discard_file(key.key, token)
+            else:
+                operations.remove_evidence(self.formal.pk, actor=self.user, evidence=evidence)
+        except operations.Refused as refusal:
+            messages.error(self.request, str(refusal))
 
-    def kept(self) -> list[Any]:
-        """The evidence of the draft."""
-        return kept_of(self.formal)
+    def render_page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
+        """Return the page of step 3 with the draft's evidence; it asks for a date if this kind of request has one.
 
-    def page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
-        """With what was uploaded: as evidence, or under the form's key by a post that had no session."""
-        waiting = store.drafts(key.key) if more.get("why") else []
-        return super().page(form, key, kept=[*self.kept(), *waiting], has_date="effective_date" in form.fields, **more)
+        Files that were posted after a session ended (`kept`) are listed too. They wait for the next post of the form.
+        """
+        files = [*request_page.find_files(self.formal), *more.pop("kept", ())]
+        return super().render_page(form, key, kept=files, has_date="effective_date" in form.fields, **more)
 
 
 class SignStep(StepView):
-    """Step 4: who signs, with which powers (M8)."""
+    """Ask in step 4 who signs, and with which powers (M8)."""
 
-    step, template = steps.SIGN, "step_sign.html"
+    step, template, has_rules = steps.SIGN, "step_sign.html", False
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
-        """The declaration."""
         return forms.SignForm(*args, **options)
 
     def initial(self) -> dict[str, Any]:
-        """As saved."""
         return {"declares": bool(self.formal.draft.get("declares"))}
-
-    def judge(self, form: PortalForm) -> None:
-        """The content has no part in it."""
 
 
 class ReviewStep(StepView):
-    """Step 5: check your answers, sign and send."""
+    """Show all answers in step 5, and send the request."""
 
     step, template, button = steps.REVIEW, "step_review.html", "Firmar y enviar la solicitud"
+    has_rules = False  # `submit` checks the whole draft
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Everything, once everything is answered; before that, the step that is not."""
-        self.formal = self.find()
-        if not self.not_here() and (lack := self.lack()):
-            step, text = lack
+        """Return the page of step 5 once everything is answered; else redirect to the step that lacks an answer."""
+        self.formal = self.find_request()
+        if not self.why_not_edit() and (missing := self.find_missing_step()):
+            step, text = missing
             messages.info(request, text)
             return redirect(f"requests:{step}", folio=folio)
         return super().get(request, folio)
 
-    def lack(self) -> tuple[str, str] | None:
-        """The first step that is not right, and why."""
-        return steps.missing(self.formal, evidence=len(self.kept))
+    def find_missing_step(self) -> tuple[str, str] | None:
+        """Return the first step that lacks a right answer, and what is wrong; None when all are answered."""
+        return steps.find_missing_step(self.formal, evidence=len(self.kept))
 
     @cached_property
-    def kept(self) -> list[Any]:
-        """The evidence of the draft."""
-        return kept_of(self.formal)
+    def kept(self) -> list[Attachment]:
+        return request_page.find_files(self.formal)
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
-        """The confirmation."""
-        seen = content.draft_digest(self.formal, self.kept)
-        return forms.SubmitForm(*args, initial={**options.pop("initial", {}), "seen": seen})
+        """Return the form of step 5; it holds the hash of the draft that is shown, to notice a later change."""
+        seen_hash = content.hash_draft(self.formal, self.kept)
+        options["initial"] = {**options.get("initial", {}), "seen": seen_hash}
+        return forms.SubmitForm(*args, **options)
 
-    def judge(self, form: PortalForm) -> None:
-        """`submit` judges."""
-
-    def save(self, form: PortalForm) -> HttpResponse:
-        """Send it; what is wrong by now is told here, with everything kept."""
+    def save(self, form: PortalForm, key: FormKey) -> HttpResponse:
+        """Send the request and redirect to the page that follows; or show what is wrong, or the changed draft."""
         try:
-            operations.submit(self.formal, actor=self.user, seen=form.cleaned_data["seen"])
+            operations.submit(self.formal.pk, actor=self.user, seen=form.cleaned_data["seen"])
         except operations.StaleContent:
             messages.warning(self.request, CHANGED_MEANWHILE)
             return redirect("requests:review", folio=self.folio)
         except operations.WrongStatus as refusal:
-            return self.to_detail(str(refusal), messages.WARNING)
+            return self.redirect_to_detail(str(refusal), messages.WARNING)
         except operations.Invalid as refusal:
             for text in refusal.errors.values():
                 form.add_error(None, text)
-        except REFUSALS as refusal:
-            form.add_error(None, str(refusal))
-        else:
-            return redirect("requests:sent", folio=self.folio)
-        return self.page(form, self.key)
+            return self.render_page(form, key)
+        return redirect("requests:sent", folio=self.folio)
 
-    def page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
-        """What was answered."""
+    def render_page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
+        """Return the page of step 5 with all answers of the draft, and what follows once it is sent."""
         formal, draft = self.formal, self.formal.draft
-        is_access = formal.form == FormalRequest.Form.ACCESS
         context = {
-            "rows": wording.rows(content.items_of(formal, {})),
+            "rows": wording.list_changes(content.find_items(formal, {})),  # {} takes the errors
             "reason": draft.get("reason", ""),
-            "kept": self.kept,
-            "what_heading": what_heading(formal),
-            "has_date": not is_access,
-            "date_label": "Desde qué día" if formal.kind == forms.BAJA else "Cuándo aplicarlo",
-            "date_text": labels.day(draft.get("effective_date", "")) or "En cuanto esté aprobado",
-            "what_next": what_next(formal),
-            "preview_url": request_page.form_url(formal),
+            "what_heading": self.kind.changes_heading,
+            "has_date": self.kind.has_date,
+            "date_label": self.kind.date_label,
+            "date_text": show_day(draft.get("effective_date", "")) or "En cuanto esté aprobado",
+            "what_next": describe_what_follows(formal),
+            "preview_url": request_page.make_form_url(formal),
         }
-        return super().page(form, key, **context, **more)
+        return super().render_page(form, key, **{**more, **context, "kept": self.kept})
 
 
-def kept_of(formal: FormalRequest) -> list[Any]:
-    """The attachments that the next version carries, in the order they came."""
-    found = formal.evidence.filter(dropped_at__isnull=True).select_related("attachment")
-    return [evidence.attachment for evidence in found.order_by("pk")]
-
-
-def what_heading(formal: FormalRequest) -> str:
-    """The heading over the old and new values."""
-    if formal.form == FormalRequest.Form.CHANGE:
-        return "Qué cambia"
-    return {
-        forms.ALTA: "A quién se da acceso",
-        forms.BAJA: "A quién se quita el acceso",
-        forms.CLAVE: "Quién cambia de clave",
-    }[formal.kind]
-
-
-def what_next(formal: FormalRequest) -> str:
-    """What happens after sending, in a sentence or three."""
+def describe_what_follows(formal: FormalRequest) -> str:
+    """Return what happens once the request is sent, to tell its author before: who confirms it, and who approves it."""
     mail = formal.customer.registered_email
-    first = f"le enviamos un enlace a {mail} para confirmarla."
-    if formal.form == FormalRequest.Form.ACCESS:
+    confirming = f"le enviamos un enlace a {mail} para confirmarla."
+    if formal.is_access:
         return (
-            f"{first} Después la revisa la mesa de control y la aprueba el Responsable de Seguridad Informática. "
+            f"{confirming} Después la revisa la mesa de control y la aprueba el Responsable de Seguridad Informática. "
             "Nada cambia hasta entonces."
         )
     days = settings.APPROVE_BUSINESS_DAYS
     return (
-        f"{first} Después la revisan la mesa de control, el Propietario de la Información y el Responsable de "
+        f"{confirming} Después la revisan la mesa de control, el Propietario de la Información y el Responsable de "
         f"Seguridad Informática. Nada cambia hasta que ambos aprueben. Le respondemos en {days} días hábiles, "
         "por lo general."
     )

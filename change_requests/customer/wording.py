@@ -1,6 +1,6 @@
-"""A request told to its customer: where it stands, whose turn it is, and what happened (M7, M16, M19).
+"""Say to the customer where a request stands, whose turn it is and what happened (M7, M16, M19).
 
-Pure functions on what the page has in hand.
+Nothing here reads the database.
 """
 
 import json
@@ -8,45 +8,25 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from change_requests import policy
+from change_requests import policy, progress
 from change_requests.customer.steps import Step
-from change_requests.kinds import labels as kinds_labels
+from change_requests.kinds.fields import find_row
+from change_requests.kinds.registry import find_kind
+from change_requests.kinds.values import Item
 from change_requests.models import Clarification, Decision, FormalRequest
+from change_requests.progress import STATUS_LOOKS
 from factureya.core.models import Event
 from factureya.core.templatetags.fy import when, when_long
 
 Status = FormalRequest.Status
-# The colour and shape of a status's chip (core.templatetags.fy.state_class).
-CHIPS = {
-    Status.DRAFT: "waiting",
-    Status.SUBMITTED: "waiting",
-    Status.VERIFYING: "open",
-    Status.IN_APPROVAL: "open",
-    Status.APPROVED: "open",
-    Status.EXECUTED: "ok",
-    Status.CLOSED: "closed",
-    Status.RETURNED: "waiting",
-    Status.REJECTED: "bad",
-    Status.CANCELLED: "closed",
-    Status.EXPIRED: "bad",
-    Status.FAILED: "bad",
-    Status.REVERTED: "closed",
-}
-LIFE = (
-    Status.SUBMITTED,
-    Status.VERIFYING,
-    Status.IN_APPROVAL,
-    Status.APPROVED,
-    Status.EXECUTED,
-    Status.CLOSED,
-)
+LIFE = (Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL, Status.APPROVED, Status.EXECUTED, Status.CLOSED)
 # Whose end the customer is told; the window of an execution is told in words.
 DATED = frozenset({Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL})
 STOPPED = "Detenida por «No fui yo»"
 
 
 class Turn(NamedTuple):
-    """«Qué sigue»: what is to be done, by whom; `look` is the box's colour, `act` names the customer's main action."""
+    """Hold what follows: `look` is the box's colour, `act` names the customer's main action."""
 
     title: str
     text: str
@@ -56,7 +36,7 @@ class Turn(NamedTuple):
 
 
 class Row(NamedTuple):
-    """An item as the page shows it."""
+    """Hold one changed field as the page shows it."""
 
     label: str
     old: str
@@ -64,95 +44,95 @@ class Row(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """An event of the history, in words."""
+    """Hold one event of the history in words."""
 
     text: str
     at: datetime
     icon: str
 
 
-def not_me_done(formal: FormalRequest) -> str:
-    """Say what «no fui yo» did, once it is written."""
-    if formal.alarmed_at is not None:
-        until = when_long(policy.alarm_until(formal))
+def describe_objection(formal: FormalRequest) -> str:
+    """Return what «no fui yo» did to the request, to tell whoever said it: reported it, stopped it, or nothing."""
+    if formal.alarmed_at is not None:  # said after the execution
+        until = when_long(policy.find_alarm_deadline(formal))
         return f"Recibimos su aviso. El Responsable de Seguridad Informática lo revisa a más tardar el {until}."
-    if formal.suspended_at is not None:
+    if formal.suspended_at is not None:  # said before the execution
         return "La detuvimos y avisamos a Seguridad Informática. Nada se aplica mientras se revisa."
     return "Ya no hay qué detener: la solicitud terminó sin aplicarse, o ya se revirtió."
 
 
-def chip(formal: FormalRequest) -> tuple[str, str]:
-    """The chip's look and words; a stopped request says so."""
-    if formal.suspended_at is not None and formal.is_open:
+def make_chip(formal: FormalRequest) -> tuple[str, str]:
+    """Return the look and the words of the status mark; for a request stopped by «no fui yo» it says so."""
+    if progress.is_stopped(formal):
         return "bad", STOPPED
-    return CHIPS[Status(formal.status)], formal.status_label
+    return STATUS_LOOKS[Status(formal.status)], formal.status_label
 
 
 def waits_for_company(formal: FormalRequest) -> bool:
-    """Whether the company has something to do; no query."""
-    is_stopped = formal.suspended_at is not None and formal.is_open
-    return not is_stopped and policy.turn_of(formal).is_customer
+    """Return True if the company must do something now."""
+    return progress.find_waiting(formal).is_company
 
 
-def note(formal: FormalRequest) -> str:
-    """Under the chip of a row: whose turn it is, and until when."""
+def make_note(formal: FormalRequest) -> str:
+    """Return the note in a row of the list: whose turn it is and until when, or when an ended request was executed."""
     if not formal.is_open:
         return when(formal.executed_at) if formal.executed_at else ""
-    turn = policy.turn_of(formal)
-    who = "le toca a usted" if turn.is_customer else turn.who
-    return f"{who}, antes del {when_long(turn.until)}" if turn.until else who
+    waiting = progress.find_waiting(formal)
+    who = "le toca a usted" if waiting.is_company else waiting.who
+    return f"{who}, antes del {when_long(waiting.due)}" if waiting.due else who
 
 
-def rows(items: Iterable[kinds_labels.Item]) -> list[Row]:
-    """Old and new of each item, in words."""
-    return [_row(item) for item in items]
+def list_changes(items: Iterable[Item]) -> list[Row]:
+    """Return a request's changes as the customer reads them: label, old and new value; words for an empty new value."""
+    return [
+        Row(
+            field.label,
+            field.customer_old.format(field.show(item["old"])),  # words around the value
+            field.show(item["new"]) or field.customer_new,
+        )
+        for item in items
+        for field in [find_row(item["field"])]
+    ]
 
 
-def _row(item: kinds_labels.Item) -> Row:
-    field, old, new = item["field"], item["old"], item["new"]
-    label = kinds_labels.label(field)
-    if field == "contact":
-        return Row(label, old, "Sin acceso")
-    if field == "password":
-        return Row(label, f"La de hoy de {old}", "Otra, que la persona elige con un enlace")
-    return Row(label, kinds_labels.value(field, old), kinds_labels.value(field, new))
-
-
-def title(formal: FormalRequest, payload: str) -> str:
-    """«Cambio de teléfono»: of the version that was sent, or of what the draft has so far. No query."""
+def make_title(formal: FormalRequest, payload: str) -> str:
+    """Return the request's title, such as «Cambio de teléfono»: from the sent `payload` (JSON), or from its draft."""
     if payload and formal.status != Status.DRAFT:
-        return kinds_labels.title(formal.form, formal.kind, json.loads(payload)["items"])
-    named = [field for field in formal.draft.get("items") or {} if not field.startswith("representative")]
-    named += ["representative"] if len(named) < len(formal.draft.get("items") or {}) else []
-    items = [{"asset": "", "field": field, "old": "", "new": ""} for field in named]
-    if name := (formal.draft.get("person") or {}).get("full_name"):
-        items.append({"asset": "access", "field": "full_name", "old": "", "new": name})
-    return kinds_labels.title(formal.form, formal.kind, items)
+        return find_kind(formal).title(json.loads(payload)["items"])
+    return find_kind(formal).draft_title(formal.draft)
 
 
-def life(formal: FormalRequest) -> list[Step]:
-    """The line of stages: those that were passed, the one where it is; an end that is no stage stands in its place."""
+def list_stages(formal: FormalRequest) -> list[Step]:
+    """Return the stages of a request for the line on its page: those passed, the current one, and those ahead.
+
+    A closed request has passed all of them. The state of a draft or of a returned request replaces the first stage. If
+    a request ended early or was stopped, its state replaces the stages ahead.
+    """
     labels = {
         status: FormalRequest.ACCESS_LABELS.get(status, status.label) if formal.is_access else status.label
         for status in LIFE
     }
-    reached = _reached(formal)
+    passed = _count_passed_stages(formal)
     steps = [
-        Step(label, "done" if n < reached else "", "listo" if n < reached else "")
+        Step(label, "done" if n < passed else "", "listo" if n < passed else "")
         for n, label in enumerate(labels.values())
     ]
     if formal.status == Status.CLOSED:
         return steps
-    here = Step(chip(formal)[1], "now", "aquí está")
+    here = Step(make_chip(formal)[1], "now", "aquí está")
     is_stage = formal.status in LIFE and formal.suspended_at is None
     if is_stage or formal.status in (Status.DRAFT, Status.RETURNED):
-        steps[reached] = here
+        steps[passed] = here
         return steps
-    return [*steps[:reached], here]
+    return [*steps[:passed], here]
 
 
-def _reached(formal: FormalRequest) -> int:
-    """How many stages are behind it."""
+def _count_passed_stages(formal: FormalRequest) -> int:
+    """Return how many of the stages in LIFE (sent to closed) the request has passed: those before its status.
+
+    A closed one has passed the last too; a draft or a returned one has passed none. One that was rejected, cancelled,
+    expired, failed or reverted has passed as many as these columns have dates: one is written at each stage.
+    """
     if formal.status in LIFE:
         return LIFE.index(Status(formal.status)) + (formal.status == Status.CLOSED)
     if formal.status in (Status.DRAFT, Status.RETURNED):
@@ -168,7 +148,7 @@ def _reached(formal: FormalRequest) -> int:
     return sum(instant is not None for instant in instants)
 
 
-def turn(
+def find_turn(
     formal: FormalRequest,
     *,
     is_hers: bool = True,
@@ -176,8 +156,13 @@ def turn(
     new_mail: str = "",
     reasons: Sequence[Decision] = (),
 ) -> Turn:
-    """What follows. `question` waits for its answer; `new_mail` for its code; `is_hers`: the reader began it."""
-    if formal.suspended_at is not None and formal.is_open:
+    """Return what follows with the request, for the box on its page: a title, a text, and the reader's main action.
+
+    «No fui yo» comes first, then a `question` without answer, then `new_mail`, an address whose code is awaited; then
+    the status. `reasons` are the decisions on this version. If somebody else began the request (not `is_hers`), the
+    reader is told who, and gets no action.
+    """
+    if progress.is_stopped(formal):
         return Turn(
             "La detuvimos porque alguien avisó «No fui yo»",
             "Nada se aplica mientras tanto. El Responsable de Seguridad Informática la revisa y le escribe.",
@@ -188,7 +173,7 @@ def turn(
             "Recibimos un aviso «No fui yo»",
             "El Responsable de Seguridad Informática lo revisa con su empresa; lo que se aplicó se puede revertir.",
             "bad",
-            until=policy.alarm_until(formal),
+            until=policy.find_alarm_deadline(formal),
         )
     if question is not None:
         return Turn(
@@ -204,24 +189,21 @@ def turn(
             "wait",
             "code",
         )
-    found = _by_status(formal, reasons)
-    if found.act and not is_hers:
+    turn = _find_turn_by_status(formal, reasons)
+    if turn.act and not is_hers:
         who = formal.requester.get_full_name()
-        return found._replace(act="", text=f"{found.text} La sigue {who}, que la comenzó.")
-    return found
+        return turn._replace(act="", text=f"{turn.text} La sigue {who}, que la comenzó.")
+    return turn
 
 
-def _by_status(formal: FormalRequest, reasons: Sequence[Decision]) -> Turn:
+def _find_turn_by_status(formal: FormalRequest, reasons: Sequence[Decision]) -> Turn:
+    """Return what follows with a request by its status alone; `reasons` are the decisions on its version."""
     status, mail = Status(formal.status), formal.customer.registered_email
-    told = formal.outcome_reason
-    why = f"Motivo: {told}" if told else ""
+    why = f"Motivo: {formal.outcome_reason}" if formal.outcome_reason else ""
     refusals = " ".join(f"{d.get_office_display()}: {d.reason}" for d in reasons if not d.is_approval)
-    fixed = {
+    turns = {
         Status.DRAFT: Turn(
-            "Termine y envíe su solicitud",
-            "Cada paso está guardado; puede seguir cuando quiera.",
-            "wait",
-            "continue",
+            "Termine y envíe su solicitud", "Cada paso está guardado; puede seguir cuando quiera.", "wait", "continue"
         ),
         Status.SUBMITTED: Turn(
             "Falta confirmarla desde el correo registrado",
@@ -241,21 +223,11 @@ def _by_status(formal: FormalRequest, reasons: Sequence[Decision]) -> Turn:
             else "El Propietario de la Información y el Responsable de Seguridad Informática evalúan sus razones y "
             "deciden por escrito.",
         ),
-        Status.APPROVED: Turn("Está aprobada; falta aplicarla", _window(formal)),
+        Status.APPROVED: Turn("Está aprobada; falta aplicarla", _describe_execution_dates(formal)),
         Status.EXECUTED: Turn(
             "Ya se aplicó", f"Se aplicó el {when_long(formal.executed_at)}. Revise que esté como lo pidió."
         ),
         Status.CLOSED: Turn("Terminó", f"Se aplicó el {when_long(formal.executed_at)}.", "closed"),
-        **_stopped(formal, why, refusals),
-    }
-    found = fixed[status]
-    until = formal.due_at if status in DATED else None
-    return found._replace(text=found.text.strip(), until=until)
-
-
-def _stopped(formal: FormalRequest, why: str, refusals: str) -> dict[Status, Turn]:
-    """Where nothing goes on by itself, and what the customer may do then."""
-    return {
         Status.RETURNED: Turn(
             "Corríjala y envíela de nuevo", f"Se la devolvimos y conserva su folio. {why}", "wait", "correct"
         ),
@@ -270,10 +242,12 @@ def _stopped(formal: FormalRequest, why: str, refusals: str) -> dict[Status, Tur
         ),
         Status.REVERTED: Turn("Se revirtió", f"Sus datos volvieron a como estaban. {why}", "closed"),
     }
+    turn = turns[status]
+    return turn._replace(text=turn.text.strip(), until=formal.due_at if status in DATED else None)  # others show none
 
 
-def _window(formal: FormalRequest) -> str:
-    """When an approved request is carried out."""
+def _describe_execution_dates(formal: FormalRequest) -> str:
+    """Return the sentence that says until when an approved request is executed, and from when if it must wait."""
     if formal.execute_after and formal.approved_at and formal.execute_after > formal.approved_at:
         return (
             f"Por seguridad se aplica a partir del {when_long(formal.execute_after)}, y a más tardar el "
@@ -282,7 +256,7 @@ def _window(formal: FormalRequest) -> str:
     return f"Se aplica a más tardar el {when_long(formal.execute_before)}. Le avisamos en cuanto quede."
 
 
-# What the customer reads of each event; HIDDEN are the officers' own, and the steps of a draft.
+# What the customer reads of each event; the others are the officers' own, and the steps of a draft.
 OFFICES = dict(Decision.Office.choices)
 VERBS: dict[str, tuple[str, str]] = {
     "request.created": ("{who} comenzó la solicitud", "document"),
@@ -302,47 +276,25 @@ VERBS: dict[str, tuple[str, str]] = {
     "request.sent_back": ("Volvió a aprobación: {reason}", "swap"),
     "request.executed": ("Se aplicó", "check"),
     "request.failed": ("No se pudo aplicar: {reason}", "cross"),
-    "request.link_undelivered": (
-        "El correo con el enlace para elegir contraseña se devolvió; se anuló",
-        "mail",
-    ),
+    "request.link_undelivered": ("El correo con el enlace para elegir contraseña se devolvió; se anuló", "mail"),
     "request.closed": ("Se cerró", "lock"),
     "request.withdrawn": ("Se retiró: {reason}", "cross"),
     "request.expired": ("Venció: {reason}", "clock"),
     "request.disowned": ("Alguien avisó «No fui yo»", "shield"),
-    "request.alarm_seen": (
-        "El Responsable de Seguridad Informática revisó el aviso «No fui yo»",
-        "check",
-    ),
+    "request.alarm_seen": ("El Responsable de Seguridad Informática revisó el aviso «No fui yo»", "check"),
     "request.resumed": ("El Responsable de Seguridad Informática la reanudó", "check"),
     "request.reverted": ("Se revirtió", "swap"),
 }
-HIDDEN = frozenset(
-    {
-        "request.saved",
-        "request.evidence_added",
-        "request.evidence_dropped",
-        "request.reminded",
-        "request.waived",
-        "request.waiver_checked",
-        "request.evidence_altered",
-        "request.mail_kept",
-        "request.execution_intended",
-    }
-)
 
 
-def history(events: Iterable[Event]) -> list[Entry]:
-    """The events that are the customer's, in words."""
-    told = []
-    for event in events:
-        if event.verb in VERBS:
-            text, icon = VERBS[event.verb]
-            told.append(Entry(_filled(text, event), event.at, icon))
-    return told
+def list_history(events: Iterable[Event]) -> list[Entry]:
+    """Return the entries of a request's history for its customer, in words; what concerns only staff is left out."""
+    shown = [(event, *VERBS[event.verb]) for event in events if event.verb in VERBS]
+    return [Entry(_fill_text(text, event), event.at, icon) for event, text, icon in shown]
 
 
-def _filled(text: str, event: Event) -> str:
+def _fill_text(text: str, event: Event) -> str:
+    """Return the text of an entry of the history with the event's actor, reason and office put in."""
     data = {"reason": "", **event.data, "who": event.actor_name}
     data["office"] = OFFICES.get(str(data.get("office")), "responsable")
-    return text.format_map(data).removesuffix(": ")
+    return text.format_map(data).removesuffix(": ")  # drop the colon before a missing reason

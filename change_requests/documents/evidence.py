@@ -1,14 +1,12 @@
-"""Whether the stored files are the ones that were sent: their bytes are read and hashed each time (M20, M21).
+"""Check that the stored files are those that were sent, by reading and hashing them each time (M20, M21).
 
-A file is read in pieces and never beyond its recorded size, so the cost of a request is bounded by its files' limits.
+A file is read in pieces and never beyond its recorded size, so the files' limits bound the cost of a request.
 """
 
 import hashlib
-from collections.abc import Iterable
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
-from change_requests.kinds import content
 from change_requests.models import Evidence, FormalRequest
 from factureya.core.files import store
 from factureya.core.models import Attachment
@@ -18,22 +16,25 @@ IN_MEMORY = 1024 * 1024  # bytes of a copy, before it goes to a temporary file
 
 
 class Altered(Exception):
-    """The stored file is missing (`is_missing`), or its bytes are not those that were sent."""
+    """Report that a stored file is missing, or that its bytes are not those that were sent."""
 
     is_missing = False
 
 
 class Missing(Altered):
-    """The store has no such file."""
+    """Report that the store has no such file."""
 
     is_missing = True
 
 
 def open_as_sent(attachment: Attachment, sha256: str) -> tuple[dict[str, str], IO[Any]]:
-    """Return the headers and the very bytes that gave this hash, in a copy that nobody alters. Raises Altered."""
+    """Return the headers of a download and a copy of the stored file, whose bytes had this hash when copied.
+
+    A file that changes later cannot change the copy. Raises Altered if the stored bytes have another hash.
+    """
     copy = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 (whoever sends it closes it)
     try:
-        headers = _read(attachment, sha256, copy)
+        headers = _read_as_sent(attachment, sha256, copy)
     except Altered:
         copy.close()
         raise
@@ -42,56 +43,60 @@ def open_as_sent(attachment: Attachment, sha256: str) -> tuple[dict[str, str], I
 
 
 def is_as_sent(attachment: Attachment, sha256: str) -> bool:
-    """Say whether the stored bytes give this hash now."""
+    """Return True if the stored bytes of the file still have `sha256`, the hash of what was sent."""
     try:
-        _read(attachment, sha256)
+        _read_as_sent(attachment, sha256)
     except Altered:
         return False
     return True
 
 
-def altered(files: Iterable[Evidence]) -> list[str]:
-    """Return the names of the files whose stored bytes are not those that were sent, or are missing."""
-    return [one.attachment.name for one in files if not is_as_sent(one.attachment, one.sha256)]
+def find_altered_in(request: FormalRequest) -> list[str]:
+    """Return the names of the files that differ from what the request's current version says.
+
+    The stored bytes have another hash, or only the content or only the list of the request's files has the file.
+    """
+    files = list_evidence(request)
+    listed = {(file["name"], file["sha256"]) for file in request.read_payload()["evidence"]}
+    altered = [file.attachment.name for file in files if not is_as_sent(file.attachment, file.sha256)]
+    return [*altered, *sorted(name for name, _ in listed ^ {(file.attachment.name, file.sha256) for file in files})]
 
 
-def altered_in(request: FormalRequest) -> list[str]:
-    """Return the files of the current version that are not as the version names them: bytes, rows and list."""
-    kept = of_version(request)
-    signed = {(file["name"], file["sha256"]) for file in content.payload_of(request)["evidence"]}
-    found = {(one.attachment.name, one.sha256) for one in kept}
-    return [*altered(kept), *sorted(name for name, _ in signed ^ found)]
-
-
-def of_version(request: FormalRequest) -> list[Evidence]:
-    """Return the evidence that the current version carries; one statement."""
+def list_evidence(request: FormalRequest) -> list[Evidence]:
+    """Return the evidence that the current version carries, in one query."""
     rows = Evidence.objects.filter(request=request, revision_no__lte=request.revision_no)
     return list(rows.filter(dropped_at__isnull=True).select_related("attachment").order_by("pk"))
 
 
-def _read(attachment: Attachment, sha256: str, copy: IO[Any] | None = None) -> dict[str, str]:
-    """Read the stored file once, into the copy if there is one; return its headers. Raises Altered."""
+def _read_as_sent(attachment: Attachment, sha256: str, copy: IO[Any] | None = None) -> dict[str, str]:
+    """Read a stored file once, write it into `copy` if there is one, and return the headers of its download.
+
+    Raises Missing if the store lost the file, and Altered if it cannot be read or its bytes do not have this hash.
+    """
     try:
         headers, file = store.open_for_download(attachment)
         with file:
-            found = _digest(file, attachment.size, copy)
+            stored_hash = _hash_file(file, attachment.size, copy)
     except FileNotFoundError as error:
         raise Missing(attachment.name) from error
     except OSError as error:
         raise Altered(attachment.name) from error
-    if found != sha256:
+    if stored_hash != sha256:
         raise Altered(attachment.name)
     return headers
 
 
-def _digest(file: IO[Any], size: int, copy: IO[Any] | None = None) -> str:
-    """The SHA-256 of the file; empty when it is longer than it was, without reading the rest."""
-    whole, read = hashlib.sha256(), 0
+def _hash_file(file: IO[Any], size: int, copy: IO[Any] | None = None) -> str:
+    """Return the SHA-256 of a file, which is also written into `copy` if there is one.
+
+    A file longer than its recorded size is not read on: it gives an empty text, which is no file's hash.
+    """
+    digest, bytes_read = hashlib.sha256(), 0
     while piece := file.read(PIECE):
-        read += len(piece)
-        if read > size:
+        bytes_read += len(piece)
+        if bytes_read > size:
             return ""
-        whole.update(piece)
+        digest.update(piece)
         if copy is not None:
             copy.write(piece)
-    return whole.hexdigest()
+    return digest.hexdigest()

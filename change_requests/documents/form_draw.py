@@ -1,6 +1,6 @@
-"""The two fillable forms of the manual, blank or with a draft's folio, seal and data (M7, M20).
+"""Draw the two fillable PDF forms of the manual: blank, or with a draft's folio, seal and data (M7, M20).
 
-Data in, PDF out. What comes back is read by `pdf_read` and believed in nothing.
+`form_read` reads what comes back, and believes nothing of it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +10,6 @@ from django.conf import settings
 
 from accounts.models import Customer, User
 from change_requests.documents import form_fields as fields
-from change_requests.documents.form_fields import Field
 from change_requests.documents.sheet import (
     BOLD,
     INK_2,
@@ -19,10 +18,12 @@ from change_requests.documents.sheet import (
     LINE,
     REGULAR,
     Sheet,
-    field_height,
-    values_of,
-    width_of,
+    find_value,
+    measure_field,
+    measure_text,
 )
+from change_requests.kinds.inputs import PdfField
+from change_requests.kinds.registry import list_kinds
 from change_requests.models import FormalRequest
 
 GAP = 14.0
@@ -34,9 +35,9 @@ FOOT = (
 
 @dataclass(frozen=True)
 class FormData:
-    """What is known before the customer writes: nothing for the blank form.
+    """Hold what is known before the customer writes; the blank form knows nothing.
 
-    `values` are those of `pdf_fields` by name; `today` are the values on file, printed beside the new ones.
+    `values` prefill the fields of `form_fields`, by name; `today` are the values on file, printed beside the new ones.
     """
 
     folio: str = ""
@@ -48,14 +49,14 @@ class FormData:
 BLANK = FormData()
 
 
-def data_of(request: FormalRequest) -> FormData:
-    """What a draft's form is filled with; who asked whether it may be seen is the caller."""
+def read_form_data(request: FormalRequest) -> FormData:
+    """Return what prefills the PDF form of this draft; the caller has checked who may see the draft."""
     customer, representative, draft = request.customer, request.representative, request.draft
     person = dict(draft.get("person") or {})
-    if pk := person.pop("user", None):
+    if pk := person.pop("user", None):  # a contact of the company: the form has the mail alone
         people = User.objects.filter(pk=pk, contact__customer=customer)
         person = {"email": people.values_list("email", flat=True).first() or ""}
-    items = {name: _shown(name, text) for name, text in (draft.get("items") or {}).items()}
+    items = {name: _show_value(name, text) for name, text in (draft.get("items") or {}).items()}
     values = {
         "rfc": customer.rfc,
         "legal_name": customer.legal_name,
@@ -64,16 +65,20 @@ def data_of(request: FormalRequest) -> FormData:
         "signer_power": representative.get_power_kind_display(),
         "signer_email": customer.registered_email,
         "reason": draft.get("reason") or "",
-        "effective_date": _shown("_date", draft.get("effective_date") or ""),
+        "effective_date": _show_value("_date", draft.get("effective_date") or ""),
         **{f"person_{name}": text or "" for name, text in person.items()},
         **{f"new_{name}": text or "" for name, text in items.items()},
     }
-    today = {one.name: getattr(customer, one.name) for one in Customer._meta.fields if f"new_{one.name}" in _TODAY}
-    return FormData(request.folio, customer.pk, values, today)
+    current_values = {  # printed beside the new ones
+        column.name: getattr(customer, column.name)
+        for column in Customer._meta.fields
+        if f"new_{column.name}" in _WITH_CURRENT_VALUE
+    }
+    return FormData(request.folio, customer.pk, values, current_values)
 
 
-def _shown(name: str, text: str) -> str:
-    """A value of the draft as the form has it: dates as people write them, the power in words."""
+def _show_value(name: str, text: str) -> str:
+    """Return a draft's value as the PDF form shows it: a date, told by its `name`, as 31/12/2026, a power in words."""
     if name == "representative_power":
         return next((label for label, code in fields.POWERS.items() if code == text), fields.UNCHOSEN)
     if name.endswith(("_date", "_from", "_until")) and text:
@@ -81,136 +86,148 @@ def _shown(name: str, text: str) -> str:
     return text
 
 
-def render(form: str, data: FormData = BLANK) -> bytes:
-    """The form as PDF; with `data.folio`, that draft's. Raises KeyError for a form that is neither of the two."""
+def render_form(form: str, data: FormData = BLANK) -> bytes:
+    """Return one of the two PDF forms, blank or prefilled with `data`; `form` says which one.
+
+    Raises KeyError for an unknown form.
+    """
     sheet = Sheet(fields.TITLES[form], subject=f"Formato {form}, versión {fields.VERSION}", foot=FOOT)
-    sheet.fillable()
-    _head(sheet, form, data)
-    _company(sheet, data)
+    sheet.make_fillable()
+    _draw_introduction(sheet, form, data)
+    _draw_company(sheet, data)
     _BODIES[form](sheet, data)
-    _reason(sheet, form, data)
-    _signer(sheet, form, data)
-    sheet.note("Cómo se envía", _SENDING[form])
-    _office_use(sheet, form)
-    sheet.paragraph(f"Aviso de privacidad: {settings.SITE_URL}/aviso-de-privacidad/", size=8, colour=INK_2)
-    return sheet.as_bytes()
+    _draw_reason(sheet, form, data)
+    _draw_signer(sheet, form, data)
+    sheet.draw_note("Cómo se envía", _SENDING[form])
+    _draw_office_use(sheet, form)
+    sheet.draw_paragraph(f"Aviso de privacidad: {settings.SITE_URL}/aviso-de-privacidad/", size=8, colour=INK_2)
+    return sheet.finish()
 
 
-def _head(sheet: Sheet, form: str, data: FormData) -> None:
-    """What the form is, and the three fields that are ours."""
-    sheet.paragraph(_INTRODUCTIONS[form], size=9.5, colour=INK_2)
+def _draw_introduction(sheet: Sheet, form: str, data: FormData) -> None:
+    """Draw what the PDF form is for, and its read-only fields: folio, seal (which proves it ours), version, form."""
+    sheet.draw_paragraph(_INTRODUCTIONS[form], size=9.5, colour=INK_2)
     sheet.y -= 4
-    seal = fields.seal(form, data.folio, data.customer) if data.folio else ""
-    ours = (
+    seal = fields.make_seal(form, data.folio, data.customer) if data.folio else ""
+    own_fields = (
         (fields.FOLIO, data.folio, 130.0),
         (fields.SEAL, seal, 200.0),
         (fields.FORM_VERSION, fields.VERSION, 70.0),
     )
     x = LEFT
-    for one, value, width in ours:
-        sheet.field(one, x=x, width=width, value=value)
+    for pdf_field, value, width in own_fields:
+        sheet.draw_field(pdf_field, x=x, width=width, value=value)
         x += width + GAP
-    sheet.y -= sheet.field(fields.FORM, x=x, width=LEFT + INNER - x, value=fields.SLUGS[form])
+    sheet.y -= sheet.draw_field(fields.FORM, x=x, width=LEFT + INNER - x, value=fields.SLUGS[form])
 
 
-def _company(sheet: Sheet, data: FormData) -> None:
-    sheet.section("1. Su empresa")
-    _row(sheet, (fields.RFC, fields.LEGAL_NAME), data, (0.28, 0.72))
+def _draw_company(sheet: Sheet, data: FormData) -> None:
+    """Draw the PDF form's section about the company that asks."""
+    sheet.draw_section("1. Su empresa")
+    _draw_row(sheet, (fields.RFC, fields.LEGAL_NAME), data, (0.28, 0.72))
 
 
-def _person(sheet: Sheet, data: FormData) -> None:
-    sheet.section("2. Qué solicita")
-    _kinds(sheet, fields.ACCESS, data)
-    sheet.section("3. La persona")
-    _row(sheet, fields.PERSON[:2], data, (0.5, 0.5))
-    _row(sheet, fields.PERSON[2:], data, (0.5, 0.5))
+def _draw_person(sheet: Sheet, data: FormData) -> None:
+    """Draw the middle of the access form: the kinds of request to choose from, and the person concerned."""
+    sheet.draw_section("2. Qué solicita")
+    _draw_kinds(sheet, fields.ACCESS, data)
+    sheet.draw_section("3. La persona")
+    _draw_row(sheet, fields.PERSON[:2], data, (0.5, 0.5))
+    _draw_row(sheet, fields.PERSON[2:], data, (0.5, 0.5))
 
 
-def _new_values(sheet: Sheet, data: FormData) -> None:
-    sheet.section("2. Qué solicita")
-    _kinds(sheet, fields.CHANGE, data)
-    sheet.section("3. Datos que cambian")
-    sheet.paragraph(
-        "Escriba solo los datos que cambian, como deben quedar. Lo que deje en blanco queda igual.",
-        size=9,
+def _draw_new_values(sheet: Sheet, data: FormData) -> None:
+    """Draw the middle of the change form: the kinds of request, the new values and the new representative."""
+    sheet.draw_section("2. Qué solicita")
+    _draw_kinds(sheet, fields.CHANGE, data)
+    sheet.draw_section("3. Datos que cambian")
+    sheet.draw_paragraph(
+        "Escriba solo los datos que cambian, como deben quedar. Lo que deje en blanco queda igual.", size=9
     )
-    for one in fields.NEW_VALUES:
-        _old_and_new(sheet, one, data)
-    sheet.room(140)
-    sheet.section("4. Nuevo representante legal o apoderado, si cambia")
-    sheet.paragraph(
-        "Llene todos sus datos; ya debe ser contacto de la empresa. Adjunte el poder y una identificación.",
-        size=9,
+    for pdf_field in fields.NEW_VALUES:
+        _draw_old_and_new(sheet, pdf_field, data)
+    sheet.reserve_height(140)
+    sheet.draw_section("4. Nuevo representante legal o apoderado, si cambia")
+    sheet.draw_paragraph(
+        "Llene todos sus datos; ya debe ser contacto de la empresa. Adjunte el poder y una identificación.", size=9
     )
-    _row(sheet, fields.NEW_REPRESENTATIVE[:2], data, (0.68, 0.32))
-    _row(sheet, fields.NEW_REPRESENTATIVE[2:4], data, (0.68, 0.32))
-    _row(sheet, fields.NEW_REPRESENTATIVE[4:], data, (0.5, 0.25, 0.25))
+    _draw_row(sheet, fields.NEW_REPRESENTATIVE[:2], data, (0.68, 0.32))
+    _draw_row(sheet, fields.NEW_REPRESENTATIVE[2:4], data, (0.68, 0.32))
+    _draw_row(sheet, fields.NEW_REPRESENTATIVE[4:], data, (0.5, 0.25, 0.25))
 
 
-def _reason(sheet: Sheet, form: str, data: FormData) -> None:
-    sheet.section(f"{_NUMBERS[form]}. Motivo")
-    sheet.room(90)
-    sheet.text(LEFT, sheet.y - 10, f"{fields.REASON.hint}.", REGULAR, 9, INK_2)
+def _draw_reason(sheet: Sheet, form: str, data: FormData) -> None:
+    """Draw the box for the reason of the request and, on the change form, the effective date."""
+    sheet.draw_section(f"{_NUMBERS[form]}. Motivo")
+    sheet.reserve_height(90)
+    sheet.draw_text(LEFT, sheet.y - 10, f"{fields.REASON.hint}.", REGULAR, 9, INK_2)
     sheet.y -= 12
-    value = values_of(data.values, "reason")
-    sheet.y -= sheet.field(fields.REASON, x=LEFT, width=INNER, value=value, label="") + 3
+    value = find_value(data.values, "reason")
+    sheet.y -= sheet.draw_field(fields.REASON, x=LEFT, width=INNER, value=value, label="") + 3
     if form == fields.CHANGE:
-        _row(sheet, (fields.EFFECTIVE,), data, (0.4,))
-        sheet.text(LEFT + INNER * 0.4 + GAP, sheet.y + 9, fields.EFFECTIVE.hint, REGULAR, 9, INK_2)
+        _draw_row(sheet, (fields.EFFECTIVE,), data, (0.4,))
+        sheet.draw_text(LEFT + INNER * 0.4 + GAP, sheet.y + 9, fields.EFFECTIVE.hint, REGULAR, 9, INK_2)
 
 
-def _signer(sheet: Sheet, form: str, data: FormData) -> None:
-    sheet.room(110)
-    sheet.section(f"{_NUMBERS[form] + 1}. Quién solicita")
-    _row(sheet, fields.SIGNER, data, (0.36, 0.28, 0.36))
-    sheet.check(fields.OATH)
+def _draw_signer(sheet: Sheet, form: str, data: FormData) -> None:
+    """Draw the section about who signs the PDF form, with the oath to tick."""
+    sheet.reserve_height(110)
+    sheet.draw_section(f"{_NUMBERS[form] + 1}. Quién solicita")
+    _draw_row(sheet, fields.SIGNER, data, (0.36, 0.28, 0.36))
+    sheet.draw_check(fields.OATH)
 
 
-def _office_use(sheet: Sheet, form: str) -> None:
-    """Boxes for who handles a printed copy; no field of the form."""
-    sheet.room(66)
+def _draw_office_use(sheet: Sheet, form: str) -> None:
+    """Draw the boxes in which our offices sign a printed form; they are no fields of the PDF."""
+    sheet.reserve_height(66)
     sheet.y -= 16
-    sheet.text(LEFT, sheet.y, "Uso exclusivo de Factureya", BOLD, 8.5, INK_2)
+    sheet.draw_text(LEFT, sheet.y, "Uso exclusivo de Factureya", BOLD, 8.5, INK_2)
     offices = _OFFICES[form]
     width = (INNER - GAP * (len(offices) - 1)) / len(offices)
     sheet.canvas.setStrokeColor(LINE)
     for number, office in enumerate(offices):
         x = LEFT + number * (width + GAP)
         sheet.canvas.rect(x, sheet.y - 40, width, 34, stroke=1, fill=0)
-        sheet.text(x + 5, sheet.y - 36, office, REGULAR, 7.5, INK_2)
+        sheet.draw_text(x + 5, sheet.y - 36, office, REGULAR, 7.5, INK_2)
     sheet.y -= 44
 
 
-def _kinds(sheet: Sheet, form: str, data: FormData) -> None:
-    for choice, (label, hint) in _CHOICES[form].items():
-        is_on = data.values.get("kind") == fields.KINDS[form][choice]
-        sheet.radio(fields.KIND, choice, label=label, hint=hint, is_on=is_on)
+def _draw_kinds(sheet: Sheet, form: str, data: FormData) -> None:
+    """Draw a radio button for each kind of request of this form."""
+    for kind in list_kinds(form):
+        is_chosen = data.values.get("kind") == kind.code
+        sheet.draw_radio(fields.KIND, kind.pdf_value, label=kind.pdf_label, hint=kind.pdf_hint, is_on=is_chosen)
     sheet.y -= 4
 
 
-def _row(sheet: Sheet, ones: Sequence[Field], data: FormData, shares: Sequence[float]) -> None:
-    """Fields side by side, each with its share of the width."""
-    sheet.room(36)
-    x, taken = LEFT, 0.0
-    for one, share in zip(ones, shares, strict=True):
+def _draw_row(sheet: Sheet, pdf_fields: Sequence[PdfField], data: FormData, shares: Sequence[float]) -> None:
+    """Draw fields side by side: each has its share of the width, less a gap unless it is the last one."""
+    sheet.reserve_height(36)
+    x, height = LEFT, 0.0
+    for pdf_field, share in zip(pdf_fields, shares, strict=True):
         width = INNER * share - (GAP if share < 1 and x + INNER * share < LEFT + INNER - 1 else 0)
-        taken = max(taken, sheet.field(one, x=x, width=width, value=values_of(data.values, one.name)))
+        height = max(
+            height, sheet.draw_field(pdf_field, x=x, width=width, value=find_value(data.values, pdf_field.name))
+        )
         x += INNER * share
-    sheet.y -= taken + 3
+    sheet.y -= height + 3
 
 
-def _old_and_new(sheet: Sheet, one: Field, data: FormData) -> None:
-    """A datum: what is on file (printed, when known), and the place for the new value."""
-    today = data.today.get(one.name.removeprefix("new_"), "")
-    label, said = f"{one.label}, nuevo valor", f"Hoy: {today}" if today else one.hint
-    beside = LEFT + 10 + width_of(label, BOLD, 8.5)
-    sheet.room(field_height(one) + 40)
-    if today and beside + width_of(said, REGULAR, 8.5) <= LEFT + INNER:
-        sheet.text(beside, sheet.y - 10, said, REGULAR, 8.5, INK_2)
-    elif today:
-        sheet.paragraph(f"{one.label}, hoy: {today}", size=8.5, colour=INK_2)
-    value = values_of(data.values, one.name)
-    sheet.y -= sheet.field(replace(one, hint=said), x=LEFT, width=INNER, value=value, label=label) + 4
+def _draw_old_and_new(sheet: Sheet, pdf_field: PdfField, data: FormData) -> None:
+    """Draw a field for a new value with the current value, if known, beside its label.
+
+    A current value that is too long for that place stands in a paragraph above.
+    """
+    current_value = data.today.get(pdf_field.name.removeprefix("new_"), "")
+    label, hint = f"{pdf_field.label}, nuevo valor", f"Hoy: {current_value}" if current_value else pdf_field.hint
+    beside_label = LEFT + 10 + measure_text(label, BOLD, 8.5)
+    sheet.reserve_height(measure_field(pdf_field) + 40)
+    if current_value and beside_label + measure_text(hint, REGULAR, 8.5) <= LEFT + INNER:
+        sheet.draw_text(beside_label, sheet.y - 10, hint, REGULAR, 8.5, INK_2)
+    elif current_value:
+        sheet.draw_paragraph(f"{pdf_field.label}, hoy: {current_value}", size=8.5, colour=INK_2)
+    value = find_value(data.values, pdf_field.name)
+    sheet.y -= sheet.draw_field(replace(pdf_field, hint=hint), x=LEFT, width=INNER, value=value, label=label) + 4
 
 
 _NUMBERS = {fields.ACCESS: 4, fields.CHANGE: 5}
@@ -223,23 +240,6 @@ _INTRODUCTIONS = {
         "Para cambiar RFC, razón social, domicilio, teléfono, correo registrado o representante, o suspender el "
         "servicio. Solo la presenta el representante legal o apoderado, desde el correo registrado."
     ),
-}
-_CHOICES = {
-    fields.ACCESS: {
-        "Alta": ("Alta", "la persona recibe un enlace para crear su acceso"),
-        "Baja": ("Baja", "la persona deja de entrar de inmediato"),
-        "Clave": (
-            "Cambio de clave",
-            "la persona recibe un enlace de un solo uso; nunca una clave por correo",
-        ),
-    },
-    fields.CHANGE: {
-        "Cambio": ("Cambio de datos", "llene las secciones 3 o 4"),
-        "Baja": (
-            "Baja del servicio",
-            "el servicio se suspende en la fecha que indique en la sección 5",
-        ),
-    },
 }
 _SENDING = {
     fields.ACCESS: (
@@ -256,15 +256,7 @@ _SENDING = {
 }
 _OFFICES = {
     fields.ACCESS: ("Mesa de control", "Responsable de Seguridad Informática", "Implementador"),
-    fields.CHANGE: (
-        "Mesa de control",
-        "Propietario de la Información",
-        "Responsable de Seguridad",
-        "Implementador",
-    ),
+    fields.CHANGE: ("Mesa de control", "Propietario de la Información", "Responsable de Seguridad", "Implementador"),
 }
-_TODAY = {one.name for one in fields.NEW_VALUES}
-_BODIES: dict[str, Callable[[Sheet, FormData], None]] = {
-    fields.ACCESS: _person,
-    fields.CHANGE: _new_values,
-}
+_WITH_CURRENT_VALUE = {pdf_field.name for pdf_field in fields.NEW_VALUES}
+_BODIES: dict[str, Callable[[Sheet, FormData], None]] = {fields.ACCESS: _draw_person, fields.CHANGE: _draw_new_values}

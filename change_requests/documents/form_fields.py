@@ -1,177 +1,91 @@
-"""What the two forms ask, field by field: one list for drawing them and for reading what comes back (M7, M20).
+"""List the fields of the two PDF forms, once for drawing them and for reading what comes back (M7, M20).
 
-A change of this list is a new VERSION: a form of another version is not read, because it asked other things.
+Who changes this list gives it a new VERSION: a form of another version is not read, because it asked other things.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import replace
 
-from factureya.core import signing
+from change_requests.kinds import representative, values
+from change_requests.kinds.fields import CHANGE_FIELDS, EMAIL, FULL_NAME, PERSON_PHONE, POSITION, SensitiveField
+from change_requests.kinds.inputs import PdfField
+from change_requests.kinds.registry import list_kinds
+from change_requests.models import FormalRequest
+from factureya.core.mail import own_links
 
-ACCESS, CHANGE = "access", "change"
-TITLES = {
-    ACCESS: "Solicitud de Control de Acceso",
-    CHANGE: "Solicitud de Baja o Cambio de Información Sensible",
-}
+ACCESS, CHANGE = str(FormalRequest.Form.ACCESS), str(FormalRequest.Form.CHANGE)
+TITLES: dict[str, str] = {str(form): str(form.label) for form in FormalRequest.Form}
 # As the field `form` and the file's name say it.
 SLUGS = {ACCESS: "control-de-acceso", CHANGE: "baja-o-cambio"}
 FILE_NAMES = {form: f"{slug}.pdf" for form, slug in SLUGS.items()}
-FOLIO_PREFIXES = {ACCESS: "SA", CHANGE: "SC"}
 VERSION = "2026-11"
 SALT = "change_requests.form-seal"
-LONG = 300  # characters of the longest value on file
-MAX_REASON = 2000
-# The export values of the radio buttons, which screen readers say aloud; and what they mean here.
-KINDS = {
-    ACCESS: {"Alta": "alta", "Baja": "baja", "Clave": "clave"},
-    CHANGE: {"Cambio": "change", "Baja": "baja"},
-}
+# The kinds of each form by the export value of their radio button.
+KINDS = {form: {kind.pdf_value: kind for kind in list_kinds(form)} for form in SLUGS}
 UNCHOSEN = "Elija"
-POWERS = {"Representante legal": "legal_representative", "Apoderado": "attorney"}
+POWERS = {label: code for code, label in representative.POWERS.items()}
 
 
-@dataclass(frozen=True)
-class Field:
-    """A place to write: its name in the PDF, what is printed over it, and what a screen reader says."""
-
-    name: str
-    label: str
-    hint: str = ""
-    lines: int = 1
-    max_length: int = 120
-    is_fixed: bool = False  # filled by us, read-only in the form
-    choices: tuple[str, ...] = field(default=())
-
-    @property
-    def spoken(self) -> str:
-        """The accessible name: label, then the hint."""
-        return f"{self.label}. {self.hint}" if self.hint else self.label
+def _list_pdf_fields(*rows: SensitiveField) -> tuple[PdfField, ...]:
+    """Return the PDF fields of these rows, without the rows that have none."""
+    return tuple(row.pdf for row in rows if row.pdf is not None)
 
 
-FORM, FORM_VERSION = (
-    Field("form", "Formato", is_fixed=True),
-    Field("version", "Versión", is_fixed=True),
+FORM, FORM_VERSION = (PdfField("form", "Formato", is_fixed=True), PdfField("version", "Versión", is_fixed=True))
+FOLIO = PdfField("folio", "Folio", "Lo pone Factureya cuando inicia la solicitud en el portal", is_fixed=True)
+SEAL = PdfField("seal", "Sello", "Lo pone Factureya; comprueba que el folio es de su empresa", is_fixed=True)
+RFC = PdfField("rfc", "RFC de su empresa", "12 o 13 caracteres, con homoclave", max_length=13)
+LEGAL_NAME = PdfField("legal_name", "Razón social", max_length=254)
+KIND = PdfField("kind", "Qué solicita", "Elija una opción")
+
+PERSON = _list_pdf_fields(FULL_NAME, EMAIL, PERSON_PHONE, POSITION)
+NEW_VALUES = _list_pdf_fields(*CHANGE_FIELDS)
+NEW_REPRESENTATIVE = tuple(
+    replace(part.pdf, choices=(UNCHOSEN, *part.pdf.choices)) if part.pdf.choices else part.pdf
+    for part in representative.PARTS
 )
-FOLIO = Field("folio", "Folio", "Lo pone Factureya cuando inicia la solicitud en el portal", is_fixed=True)
-SEAL = Field("seal", "Sello", "Lo pone Factureya; comprueba que el folio es de su empresa", is_fixed=True)
-RFC = Field("rfc", "RFC de su empresa", "12 o 13 caracteres, con homoclave", max_length=13)
-LEGAL_NAME = Field("legal_name", "Razón social", max_length=254)
-KIND = Field("kind", "Qué solicita", "Elija una opción")
-
-PERSON = (
-    Field(
-        "person_full_name",
-        "Nombre completo",
-        "De la persona que recibe o pierde el acceso",
-        max_length=150,
-    ),
-    Field(
-        "person_email",
-        "Correo de la persona",
-        "En la baja y en el cambio de clave, el que ya usa",
-        max_length=254,
-    ),
-    Field("person_phone", "Teléfono (opcional)", "Solo en el alta", max_length=30),
-    Field("person_position", "Puesto (opcional)", "Solo en el alta", max_length=100),
-)
-NEW_VALUES = (
-    Field("new_rfc", "RFC", max_length=13),
-    Field("new_legal_name", "Razón social", lines=2, max_length=254),
-    Field("new_fiscal_address", "Domicilio fiscal", lines=4, max_length=LONG),
-    Field("new_phone", "Teléfono", max_length=30),
-    Field("new_registered_email", "Correo registrado", max_length=254),
-)
-NEW_REPRESENTATIVE = (
-    Field("new_representative_name", "Nombre completo", max_length=150),
-    Field("new_representative_rfc", "RFC", "13 caracteres", max_length=13),
-    Field(
-        "new_representative_email",
-        "Su correo",
-        max_length=254,
-    ),
-    Field("new_representative_power", "Carácter", choices=(UNCHOSEN, *POWERS)),
-    Field(
-        "new_representative_instrument",
-        "Escritura o poder",
-        "Número, fecha y notaría",
-        max_length=200,
-    ),
-    Field("new_representative_valid_from", "Vigente desde", "Día, mes y año", max_length=10),
-    Field(
-        "new_representative_valid_until",
-        "Hasta (opcional)",
-        "Día, mes y año; en blanco si no vence",
-        max_length=10,
-    ),
-)
-REASON = Field(
+REASON = PdfField(
     "reason",
     "Motivo",
     "Explique por qué lo solicita; quien aprueba evalúa estas razones",
     lines=4,
-    max_length=MAX_REASON,
+    max_length=values.MAX_REASON,
 )
-EFFECTIVE = Field(
-    "effective_date",
-    "Fecha en que debe aplicarse (opcional)",
-    "Día, mes y año: 31/12/2026",
-    max_length=10,
+EFFECTIVE = PdfField(
+    "effective_date", "Fecha en que debe aplicarse (opcional)", "Día, mes y año: 31/12/2026", max_length=10
 )
 SIGNER = (
-    Field("signer_name", "Nombre de quien solicita", max_length=150),
-    Field("signer_power", "Carácter", choices=(UNCHOSEN, *POWERS)),
-    Field(
-        "signer_email",
-        "Correo registrado de la empresa",
-        "Desde él se envía este formato",
-        max_length=254,
-    ),
+    PdfField("signer_name", "Nombre de quien solicita", max_length=150),
+    PdfField("signer_power", "Carácter", choices=(UNCHOSEN, *POWERS)),
+    PdfField("signer_email", "Correo registrado de la empresa", "Desde él se envía este formato", max_length=254),
 )
-OATH = Field(
+OATH = PdfField(
     "oath",
     "Bajo protesta de decir verdad, declaro que los datos son ciertos y que mi mandato no ha sido modificado "
     "ni revocado.",
 )
 
+_FIRST = (FORM, FORM_VERSION, FOLIO, SEAL, RFC, LEGAL_NAME, KIND)
 FIELDS = {
-    ACCESS: (FORM, FORM_VERSION, FOLIO, SEAL, RFC, LEGAL_NAME, KIND, *PERSON, REASON, *SIGNER, OATH),
-    CHANGE: (
-        FORM,
-        FORM_VERSION,
-        FOLIO,
-        SEAL,
-        RFC,
-        LEGAL_NAME,
-        KIND,
-        *NEW_VALUES,
-        *NEW_REPRESENTATIVE,
-        REASON,
-        EFFECTIVE,
-        *SIGNER,
-        OATH,
-    ),
+    ACCESS: (*_FIRST, *PERSON, REASON, *SIGNER, OATH),
+    CHANGE: (*_FIRST, *NEW_VALUES, *NEW_REPRESENTATIVE, REASON, EFFECTIVE, *SIGNER, OATH),
 }
 
 
-def named(form: str) -> dict[str, Field]:
-    """The fields of a form by name."""
-    return {one.name: one for one in FIELDS[form]}
+def map_fields(form: str) -> dict[str, PdfField]:
+    """Return the fields of a form by name."""
+    return {field.name: field for field in FIELDS[form]}
 
 
-def seal(form: str, folio: str, customer: int) -> str:
-    """What only we can write beside a folio: it binds form, version, folio and company (HMAC-SHA-256)."""
-    return signing.digest(SALT, _sealed(form, folio, customer))
+def make_seal(form: str, folio: str, customer: int) -> str:
+    """Return the seal of a folio (HMAC-SHA-256), which only we can make; it binds form, version, folio and company."""
+    return own_links.make_digest(SALT, _make_sealed_text(form, folio, customer))
 
 
 def is_sealed(form: str, folio: str, customer: int, claimed: str) -> bool:
-    """Whether `claimed` is the seal of this folio, under the present key or one that is being retired."""
-    return signing.matches(SALT, _sealed(form, folio, customer), claimed)
+    """Return True if `claimed` is the seal of this folio, made with the current key or a retired one."""
+    return own_links.matches_digest(SALT, _make_sealed_text(form, folio, customer), claimed)
 
 
-def labels(form: str) -> Iterator[tuple[str, str]]:
-    """Name and label of everything a person fills."""
-    return ((one.name, one.label) for one in FIELDS[form] if not one.is_fixed)
-
-
-def _sealed(form: str, folio: str, customer: int) -> str:
+def _make_sealed_text(form: str, folio: str, customer: int) -> str:
+    """Return the text that the seal is made of."""
     return "\n".join((form, VERSION, folio, str(customer)))

@@ -1,7 +1,7 @@
-"""What a returned form says: a proposal, believed in nothing until it is compared with what is on file (M7, M20).
+"""Read a returned form as a proposal, which counts only after it was compared with what is on file (M7, M20).
 
-The file is read by `pdf_worker` in a process with limits of its own. Each thing that can be wrong has its own answer
-in Spanish, which says what to do; nothing is ever applied from a form that has one.
+`pdf_worker` reads the file in a process with limits of its own. Each fault has its own answer in Spanish, which says
+what to do; a form with a fault is never applied.
 """
 
 import json
@@ -12,9 +12,11 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 from pathlib import Path
 
+from django.db.models import TextChoices
+
+from accounts.models import Customer
 from change_requests.documents import form_fields as fields
 
 MAX_BYTES = 5 * 1024 * 1024  # a filled form has some 100 KB
@@ -22,83 +24,77 @@ MAX_PAGES = 10  # as the worker counts them
 TIMEOUT_SECONDS = 20  # of the worker, start included; its own limit is 5 of processor time
 WORKER = Path(__file__).with_name("pdf_worker.py")
 _DATES = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})|(\d{4})-(\d{1,2})-(\d{1,2})")
-
-
-class Fault(StrEnum):
-    """Why a form is not taken; part of the interface (`receive_email --json`, prefixed with `form-`)."""
-
-    TOO_BIG = "too-big"
-    BROKEN = "broken"
-    ENCRYPTED = "encrypted"
-    PAGES = "pages"
-    JAVASCRIPT = "javascript"
-    LAUNCH = "launch"
-    EMBEDDED = "embedded"
-    HEAVY = "heavy"
-    SCAN = "scan"
-    FOREIGN = "foreign"
-    OLD_VERSION = "old-version"
-    FORGED = "forged"
-    OTHER_CUSTOMER = "other-customer"
-    POWERS = "powers"
-    RFC = "rfc"
-    EMAIL = "email"
-    INCOMPLETE = "incomplete"
-    WRONG_BOX = "wrong-box"
-
-
 ALONE = "Envíe la evidencia en archivos aparte."
 AGAIN = "Descargue el formato vigente del portal, llénelo y guárdelo sin imprimirlo."
-ANSWERS = {
-    Fault.TOO_BIG: f"El archivo pesa más de {MAX_BYTES // 1024 // 1024} MB. {AGAIN} {ALONE}",
-    Fault.BROKEN: f"El archivo está dañado o no es un PDF. {AGAIN}",
-    Fault.ENCRYPTED: f"El PDF está protegido con contraseña y no se puede leer. {AGAIN} No le ponga contraseña.",
-    Fault.PAGES: f"El PDF tiene más de {MAX_PAGES} páginas. Envíe solo el formato; la evidencia va en archivos aparte.",
-    Fault.JAVASCRIPT: f"El PDF contiene código (JavaScript), que no se acepta por seguridad. {AGAIN}",
-    Fault.LAUNCH: f"El PDF contiene acciones que abren programas, archivos o sitios, que no se aceptan. {AGAIN}",
-    Fault.EMBEDDED: f"El PDF lleva otros archivos dentro, que no se aceptan. {AGAIN} {ALONE}",
-    Fault.HEAVY: f"El PDF es demasiado complejo para leerse con seguridad. {AGAIN}",
-    Fault.SCAN: (
+
+
+class Fault(TextChoices):
+    """Name why a form is not taken, and say what to do; `receive_email --json` shows the name after `form-`."""
+
+    TOO_BIG = ("too-big", f"El archivo pesa más de {MAX_BYTES // 1024 // 1024} MB. {AGAIN} {ALONE}")
+    BROKEN = ("broken", f"El archivo está dañado o no es un PDF. {AGAIN}")
+    ENCRYPTED = (
+        "encrypted",
+        f"El PDF está protegido con contraseña y no se puede leer. {AGAIN} No le ponga contraseña.",
+    )
+    PAGES = (
+        "pages",
+        f"El PDF tiene más de {MAX_PAGES} páginas. Envíe solo el formato; la evidencia va en archivos aparte.",
+    )
+    JAVASCRIPT = ("javascript", f"El PDF contiene código (JavaScript), que no se acepta por seguridad. {AGAIN}")
+    LAUNCH = ("launch", f"El PDF contiene acciones que abren programas, archivos o sitios, que no se aceptan. {AGAIN}")
+    EMBEDDED = ("embedded", f"El PDF lleva otros archivos dentro, que no se aceptan. {AGAIN} {ALONE}")
+    HEAVY = ("heavy", f"El PDF es demasiado complejo para leerse con seguridad. {AGAIN}")
+    SCAN = (
+        "scan",
         "El formato viene escaneado o impreso a PDF y sus campos no se pueden leer, así que lo revisa una persona. "
-        "Para que sea más rápido, llene el formato en su computadora y guárdelo sin imprimirlo."
-    ),
-    Fault.FOREIGN: f"El PDF no es ninguno de nuestros dos formatos. {AGAIN}",
-    Fault.OLD_VERSION: f"El formato es de una versión anterior; la vigente es la {fields.VERSION}. {AGAIN}",
-    Fault.FORGED: (
+        "Para que sea más rápido, llene el formato en su computadora y guárdelo sin imprimirlo.",
+    )
+    FOREIGN = ("foreign", f"El PDF no es ninguno de nuestros dos formatos. {AGAIN}")
+    OLD_VERSION = ("old-version", f"El formato es de una versión anterior; la vigente es la {fields.VERSION}. {AGAIN}")
+    FORGED = (
+        "forged",
         "El folio del formato no lleva nuestro sello o el sello no corresponde. Descargue de nuevo el formato desde la "
-        "solicitud en el portal, sin cambiar el folio ni el sello."
-    ),
-    Fault.OTHER_CUSTOMER: (
-        "El folio del formato no es de su empresa. Inicie su propia solicitud en el portal o use el formato en blanco."
-    ),
-    Fault.POWERS: (
+        "solicitud en el portal, sin cambiar el folio ni el sello.",
+    )
+    OTHER_CUSTOMER = (
+        "other-customer",
+        "El folio del formato no es de su empresa. Inicie su propia solicitud en el portal o use el formato en blanco.",
+    )
+    POWERS = (
+        "powers",
         "La solicitud solo la presenta el representante legal o un apoderado con poderes vigentes, desde el correo "
-        "registrado. Pídale que la envíe o que la haga en el portal."
-    ),
-    Fault.RFC: "El RFC escrito en el formato no es el de su empresa. Revíselo y envíe el formato de nuevo.",
-    Fault.EMAIL: (
-        "El correo registrado escrito en el formato no es el de su empresa. Revíselo y envíe el formato de nuevo."
-    ),
-    Fault.INCOMPLETE: "Al formato le faltan datos o alguno no es válido. Corríjalos y envíe el formato de nuevo.",
-    Fault.WRONG_BOX: (
+        "registrado. Pídale que la envíe o que la haga en el portal.",
+    )
+    RFC = ("rfc", "El RFC escrito en el formato no es el de su empresa. Revíselo y envíe el formato de nuevo.")
+    EMAIL = (
+        "email",
+        "El correo registrado escrito en el formato no es el de su empresa. Revíselo y envíe el formato de nuevo.",
+    )
+    INCOMPLETE = (
+        "incomplete",
+        "Al formato le faltan datos o alguno no es válido. Corríjalos y envíe el formato de nuevo.",
+    )
+    WRONG_BOX = (
+        "wrong-box",
         "La Solicitud de Baja o Cambio de Información Sensible se envía a mesadecontrol@factureya.com; este buzón solo "
-        "recibe la Solicitud de Control de Acceso. Envíe el mismo formato a esa dirección: aquí no se aplicó nada."
-    ),
-}
+        "recibe la Solicitud de Control de Acceso. Envíe el mismo formato a esa dirección: aquí no se aplicó nada.",
+    )
 
 
 class Unreadable(Exception):
-    """The form is not taken. `fault` says why in a word, the text in Spanish and with what to do."""
+    """Report that a form is not taken: `fault` names the reason, and the text says in Spanish what to do."""
 
     def __init__(self, fault: Fault, details: Mapping[str, str] | None = None) -> None:
-        super().__init__(ANSWERS[fault])
+        """Keep the fault and, by field, its details."""
+        super().__init__(fault.label)
         self.fault = fault
         self.details = dict(details or {})  # by field, where one is at fault
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A form as it came back: which one, whose it says it is, and what was written."""
+    """Hold a form as it came back: which form, whose it claims to be, and what was written."""
 
     form: str
     folio: str
@@ -108,45 +104,45 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Answers:
-    """The answers of a form as the wizard keeps them; `person_email` names who loses access or gets a new password."""
+    """Hold the answers of a form as the wizard keeps them.
+
+    `person_email` is the person of an access request; `names_colleague`: the person must have access already.
+    """
 
     kind: str
     draft: dict[str, object]
     person_email: str = ""
+    names_colleague: bool = False
 
 
-@dataclass(frozen=True)
-class OnFile:
-    """What a form is compared with."""
+def read_form(content: bytes) -> Proposal:
+    """Return what a filled PDF form says, as a proposal that nobody has checked yet.
 
-    rfc: str
-    registered_email: str
-
-
-def read(content: bytes) -> Proposal:
-    """Read a filled form. Raises Unreadable: in at most TIMEOUT_SECONDS and the worker's memory, whatever it is."""
+    Raises Unreadable for a file that is too big, no PDF, or no form of ours. It takes at most TIMEOUT_SECONDS.
+    """
     if len(content) > MAX_BYTES:
         raise Unreadable(Fault.TOO_BIG)
     if b"%PDF-" not in content[:1024]:
         raise Unreadable(Fault.BROKEN)
-    return understood(_ask_worker(content))
+    return read_fields(_ask_worker(content))
 
 
-def understood(found: Mapping[str, str]) -> Proposal:
-    """The proposal in the fields of a PDF. Raises Unreadable when it is not a form of ours, or an old one."""
-    form = next((key for key, slug in fields.SLUGS.items() if found.get("form") == slug), None)
+def read_fields(texts: Mapping[str, str]) -> Proposal:
+    """Return what the fields of a PDF (`texts`, by name) propose. Raises Unreadable for a foreign or an old form."""
+    form = next((code for code, slug in fields.SLUGS.items() if texts.get("form") == slug), None)
     if form is None:
         raise Unreadable(Fault.FOREIGN)
-    if found.get("version") != fields.VERSION:
+    if texts.get("version") != fields.VERSION:
         raise Unreadable(Fault.OLD_VERSION)
-    values = {name: _clean(found.get(name, ""), one.lines > 1) for name, one in fields.named(form).items()}
+    values = {name: _clean(texts.get(name, ""), field.lines > 1) for name, field in fields.map_fields(form).items()}
     return Proposal(form, values.pop("folio").upper(), values.pop("seal"), values)
 
 
 def check_owner(proposal: Proposal, *, owner: int | None, sender: int) -> None:
-    """Whether a folio is the sender's: `owner` is its company, None when there is none. Raises Unreadable.
+    """Raise Unreadable unless the folio of a returned form, if it has one, belongs to the company that sent the form.
 
-    The seal is asked first, so that without one nobody learns which folios exist.
+    `owner` is the key of the folio's company, None for an unknown folio; `sender` is that of the sending company. The
+    seal is checked first, so that nobody without a seal learns which folios exist.
     """
     if not (proposal.folio or proposal.seal):
         return
@@ -156,64 +152,57 @@ def check_owner(proposal: Proposal, *, owner: int | None, sender: int) -> None:
         raise Unreadable(Fault.OTHER_CUSTOMER)
 
 
-def compare(proposal: Proposal, on_file: OnFile) -> Answers:
-    """The answers that a form proposes, once it agrees with what is on file. Raises Unreadable."""
+def compare_form(proposal: Proposal, customer: Customer) -> Answers:
+    """Return the answers of a returned form, for a draft of this company.
+
+    Raises Unreadable if it is incomplete or has another RFC or registered mail than the company; empty fields pass.
+    """
     values = proposal.values
-    if plain_rfc(values["rfc"]) not in {"", on_file.rfc}:
+    if clean_rfc(values["rfc"]) not in {"", customer.rfc}:
         raise Unreadable(Fault.RFC)
-    if values["signer_email"].lower() not in {"", on_file.registered_email.lower()}:
+    if values["signer_email"].lower() not in {"", customer.registered_email.lower()}:
         raise Unreadable(Fault.EMAIL)
-    faults = _faults(proposal)
+    faults = _find_faults(proposal)
     if faults:
         raise Unreadable(Fault.INCOMPLETE, faults)
     kind = fields.KINDS[proposal.form][values["kind"]]
-    draft: dict[str, object] = {"reason": values["reason"]}
-    if proposal.form == fields.ACCESS:
-        names = ("full_name", "email", "phone", "position")
-        draft["person"] = {name: values[f"person_{name}"] for name in names} if kind == "alta" else {}
-        return Answers(kind, draft, values["person_email"].lower())
-    draft["effective_date"] = _iso(values["effective_date"]) or ""
-    draft["items"] = _items(values) if kind == "change" else {}
-    return Answers(kind, draft)
+    person = {name.removeprefix("person_"): text for name, text in values.items() if name.startswith("person_")}
+    draft = {"reason": values["reason"], **kind.read_pdf(person, _find_items(values))}
+    if kind.has_date:
+        draft["effective_date"] = _parse_day(values["effective_date"]) or ""
+    return Answers(kind.code, draft, person.get("email", "").lower(), kind.names_colleague)
 
 
-def plain_rfc(text: str) -> str:
-    """An RFC as it is kept, from how people write it."""
+def clean_rfc(text: str) -> str:
+    """Return an RFC as it is stored, from how people write it."""
     return re.sub(r"[\s.-]", "", text).upper()
 
 
-# -- Private -----------------------------------------------------------------------------------------
-
-
 def _ask_worker(content: bytes) -> dict[str, str]:
-    """What the worker read; a worker that was killed by its limits, or by ours, found it too heavy."""
+    """Return the texts of a PDF's fields, by name, as the worker process read them.
+
+    Raises Unreadable with the worker's refusal, or as too heavy if a limit stopped the worker.
+    """
     command = [sys.executable, "-I", "-B", str(WORKER)]
     try:
-        done = subprocess.run(
-            command,
-            input=content,
-            capture_output=True,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-            env={},
-        )
-        said = json.loads(done.stdout)
+        done = subprocess.run(command, input=content, capture_output=True, timeout=TIMEOUT_SECONDS, check=False, env={})
+        answer = json.loads(done.stdout)
     except (subprocess.TimeoutExpired, ValueError, OSError) as error:
         raise Unreadable(Fault.HEAVY) from error
-    if "refusal" in said:
-        raise Unreadable(Fault(said["refusal"]))
-    found: dict[str, str] = said["fields"]
-    return found
+    if "refusal" in answer:
+        raise Unreadable(Fault(answer["refusal"]))
+    texts: dict[str, str] = answer["fields"]
+    return texts
 
 
-def _faults(proposal: Proposal) -> dict[str, str]:
-    """What is missing or cannot be, field by field."""
+def _find_faults(proposal: Proposal) -> dict[str, str]:
+    """Return by field what is missing or wrong in a returned form, in Spanish; the RFC is compared elsewhere."""
     values, faults = proposal.values, {}
-    for name, one in fields.named(proposal.form).items():
-        if name != "rfc" and len(values.get(name, "")) > one.max_length and not one.is_fixed:
-            faults[name] = f"Tiene más de {one.max_length} caracteres."
+    for name, field in fields.map_fields(proposal.form).items():
+        if name != "rfc" and len(values.get(name, "")) > field.max_length and not field.is_fixed:
+            faults[name] = f"Tiene más de {field.max_length} caracteres."
     for name in _DATED & values.keys():
-        if values[name] and _iso(values[name]) is None:
+        if values[name] and _parse_day(values[name]) is None:
             faults[name] = "Escriba la fecha como 31/12/2026."
     if values["kind"] not in fields.KINDS[proposal.form]:
         faults["kind"] = "Elija qué solicita."
@@ -222,8 +211,8 @@ def _faults(proposal: Proposal) -> dict[str, str]:
     return faults
 
 
-def _items(values: Mapping[str, str]) -> dict[str, str]:
-    """The new values that were written, by their field's code."""
+def _find_items(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the new values in a returned form by field code, as a draft has them: ISO dates, a power by its code."""
     items = {
         name.removeprefix("new_"): text
         for name, text in values.items()
@@ -231,7 +220,7 @@ def _items(values: Mapping[str, str]) -> dict[str, str]:
     }
     for name in _DATED & {f"new_{code}" for code in items}:
         code = name.removeprefix("new_")
-        items[code] = _iso(items[code]) or ""
+        items[code] = _parse_day(items[code]) or ""
     if power := items.get("representative_power"):
         items["representative_power"] = fields.POWERS.get(power, power)
     return items
@@ -240,12 +229,13 @@ def _items(values: Mapping[str, str]) -> dict[str, str]:
 _DATED = {"effective_date", "new_representative_valid_from", "new_representative_valid_until"}
 
 
-def _iso(text: str) -> str | None:
-    """«31/12/2026» or «2026-12-31» as an ISO date; None when it is none."""
-    found = _DATES.fullmatch(text)
-    if found is None:
+def _parse_day(text: str) -> str | None:
+    """Return a date that people wrote, «31/12/2026» or «2026-12-31», as YYYY-MM-DD; None when it is no date."""
+    match = _DATES.fullmatch(text)
+    if match is None:
         return None
-    day, month, year = (found[1], found[2], found[3]) if found[1] else (found[6], found[5], found[4])
+    # Groups 1 to 3 are of «31/12/2026», groups 4 to 6 of «2026-12-31».
+    day, month, year = (match[1], match[2], match[3]) if match[1] else (match[6], match[5], match[4])
     try:
         return date(int(year), int(month), int(day)).isoformat()
     except ValueError:
@@ -253,9 +243,9 @@ def _iso(text: str) -> str | None:
 
 
 def _clean(text: str, is_long: bool) -> str:
-    """NFC, without control or invisible characters; lines only where the field has them."""
+    """Return a field's text in NFC without control or invisible characters; only a long field keeps line breaks."""
     text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
-    shown = "".join(c for c in text if c == "\n" or unicodedata.category(c)[0] != "C" or c == "\t")
+    visible = "".join(c for c in text if c == "\n" or unicodedata.category(c)[0] != "C" or c == "\t")
     if is_long:
-        return "\n".join(" ".join(line.split()) for line in shown.split("\n")).strip()
-    return " ".join(shown.split())
+        return "\n".join(" ".join(line.split()) for line in visible.split("\n")).strip()
+    return " ".join(visible.split())

@@ -1,7 +1,7 @@
-"""Reads one PDF in a process of its own: `python -I pdf_worker.py < file`, JSON out. Imports nothing of ours.
+"""Read one PDF in a process of its own: `python -I pdf_worker.py < file` prints JSON. It imports nothing of ours.
 
-A PDF from outside may loop, recurse, or unpack to gigabytes. Here that costs one short-lived process its limit of
-memory and of processor time, set before a byte is read; the caller is told `heavy` and lives on.
+A PDF from outside may loop, recurse, or unpack to gigabytes. Then this process reaches the limits of memory and
+processor time that it set before reading, and the caller gets the answer `heavy`.
 """
 
 import json
@@ -24,54 +24,47 @@ MAX_OBJECTS = 20_000
 MAX_FIELDS = 200
 MAX_VALUE = 4_000  # characters; longer ones are cut and refused for their length by the reader
 _ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
-_LAUNCH = {
-    "/Launch",
-    "/GoToE",
-    "/GoToR",
-    "/ImportData",
-    "/SubmitForm",
-    "/Rendition",
-    "/Movie",
-    "/Sound",
-    "/RichMediaExecute",
-}
+_LAUNCH = set("/Launch /GoToE /GoToR /ImportData /SubmitForm /Rendition /Movie /Sound /RichMediaExecute".split())
 _EMBEDDED_KEYS = {"/EmbeddedFiles", "/EF", "/RichMediaContent", "/AF"}
 _EMBEDDED_TYPES = {"/EmbeddedFile", "/FileAttachment", "/RichMedia"}
 _RAW = {b"/JavaScript": "javascript", b"/Launch": "launch", b"/EmbeddedFile": "embedded"}
 
 
 class Refused(Exception):
-    """Why the file is not read, in one word."""
+    """Report in one word why the file is not read."""
 
 
 def main() -> None:
-    """Read standard input; print {"fields": {name: value}} or {"refusal": word}."""
-    limit()
+    """Read a PDF from standard input and print, as JSON, {"fields": {name: value}} or {"refusal": word}."""
+    set_limits()
     try:
-        said: dict[str, Any] = {"fields": examine(sys.stdin.buffer.read(MAX_BYTES + 1))}
+        output: dict[str, Any] = {"fields": read_pdf(sys.stdin.buffer.read(MAX_BYTES + 1))}
     except Refused as refusal:
-        said = {"refusal": str(refusal)}
+        output = {"refusal": str(refusal)}
     except (MemoryError, RecursionError):
-        said = {"refusal": "heavy"}
+        output = {"refusal": "heavy"}
     except Exception as error:  # a parser fed with a hostile file raises nearly anything; none of it is ours
-        said = {"refusal": "heavy" if type(error).__name__ == "LimitReachedError" else "broken"}
-    sys.stdout.write(json.dumps(said))
+        output = {"refusal": "heavy" if type(error).__name__ == "LimitReachedError" else "broken"}
+    sys.stdout.write(json.dumps(output))
 
 
-def limit() -> None:
-    """Bound this process for good: memory, time, and nothing written."""
-    for what, most in (
+def set_limits() -> None:
+    """Limit memory, processor time and the size of written files (none) of this process, for good.
+
+    So a hostile PDF cannot take more. A system that lacks a limit goes without it.
+    """
+    for limit, maximum in (
         (resource.RLIMIT_AS, MAX_MEMORY),
         (resource.RLIMIT_CPU, MAX_SECONDS),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
     ):
         with suppress(ValueError, OSError):  # a tighter one is set already, or the system (macOS) knows it not
-            resource.setrlimit(what, (most, most))
+            resource.setrlimit(limit, (maximum, maximum))
 
 
-def examine(content: bytes) -> dict[str, str]:
-    """The values of the form's fields. Raises Refused, and whatever a broken file makes the parser raise."""
+def read_pdf(content: bytes) -> dict[str, str]:
+    """Return the values of a PDF form's fields. Raise Refused, or whatever a broken file makes the parser raise."""
     if len(content) > MAX_BYTES:
         raise Refused("too-big")
     reader = PdfReader(BytesIO(content), strict=False)
@@ -81,14 +74,14 @@ def examine(content: bytes) -> dict[str, str]:
     check_pages(root)
     check_names(content)
     check_objects(reader.trailer)
-    return fields_of(root)
+    return read_fields(root)
 
 
 def check_pages(root: Any) -> None:
-    """Count the leaves of the page tree, whatever it says of itself."""
+    """Raise Refused for a PDF with no page or too many; the pages are counted, as the file may lie."""
     pages = 0
     for node in walk([root.get("/Pages")], lambda node: node.get("/Kids") or ()):
-        pages += "/Kids" not in node
+        pages += "/Kids" not in node  # a node with kids is a group of pages
         if pages > MAX_PAGES:
             raise Refused("pages")
     if not pages:
@@ -96,16 +89,19 @@ def check_pages(root: Any) -> None:
 
 
 def check_names(content: bytes) -> None:
-    """Words of the file as it lies there: also in parts that this reader finds unused and another may not."""
-    plain = _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), content)
+    """Raise Refused if the raw bytes of a PDF contain the name of a script, an action or an embedded file.
+
+    `check_objects` looks at what this parser understands; another reader may use parts that it ignores.
+    """
+    plain = _ESCAPED.sub(lambda escape: bytes([int(escape[1], 16)]), content)  # #4A is a J in a PDF's names
     for word, refusal in _RAW.items():
         if word in plain:
             raise Refused(refusal)
 
 
 def check_objects(trailer: Any) -> None:
-    """Every object that the document leads to, once."""
-    for node in walk([trailer], inner):
+    """Raise Refused if a PDF leads, by any reference, to a script, a dangerous action or an embedded file."""
+    for node in walk([trailer], list_contents):
         if not hasattr(node, "keys"):
             continue
         action, kinds = node.get("/S"), {str(node.get("/Type")), str(node.get("/Subtype"))}
@@ -117,40 +113,46 @@ def check_objects(trailer: Any) -> None:
             raise Refused("embedded")
 
 
-def fields_of(root: Any) -> dict[str, str]:
-    """Name and value of every field; none at all is a scan, or a form that was flattened."""
-    form = resolved(root.get("/AcroForm"))
+def read_fields(root: Any) -> dict[str, str]:
+    """Return name and value of every field of a PDF form.
+
+    Raises Refused for a PDF without fields (a scan or a flattened form), of another kind (XFA), or with too many.
+    """
+    form = resolve(root.get("/AcroForm"))
     if not hasattr(form, "get") or not form.get("/Fields"):
         raise Refused("scan")
     if "/XFA" in form:
         raise Refused("foreign")
-    found: dict[str, str] = {}
-    for node in walk([form["/Fields"]], inner_fields):
+    values: dict[str, str] = {}
+    for node in walk([form["/Fields"]], list_children):
         name = node.get("/T") if hasattr(node, "get") else None
         if isinstance(name, str):
-            found[str(name)[:100]] = value_of(node)
-        if len(found) > MAX_FIELDS:
+            values[str(name)[:100]] = read_value(node)
+        if len(values) > MAX_FIELDS:
             raise Refused("foreign")
-    return found
+    return values
 
 
-def value_of(node: Any) -> str:
-    """A field's value as text: of buttons the name that is on, which some programs write in the kids alone."""
-    value = resolved(node.get("/V"))
-    if isinstance(value, list):
-        value = resolved(value[0]) if value else None
-    if value is None and node.get("/FT") == "/Btn":
-        states = (resolved(kid).get("/AS") for kid in resolved(node.get("/Kids")) or [node])
+def read_value(node: Any) -> str:
+    """Return a field's value as text; of radio buttons the name of the chosen button; empty for no value."""
+    value = resolve(node.get("/V"))
+    if isinstance(value, list):  # of several chosen values the first counts
+        value = resolve(value[0]) if value else None
+    if value is None and node.get("/FT") == "/Btn":  # a button may only show its state
+        states = (resolve(kid).get("/AS") for kid in resolve(node.get("/Kids")) or [node])
         value = next((state for state in states if state not in (None, "/Off")), None)
     if isinstance(value, NameObject):
-        return "" if value == "/Off" else str(value)[1:MAX_VALUE]
+        return "" if value == "/Off" else str(value)[1:MAX_VALUE]  # without its slash
     if isinstance(value, bytes):
         return value[:MAX_VALUE].decode("utf-8", "replace")
     return str(value)[:MAX_VALUE] if isinstance(value, str) else ""
 
 
-def walk(start: list[Any], inside: Any) -> Iterator[Any]:
-    """Everything reached from `start`, each indirect object once, in order, without recursion."""
+def walk(start: list[Any], list_inner: Any) -> Iterator[Any]:
+    """Yield every object of a PDF that is reached from `start`, once and in order, without recursion.
+
+    `list_inner` returns the objects inside one; a list is opened, not yielded. Raises Refused for too many objects.
+    """
     seen: set[tuple[int, int]] = set()
     waiting = list(reversed(start))
     budget = MAX_OBJECTS
@@ -168,23 +170,23 @@ def walk(start: list[Any], inside: Any) -> Iterator[Any]:
             continue
         if not isinstance(node, list):
             yield node
-        waiting.extend(reversed(list(node if isinstance(node, list) else inside(node))))
+        waiting.extend(reversed(list(node if isinstance(node, list) else list_inner(node))))
 
 
-def inner(node: Any) -> list[Any]:
-    """What an object holds that may hold more."""
-    held = (node.raw_get(key) for key in node) if hasattr(node, "raw_get") else ()
-    return [one for one in held if isinstance(one, IndirectObject | list | dict)]
+def list_contents(node: Any) -> list[Any]:
+    """Return the objects that an object of a PDF contains or refers to, to walk through the whole file."""
+    values = (node.raw_get(key) for key in node) if hasattr(node, "raw_get") else ()
+    return [value for value in values if isinstance(value, IndirectObject | list | dict)]
 
 
-def inner_fields(node: Any) -> list[Any]:
-    """The kids of a field that are fields, or only its looks."""
-    kids = resolved(node.get("/Kids")) if hasattr(node, "get") else None
+def list_children(node: Any) -> list[Any]:
+    """Return the child fields of a PDF's field, to walk through the form."""
+    kids = resolve(node.get("/Kids")) if hasattr(node, "get") else None
     return list(kids) if isinstance(kids, list) else []
 
 
-def resolved(node: Any) -> Any:
-    """The object behind a reference."""
+def resolve(node: Any) -> Any:
+    """Return the object behind a reference."""
     return node.get_object() if isinstance(node, IndirectObject) else node
 
 

@@ -1,6 +1,6 @@
-"""The *acuse*: what was received, its hash, and what happens next and by when (M20).
+"""Draw the receipt (*acuse*): what was received, its hash, and what happens next and by when (M20).
 
-It is made of the version that was sent and of the event that recorded it, so it is the same whenever it is drawn.
+It is made of the sent version and the event that recorded it, so it is the same whenever it is drawn.
 """
 
 import json
@@ -13,18 +13,17 @@ from django.utils import timezone
 
 from change_requests.documents.form_draw import FOOT
 from change_requests.documents.sheet import INK_2, MONO, Row, Sheet
-from change_requests.kinds import labels
+from change_requests.kinds.fields import RISKY_ASSETS, find_row
+from change_requests.kinds.registry import find_title
+from change_requests.kinds.values import Item, show_day
 from change_requests.models import FormalRequest, RequestRevision
-from factureya.core.calendar import attention_hours
+from factureya.core.calendar import MONTHS_LONG, load_attention_hours
 from factureya.core.models import Event, OutboxMessage
-from factureya.core.words import MONTHS_LONG
-
-FROZEN = frozenset({"registered_email", "representative"})  # the assets whose execution waits
 
 
 @dataclass(frozen=True)
-class Acuse:
-    """A receipt as plain values."""
+class Receipt:
+    """Hold a receipt as plain values."""
 
     folio: str
     form: str
@@ -45,57 +44,67 @@ class Acuse:
     anchor: str  # the hash of the event that recorded it
 
 
-def render(request: FormalRequest) -> bytes:
-    """The acuse of the version that was sent last, as PDF. Raises RequestRevision.DoesNotExist for one never sent."""
-    return draw(of(request))
+def render_receipt(request: FormalRequest) -> bytes:
+    """Return the receipt of the last version as PDF. Raise RequestRevision.DoesNotExist for a request never sent."""
+    return draw_receipt(read_receipt(request))
 
 
-def of(request: FormalRequest, no: int | None = None) -> Acuse:
-    """The acuse of a version, by default the current one, as values."""
+def read_receipt(request: FormalRequest, no: int | None = None) -> Receipt:
+    """Return the values of the receipt for version `no` of the request, by default its current version.
+
+    Company and requester have the names that they had when the version was sent.
+    """
     revision = request.revisions.get(no=no or request.revision_no)
-    said, event = json.loads(revision.payload), _event(request, revision)
-    then = event.data if event else {}
-    return Acuse(
+    content, event = json.loads(revision.payload), _find_submission(request, revision)
+    recorded = event.data if event else {}
+    return Receipt(
         folio=request.folio,
         form=request.get_form_display(),
-        rfc=said["customer_rfc"],
-        title=labels.title(request.form, request.kind, said["items"]),
-        company=then.get("company", request.customer.legal_name),
-        requester=then.get("requester", revision.requester.get_full_name()),
+        rfc=content["customer_rfc"],
+        title=find_title(request.form, request.kind, content["items"]),
+        company=recorded.get("company", request.customer.legal_name),
+        requester=recorded.get("requester", revision.requester.get_full_name()),
         power=request.representative.get_power_kind_display(),
-        channel=FormalRequest.Channel(then.get("channel", request.channel)).label,
+        channel=FormalRequest.Channel(recorded.get("channel", request.channel)).label,
         at=revision.created_at,
         version=revision.no,
         sha256=revision.sha256,
-        rows=rows_of(said["items"]),
-        reason=said["reason"],
-        effective=labels.day(said["effective_date"]),
-        evidence=[(file["name"], file["sha256"]) for file in said["evidence"]],
-        steps=steps_of(request.form, {item["asset"] for item in said["items"]}, revision.created_at),
+        rows=list_rows(content["items"]),
+        reason=content["reason"],
+        effective=show_day(content["effective_date"]),
+        evidence=[(file["name"], file["sha256"]) for file in content["evidence"]],
+        steps=list_steps(request.form, {item["asset"] for item in content["items"]}, revision.created_at),
         anchor=event.hash if event else "",
     )
 
 
-def attached(message: OutboxMessage) -> list[tuple[str, bytes, str]]:
-    """The receipt that goes with the mail of a submission: of the version that its event recorded."""
+def attach_receipt(message: OutboxMessage) -> list[tuple[str, bytes, str]]:
+    """Return the receipt, as name, bytes and type, to attach to a mail about a submission.
+
+    The `about` ends in the request's key. The `key` begins with the hash of the event that names the sent version.
+    """
     pk, event_hash = int(message.about.partition(":")[2]), message.key.partition(":")[0]
     event = Event.objects.get(chain=message.about, hash=event_hash)
-    acuse = of(FormalRequest.objects.get(pk=pk), event.data["revision"])
-    return [(f"acuse-{acuse.folio}.pdf", draw(acuse), "application/pdf")]
+    receipt = read_receipt(FormalRequest.objects.get(pk=pk), event.data["revision"])
+    return [(f"acuse-{receipt.folio}.pdf", draw_receipt(receipt), "application/pdf")]
 
 
-def rows_of(items: Sequence[labels.Item]) -> list[Row]:
-    """What was asked, as people say it."""
+def list_rows(items: Sequence[Item]) -> list[Row]:
+    """Return the rows of the receipt's table: each item's field with its old and new value in words."""
     return [
-        Row(labels.label(field), labels.value(field, item["old"]), labels.value(field, item["new"]))
+        Row(field.label, field.show(item["old"]), field.show(item["new"]))
         for item in items
-        for field in [item["field"]]
+        for field in [find_row(item["field"])]
     ]
 
 
-def steps_of(form: str, assets: set[str], at: datetime) -> list[str]:
-    """What happens next and by when, counted from the instant it was sent."""
-    hours = attention_hours()
+def list_steps(form: str, assets: set[str], at: datetime) -> list[str]:
+    """Return the receipt's steps: what happens to the request next and by when, in Spanish.
+
+    Every deadline is counted from the instant `at` of the submission. A change of registered mail or representative (in
+    `assets`) waits some hours more.
+    """
+    hours = load_attention_hours()
     confirmed = at + timedelta(hours=settings.REQUEST_CONFIRM_HOURS)
     verified = hours.add_days(at, settings.VERIFY_BUSINESS_DAYS)
     approved = hours.add_days(verified, settings.APPROVE_BUSINESS_DAYS)
@@ -106,13 +115,13 @@ def steps_of(form: str, assets: set[str], at: datetime) -> list[str]:
         else "el Propietario de la Información y el Responsable de Seguridad Informática, cada uno por separado,"
     )
     steps = [
-        f"Usted la confirma con el enlace enviado al correo registrado, a más tardar el {when(confirmed)}. "
+        f"Usted la confirma con el enlace enviado al correo registrado, a más tardar el {show_instant(confirmed)}. "
         "Si no se confirma, vence y no cambia nada.",
-        f"Mesa de control la verifica. Si la confirma hoy mismo, a más tardar el {when(verified)}.",
-        f"La decide {deciders} con su razón por escrito, a más tardar el {when(approved)}. Nada cambia antes.",
-        f"La ejecuta una persona ajena a Desarrollo, a más tardar el {when(executed)}, y le avisamos.",
+        f"Mesa de control la verifica. Si la confirma hoy mismo, a más tardar el {show_instant(verified)}.",
+        f"La decide {deciders} con su razón por escrito, a más tardar el {show_instant(approved)}. Nada cambia antes.",
+        f"La ejecuta una persona ajena a Desarrollo, a más tardar el {show_instant(executed)}, y le avisamos.",
     ]
-    if assets & FROZEN and settings.SENSITIVE_FREEZE_HOURS:
+    if assets & RISKY_ASSETS and settings.SENSITIVE_FREEZE_HOURS:
         steps.append(
             f"Por su seguridad, el correo registrado y el representante cambian al menos "
             f"{settings.SENSITIVE_FREEZE_HOURS} horas después de aprobarse; avisamos también al correo anterior."
@@ -120,50 +129,51 @@ def steps_of(form: str, assets: set[str], at: datetime) -> list[str]:
     return steps
 
 
-def draw(acuse: Acuse) -> bytes:
-    """The PDF of a receipt."""
-    sheet = Sheet("Acuse de recibo", subject=f"Acuse de la solicitud {acuse.folio}", foot=FOOT)
-    sheet.paragraph(acuse.form, size=9.5, colour=INK_2)
-    sheet.section(f"{acuse.folio} · {acuse.title}")
+def draw_receipt(receipt: Receipt) -> bytes:
+    """Return the receipt (acuse) of a formal request as a PDF."""
+    sheet = Sheet("Acuse de recibo", subject=f"Acuse de la solicitud {receipt.folio}", foot=FOOT)
+    sheet.draw_paragraph(receipt.form, size=9.5, colour=INK_2)
+    sheet.draw_section(f"{receipt.folio} · {receipt.title}")
     for label, value in (
-        ("Recibida", f"{when(acuse.at)} (hora del centro de México)"),
-        ("Por", acuse.channel),
-        ("Empresa", f"{acuse.company} · {acuse.rfc}"),
-        ("La solicita", f"{acuse.requester}, {acuse.power.lower()}"),
-        ("Versión", str(acuse.version)),
+        ("Recibida", f"{show_instant(receipt.at)} (hora del centro de México)"),
+        ("Por", receipt.channel),
+        ("Empresa", f"{receipt.company} · {receipt.rfc}"),
+        ("La solicita", f"{receipt.requester}, {receipt.power.lower()}"),
+        ("Versión", str(receipt.version)),
     ):
-        sheet.pair(label, value)
-    sheet.section("Qué se solicita")
-    sheet.table(("Dato", "Hoy", "Nuevo"), acuse.rows)
-    sheet.pair("Motivo", acuse.reason)
-    sheet.pair("Cuándo aplicarlo", acuse.effective or "Al ejecutarse")
-    _evidence(sheet, acuse)
-    sheet.note("Qué sigue", [f"{number}. {step}" for number, step in enumerate(acuse.steps, start=1)])
-    _hashes(sheet, acuse)
-    return sheet.as_bytes()
+        sheet.draw_pair(label, value)
+    sheet.draw_section("Qué se solicita")
+    sheet.draw_table(("Dato", "Hoy", "Nuevo"), receipt.rows)
+    sheet.draw_pair("Motivo", receipt.reason)
+    sheet.draw_pair("Cuándo aplicarlo", receipt.effective or "Al ejecutarse")
+    _draw_evidence(sheet, receipt)
+    sheet.draw_note("Qué sigue", [f"{number}. {step}" for number, step in enumerate(receipt.steps, start=1)])
+    _draw_hashes(sheet, receipt)
+    return sheet.finish()
 
 
-def when(at: datetime) -> str:
-    """«1 de diciembre de 2026 a las 10:05», local time."""
+def show_instant(at: datetime) -> str:
+    """Return an instant in Spanish words and local time: «1 de diciembre de 2026 a las 10:05»."""
     local = timezone.localtime(at)
     return f"{local.day} de {MONTHS_LONG[local.month - 1]} de {local.year} a las {local:%-H:%M}"
 
 
-def _evidence(sheet: Sheet, acuse: Acuse) -> None:
-    if not acuse.evidence:
-        sheet.pair("Evidencia", "Ninguna")
-    for name, sha256 in acuse.evidence:
-        sheet.pair("Evidencia", name)
-        sheet.pair("", sha256, font=MONO)
+def _draw_evidence(sheet: Sheet, receipt: Receipt) -> None:
+    """Draw name and hash of each file of evidence in the receipt, or that there is none."""
+    if not receipt.evidence:
+        sheet.draw_pair("Evidencia", "Ninguna")
+    for name, sha256 in receipt.evidence:
+        sheet.draw_pair("Evidencia", name)
+        sheet.draw_pair("", sha256, font=MONO)
 
 
-def _hashes(sheet: Sheet, acuse: Acuse) -> None:
-    """What proves later that nothing was altered."""
-    sheet.section("Huella de lo que se recibió")
-    sheet.pair("SHA-256 del contenido", acuse.sha256, font=MONO)
-    if acuse.anchor:
-        sheet.pair("Eslabón de la bitácora", acuse.anchor, font=MONO)
-    sheet.paragraph(
+def _draw_hashes(sheet: Sheet, receipt: Receipt) -> None:
+    """Draw the receipt's hashes, with which the company can prove later that nothing was altered."""
+    sheet.draw_section("Huella de lo que se recibió")
+    sheet.draw_pair("SHA-256 del contenido", receipt.sha256, font=MONO)
+    if receipt.anchor:
+        sheet.draw_pair("Eslabón de la bitácora", receipt.anchor, font=MONO)
+    sheet.draw_paragraph(
         "Guarde este acuse. Quienes deciden ven exactamente el contenido de esta huella, y ese mismo contenido es el "
         "que se ejecuta: si alguien lo alterara, ya no coincidiría. ¿No la pidió usted? Use el enlace «No fui yo» del "
         "correo o llame al 01 800 63 22 887.",
@@ -172,8 +182,8 @@ def _hashes(sheet: Sheet, acuse: Acuse) -> None:
     )
 
 
-def _event(request: FormalRequest, revision: RequestRevision) -> Event | None:
-    """The event of this submission: its hash is a link of the request's chain, and it holds the names of then."""
+def _find_submission(request: FormalRequest, revision: RequestRevision) -> Event | None:
+    """Return the event that recorded the submission of this version of the request; None if there is none."""
     events = Event.objects.filter(chain=request.chain, verb="request.submitted")
-    found = [event for event in events if event.data.get("revision") == revision.no]
-    return found[-1] if found else None
+    of_revision = [event for event in events if event.data.get("revision") == revision.no]
+    return of_revision[-1] if of_revision else None

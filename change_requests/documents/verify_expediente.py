@@ -28,252 +28,239 @@ APPROVED = {"approved", "executed", "closed", "failed", "reverted"}
 
 
 class Check:
-    """Los archivos de un expediente y lo que se encontró mal en ellos."""
+    """Guarda los archivos de un expediente y lo que se encontró mal en ellos."""
 
     def __init__(self, files):
         self.files = files
         self.flaws = []
 
-    def flaw(self, name, why):
-        """Anota un archivo alterado; de cada uno basta la primera razón."""
+    def add_flaw(self, name, reason):
+        """Anota que un archivo del expediente está alterado y por qué; de cada archivo basta la primera razón."""
         if not any(name == known for known, _ in self.flaws):
-            self.flaws.append((name, why))
+            self.flaws.append((name, reason))
 
     def load(self, name, empty):
-        """El contenido de un archivo JSON."""
+        """Devuelve el contenido de un archivo JSON; si no se lee o es de otro tipo, lo anota y devuelve `empty`."""
         try:
-            found = json.loads(self.files[name].decode("utf-8"), parse_float=_no_float)
+            content = json.loads(self.files[name].decode("utf-8"), parse_float=_refuse_float)
         except KeyError:
-            self.flaw(name, "falta")
+            self.add_flaw(name, "falta")
         except (ValueError, RecursionError):
-            self.flaw(name, "no se puede leer")
+            self.add_flaw(name, "no se puede leer")
         else:
-            if isinstance(found, type(empty)):
-                return found
-            self.flaw(name, "no tiene la forma esperada")
+            if isinstance(content, type(empty)):
+                return content
+            self.add_flaw(name, "no tiene la forma esperada")
         return empty
 
 
 def main(arguments=None):
-    """Comprueba y dice el resultado; devuelve 0 o 1."""
-    options = _options(arguments)
+    """Comprueba un expediente e imprime el resultado; devuelve 0 si está íntegro, 1 si no."""
+    options = _read_options(arguments)
     try:
-        files, doubled = read(Path(options.expediente))
-    except (
-        OSError,
-        zipfile.BadZipFile,
-        ValueError,
-        EOFError,
-        RuntimeError,
-        NotImplementedError,
-    ) as error:
+        files, damaged = read_files(Path(options.expediente))
+    except (OSError, zipfile.BadZipFile, ValueError, EOFError, RuntimeError, NotImplementedError) as error:
         print(f"No se pudo abrir {options.expediente}: {error}")
         return 1
     check = Check(files)
-    for name in doubled:
-        check.flaw(name, "está dos veces, o su contenido está dañado")
-    for part in (
-        check_manifest,
-        check_events,
-        check_versions,
-        check_decisions,
-        check_executions,
-        check_texts,
-    ):
+    for name in damaged:
+        check.add_flaw(name, "está dos veces, o su contenido está dañado")
+    for part in (check_manifest, check_events, check_versions, check_decisions, check_executions, check_texts):
         try:
             part(check)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-            check.flaw(PARTS[part], f"le falta un dato o no es del tipo esperado ({error})")
+            check.add_flaw(PARTS[part], f"le falta un dato o no es del tipo esperado ({error})")
     if options.eslabon:
-        check_link(check, options.eslabon)
-    return report(check)
+        check_receipt_link(check, options.eslabon)
+    return print_result(check)
 
 
-def read(place):
-    """Nombre y contenido de cada archivo, y los nombres que están repetidos o dañados."""
+def read_files(place):
+    """Devuelve los archivos del expediente (ZIP o carpeta) por nombre, y los nombres repetidos o dañados."""
     if place.is_dir():
-        found = {p.relative_to(place).as_posix(): p.read_bytes() for p in sorted(place.rglob("*")) if p.is_file()}
-        return {name: content for name, content in found.items() if "__pycache__" not in name}, []
-    files, bad = {}, []
+        files = {p.relative_to(place).as_posix(): p.read_bytes() for p in sorted(place.rglob("*")) if p.is_file()}
+        return {name: content for name, content in files.items() if "__pycache__" not in name}, []
+    files, damaged = {}, []
     with zipfile.ZipFile(str(place)) as archive:
         if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
             raise ValueError("es demasiado grande")
         for entry in archive.infolist():
             if entry.filename in files:
-                bad.append(entry.filename)
+                damaged.append(entry.filename)
             try:
                 files[entry.filename] = archive.read(entry)
             except (zipfile.BadZipFile, zlib.error):
                 files[entry.filename] = b""
-                bad.append(entry.filename)
-    return files, bad
+                damaged.append(entry.filename)
+    return files, damaged
 
 
 def check_manifest(check):
-    """Cada archivo es el que dice el manifiesto, no falta ninguno ni sobra."""
+    """Comprueba que los archivos son los que dice el manifiesto, y que el manifiesto da su propia huella."""
     manifest = check.load(MANIFEST, {})
-    said = check.files.get(MANIFEST_HASH, b"").decode("ascii", "replace").split()
+    stated_hash = check.files.get(MANIFEST_HASH, b"").decode("ascii", "replace").split()
     if MANIFEST_HASH not in check.files:
-        check.flaw(MANIFEST_HASH, "falta")
-    elif said[:1] != [sha256(check.files.get(MANIFEST, b""))]:
-        check.flaw(MANIFEST, "no corresponde a su huella")
+        check.add_flaw(MANIFEST_HASH, "falta")
+    elif stated_hash[:1] != [sha256(check.files.get(MANIFEST, b""))]:
+        check.add_flaw(MANIFEST, "no corresponde a su huella")
     listed = manifest.get("files", {})
     for name, entry in listed.items():
         if name not in check.files:
-            check.flaw(name, "falta")
+            check.add_flaw(name, "falta")
         elif sha256(check.files[name]) != entry["sha256"] or len(check.files[name]) != entry["size"]:
-            check.flaw(name, "no corresponde a su huella del manifiesto")
+            check.add_flaw(name, "no corresponde a su huella del manifiesto")
     for name in check.files:
         if name not in listed and name not in (MANIFEST, MANIFEST_HASH):
-            check.flaw(name, "no está en el manifiesto")
+            check.add_flaw(name, "no está en el manifiesto")
 
 
 def check_events(check):
-    """La bitácora es una cadena entera: cada eslabón lleva la huella del anterior, y el último es el del manifiesto."""
+    """Comprueba que cada eslabón de la bitácora lleva la huella del anterior, y que el último es el del manifiesto."""
     events, head = check.load(EVENTS, []), check.load(MANIFEST, {}).get("head", {})
     chain = check.load(REQUEST, {}).get("chain")
     last = GENESIS
     for number, event in enumerate(events, start=1):
         if event["seq"] != number or event["chain"] != chain:
-            return check.flaw(EVENTS, f"falta o sobra el evento {number}")
+            return check.add_flaw(EVENTS, f"falta o sobra el evento {number}")
         if event["prev"] != last:
-            return check.flaw(EVENTS, f"el evento {number} no enlaza con el anterior")
+            return check.add_flaw(EVENTS, f"el evento {number} no enlaza con el anterior")
         content = [event[key] for key in ("chain", "seq", "prev", "verb", "at", "actor_id", "actor_name", "data")]
-        if sha256(canonical(content)) != event["hash"]:
-            return check.flaw(EVENTS, f"el evento {number} no corresponde a su huella")
+        if sha256(write_canonical(content)) != event["hash"]:
+            return check.add_flaw(EVENTS, f"el evento {number} no corresponde a su huella")
         last = event["hash"]
     if (len(events), last) != (head.get("seq"), head.get("hash")):
-        check.flaw(EVENTS, "la cadena no termina donde dice el manifiesto")
+        check.add_flaw(EVENTS, "la cadena no termina donde dice el manifiesto")
     return None
 
 
 def check_versions(check):
-    """El contenido de cada versión da su huella, y su evidencia está, byte por byte."""
+    """Comprueba que el contenido de cada versión da su huella, y su evidencia está, byte por byte."""
     request, versions = check.load(REQUEST, {}), check.load(VERSIONS, [])
     for number, version in enumerate(versions, start=1):
         if version["no"] != number:
-            check.flaw(VERSIONS, f"falta la versión {number}")
+            check.add_flaw(VERSIONS, f"falta la versión {number}")
         check_version(check, version, request.get("folio"))
     if len(versions) != request.get("revision_no"):
-        check.flaw(VERSIONS, "la solicitud tiene {} versiones".format(request.get("revision_no")))
-    known = {_version_file(version["no"]) for version in versions}
+        check.add_flaw(VERSIONS, "la solicitud tiene {} versiones".format(request.get("revision_no")))
+    known = {_name_version_file(version["no"]) for version in versions}
     for name in check.files:
         if name.startswith("versiones/") and name not in known:
-            check.flaw(name, "es de una versión que no existe")
+            check.add_flaw(name, "es de una versión que no existe")
 
 
 def check_version(check, version, folio):
-    """El contenido da la huella, está en su forma única, es de esta solicitud y la bitácora registró su huella."""
-    name, recorded = _version_file(version["no"]), _recorded(check)
+    """Comprueba una versión: su huella, su forma, su folio, su evidencia, y que la bitácora registró su huella."""
+    name, recorded = _name_version_file(version["no"]), _list_recorded_hashes(check)
     content = check.files.get(name)
     if content is None:
-        return check.flaw(name, "falta")
+        return check.add_flaw(name, "falta")
     payload = json.loads(content.decode("utf-8"))
     if sha256(content) != version["sha256"]:
-        check.flaw(name, "no corresponde a la huella de la versión")
-    if canonical(composed(payload)) != content:
-        check.flaw(name, "no está en su forma única")
+        check.add_flaw(name, "no corresponde a la huella de la versión")
+    if write_canonical(normalize_texts(payload)) != content:
+        check.add_flaw(name, "no está en su forma única")
     if payload["folio"] != folio:
-        check.flaw(name, "es de otra solicitud")
+        check.add_flaw(name, "es de otra solicitud")
     if recorded and version["sha256"] not in recorded:
-        check.flaw(VERSIONS, "la bitácora no registra la huella de la versión {}".format(version["no"]))
+        check.add_flaw(VERSIONS, "la bitácora no registra la huella de la versión {}".format(version["no"]))
     return check_evidence(check, payload["evidence"])
 
 
 def check_evidence(check, evidence):
-    """Cada archivo que el contenido nombra está en la carpeta y da la misma huella."""
+    """Comprueba que cada archivo que el contenido nombra está en la carpeta y da la misma huella."""
     for file in evidence:
-        wanted = "evidencia/{}-".format(file["sha256"][:12])
-        names = [name for name in check.files if name.startswith(wanted)]
+        prefix = "evidencia/{}-".format(file["sha256"][:12])
+        names = [name for name in check.files if name.startswith(prefix)]
         if not names:
-            check.flaw(wanted + file["name"], "falta")
+            check.add_flaw(prefix + file["name"], "falta")
         for name in names:
             if sha256(check.files[name]) != file["sha256"] or len(check.files[name]) != file["size"]:
-                check.flaw(name, "no es la evidencia que se presentó")
+                check.add_flaw(name, "no es la evidencia que se presentó")
 
 
 def check_decisions(check):
-    """Cada decisión es de la versión y huella que existen, de otra persona que quien pide, y no falta ninguna."""
+    """Comprueba que cada decisión es de una versión que existe y de otra persona que quien pide; que ninguna falta."""
     versions = {version["no"]: version for version in check.load(VERSIONS, [])}
     request, decisions = check.load(REQUEST, {}), check.load(DECISIONS, [])
     for decision in decisions:
         version = versions.get(decision["revision_no"])
         if version is None or decision["sha256"] != version["sha256"]:
-            check.flaw(DECISIONS, "una decisión es de un contenido que no es el de su versión")
+            check.add_flaw(DECISIONS, "una decisión es de un contenido que no es el de su versión")
         elif decision["requester"] != version["requester_id"]:
-            check.flaw(DECISIONS, "una decisión dice otro solicitante que el de su versión")
+            check.add_flaw(DECISIONS, "una decisión dice otro solicitante que el de su versión")
         if decision["decider"] == decision["requester"]:
-            check.flaw(DECISIONS, "quien pide decidió su propia solicitud")
+            check.add_flaw(DECISIONS, "quien pide decidió su propia solicitud")
     pairs = [(decision["revision_no"], decision["decider"]) for decision in decisions]
     if len(pairs) != len(set(pairs)):
-        check.flaw(DECISIONS, "una persona decidió dos veces")
+        check.add_flaw(DECISIONS, "una persona decidió dos veces")
     if request.get("status") in APPROVED:
         _check_slots(check, request, decisions)
 
 
 def _check_slots(check, request, decisions):
-    """Una solicitud aprobada tiene la decisión de Seguridad y la del propietario de cada activo, sin rechazos."""
+    """Comprueba que la solicitud aprobada tiene la decisión de Seguridad y la de cada propietario, sin rechazos."""
     number = request["revision_no"]
-    payload = check.load(_version_file(number), {})
+    payload = check.load(_name_version_file(number), {})
     needed = {"owner:" + item["asset"] for item in payload.get("items", []) if item["asset"] != "access"}
     given = set()
     for decision in decisions:
         if decision["revision_no"] == number:
             if decision["verdict"] != "approve":
-                check.flaw(DECISIONS, "la versión aprobada tiene un rechazo")
+                check.add_flaw(DECISIONS, "la versión aprobada tiene un rechazo")
             valid = [slot["asset"] for slot in decision["slots"] if not slot["voided_at"]]
             given |= {decision["office"] + (":" + asset if asset else "") for asset in valid}
     if not (needed | {"security"}) <= given:
-        check.flaw(DECISIONS, "faltan aprobaciones: " + ", ".join(sorted((needed | {"security"}) - given)))
+        check.add_flaw(DECISIONS, "faltan aprobaciones: " + ", ".join(sorted((needed | {"security"}) - given)))
 
 
 def check_executions(check):
-    """Se ejecutó, una sola vez, exactamente el contenido aprobado."""
+    """Comprueba que se ejecutó, una sola vez, exactamente el contenido aprobado, si el estado dice que se ejecutó."""
     request, executions = check.load(REQUEST, {}), check.load(EXECUTIONS, [])
     versions = {version["no"]: version for version in check.load(VERSIONS, [])}
     for execution in executions:
         version = versions.get(execution["revision_no"])
         if version is None or execution["sha256"] != version["sha256"]:
-            check.flaw(EXECUTIONS, "la ejecución es de un contenido que no es el de su versión")
+            check.add_flaw(EXECUTIONS, "la ejecución es de un contenido que no es el de su versión")
         elif execution["result"] == "ok":
-            items = check.load(_version_file(version["no"]), {}).get("items", [])
+            items = check.load(_name_version_file(version["no"]), {}).get("items", [])
             if execution["after"] != {item["field"]: item["new"] for item in items}:
-                check.flaw(EXECUTIONS, "lo ejecutado no es lo aprobado")
+                check.add_flaw(EXECUTIONS, "lo ejecutado no es lo aprobado")
     done = [execution for execution in executions if execution["result"] == "ok"]
     if len(done) > 1 or bool(done) != (request.get("status") in ("executed", "closed", "reverted")):
-        check.flaw(EXECUTIONS, "no corresponde al estado de la solicitud")
+        check.add_flaw(EXECUTIONS, "no corresponde al estado de la solicitud")
 
 
 def check_texts(check):
-    """Lo que cada persona escribió es lo que la bitácora registró: razones, aclaraciones y dispensas."""
+    """Comprueba que razones, aclaraciones y dispensas son las que la bitácora registró."""
     events = check.load(EVENTS, [])
     known = {event["data"].get("text_sha256") for event in events}
     for name, texts in (
-        (DECISIONS, [one["reason"] for one in check.load(DECISIONS, [])]),
-        (CLARIFICATIONS, [one["body"] for one in check.load(CLARIFICATIONS, [])]),
-        (MAILS, [one["body"] for one in check.load(MAILS, [])]),
-        (WAIVERS, [text for one in check.load(WAIVERS, []) for text in _waiver_texts(one)]),
+        (DECISIONS, [decision["reason"] for decision in check.load(DECISIONS, [])]),
+        (CLARIFICATIONS, [message["body"] for message in check.load(CLARIFICATIONS, [])]),
+        (MAILS, [mail["body"] for mail in check.load(MAILS, [])]),
+        (WAIVERS, [text for waiver in check.load(WAIVERS, []) for text in _list_waiver_texts(waiver)]),
     ):
         if any(sha256(text.encode("utf-8")) not in known for text in texts):
-            check.flaw(name, "un texto no es el que la bitácora registró")
+            check.add_flaw(name, "un texto no es el que la bitácora registró")
 
 
-def _waiver_texts(waiver):
+def _list_waiver_texts(waiver):
+    """Devuelve los textos de una dispensa, como la bitácora los registra."""
     granted = "{}\n{}".format(waiver["reason"], waiver["controls"])
     return [granted, waiver["findings"]] if waiver["findings"] else [granted]
 
 
-def check_link(check, link):
-    """El eslabón que el cliente guarda en su acuse está en la bitácora."""
+def check_receipt_link(check, link):
+    """Comprueba que el eslabón `link`, que el cliente tiene en su acuse, está en la bitácora."""
     if link.strip().lower() not in {event.get("hash") for event in check.load(EVENTS, [])}:
-        check.flaw(EVENTS, f"no contiene el eslabón {link[:12]}…")
+        check.add_flaw(EVENTS, f"no contiene el eslabón {link[:12]}…")
 
 
-def report(check):
-    """Dice el resultado en español."""
+def print_result(check):
+    """Imprime si el expediente está íntegro o qué archivos están alterados; devuelve 0 o 1, el fin del programa."""
     if check.flaws:
-        for name, why in check.flaws:
-            print(f"ALTERADO  {name}: {why}")
+        for name, reason in check.flaws:
+            print(f"ALTERADO  {name}: {reason}")
         print(f"El expediente NO está íntegro: {len(check.flaws)} archivo(s) con problemas.")
         return 1
     request = check.load(REQUEST, {})
@@ -285,30 +272,30 @@ def report(check):
 
 
 def sha256(content):
-    """La huella, en hexadecimal."""
+    """Devuelve la huella, en hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
-def canonical(content):
-    """La única forma de escribir un contenido."""
+def write_canonical(content):
+    """Devuelve los bytes de un contenido en su forma única, de la que se calcula la huella."""
     return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8")
 
 
-def composed(value):
-    """El contenido con cada texto en NFC."""
+def normalize_texts(value):
+    """Devuelve el contenido con cada texto en NFC, como es en su forma única."""
     if isinstance(value, str):
         return unicodedata.normalize("NFC", value)
     if isinstance(value, dict):
-        return {composed(key): composed(part) for key, part in value.items()}
-    return [composed(part) for part in value] if isinstance(value, list) else value
+        return {normalize_texts(key): normalize_texts(part) for key, part in value.items()}
+    return [normalize_texts(part) for part in value] if isinstance(value, list) else value
 
 
-def _version_file(number):
+def _name_version_file(number):
     return f"versiones/{number}.json"
 
 
-def _recorded(check):
-    """Las huellas de contenido que la bitácora registra."""
+def _list_recorded_hashes(check):
+    """Devuelve las huellas de las versiones que la bitácora registró al enviarse la solicitud."""
     events = check.load(EVENTS, [])
     return {
         event["data"]["sha256"]
@@ -319,11 +306,13 @@ def _recorded(check):
     }
 
 
-def _no_float(text):
+def _refuse_float(text):
+    """Rechaza un número con decimales, que no tiene una sola forma de escribirse."""
     raise ValueError("no lleva decimales: " + text)
 
 
-def _options(arguments):
+def _read_options(arguments):
+    """Devuelve los argumentos de la línea de comandos: el ZIP o la carpeta, y el eslabón de un acuse."""
     parser = argparse.ArgumentParser(description="Comprueba un expediente de Factureya.")
     parser.add_argument("expediente", nargs="?", default=str(Path(__file__).resolve().parent), help="ZIP o carpeta")
     parser.add_argument("--eslabon", default="", help="eslabón de la bitácora que dice el acuse")

@@ -1,14 +1,10 @@
-"""What a CHECK cannot hold about formal requests, because it compares rows or tables (M1, M8, M19, M21, M24, M25).
+"""List the guards of formal requests: rules that a CHECK cannot hold, because they compare rows or tables.
 
-They guard this app's tables, and those of companies, contacts and representatives.
+They guard this app's tables, and those of companies, contacts and representatives (M1, M8, M19, M21, M24, M25).
 """
 
 from change_requests.guards import companies, content, decisions, executions, requests
+from change_requests.guards.sql_terms import translate
 
-GUARDS = [
-    *requests.GUARDS,
-    *content.GUARDS,
-    *decisions.GUARDS,
-    *executions.GUARDS,
-    *companies.GUARDS,
-]
+_WRITTEN = [*requests.GUARDS, *content.GUARDS, *decisions.GUARDS, *executions.GUARDS, *companies.GUARDS]
+GUARDS = [translate(guard) for guard in _WRITTEN]

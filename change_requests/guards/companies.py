@@ -1,4 +1,4 @@
-"""What only an execution writes: the data of verified companies and their representatives (M1)."""
+"""Guard what only an execution writes: the data of verified companies and their representatives (M1)."""
 
 from change_requests.guards.sql_terms import (
     CONTACT,
@@ -8,61 +8,42 @@ from change_requests.guards.sql_terms import (
     REQUEST,
     REVISION,
     USER,
-    both,
-    by_engine,
     changed,
-    guard,
-    local_day,
     no_replace,
 )
+from change_requests.kinds import fields
 from factureya.core import triggers
 from factureya.core.triggers import Guard
 
-SENSITIVE = ("rfc", "legal_name", "fiscal_address", "phone", "registered_email", "status")
 
+def _make_approval_sql(customer: str, item_condition: str) -> str:
+    """Return an SQL condition: the request that is being executed was approved to make this change of a customer.
 
-def _approved_item(customer: str, that: str) -> str:
-    """An item of the request in execution, for this customer, that says exactly this."""
+    `customer` is SQL for the customer's key. One approved item, `I`, meets `item_condition`. ITEMS: see `translate`.
+    """
     return f"""EXISTS (SELECT 1 FROM {REQUEST} f JOIN {REVISION} r ON r.request_id = f.id AND r.no = f.revision_no
         JOIN {EXECUTION} e ON e.request_id = f.id AND e.result = 'ok' AND e.sha256 = r.sha256, ITEMS(r)
         WHERE f.id = EXECUTING AND f.status = 'approved' AND f.form = 'change' AND f.suspended_at IS NULL
-          AND f.customer_id = {customer} AND {that})"""
+          AND f.customer_id = {customer} AND {item_condition})"""
 
 
-def _line(row: str) -> tuple[str, str]:
-    """A representative as one text, as `accounts.models.representatives.compose` writes it."""
-    texts = " || ' | ' || ".join(f"{row}.{name}" for name in ("name", "rfc", "email", "power_kind", "instrument"))
-    since, until = f"{row}.valid_from", f"{row}.valid_until"
-    days = "{} || ' | ' || COALESCE({}, '')"
-    day = "to_char({}, 'YYYY-MM-DD')"
-    return (
-        f"{texts} || ' | ' || {days.format(since, until)}",
-        f"{texts} || ' | ' || {days.format(day.format(since), day.format(until))}",
-    )
+def _make_line_sql(alias: str) -> str:
+    """Return SQL that writes the representative in the row `alias` as one text, in the form of `compose_line`."""
+    texts = " || ' | ' || ".join(f"{alias}.{name}" for name in ("name", "rfc", "email", "power_kind", "instrument"))
+    return f"{texts} || ' | ' || ISO[{alias}.valid_from] || ' | ' || COALESCE(ISO[{alias}.valid_until], '')"
 
 
 _VERIFIED = f"EXISTS (SELECT 1 FROM {CUSTOMER} c WHERE c.id = {{customer}} AND c.verified_at IS NOT NULL)"
 _UNAPPROVED = " OR ".join(
     f"""(NEW.{name} ≠ OLD.{name} AND NOT {
-        _approved_item("OLD.id", f"I.field = '{name}' AND I.old = OLD.{name} AND I.new = NEW.{name}")
+        _make_approval_sql("OLD.id", f"I.field = '{name}' AND I.old = OLD.{name} AND I.new = NEW.{name}")
     })"""
-    for name in SENSITIVE
+    for name in fields.COLUMNS
 )
-_EARLY = both(f"""OLD.verified_at IS NOT NULL AND NEW.suspended_at IS NOT NULL AND {changed("suspended_at")}
-    AND NOT {_approved_item("OLD.id", "NEW.status <> OLD.status AND <day> >= EFFECTIVE(r)")}""")
+_EARLY = f"""OLD.verified_at IS NOT NULL AND NEW.suspended_at IS NOT NULL AND {changed("suspended_at")}
+    AND NOT {_make_approval_sql("OLD.id", "NEW.status <> OLD.status AND DAY[NEW.suspended_at] >= EFFECTIVE(r)")}"""
 _REPRESENTATIVE_FACTS = (
-    "id",
-    "customer_id",
-    "name",
-    "rfc",
-    "email",
-    "power_kind",
-    "instrument",
-    "valid_from",
-    "valid_until",
-    "document_id",
-    "verified_by_id",
-    "verified_at",
+    "id customer_id name rfc email power_kind instrument valid_from valid_until document_id verified_by_id verified_at"
 )
 _OPEN_REPRESENTATIVE = f"""EXISTS (SELECT 1 FROM {REPRESENTATIVE} p WHERE p.customer_id = NEW.customer_id
     AND p.user_id = NEW.user_id AND p.revoked_at IS NULL)"""
@@ -71,114 +52,87 @@ _OTHERS_MAIL = """NEW.user_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM accounts
 _BY_EXECUTION = "los datos de una empresa verificada solo cambian al ejecutar una solicitud aprobada"
 
 GUARDS = [
-    guard(
+    Guard(
         "customer_sensitive_by_execution",
         CUSTOMER,
         "UPDATE",
         f"OLD.verified_at IS NOT NULL AND ({_UNAPPROVED})",
         _BY_EXECUTION,
     ),
+    Guard("customer_suspended_from_its_day", CUSTOMER, "UPDATE", when=_EARLY, message=_BY_EXECUTION),
     Guard(
-        "customer_suspended_from_its_day",
-        CUSTOMER,
-        "UPDATE",
-        when=by_engine(_EARLY, day=local_day("NEW.suspended_at")),
-        message=_BY_EXECUTION,
-    ),
-    guard(
         "customer_verified_is_final",
         CUSTOMER,
         "UPDATE",
-        f"""NEW.id <> OLD.id OR (OLD.verified_at IS NOT NULL AND {changed("verified_at", "verified_by_id")})""",
+        f"""NEW.id <> OLD.id OR (OLD.verified_at IS NOT NULL AND {changed("verified_at verified_by_id")})""",
         "una empresa verificada lo es para siempre",
     ),
     Guard("customer_no_delete", CUSTOMER, "DELETE", message="las empresas no se borran"),
     triggers.no_truncate(CUSTOMER),
     triggers.no_replace(CUSTOMER, "id", "form_key"),
-    *(
-        no_replace(
-            CUSTOMER,
-            f"customer_{event.lower()}_replaces_none",
-            event,
-            f"""EXISTS (SELECT 1 FROM {CUSTOMER} c WHERE c.form_key = NEW.form_key AND c.id ≠ NEW.id)
+    *no_replace(
+        CUSTOMER,
+        "customer_{}_replaces_none",
+        f"""EXISTS (SELECT 1 FROM {CUSTOMER} c WHERE c.form_key = NEW.form_key AND c.id ≠ NEW.id)
                 OR (NEW.verified_at IS NOT NULL AND EXISTS (SELECT 1 FROM {CUSTOMER} c
                   WHERE c.rfc = NEW.rfc AND c.verified_at IS NOT NULL AND c.id ≠ NEW.id))""",
-        )
-        for event in ("INSERT", "UPDATE")
     ),
     Guard(
         "representative_by_execution",
         REPRESENTATIVE,
         "INSERT",
-        when=by_engine(
-            both(
-                _VERIFIED.format(customer="NEW.customer_id")
-                + " AND NOT "
-                + _approved_item("NEW.customer_id", "I.field = 'representative' AND I.new = <line>")
-            ),
-            line=_line("NEW"),
+        (
+            f"{_VERIFIED.format(customer='NEW.customer_id')} AND NOT "
+            + _make_approval_sql(
+                "NEW.customer_id", f"I.field = '{fields.REPRESENTATIVE.code}' AND I.new = {_make_line_sql('NEW')}"
+            )
         ),
-        message=_BY_EXECUTION,
+        _BY_EXECUTION,
     ),
     Guard(
         "representative_revoked_by_execution",
         REPRESENTATIVE,
         "UPDATE",
-        when=by_engine(
-            both(
-                changed("revoked_at", "revoked_by_id")
-                + " AND "
-                + _VERIFIED.format(customer="OLD.customer_id")
-                + " AND NOT "
-                + _approved_item("OLD.customer_id", "I.field = 'representative' AND I.old = <line>")
-            ),
-            line=_line("OLD"),
+        (
+            f"{changed('revoked_at revoked_by_id')} AND {_VERIFIED.format(customer='OLD.customer_id')} AND NOT "
+            + _make_approval_sql(
+                "OLD.customer_id", f"I.field = '{fields.REPRESENTATIVE.code}' AND I.old = {_make_line_sql('OLD')}"
+            )
         ),
-        message=_BY_EXECUTION,
+        _BY_EXECUTION,
     ),
-    guard(
+    Guard(
         "representative_is_only_revoked",
         REPRESENTATIVE,
         "UPDATE",
-        changed(*_REPRESENTATIVE_FACTS)
-        + " OR (OLD.user_id IS NOT NULL AND NEW.user_id ≠ OLD.user_id)"
-        + " OR (OLD.revoked_at IS NOT NULL AND NEW.revoked_at ≠ OLD.revoked_at)",
+        (
+            changed(_REPRESENTATIVE_FACTS)
+            + " OR (OLD.user_id IS NOT NULL AND NEW.user_id ≠ OLD.user_id)"
+            + " OR (OLD.revoked_at IS NOT NULL AND NEW.revoked_at ≠ OLD.revoked_at)"
+        ),
         "un representante se revoca, y nada más",
     ),
-    *(
-        guard(
-            f"representative_{event.lower()}_has_its_mail",
-            REPRESENTATIVE,
-            event,
-            _OTHERS_MAIL,
-            "la cuenta es de otro correo",
-        )
-        for event in ("INSERT", "UPDATE")
-    ),
+    Guard("representative_insert_has_its_mail", REPRESENTATIVE, "INSERT", _OTHERS_MAIL, "la cuenta es de otro correo"),
+    Guard("representative_update_has_its_mail", REPRESENTATIVE, "UPDATE", _OTHERS_MAIL, "la cuenta es de otro correo"),
     Guard("representative_no_delete", REPRESENTATIVE, "DELETE", message="los representantes no se borran"),
     triggers.no_truncate(REPRESENTATIVE),
     triggers.no_replace(REPRESENTATIVE, "id"),
-    *(
-        no_replace(
-            REPRESENTATIVE,
-            f"representative_{event.lower()}_replaces_none",
-            event,
-            f"""NEW.revoked_at IS NULL AND EXISTS (SELECT 1 FROM {REPRESENTATIVE} p
+    *no_replace(
+        REPRESENTATIVE,
+        "representative_{}_replaces_none",
+        f"""NEW.revoked_at IS NULL AND EXISTS (SELECT 1 FROM {REPRESENTATIVE} p
                 WHERE p.customer_id = NEW.customer_id AND p.revoked_at IS NULL AND p.id ≠ NEW.id
                   AND (p.email = NEW.email OR p.user_id = NEW.user_id))""",
-        )
-        for event in ("INSERT", "UPDATE")
     ),
-    # Who is shown, and mailed, as the representative is one.
-    guard(
+    Guard(  # who is shown, and mailed, as the representative is one
         "contact_represents_with_powers",
         CONTACT,
         "UPDATE",
-        f"""NEW.role = 'representative' AND {changed("role", "user_id", "customer_id")}
+        f"""NEW.role = 'representative' AND {changed("role user_id customer_id")}
             AND {_VERIFIED.format(customer="NEW.customer_id")} AND NOT {_OPEN_REPRESENTATIVE}""",
         _BY_EXECUTION,
     ),
-    guard(  # a verified company has one from its first day; only tests make some that never had any
+    Guard(  # a verified company has one from its first day; only tests make some that never had any
         "contact_comes_with_powers",
         CONTACT,
         "INSERT",
@@ -188,7 +142,7 @@ GUARDS = [
         _BY_EXECUTION,
     ),
     triggers.no_replace(CONTACT, "id", "user_id"),
-    guard(  # with it go the password's reset and the word of a mail
+    Guard(  # with it go the password's reset and the word of a mail
         "contact_keeps_the_mail",
         USER,
         "UPDATE",

@@ -1,4 +1,4 @@
-"""What is asked: versions, assets, evidence and messages of the *expediente* (M19, M20)."""
+"""Guard what was asked: versions, assets, evidence and messages of a request (M19, M20)."""
 
 from change_requests.guards.sql_terms import (
     ASSET,
@@ -10,7 +10,7 @@ from change_requests.guards.sql_terms import (
     REQUESTED,
     REVISION,
     changed,
-    guard,
+    guards,
     no_replace,
     of_the_request,
 )
@@ -19,74 +19,62 @@ from factureya.core.triggers import Guard
 
 GUARDS = [
     *triggers.append_only(REVISION, "request_id, no"),
-    guard(
-        "revision_follows_an_edit",
+    *guards(
         REVISION,
         "INSERT",
-        "NOT " + of_the_request("f.status IN ('draft', 'returned') AND NEW.no = f.revision_no + 1"),
-        "una versión nueva sigue a la última, en edición",
-    ),
-    guard(
-        "revision_names_the_requester",
-        REVISION,
-        "INSERT",
-        "NOT " + of_the_request("f.requester_id = NEW.requester_id"),
-        "el solicitante es otro",
-    ),
-    guard(
-        "revision_hash_is_of_its_payload",
-        REVISION,
-        "INSERT",
-        "NEW.sha256 <> HASH(NEW.payload)",
-        "el hash no corresponde al contenido",
-    ),
-    guard(
-        "revision_payload_is_of_its_request",
-        REVISION,
-        "INSERT",
-        "NOT " + of_the_request("f.folio = CONTENT(folio) AND f.form = CONTENT(form) AND f.kind = CONTENT(kind)"),
-        "el contenido es de otra solicitud",
-    ),
-    guard(
-        "revision_items_are_listed_fields",
-        REVISION,
-        "INSERT",
-        f"""NOT EXISTS (SELECT 1 FROM ITEMS(NEW)) OR EXISTS (SELECT 1 FROM ITEMS(NEW)
+        (
+            "revision_follows_an_edit",
+            "NOT " + of_the_request("f.status IN ('draft', 'returned') AND NEW.no = f.revision_no + 1"),
+            "una versión nueva sigue a la última, en edición",
+        ),
+        (
+            "revision_names_the_requester",
+            "NOT " + of_the_request("f.requester_id = NEW.requester_id"),
+            "el solicitante es otro",
+        ),
+        ("revision_hash_is_of_its_payload", "NEW.sha256 <> HASH(NEW.payload)", "el hash no corresponde al contenido"),
+        (
+            "revision_payload_is_of_its_request",
+            "NOT " + of_the_request("f.folio = CONTENT(folio) AND f.form = CONTENT(form) AND f.kind = CONTENT(kind)"),
+            "el contenido es de otra solicitud",
+        ),
+        (
+            "revision_items_are_listed_fields",
+            f"""NOT EXISTS (SELECT 1 FROM ITEMS(NEW)) OR EXISTS (SELECT 1 FROM ITEMS(NEW)
             WHERE NOT EXISTS (SELECT 1 FROM {ASSET} a JOIN {REQUEST} f ON f.id = NEW.request_id
               WHERE a.code = I.asset AND FIELD_IN(a) AND (f.form = 'access') = (a.code = 'access')))""",
-        "un dato solicitado no está en la lista",
-    ),
-    guard(
-        "revision_items_are_real_changes",
-        REVISION,
-        "INSERT",
-        """EXISTS (SELECT 1 FROM ITEMS(NEW) WHERE I.old IS NULL OR I.new IS NULL OR I.old = I.new)
+            "un dato solicitado no está en la lista",
+        ),
+        (
+            "revision_items_are_real_changes",
+            """EXISTS (SELECT 1 FROM ITEMS(NEW) WHERE I.old IS NULL OR I.new IS NULL OR I.old = I.new)
             OR (SELECT COUNT(*) <> COUNT(DISTINCT I.field) FROM ITEMS(NEW))""",
-        "cada dato se pide una vez y cambia",
+            "cada dato se pide una vez y cambia",
+        ),
     ),
-    guard(
+    Guard(
         "requested_asset_is_of_the_customer",
         REQUESTED,
         "INSERT",
-        "NOT " + of_the_request("f.customer_id = NEW.customer_id"),
+        ("NOT " + of_the_request("f.customer_id = NEW.customer_id")),
         "la empresa es otra",
     ),
-    guard(
-        "requested_asset_never_changes",
+    *guards(
         REQUESTED,
         "UPDATE",
-        changed("id", "request_id", "asset_id", "customer_id", "subject"),
-        "el activo solicitado no cambia",
+        (
+            "requested_asset_never_changes",
+            changed("id request_id asset_id customer_id subject"),
+            "el activo solicitado no cambia",
+        ),
+        (
+            "requested_asset_open_as_its_request",
+            "OLD.open AND NOT NEW.open AND "
+            + of_the_request("f.status IN ('submitted', 'verifying', 'in_approval', 'approved')"),
+            "la solicitud sigue abierta",
+        ),
     ),
-    guard(
-        "requested_asset_open_as_its_request",
-        REQUESTED,
-        "UPDATE",
-        "OLD.open AND NOT NEW.open AND "
-        + of_the_request("f.status IN ('submitted', 'verifying', 'in_approval', 'approved')"),
-        "la solicitud sigue abierta",
-    ),
-    guard(
+    Guard(
         "requested_asset_no_delete",
         REQUESTED,
         "DELETE",
@@ -96,43 +84,35 @@ GUARDS = [
     ),
     triggers.no_truncate(REQUESTED),
     triggers.no_replace(REQUESTED, "id", "request_id, asset_id"),
-    *(
-        no_replace(
-            REQUESTED,
-            f"requested_asset_{event.lower()}_replaces_none",
-            event,
-            f"""NEW.open AND EXISTS (SELECT 1 FROM {REQUESTED} q WHERE q.customer_id = NEW.customer_id
+    *no_replace(
+        REQUESTED,
+        "requested_asset_{}_replaces_none",
+        f"""NEW.open AND EXISTS (SELECT 1 FROM {REQUESTED} q WHERE q.customer_id = NEW.customer_id
                 AND q.asset_id = NEW.asset_id AND q.subject = NEW.subject AND q.open AND q.id ≠ NEW.id)""",
-        )
-        for event in ("INSERT", "UPDATE")
     ),
-    guard(
+    Guard(
         "evidence_is_its_file",
         EVIDENCE,
         "INSERT",
         """NOT EXISTS (SELECT 1 FROM core_attachment t WHERE t.id = NEW.attachment_id AND t.sha256 = NEW.sha256)""",
         "el hash no es el del archivo",
     ),
-    guard(
+    Guard(
         "evidence_never_changes",
         EVIDENCE,
         "UPDATE",
-        changed("id", "request_id", "attachment_id", "sha256")
-        + " OR (OLD.revision_no IS NOT NULL AND NEW.revision_no ≠ OLD.revision_no)"
-        " OR (OLD.dropped_at IS NOT NULL AND NEW.dropped_at ≠ OLD.dropped_at)",
+        (
+            changed("id request_id attachment_id sha256")
+            + " OR (OLD.revision_no IS NOT NULL AND NEW.revision_no ≠ OLD.revision_no)"
+            " OR (OLD.dropped_at IS NOT NULL AND NEW.dropped_at ≠ OLD.dropped_at)"
+        ),
         "la evidencia no cambia",
     ),
-    guard(
-        "evidence_no_delete",
-        EVIDENCE,
-        "DELETE",
-        "OLD.revision_no IS NOT NULL",
-        "la evidencia enviada no se borra",
-    ),
+    Guard("evidence_no_delete", EVIDENCE, "DELETE", "OLD.revision_no IS NOT NULL", "la evidencia enviada no se borra"),
     triggers.no_truncate(EVIDENCE),
     triggers.no_replace(EVIDENCE, "id", "attachment_id"),
     *triggers.append_only(CLARIFICATION, "answers_id"),
-    guard(
+    Guard(
         "clarification_answers_its_question",
         CLARIFICATION,
         "INSERT",
@@ -142,20 +122,14 @@ GUARDS = [
     ),
     *triggers.append_only(MAIL_TEXT),
     *triggers.append_only(MAIL_FILE, "text_id, attachment_id"),
-    guard(
+    Guard(
         "mail_file_is_its_file",
         MAIL_FILE,
         "INSERT",
         """NOT EXISTS (SELECT 1 FROM core_attachment t WHERE t.id = NEW.attachment_id AND t.sha256 = NEW.sha256)""",
         "el hash no es el del archivo",
     ),
-    guard(
-        "asset_never_changes",
-        ASSET,
-        "UPDATE",
-        changed("id", "code", "fields"),
-        "los campos de un activo no cambian",
-    ),
+    Guard("asset_never_changes", ASSET, "UPDATE", changed("id code fields"), "los campos de un activo no cambian"),
     Guard("asset_no_delete", ASSET, "DELETE", message="los activos no se borran"),
     triggers.no_truncate(ASSET),
     triggers.no_replace(ASSET, "id", "code"),

@@ -1,4 +1,4 @@
-"""Who decided, on which version, and for which asset (M21)."""
+"""Guard who decided, on which version and for which asset (M21)."""
 
 from change_requests.guards.sql_terms import (
     ASSET,
@@ -10,7 +10,7 @@ from change_requests.guards.sql_terms import (
     WAIVER,
     changed,
     decider_in_office,
-    guard,
+    guards,
     no_replace,
     of_the_request,
 )
@@ -30,98 +30,91 @@ GUARDS = [
             AND r.no = NEW.revision_no AND r.requester_id = NEW.requester_id AND r.sha256 = NEW.sha256)""",
         message="la decisión es sobre otro contenido",
     ),
-    guard(
-        "decision_on_the_current_revision",
+    *guards(
         DECISION,
         "INSERT",
-        "NOT "
-        + of_the_request("f.status = 'in_approval' AND f.revision_no = NEW.revision_no AND f.suspended_at IS NULL"),
-        "solo se decide la versión vigente, en aprobación",
-    ),
-    guard(
-        "decision_by_office_in_force",
-        DECISION,
-        "INSERT",
-        f"""NOT EXISTS (SELECT 1 FROM accounts_roleassignment o JOIN accounts_user u ON u.id = o.user_id
+        (
+            "decision_on_the_current_revision",
+            "NOT "
+            + of_the_request("f.status = 'in_approval' AND f.revision_no = NEW.revision_no AND f.suspended_at IS NULL"),
+            "solo se decide la versión vigente, en aprobación",
+        ),
+        (
+            "decision_by_office_in_force",
+            f"""NOT EXISTS (SELECT 1 FROM accounts_roleassignment o JOIN accounts_user u ON u.id = o.user_id
             WHERE o.id = NEW.assignment_id AND u.id = NEW.decider_id AND u.is_active AND o.office = {_OFFICE}
               AND o.ended_by_id IS NULL AND T[o.starts_at] <= T[NEW.decided_at]
               AND (o.ends_at IS NULL OR T[o.ends_at] > T[NEW.decided_at]))""",
-        "quien decide no tiene el cargo",
-    ),
-    guard(
-        "decision_not_by_author",
-        DECISION,
-        "INSERT",
-        f"""EXISTS (SELECT 1 FROM {REVISION} r WHERE r.request_id = NEW.request_id
+            "quien decide no tiene el cargo",
+        ),
+        (
+            "decision_not_by_author",
+            f"""EXISTS (SELECT 1 FROM {REVISION} r WHERE r.request_id = NEW.request_id
             AND r.author_id = NEW.decider_id)""",
-        "quien la editó no la decide",
-    ),
-    guard(
-        "decision_not_by_implementer",
-        DECISION,
-        "INSERT",
-        of_the_request("f.implementer_id = NEW.decider_id"),
-        "quien la implementa no la decide",
-    ),
-    guard(
-        "decision_not_by_checker",
-        DECISION,
-        "INSERT",
-        f"""EXISTS (SELECT 1 FROM {REQUEST} f JOIN {WAIVER} w ON w.id = f.waiver_id
+            "quien la editó no la decide",
+        ),
+        (
+            "decision_not_by_implementer",
+            of_the_request("f.implementer_id = NEW.decider_id"),
+            "quien la implementa no la decide",
+        ),
+        (
+            "decision_not_by_checker",
+            f"""EXISTS (SELECT 1 FROM {REQUEST} f JOIN {WAIVER} w ON w.id = f.waiver_id
             WHERE f.id = NEW.request_id AND w.checker_id = NEW.decider_id)""",
-        "quien revisará la dispensa no decide",
-    ),
-    guard(
-        "decision_of_security_not_by_owner",
-        DECISION,
-        "INSERT",
-        f"""NEW.office = 'security' AND EXISTS (SELECT 1 FROM {REQUESTED} q JOIN {ASSET} a ON a.id = q.asset_id
+            "quien revisará la dispensa no decide",
+        ),
+        (
+            "decision_of_security_not_by_owner",
+            f"""NEW.office = 'security' AND EXISTS (SELECT 1 FROM {REQUESTED} q JOIN {ASSET} a ON a.id = q.asset_id
             WHERE q.request_id = NEW.request_id AND (a.owner_id = NEW.decider_id OR (a.alternate_id = NEW.decider_id
               AND T[a.alternate_from] <= T[NEW.decided_at] AND T[a.alternate_until] > T[NEW.decided_at])))""",
-        "el propietario no decide por Seguridad",
+            "el propietario no decide por Seguridad",
+        ),
     ),
-    guard(
-        "slot_of_its_decision",
+    *guards(
         SLOT,
         "INSERT",
-        f"""NEW.voided_at IS NOT NULL OR NOT EXISTS (SELECT 1 FROM {DECISION} d JOIN {REQUEST} f ON f.id = d.request_id
+        (
+            "slot_of_its_decision",
+            "NEW.voided_at IS NOT NULL OR NOT "
+            f"""EXISTS (SELECT 1 FROM {DECISION} d JOIN {REQUEST} f ON f.id = d.request_id
             WHERE d.id = NEW.decision_id AND d.request_id = NEW.request_id AND d.revision_no = NEW.revision_no
               AND d.office = NEW.office AND f.status = 'in_approval' AND f.revision_no = NEW.revision_no)""",
-        "la aprobación es de otra decisión",
-    ),
-    guard(
-        "slot_of_an_owned_asset",
-        SLOT,
-        "INSERT",
-        f"""NEW.office = 'owner' AND NOT EXISTS (SELECT 1 FROM {ASSET} a JOIN {DECISION} d ON d.id = NEW.decision_id
+            "la aprobación es de otra decisión",
+        ),
+        (
+            "slot_of_an_owned_asset",
+            f"""NEW.office = 'owner' AND NOT EXISTS (SELECT 1 FROM {ASSET} a JOIN {DECISION} d ON d.id = NEW.decision_id
             JOIN {REQUESTED} q ON q.asset_id = a.id AND q.request_id = NEW.request_id
             WHERE a.id = NEW.asset_id AND (a.owner_id = d.decider_id OR (a.alternate_id = d.decider_id
               AND T[a.alternate_from] <= T[d.decided_at] AND T[a.alternate_until] > T[d.decided_at])))""",
-        "no es propietario de ese activo",
+            "no es propietario de ese activo",
+        ),
     ),
-    guard(
-        "slot_is_only_voided",
+    *guards(
         SLOT,
         "UPDATE",
-        changed("id", "decision_id", "request_id", "revision_no", "office", "asset_id")
-        + " OR OLD.voided_at IS NOT NULL OR NEW.voided_at IS NULL",
-        "append-only",
-    ),
-    guard(
-        "slot_voided_only_without_office",
-        SLOT,
-        "UPDATE",
-        decider_in_office("OLD.decision_id", "NEW.voided_at"),
-        "quien decidió conserva el cargo",
+        (
+            "slot_is_only_voided",
+            changed("id decision_id request_id revision_no office asset_id")
+            + " OR OLD.voided_at IS NOT NULL OR NEW.voided_at IS NULL",
+            "append-only",
+        ),
+        (
+            "slot_voided_only_without_office",
+            decider_in_office("OLD.decision_id", "NEW.voided_at"),
+            "quien decidió conserva el cargo",
+        ),
     ),
     Guard("slot_no_delete", SLOT, "DELETE", message="append-only"),
     triggers.no_truncate(SLOT),
     triggers.no_replace(SLOT, "id"),
-    no_replace(
+    *no_replace(
         SLOT,
         "slot_insert_replaces_none",
-        "INSERT",
         f"""EXISTS (SELECT 1 FROM {SLOT} s WHERE s.request_id = NEW.request_id AND s.revision_no = NEW.revision_no
             AND s.office = NEW.office AND s.asset_id IS NEW.asset_id AND s.voided_at IS NULL)""",
+        "INSERT",
     ),
 ]

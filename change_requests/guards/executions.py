@@ -1,4 +1,4 @@
-"""Who carries it out, when, and the waiver of segregation (M24, M25)."""
+"""Guard who executes a request, when, and the waiver of segregation (M24, M25)."""
 
 from change_requests.guards.sql_terms import (
     DECISION,
@@ -8,14 +8,11 @@ from change_requests.guards.sql_terms import (
     REVISION,
     SLOT,
     WAIVER,
-    both,
-    by_engine,
     changed,
     decider_in_office,
-    guard,
+    guards,
     holds,
     is_active,
-    local_day,
     no_replace,
     of_the_request,
 )
@@ -28,26 +25,26 @@ _APPROVED_CONTENT = f"""EXISTS (SELECT 1 FROM {REQUEST} f
       AND r.no = NEW.revision_no AND r.sha256 = NEW.sha256)"""
 _EXECUTOR_WAIVED = f"""EXISTS (SELECT 1 FROM {REQUEST} f JOIN {WAIVER} w ON w.id = f.waiver_id
     WHERE f.id = NEW.request_id AND w.request_id = f.id AND w.implementer_id = NEW.executor_id)"""
-_REPRESENTED = both(f"""NEW.result = 'ok' AND NOT EXISTS (SELECT 1 FROM {REQUEST} f
+_VALID_THAT_DAY = "ISO[p.valid_from] <= DAY[NEW.at] AND (p.valid_until IS NULL OR ISO[p.valid_until] >= DAY[NEW.at])"
+_REPRESENTED = f"""NEW.result = 'ok' AND NOT EXISTS (SELECT 1 FROM {REQUEST} f
     JOIN {REPRESENTATIVE} p ON p.id = f.representative_id JOIN accounts_user u ON u.id = f.requester_id
-    WHERE f.id = NEW.request_id AND u.is_active AND <from> <= <day> AND (p.valid_until IS NULL OR <until> >= <day>)
-      AND (p.revoked_at IS NULL OR T[p.revoked_at] > T[NEW.at]))""")
+    WHERE f.id = NEW.request_id AND u.is_active AND {_VALID_THAT_DAY}
+      AND (p.revoked_at IS NULL OR T[p.revoked_at] > T[NEW.at]))"""
 
 GUARDS = [
-    guard(
-        "waiver_by_security",
+    *guards(
         WAIVER,
         "INSERT",
-        f"""NEW.checked_at IS NOT NULL OR NOT {is_active("NEW.approved_by_id")}
+        (
+            "waiver_by_security",
+            f"""NEW.checked_at IS NOT NULL OR NOT {is_active("NEW.approved_by_id")}
             OR NOT {holds("NEW.approved_by_id", "security_officer", "NEW.approved_at")}
             OR NOT {of_the_request("f.status IN ('in_approval', 'approved')")}""",
-        "la dispensa la aprueba Seguridad Informática",
-    ),
-    guard(
-        "waiver_checked_by_an_outsider",
-        WAIVER,
-        "INSERT",
-        f"""NEW.checker_id = NEW.approved_by_id
+            "la dispensa la aprueba Seguridad Informática",
+        ),
+        (
+            "waiver_checked_by_an_outsider",
+            f"""NEW.checker_id = NEW.approved_by_id
             OR {of_the_request("NEW.checker_id IN (f.requester_id, f.verified_by_id, f.designated_by_id)")}
             OR EXISTS (SELECT 1 FROM {REVISION} r WHERE r.request_id = NEW.request_id
               AND NEW.checker_id IN (r.author_id, r.requester_id))
@@ -55,92 +52,68 @@ GUARDS = [
               AND d.decider_id = NEW.checker_id)
             OR EXISTS (SELECT 1 FROM {WAIVER} w WHERE w.request_id = NEW.request_id
               AND w.approved_by_id = NEW.checker_id)""",
-        "quien revisa la dispensa no tomó parte en la solicitud",
+            "quien revisa la dispensa no tomó parte en la solicitud",
+        ),
     ),
-    guard(
+    Guard(
         "waiver_never_changes",
         WAIVER,
         "UPDATE",
-        changed(
-            "id", "request_id", "implementer_id", "reason", "controls", "approved_by_id", "approved_at", "checker_id"
-        )
-        + " OR (OLD.check_due IS NOT NULL AND NEW.check_due ≠ OLD.check_due) OR OLD.checked_at IS NOT NULL",
+        (
+            changed("id request_id implementer_id reason controls approved_by_id approved_at checker_id")
+            + " OR (OLD.check_due IS NOT NULL AND NEW.check_due ≠ OLD.check_due) OR OLD.checked_at IS NOT NULL"
+        ),
         "la dispensa no cambia; se revisa una vez",
     ),
     Guard("waiver_no_delete", WAIVER, "DELETE", message="append-only"),
     triggers.no_truncate(WAIVER),
     triggers.no_replace(WAIVER, "id"),
     *triggers.append_only(EXECUTION),
-    no_replace(
+    *no_replace(
         EXECUTION,
         "execution_replaces_none",
-        "INSERT",
         f"""NEW.result = 'ok' AND EXISTS (SELECT 1 FROM {EXECUTION} e WHERE e.request_id = NEW.request_id
             AND e.result = 'ok')""",
+        "INSERT",
     ),
-    guard(
-        "execution_of_the_approved_content",
+    *guards(
         EXECUTION,
         "INSERT",
-        f"NOT {_APPROVED_CONTENT}",
-        "solo se ejecuta lo aprobado",
-    ),
-    guard(
-        "execution_by_its_implementer",
-        EXECUTION,
-        "INSERT",
-        "NOT " + of_the_request("f.implementer_id = NEW.executor_id"),
-        "la ejecuta quien fue designado",
-    ),
-    guard(
-        "execution_inside_its_window",
-        EXECUTION,
-        "INSERT",
-        "NOT " + of_the_request("T[f.execute_after] <= T[NEW.at] AND T[f.execute_before] > T[NEW.at]"),
-        "fuera de su plazo de ejecución",
-    ),
-    guard(
-        "execution_not_by_decider",
-        EXECUTION,
-        "INSERT",
-        f"""EXISTS (SELECT 1 FROM {DECISION} d WHERE d.request_id = NEW.request_id
+        ("execution_of_the_approved_content", f"NOT {_APPROVED_CONTENT}", "solo se ejecuta lo aprobado"),
+        (
+            "execution_by_its_implementer",
+            "NOT " + of_the_request("f.implementer_id = NEW.executor_id"),
+            "la ejecuta quien fue designado",
+        ),
+        (
+            "execution_inside_its_window",
+            "NOT " + of_the_request("T[f.execute_after] <= T[NEW.at] AND T[f.execute_before] > T[NEW.at]"),
+            "fuera de su plazo de ejecución",
+        ),
+        (
+            "execution_not_by_decider",
+            f"""EXISTS (SELECT 1 FROM {DECISION} d WHERE d.request_id = NEW.request_id
             AND d.decider_id = NEW.executor_id)""",
-        "quien decide no implementa",
-    ),
-    guard(
-        "execution_by_office_in_force",
-        EXECUTION,
-        "INSERT",
-        f"""NOT ({is_active("NEW.executor_id")}
+            "quien decide no implementa",
+        ),
+        (
+            "execution_by_office_in_force",
+            f"""NOT ({is_active("NEW.executor_id")}
             AND ({holds("NEW.executor_id", "implementer", "NEW.at")} OR {_EXECUTOR_WAIVED}))""",
-        "el implementador no tiene el cargo",
-    ),
-    guard(
-        "execution_not_by_developer",
-        EXECUTION,
-        "INSERT",
-        f"""{holds("NEW.executor_id", "developer", "NEW.at")} AND NOT {_EXECUTOR_WAIVED}""",
-        "el implementador no es de Desarrollo",
-    ),
-    guard(
-        "execution_with_deciders_in_office",
-        EXECUTION,
-        "INSERT",
-        f"""NEW.result = 'ok' AND EXISTS (SELECT 1 FROM {SLOT} s WHERE s.request_id = NEW.request_id
+            "el implementador no tiene el cargo",
+        ),
+        (
+            "execution_not_by_developer",
+            f"""{holds("NEW.executor_id", "developer", "NEW.at")} AND NOT {_EXECUTOR_WAIVED}""",
+            "el implementador no es de Desarrollo",
+        ),
+        (
+            "execution_with_deciders_in_office",
+            f"""NEW.result = 'ok' AND EXISTS (SELECT 1 FROM {SLOT} s WHERE s.request_id = NEW.request_id
             AND s.revision_no = NEW.revision_no AND s.voided_at IS NULL
             AND NOT {decider_in_office("s.decision_id", "NEW.at")})""",
-        "quien aprobó ya no tiene el cargo",
-    ),
-    Guard(
-        "execution_with_powers_in_force",
-        EXECUTION,
-        "INSERT",
-        when=by_engine(
-            _REPRESENTED,
-            day=local_day("NEW.at"),
-            **{"from": ("p.valid_from", "to_char(p.valid_from, 'YYYY-MM-DD')")},
-            until=("p.valid_until", "to_char(p.valid_until, 'YYYY-MM-DD')"),
+            "quien aprobó ya no tiene el cargo",
         ),
-        message="el representante ya no tiene poderes",
+        ("execution_with_powers_in_force", _REPRESENTED, "el representante ya no tiene poderes"),
     ),
 ]

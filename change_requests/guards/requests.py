@@ -1,4 +1,4 @@
-"""The request: its steps, its implementer, and no approval without every slot (M8, M21, M24)."""
+"""Guard a request's steps, its implementer, and that no approval is missing (M8, M21, M24)."""
 
 from change_requests.guards.sql_terms import (
     ASSET,
@@ -11,10 +11,11 @@ from change_requests.guards.sql_terms import (
     SLOT,
     WAIVER,
     changed,
-    guard,
+    guards,
     holds,
     is_active,
 )
+from change_requests.kinds.fields import REGISTERED_EMAIL
 from change_requests.models import FormalRequest
 from factureya.core import triggers
 from factureya.core.triggers import Guard
@@ -22,7 +23,6 @@ from factureya.core.triggers import Guard
 _EDGES = " OR ".join(
     f"(OLD.status = '{before}' AND NEW.status IN ({', '.join(repr(str(s.value)) for s in after)}))"
     for before, after in FormalRequest.EDGES.items()
-    if after
 )
 _APPROVED_SLOT = f"""EXISTS (SELECT 1 FROM {SLOT} s JOIN {DECISION} d ON d.id = s.decision_id
     WHERE s.request_id = NEW.id AND s.revision_no = NEW.revision_no AND s.voided_at IS NULL
@@ -36,181 +36,135 @@ _ITEM_WITHOUT_OWNER = f"""EXISTS (SELECT 1 FROM {REVISION} r, ITEMS(r)
 _REFUSED = f"""EXISTS (SELECT 1 FROM {DECISION} d WHERE d.request_id = NEW.id
     AND d.revision_no = NEW.revision_no AND d.verdict = 'reject')"""
 _TOUCHES_MAIL = f"""EXISTS (SELECT 1 FROM {REVISION} r, ITEMS(r) WHERE r.request_id = NEW.id
-    AND r.no = NEW.revision_no AND I.field = 'registered_email')"""
-_DESIGNATED = f"NEW.implementer_id IS NOT NULL AND {changed('implementer_id', 'designated_at', 'waiver_id')}"
-_WAIVED = f"""EXISTS (SELECT 1 FROM {WAIVER} w WHERE w.id = {{waiver}} AND w.request_id = {{request}}
-    AND w.implementer_id = {{user}})"""
-_WAIVED_NEW = _WAIVED.format(waiver="NEW.waiver_id", request="NEW.id", user="NEW.implementer_id")
+    AND r.no = NEW.revision_no AND I.field = '{REGISTERED_EMAIL.code}')"""
+_DESIGNATED = f"NEW.implementer_id IS NOT NULL AND {changed('implementer_id designated_at waiver_id')}"
+_WAIVED = f"""EXISTS (SELECT 1 FROM {WAIVER} w WHERE w.id = NEW.waiver_id AND w.request_id = NEW.id
+    AND w.implementer_id = NEW.implementer_id)"""
 
 GUARDS = [
-    guard(
-        "request_born_draft",
+    *guards(
         REQUEST,
         "INSERT",
-        """NEW.status <> 'draft' OR NEW.revision_no <> 0 OR NEW.implementer_id IS NOT NULL
+        (
+            "request_born_draft",
+            """NEW.status <> 'draft' OR NEW.revision_no <> 0 OR NEW.implementer_id IS NOT NULL
             OR NEW.confirmed_at IS NOT NULL""",
-        "una solicitud nace como borrador",
-    ),
-    guard(
-        "request_names_its_representative",
-        REQUEST,
-        "INSERT",
-        f"""NOT EXISTS (SELECT 1 FROM {REPRESENTATIVE} p WHERE p.id = NEW.representative_id
-            AND p.customer_id = NEW.customer_id AND p.user_id = NEW.requester_id)""",
-        "la pide un representante de la empresa",
-    ),
-    guard(
-        "request_identity_never_changes",
-        REQUEST,
-        "UPDATE",
-        changed(
-            "id",
-            "folio",
-            "form",
-            "kind",
-            "customer_id",
-            "requester_id",
-            "representative_id",
-            "form_key",
-            "created_at",
-            "revert_of_id",
+            "una solicitud nace como borrador",
         ),
-        "la solicitud no cambia de folio, empresa ni solicitante",
+        (
+            "request_names_its_representative",
+            f"""NOT EXISTS (SELECT 1 FROM {REPRESENTATIVE} p WHERE p.id = NEW.representative_id
+            AND p.customer_id = NEW.customer_id AND p.user_id = NEW.requester_id)""",
+            "la pide un representante de la empresa",
+        ),
     ),
-    guard(
-        "request_status_edges",
+    *guards(
         REQUEST,
         "UPDATE",
-        f"NEW.status <> OLD.status AND NOT ({_EDGES})",
-        "ese paso de la solicitud no existe",
-    ),
-    guard(
-        "request_revision_steps",
-        REQUEST,
-        "UPDATE",
-        f"""NEW.revision_no <> OLD.revision_no AND NOT (NEW.revision_no = OLD.revision_no + 1
+        (
+            "request_identity_never_changes",
+            changed("id folio form kind customer_id requester_id representative_id form_key created_at revert_of_id"),
+            "la solicitud no cambia de folio, empresa ni solicitante",
+        ),
+        ("request_status_edges", f"NEW.status <> OLD.status AND NOT ({_EDGES})", "ese paso de la solicitud no existe"),
+        (
+            "request_revision_steps",
+            f"""NEW.revision_no <> OLD.revision_no AND NOT (NEW.revision_no = OLD.revision_no + 1
             AND OLD.status IN ('draft', 'returned') AND EXISTS (SELECT 1 FROM {REVISION} r
               WHERE r.request_id = NEW.id AND r.no = NEW.revision_no))""",
-        "una versión nueva nace de una edición",
-    ),
-    guard(
-        "request_confirmed_anew",
-        REQUEST,
-        "UPDATE",
-        "(NEW.status = 'submitted' AND OLD.status <> 'submitted' AND NEW.confirmed_at IS NOT NULL) OR "
-        "(NEW.confirmed_at IS NOT NULL AND NEW.confirmed_at ≠ OLD.confirmed_at AND OLD.status <> 'submitted')",
-        "cada envío se confirma desde el correo registrado",
-    ),
-    guard(
-        "request_approved_by_every_slot",
-        REQUEST,
-        "UPDATE",
-        f"""NEW.status = 'approved' AND OLD.status <> 'approved' AND (NOT {_SECURITY_APPROVED} OR {_REFUSED}
+            "una versión nueva nace de una edición",
+        ),
+        (
+            "request_confirmed_anew",
+            "(NEW.status = 'submitted' AND OLD.status <> 'submitted' AND NEW.confirmed_at IS NOT NULL) OR "
+            "(NEW.confirmed_at IS NOT NULL AND NEW.confirmed_at ≠ OLD.confirmed_at AND OLD.status <> 'submitted')",
+            "cada envío se confirma desde el correo registrado",
+        ),
+        (
+            "request_approved_by_every_slot",
+            f"""NEW.status = 'approved' AND OLD.status <> 'approved' AND (NOT {_SECURITY_APPROVED} OR {_REFUSED}
             OR (NEW.form = 'change' AND {_ITEM_WITHOUT_OWNER}))""",
-        "falta una aprobación de la versión vigente",
-    ),
-    guard(
-        "request_new_mail_confirmed",
-        REQUEST,
-        "UPDATE",
-        f"""NEW.status = 'approved' AND OLD.status <> 'approved' AND NEW.new_mail_revision ≠ NEW.revision_no
+            "falta una aprobación de la versión vigente",
+        ),
+        (
+            "request_new_mail_confirmed",
+            f"""NEW.status = 'approved' AND OLD.status <> 'approved' AND NEW.new_mail_revision ≠ NEW.revision_no
             AND {_TOUCHES_MAIL}""",
-        "el correo nuevo se comprueba antes de aprobar",
-    ),
-    guard(
-        "request_verified_by_supervisor",
-        REQUEST,
-        "UPDATE",
-        f"""NEW.status = 'in_approval' AND OLD.status = 'verifying'
+            "el correo nuevo se comprueba antes de aprobar",
+        ),
+        (
+            "request_verified_by_supervisor",
+            f"""NEW.status = 'in_approval' AND OLD.status = 'verifying'
             AND NOT {holds("NEW.verified_by_id", "supervisor", "NEW.verified_at")}""",
-        "la verifica la mesa de control",
-    ),
-    guard(  # only who resumes a suspended request gives back the time that was left
-        "request_window_is_fixed",
-        REQUEST,
-        "UPDATE",
-        f"""OLD.status = 'approved' AND NEW.status IN ('approved', 'executed', 'failed')
-            AND ({changed("approved_at", "execute_after")} OR ({changed("execute_before")}
+            "la verifica la mesa de control",
+        ),
+        (  # only who resumes a suspended request gives back the time that was left
+            "request_window_is_fixed",
+            f"""OLD.status = 'approved' AND NEW.status IN ('approved', 'executed', 'failed')
+            AND ({changed("approved_at execute_after")} OR ({changed("execute_before")}
               AND (OLD.suspended_at IS NULL OR NEW.suspended_at IS NOT NULL)))""",
-        "el plazo de ejecución se fija al aprobar",
-    ),
-    guard(
-        "request_suspended_stands_still",
-        REQUEST,
-        "UPDATE",
-        """OLD.suspended_at IS NOT NULL AND NEW.status <> OLD.status
+            "el plazo de ejecución se fija al aprobar",
+        ),
+        (
+            "request_suspended_stands_still",
+            """OLD.suspended_at IS NOT NULL AND NEW.status <> OLD.status
             AND NEW.status IN ('verifying', 'in_approval', 'approved', 'executed', 'failed')""",
-        "la solicitud está suspendida",
-    ),
-    guard(
-        "request_implementer_in_time",
-        REQUEST,
-        "UPDATE",
-        f"{_DESIGNATED} AND NEW.status NOT IN ('in_approval', 'approved')",
-        "el implementador se designa antes de ejecutar",
-    ),
-    guard(
-        "request_implementer_by_security",
-        REQUEST,
-        "UPDATE",
-        f"{_DESIGNATED} AND NOT {holds('NEW.designated_by_id', 'security_officer', 'NEW.designated_at')}",
-        "lo designa Seguridad Informática",
-    ),
-    guard(
-        "request_implementer_is_no_decider",
-        REQUEST,
-        "UPDATE",
-        f"""{_DESIGNATED} AND EXISTS (SELECT 1 FROM {DECISION} d WHERE d.request_id = NEW.id
+            "la solicitud está suspendida",
+        ),
+        (
+            "request_implementer_in_time",
+            f"{_DESIGNATED} AND NEW.status NOT IN ('in_approval', 'approved')",
+            "el implementador se designa antes de ejecutar",
+        ),
+        (
+            "request_implementer_by_security",
+            f"{_DESIGNATED} AND NOT {holds('NEW.designated_by_id', 'security_officer', 'NEW.designated_at')}",
+            "lo designa Seguridad Informática",
+        ),
+        (
+            "request_implementer_is_no_decider",
+            f"""{_DESIGNATED} AND EXISTS (SELECT 1 FROM {DECISION} d WHERE d.request_id = NEW.id
             AND d.decider_id = NEW.implementer_id)""",
-        "quien decide no implementa",
-    ),
-    guard(
-        "request_implementer_is_no_author",
-        REQUEST,
-        "UPDATE",
-        f"""{_DESIGNATED} AND NEW.implementer_id <> NEW.requester_id AND EXISTS (SELECT 1 FROM {REVISION} r
+            "quien decide no implementa",
+        ),
+        (
+            "request_implementer_is_no_author",
+            f"""{_DESIGNATED} AND NEW.implementer_id <> NEW.requester_id AND EXISTS (SELECT 1 FROM {REVISION} r
             WHERE r.request_id = NEW.id AND r.author_id = NEW.implementer_id)""",
-        "quien la preparó no implementa",
-    ),
-    guard(
-        "request_implementer_holds_office",
-        REQUEST,
-        "UPDATE",
-        f"""{_DESIGNATED} AND NOT ({is_active("NEW.implementer_id")}
-            AND ({holds("NEW.implementer_id", "implementer", "NEW.designated_at")} OR {_WAIVED_NEW}))""",
-        "el implementador no tiene el cargo",
-    ),
-    guard(
-        "request_implementer_is_no_developer",
-        REQUEST,
-        "UPDATE",
-        f"""{_DESIGNATED} AND {holds("NEW.implementer_id", "developer", "NEW.designated_at")}
-            AND NOT {_WAIVED_NEW}""",
-        "el implementador no es de Desarrollo",
-    ),
-    guard(
-        "request_without_its_checker",
-        REQUEST,
-        "UPDATE",
-        f"""{changed("waiver_id", "implementer_id", "designated_by_id", "verified_by_id")}
+            "quien la preparó no implementa",
+        ),
+        (
+            "request_implementer_holds_office",
+            f"""{_DESIGNATED} AND NOT ({is_active("NEW.implementer_id")}
+            AND ({holds("NEW.implementer_id", "implementer", "NEW.designated_at")} OR {_WAIVED}))""",
+            "el implementador no tiene el cargo",
+        ),
+        (
+            "request_implementer_is_no_developer",
+            f"""{_DESIGNATED} AND {holds("NEW.implementer_id", "developer", "NEW.designated_at")}
+            AND NOT {_WAIVED}""",
+            "el implementador no es de Desarrollo",
+        ),
+        (
+            "request_without_its_checker",
+            f"""{changed("waiver_id implementer_id designated_by_id verified_by_id")}
             AND EXISTS (SELECT 1 FROM {WAIVER} w WHERE w.id = NEW.waiver_id
               AND (w.checker_id IN (NEW.implementer_id, NEW.designated_by_id, NEW.verified_by_id, NEW.requester_id)
                 OR EXISTS (SELECT 1 FROM {DECISION} d WHERE d.request_id = NEW.id AND d.decider_id = w.checker_id)
                 OR EXISTS (SELECT 1 FROM {REVISION} r WHERE r.request_id = NEW.id AND r.author_id = w.checker_id)
                 OR EXISTS (SELECT 1 FROM {WAIVER} o WHERE o.request_id = NEW.id
                   AND o.approved_by_id = w.checker_id)))""",
-        "quien revisará la dispensa no toma parte en la solicitud",
-    ),
-    guard(
-        "request_executed_by_execution",
-        REQUEST,
-        "UPDATE",
-        f"""(NEW.status = 'executed' AND OLD.status <> 'executed' AND NOT EXISTS (SELECT 1 FROM {EXECUTION} e
+            "quien revisará la dispensa no toma parte en la solicitud",
+        ),
+        (
+            "request_executed_by_execution",
+            f"""(NEW.status = 'executed' AND OLD.status <> 'executed' AND NOT EXISTS (SELECT 1 FROM {EXECUTION} e
               WHERE e.request_id = NEW.id AND e.result = 'ok' AND e.executor_id = NEW.implementer_id
                 AND e.revision_no = NEW.revision_no))
             OR (NEW.status = 'failed' AND OLD.status <> 'failed' AND NOT EXISTS (SELECT 1 FROM {EXECUTION} e
               WHERE e.request_id = NEW.id AND e.result = 'drift' AND e.revision_no = NEW.revision_no))""",
-        "falta la ejecución",
+            "falta la ejecución",
+        ),
     ),
     Guard("request_no_delete", REQUEST, "DELETE", message="las solicitudes no se borran"),
     triggers.no_truncate(REQUEST),

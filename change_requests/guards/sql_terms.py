@@ -1,7 +1,10 @@
-"""How a guard's condition is written once for both engines, and what conditions are made of.
+"""Write a guard's condition once for both engines, in SQL with a few terms of our own, and share its parts.
 
-An unknown (NULL) condition lets a row pass: hence every «NOT EXISTS (…)».
+A condition that is unknown (NULL) lets a row pass: hence every «NOT EXISTS (…)».
 """
+
+import re
+from dataclasses import replace
 
 from factureya.core.triggers import Guard
 
@@ -23,20 +26,19 @@ USER = "accounts_user"
 REPRESENTATIVE = "accounts_representative"
 
 # The same thing on SQLite and on PostgreSQL. `i` is an item of the payload of the revision `r` (or of NEW).
-_NOTATION = {
+_TERMS = {
     "≠": ("IS NOT", "IS DISTINCT FROM"),
-    "ITEMS(r)": (
-        "json_each(r.payload, '$.items') AS i",
-        "jsonb_array_elements(r.payload::jsonb -> 'items') AS i(value)",
-    ),
-    "ITEMS(NEW)": (
-        "json_each(NEW.payload, '$.items') AS i",
-        "jsonb_array_elements(NEW.payload::jsonb -> 'items') AS i(value)",
-    ),
-    "I.asset": ("json_extract(i.value, '$.asset')", "(i.value ->> 'asset')"),
-    "I.field": ("json_extract(i.value, '$.field')", "(i.value ->> 'field')"),
-    "I.old": ("json_extract(i.value, '$.old')", "(i.value ->> 'old')"),
-    "I.new": ("json_extract(i.value, '$.new')", "(i.value ->> 'new')"),
+    **{
+        f"ITEMS({row})": (
+            f"json_each({row}.payload, '$.items') AS i",
+            f"jsonb_array_elements({row}.payload::jsonb -> 'items') AS i(value)",
+        )
+        for row in ("r", "NEW")
+    },
+    **{
+        f"I.{key}": (f"json_extract(i.value, '$.{key}')", f"(i.value ->> '{key}')")
+        for key in ("asset", "field", "old", "new")
+    },
     "FIELD_IN(a)": (
         "EXISTS (SELECT 1 FROM json_each(a.fields) AS n WHERE n.value = json_extract(i.value, '$.field'))",
         "a.fields @> to_jsonb(i.value ->> 'field')",
@@ -49,83 +51,81 @@ _NOTATION = {
         "SHA256(NEW.payload)",
         "encode(sha256(convert_to(NEW.payload, 'UTF8')), 'hex')",
     ),
-    "CONTENT(folio)": ("json_extract(NEW.payload, '$.folio')", "(NEW.payload::jsonb ->> 'folio')"),
-    "CONTENT(form)": ("json_extract(NEW.payload, '$.form')", "(NEW.payload::jsonb ->> 'form')"),
-    "CONTENT(kind)": ("json_extract(NEW.payload, '$.kind')", "(NEW.payload::jsonb ->> 'kind')"),
-    "EFFECTIVE(r)": (
-        "json_extract(r.payload, '$.effective_date')",
-        "(r.payload::jsonb ->> 'effective_date')",
-    ),
+    **{
+        f"CONTENT({key})": (f"json_extract(NEW.payload, '$.{key}')", f"(NEW.payload::jsonb ->> '{key}')")
+        for key in ("folio", "form", "kind")
+    },
+    "EFFECTIVE(r)": ("json_extract(r.payload, '$.effective_date')", "(r.payload::jsonb ->> 'effective_date')"),
+}
+# The same with an operand in brackets: an instant to compare (on SQLite a number, because its text has several forms),
+# a date as YYYY-MM-DD text, and the day of an instant in Mexico City, which has had no summer time since 2022.
+_OPERATORS = {
+    "T": ("julianday({})", "{}"),
+    "ISO": ("{}", "to_char({}, 'YYYY-MM-DD')"),
+    "DAY": ("date({}, '-6 hours')", "to_char({} AT TIME ZONE 'America/Mexico_City', 'YYYY-MM-DD')"),
 }
 
 
-def both(condition: str) -> tuple[str, str]:
-    """The condition for SQLite and for PostgreSQL."""
-    sqlite = postgresql = condition
-    for word, (first, second) in _NOTATION.items():
-        sqlite, postgresql = sqlite.replace(word, first), postgresql.replace(word, second)
-    return _instants(sqlite, "julianday({})"), _instants(postgresql, "{}")
+def translate(guard: Guard) -> Guard:
+    """Return the guard with our terms, such as ITEMS(r), replaced: one condition for SQLite and one for PostgreSQL."""
+    condition = guard.when if isinstance(guard.when, str) else guard.when[0]
+    return replace(guard, when=(_replace_terms(condition, 0), _replace_terms(condition, 1)))
 
 
-def _instants(condition: str, form: str) -> str:
-    """T[x] is an instant to compare: on SQLite a number, as text would depend on how it was written."""
-    while "T[" in condition:
-        before, _, rest = condition.partition("T[")
-        name, _, after = rest.partition("]")
-        condition = before + form.format(name) + after
+def _replace_terms(condition: str, engine: int) -> str:
+    """Return the condition with our terms and operators replaced by the SQL of an engine: 0 SQLite, 1 PostgreSQL."""
+    for term, sql in _TERMS.items():
+        condition = condition.replace(term, sql[engine])
+    for operator, sql in _OPERATORS.items():
+        condition = re.sub(rf"\b{operator}\[([^]]*)\]", sql[engine].format(r"\1"), condition)  # T[at]: `at` is \1
     return condition
 
 
-def changed(*columns: str) -> str:
-    """Whether any of these columns changes, NULL included."""
-    return "(" + " OR ".join(f"NEW.{column} ≠ OLD.{column}" for column in columns) + ")"
+def changed(columns: str) -> str:
+    """Return the SQL condition that one of these columns ("a b c") gets another value; NULL counts as a value."""
+    return "(" + " OR ".join(f"NEW.{column} ≠ OLD.{column}" for column in columns.split()) + ")"
 
 
-def guard(name: str, table: str, event: str, when: str, message: str) -> Guard:
-    """A guard of both engines."""
-    return Guard(name, table, event, when=both(when), message=message)
+def guards(table: str, event: str, *rows: tuple[str, str, str]) -> list[Guard]:
+    """Return a guard of this table and event for each row: its name, its condition and the text of its refusal."""
+    return [Guard(name, table, event, when, message) for name, when, message in rows]
 
 
-def no_replace(table: str, name: str, event: str, when: str) -> Guard:
-    """Against INSERT OR REPLACE and UPDATE OR REPLACE over a unique key with a condition."""
-    return Guard(name, table, event, when=both(when)[0], message="row exists", engines=("sqlite",))
+def no_replace(table: str, name: str, when: str, events: str = "INSERT UPDATE") -> list[Guard]:
+    """Return SQLite's guards against OR REPLACE, which would delete the row that a conditional unique key protects.
+
+    `when` is the SQL condition that there is such a row. `{}` in the name stands for the event, INSERT or UPDATE.
+    """
+    return [
+        Guard(name.format(event.lower()), table, event, when=when, message="row exists", engines=("sqlite",))
+        for event in events.split()
+    ]
 
 
 def holds(user: str, office: str, at: str) -> str:
-    """Whether the person holds the office at that instant; one that was ended counts for none, backdated or not."""
+    """Return the SQL condition that a person holds the office at an instant and nobody ended the assignment.
+
+    `user` and `at` are SQL, such as columns of the new row.
+    """
     return f"""EXISTS (SELECT 1 FROM accounts_roleassignment o WHERE o.user_id = {user} AND o.office = '{office}'
         AND o.ended_by_id IS NULL AND T[o.starts_at] <= T[{at}] AND (o.ends_at IS NULL OR T[o.ends_at] > T[{at}]))"""
 
 
 def is_active(user: str) -> str:
-    """Whether the person's account is active."""
+    """Return the SQL condition that the person's account is active."""
     return f"EXISTS (SELECT 1 FROM accounts_user u WHERE u.id = {user} AND u.is_active)"
 
 
-def local_day(instant: str) -> tuple[str, str]:
-    """The day in Mexico City of an instant, as YYYY-MM-DD text; the country has no summer time since 2022."""
-    return (
-        f"date({instant}, '-6 hours')",
-        f"to_char({instant} AT TIME ZONE 'America/Mexico_City', 'YYYY-MM-DD')",
-    )
-
-
-def by_engine(pair: tuple[str, str], **parts: tuple[str, str]) -> tuple[str, str]:
-    """Put parts that differ by engine where the condition names them: <part>."""
-    sqlite, postgresql = pair
-    for name, (first, second) in parts.items():
-        sqlite = sqlite.replace(f"<{name}>", first)
-        postgresql = postgresql.replace(f"<{name}>", second)
-    return sqlite, postgresql
-
-
-def of_the_request(that: str) -> str:
-    """Whether the request `f` of the new row is so."""
-    return f"EXISTS (SELECT 1 FROM {REQUEST} f WHERE f.id = NEW.request_id AND {that})"
+def of_the_request(condition: str) -> str:
+    """Return SQL that is true if the request of the new row, called `f`, meets this condition."""
+    return f"EXISTS (SELECT 1 FROM {REQUEST} f WHERE f.id = NEW.request_id AND {condition})"
 
 
 def decider_in_office(decision: str, at: str) -> str:
-    """Whether whoever took the decision is active and holds its office at that instant, by any assignment."""
+    """Return the SQL condition that whoever took a decision is active and holds its office at an instant.
+
+    `decision` (its key) and `at` are SQL, such as columns of the new row. T[…] becomes an instant that can be compared.
+    """
     return f"""EXISTS (SELECT 1 FROM {DECISION} d JOIN accounts_user u ON u.id = d.decider_id
         JOIN accounts_roleassignment o ON o.user_id = u.id
         WHERE d.id = {decision} AND u.is_active AND o.ended_by_id IS NULL

@@ -39,6 +39,7 @@ class Migration(migrations.Migration):
                 ('suspended_at', models.DateTimeField(blank=True, null=True, verbose_name='suspendida («no fui yo»)')),
                 ('alarmed_at', models.DateTimeField(blank=True, null=True, verbose_name='aviso «no fui yo» por revisar')),
                 ('outcome_reason', models.CharField(blank=True, max_length=1000, verbose_name='motivo del resultado')),
+                ('powers_lapsed_at', models.DateTimeField(blank=True, null=True, verbose_name='poderes vencidos desde')),
                 ('created_at', models.DateTimeField(default=factureya.core.clock.now, verbose_name='creada')),
                 ('submitted_at', models.DateTimeField(blank=True, null=True, verbose_name='enviada')),
                 ('confirmed_at', models.DateTimeField(blank=True, null=True, verbose_name='confirmada desde el correo registrado')),

@@ -1,4 +1,4 @@
-"""Formal requests: what is asked, who decided, what was carried out (manual 02, 04)."""
+"""Store formal requests: what is asked, who decided, what was executed (manual 02, 04)."""
 
 from change_requests.models.assets import ACCESS, InformationAsset
 from change_requests.models.decisions import Clarification, Decision, DecisionSlot, Waiver
@@ -9,21 +9,6 @@ from change_requests.models.requests import (
     FormalRequest,
     RequestedAsset,
     RequestRevision,
+    find_folio,
+    read_folio,
 )
-
-__all__ = [
-    "ACCESS",
-    "Clarification",
-    "Decision",
-    "DecisionSlot",
-    "Evidence",
-    "Execution",
-    "ExecutionContext",
-    "FormalRequest",
-    "InformationAsset",
-    "MailText",
-    "MailTextFile",
-    "RequestRevision",
-    "RequestedAsset",
-    "Waiver",
-]

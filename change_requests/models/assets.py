@@ -1,12 +1,9 @@
-"""Information assets: groups of sensitive fields, each with an owner (manual 04 b)."""
+"""Store the information assets: groups of sensitive fields, each with an owner (manual 04 b)."""
 
-from datetime import datetime
-
-from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import PROTECT, CheckConstraint, F, ForeignKey, Q
 
-from factureya.core import clock
+from accounts.models import User
 from factureya.core.models import Chained
 
 # The asset of access requests; it has no owner: the security officer decides alone (M7).
@@ -14,47 +11,17 @@ ACCESS = "access"
 
 
 class InformationAsset(Chained):
-    """A group of sensitive fields (rows by migration) and who decides about it; `code` and `fields` never change.
+    """Store a group of sensitive fields (rows made by migrations) and who decides about the group.
 
-    The owner decides, or the alternate inside the dates of his delegation; whoever decides must hold the office of
-    information owner then. Written by `operations.set_asset_owner`.
+    `code` and `fields` never change. The owner decides, or the alternate between the dates of the delegation; whoever
+    decides must hold the office of information owner then. `operations.set_asset_owner` writes the owner.
     """
-
-    # Every field a request may name; `Customer` columns, the representative's line, and those of access requests.
-    LABELS = {
-        "rfc": "RFC",
-        "legal_name": "Razón social",
-        "fiscal_address": "Domicilio fiscal",
-        "phone": "Teléfono",
-        "registered_email": "Correo registrado",
-        "representative": "Representante legal",
-        "status": "Estado del servicio",
-        "full_name": "Nombre completo",
-        "email": "Correo",
-        "position": "Puesto",
-        "contact": "Acceso de la persona",
-        "password": "Clave de acceso",
-    }
 
     code = models.CharField("clave", max_length=20, unique=True)
     name = models.CharField("nombre", max_length=80)
-    fields = models.JSONField("campos", default=list)  # codes of LABELS
-    owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="owned_assets",
-        verbose_name="propietario",
-    )
-    alternate = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name="suplente",
-    )
+    fields = models.JSONField("campos", default=list)  # codes of `kinds.fields`
+    owner = ForeignKey(User, PROTECT, null=True, blank=True, related_name="owned_assets", verbose_name="propietario")
+    alternate = ForeignKey(User, PROTECT, null=True, blank=True, related_name="+", verbose_name="suplente")
     alternate_from = models.DateTimeField("suple desde", null=True, blank=True)
     alternate_until = models.DateTimeField("suple hasta", null=True, blank=True)
 
@@ -63,12 +30,12 @@ class InformationAsset(Chained):
         verbose_name_plural = "activos de información"
         ordering = ["pk"]
         constraints = [
-            models.CheckConstraint(
+            CheckConstraint(
                 name="alternate_is_another",
                 condition=Q(alternate__isnull=True) | Q(owner__isnull=False) & ~Q(alternate=F("owner")),
                 violation_error_message="El suplente es otra persona que el propietario.",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="alternate_has_dates",
                 condition=Q(alternate__isnull=True, alternate_from__isnull=True, alternate_until__isnull=True)
                 | Q(
@@ -87,12 +54,3 @@ class InformationAsset(Chained):
     @property
     def chain(self) -> str:
         return f"asset:{self.code}"
-
-    def decider_ids(self, at: datetime | None = None) -> set[int]:
-        """Who may decide about it at that instant, by this row: the owner, and the alternate inside his dates."""
-        at = at or clock.now()
-        ids = {self.owner_id} if self.owner_id else set()
-        since, until = self.alternate_from, self.alternate_until
-        if self.alternate_id and since and until and since <= at < until:
-            ids.add(self.alternate_id)
-        return ids

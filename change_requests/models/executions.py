@@ -1,27 +1,27 @@
-"""What was carried out: the approved content, by the designated person (M1, M24)."""
+"""Store what was executed: the approved content, by the designated person (M1, M24)."""
 
-from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import PROTECT, CheckConstraint, ForeignKey, Q, UniqueConstraint
 
+from accounts.models import User
 from change_requests.models.requests import FormalRequest
 from factureya.core import clock
 
 
 class Execution(models.Model):
-    """An attempt to apply the approved version: *ok*, or *drift* (an old value had changed; nothing was written).
+    """Store an attempt to apply the approved version: *ok*, or *drift* (an old value had changed; nothing was written).
 
-    Append-only. The row is written first, while the request is approved; it lets the changes through the guards.
+    Append-only. The row is written first, while the request is approved, and lets the changes pass the guards.
     """
 
     class Result(models.TextChoices):
         OK = "ok", "Aplicada"
         DRIFT = "drift", "El valor anterior había cambiado"
 
-    request = models.ForeignKey(FormalRequest, models.PROTECT, related_name="executions", verbose_name="solicitud")
+    request = ForeignKey(FormalRequest, PROTECT, related_name="executions", verbose_name="solicitud")
     revision_no = models.PositiveIntegerField("versión")
     sha256 = models.CharField("SHA-256 del contenido", max_length=64)
-    executor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="implementó")
+    executor = ForeignKey(User, PROTECT, related_name="+", verbose_name="implementó")
     executor_name = models.CharField("nombre de quien implementó", max_length=150)
     before = models.JSONField("antes", default=dict)
     after = models.JSONField("después", default=dict)
@@ -32,13 +32,13 @@ class Execution(models.Model):
         verbose_name = "ejecución"
         verbose_name_plural = "ejecuciones"
         constraints = [
-            models.UniqueConstraint(
+            UniqueConstraint(
                 name="executed_once",
                 fields=["request"],
                 condition=Q(result="ok"),
                 violation_error_message="Ya se ejecutó.",
             ),
-            models.CheckConstraint(name="execution_result_is_known", condition=Q(result__in=["ok", "drift"])),
+            CheckConstraint(name="execution_result_is_known", condition=Q(result__in=["ok", "drift"])),
         ]
 
     def __str__(self) -> str:
@@ -46,18 +46,18 @@ class Execution(models.Model):
 
 
 class ExecutionContext(models.Model):
-    """SQLite's «inside an execution»: at most one row, written and taken away inside one transaction.
+    """Store which request is being executed, on SQLite: one row, written and deleted inside one transaction.
 
-    PostgreSQL has a transaction-local setting for it and leaves this table empty. See `execution_context`.
+    PostgreSQL uses a transaction-local setting and leaves this table empty. See `change_requests.execution`.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True)
-    request = models.ForeignKey(FormalRequest, models.PROTECT, related_name="+")
+    request = ForeignKey(FormalRequest, PROTECT, related_name="+")
 
     class Meta:
         verbose_name = "ejecución en curso"
         verbose_name_plural = "ejecuciones en curso"
-        constraints = [models.CheckConstraint(name="one_execution_at_a_time", condition=Q(id=1))]
+        constraints = [CheckConstraint(name="one_execution_at_a_time", condition=Q(id=1))]
 
     def __str__(self) -> str:
         return f"ejecución de {self.request_id}"

@@ -2,46 +2,19 @@
 
 Each opens a transaction, locks the request's row first, re-reads it, asks again whether the verb applies and whether
 the person may; then writes the change, exactly one Event of the request, and the mails into the outbox, all or nothing.
-Status is written here and nowhere else. Times come from `core.clock`.
+Status is written here and nowhere else. Times come from `core.clock`. An operation that does nothing raises `Refused`
+or a kind of it.
 """
 
+from change_requests.operations._common import AlteredEvidence, NoPeople, SentBack, StaleContent
 from change_requests.operations.assets import set_asset_owner
 from change_requests.operations.deciding import approve, reject
-from change_requests.operations.drafting import (
-    add_evidence,
-    create_draft,
-    remove_evidence,
-    reopen_draft,
-    save_draft,
-)
-from change_requests.operations.ending import (
-    close,
-    mark_alarm_seen,
-    not_me,
-    resume,
-    revert,
-    withdraw,
-)
-from change_requests.operations.errors import (
-    AlteredEvidence,
-    Invalid,
-    NoPeople,
-    NotAllowed,
-    Refused,
-    SentBack,
-    StaleContent,
-    WrongStatus,
-)
+from change_requests.operations.drafting import add_evidence, create_draft, remove_evidence, reopen_draft, save_draft
+from change_requests.operations.ending import close, mark_alarm_seen, not_me, resume, revert, withdraw
 from change_requests.operations.executing import execute
-from change_requests.operations.implementing import (
-    check_waiver,
-    designate,
-    grant_waiver,
-    overdue_checks,
-)
-from change_requests.operations.integrity import report_altered_evidence
+from change_requests.operations.implementing import check_waiver, designate, find_overdue_checks, grant_waiver
 from change_requests.operations.mailing import keep_mail_text
-from change_requests.operations.passwords import password_link_undelivered, set_password
+from change_requests.operations.passwords import set_password, void_undelivered_password_link
 from change_requests.operations.submitting import (
     confirm_from_registered_email,
     confirm_new_email,
@@ -52,50 +25,8 @@ from change_requests.operations.sweeping import expire_due, remind_due
 from change_requests.operations.verifying import (
     answer_clarification,
     ask_clarification,
+    report_altered_evidence,
     return_to_requester,
     verify,
 )
-
-__all__ = [
-    "AlteredEvidence",
-    "Invalid",
-    "NoPeople",
-    "NotAllowed",
-    "Refused",
-    "SentBack",
-    "StaleContent",
-    "WrongStatus",
-    "add_evidence",
-    "answer_clarification",
-    "approve",
-    "ask_clarification",
-    "check_waiver",
-    "close",
-    "confirm_from_registered_email",
-    "confirm_new_email",
-    "create_draft",
-    "designate",
-    "execute",
-    "expire_due",
-    "grant_waiver",
-    "keep_mail_text",
-    "mark_alarm_seen",
-    "not_me",
-    "overdue_checks",
-    "password_link_undelivered",
-    "reject",
-    "remind_due",
-    "remove_evidence",
-    "reopen_draft",
-    "report_altered_evidence",
-    "resume",
-    "return_to_requester",
-    "revert",
-    "save_draft",
-    "send_new_email_code",
-    "set_asset_owner",
-    "set_password",
-    "submit",
-    "verify",
-    "withdraw",
-]
+from factureya.core.refusals import Invalid, NotAllowed, Refused, WrongStatus

@@ -2,18 +2,17 @@
 
 from datetime import datetime
 
-from django.db import transaction
-
 from accounts.models import Office, User
 from change_requests import policy
 from change_requests.models import ACCESS, InformationAsset
-from change_requests.operations._locking import current
-from change_requests.operations.errors import Invalid, NotAllowed
+from change_requests.operations._common import reread_person
 from factureya.core import audit
+from factureya.core.locking import locked
+from factureya.core.refusals import Invalid, NotAllowed
 
 
 def set_asset_owner(
-    asset: InformationAsset,
+    pk: int,
     *,
     actor: User,
     owner: User,
@@ -21,21 +20,22 @@ def set_asset_owner(
     alternate_from: datetime | None = None,
     alternate_until: datetime | None = None,
 ) -> InformationAsset:
-    """Name the owner of an asset, and who decides in his place between two instants. Raises NotAllowed, Invalid."""
-    with transaction.atomic():
-        fresh = InformationAsset.objects.select_for_update().get(pk=asset.pk)
-        actor = current(actor)
-        if not policy.may_own_assets(actor):
+    """Store the owner of an asset, and an alternate who also decides between two instants. A superuser names them."""
+    with locked(InformationAsset.objects.all(), pk) as asset:
+        actor = reread_person(actor)
+        if not policy.may_name_owners(actor):
             raise NotAllowed("Solo un superusuario nombra a los propietarios.")
-        errors = _errors(fresh, actor, owner, alternate, alternate_from, alternate_until)
+        errors = _find_owner_errors(asset, actor, owner, alternate)
+        if alternate is not None:
+            errors |= _find_alternate_errors(owner, alternate, alternate_from, alternate_until)
         if errors:
             raise Invalid(errors)
-        fresh.owner, fresh.alternate = owner, alternate
-        fresh.alternate_from, fresh.alternate_until = alternate_from, alternate_until
-        fresh.save(update_fields=["owner", "alternate", "alternate_from", "alternate_until"])
+        asset.owner, asset.alternate = owner, alternate
+        asset.alternate_from, asset.alternate_until = alternate_from, alternate_until
+        asset.save(update_fields=["owner", "alternate", "alternate_from", "alternate_until"])
         audit.record(
             "asset.owner_set",
-            fresh,
+            asset,
             actor=actor,
             owner=owner.pk,
             owner_name=owner.get_full_name(),
@@ -43,27 +43,26 @@ def set_asset_owner(
             alternate_from=alternate_from.isoformat() if alternate_from else None,
             alternate_until=alternate_until.isoformat() if alternate_until else None,
         )
-    return fresh
+    return asset
 
 
-def _errors(
-    asset: InformationAsset,
-    actor: User,
-    owner: User,
-    alternate: User | None,
-    start: datetime | None,
-    end: datetime | None,
-) -> dict[str, str]:
-    errors = {}
+def _find_owner_errors(asset: InformationAsset, actor: User, owner: User, alternate: User | None) -> dict[str, str]:
+    """Return, by field, what forbids this owner: the asset «access», no office, or an actor who names himself."""
     if asset.code == ACCESS:
-        errors["owner"] = "El acceso de personas lo decide el Responsable de Seguridad Informática."
-    elif not current(owner).holds(Office.INFORMATION_OWNER):
-        errors["owner"] = "Esa persona no tiene el cargo de Propietario de la Información."
-    elif owner.pk == actor.pk or (alternate is not None and alternate.pk == actor.pk):
-        errors["owner"] = "Nadie se nombra a sí mismo."
-    if alternate is None:
-        return errors
-    if alternate.pk == owner.pk or not current(alternate).holds(Office.INFORMATION_OWNER):
+        return {"owner": "El acceso de personas lo decide el Responsable de Seguridad Informática."}
+    if not reread_person(owner).holds(Office.INFORMATION_OWNER):
+        return {"owner": "Esa persona no tiene el cargo de Propietario de la Información."}
+    if actor.pk in {owner.pk, alternate.pk if alternate else None}:
+        return {"owner": "Nadie se nombra a sí mismo."}
+    return {}
+
+
+def _find_alternate_errors(
+    owner: User, alternate: User, start: datetime | None, end: datetime | None
+) -> dict[str, str]:
+    """Return, by field, what is wrong with the owner's alternate and the dates between which he decides."""
+    errors = {}
+    if alternate.pk == owner.pk or not reread_person(alternate).holds(Office.INFORMATION_OWNER):
         errors["alternate"] = "El suplente es otra persona con el cargo de Propietario de la Información."
     if start is None or end is None or end <= start:
         errors["alternate_until"] = "Indique desde y hasta cuándo suple."

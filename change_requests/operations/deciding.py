@@ -1,121 +1,112 @@
 """The owner of the information and the security officer decide, each once, on the exact content they saw (M21)."""
 
-from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from accounts import registered_senders
+from accounts import mail_sender
 from accounts.models import RoleAssignment, User
 from change_requests import notifications, policy
-from change_requests.approvals import OFFICE_OF, Slot, slots_of
-from change_requests.kinds import content
+from change_requests.approvals import OFFICE_OF, NeededApproval, find_needed_approvals, select_open
+from change_requests.kinds.fields import REGISTERED_EMAIL, touches_risky
+from change_requests.kinds.registry import find_kind
+from change_requests.kinds.values import find_first_instant
 from change_requests.models import Decision, DecisionSlot, FormalRequest, RequestRevision
-from change_requests.operations._locking import (
-    Form,
-    Kind,
+from change_requests.operations._common import (
+    StaleContent,
     Status,
-    current,
-    in_business_days,
-    locked,
-    move,
-    refuse,
-    text_of,
+    add_business_days,
+    clean_text,
+    hash_text,
+    lock_request,
+    move_request,
+    move_with_reason,
+    require_none,
+    require_unaltered_evidence,
+    reread_person,
 )
-from change_requests.operations.errors import Refused, StaleContent, WrongStatus
-from change_requests.operations.integrity import altered_evidence
-from change_requests.operations.submitting import new_mail_of
-from change_requests.operations.verifying import WORDS
-from change_requests.payload import text_digest
 from factureya.core import audit
 from factureya.core.clock import now
+from factureya.core.refusals import Refused, WrongStatus
 
 Verdict = Decision.Verdict
-FROZEN = {"registered_email", "representative"}
 
 
-def approve(request: FormalRequest, *, actor: User, reason: str, seen_hash: str) -> FormalRequest:
-    """Approve the current revision in one's office; with the last approval the request is *aprobada* (M21).
+def approve(pk: int, *, actor: User, reason: str, seen_hash: str) -> FormalRequest:
+    """Approve the current revision in the actor's office; the last approval makes the request *aprobada* (M21).
 
-    `seen_hash` is the SHA-256 of the content on the page. Raises StaleContent when that is not the current one,
-    NotAllowed, WrongStatus, Invalid (no reason), Refused (the new registered mail is not proven yet), AlteredEvidence.
+    `seen_hash` is the SHA-256 of the content on the page. Raises StaleContent when that is not the current one.
     """
-    with locked(request, Status.IN_APPROVAL) as fresh:
-        if fresh.due_minutes_left is not None:
+    with lock_request(pk, Status.IN_APPROVAL) as request:
+        if request.due_minutes_left is not None:  # a question is open: it stops the clock
             raise WrongStatus("Falta que la empresa responda la aclaración.")
-        actor, slots = current(actor), slots_of(fresh)
-        revision = _require_decider(actor, fresh, slots, seen_hash)
-        _require_new_mail(fresh, revision)
-        altered = altered_evidence(fresh, actor)
-        if altered is None:
-            _approve(fresh, _decide(fresh, revision, slots, actor, Verdict.APPROVE, reason), actor)
-    if altered is not None:
-        raise altered  # outside: that it was found is committed
-    return fresh
+        actor, approvals = reread_person(actor), find_needed_approvals(request)
+        revision = _require_decider(actor, request, approvals, seen_hash)
+        _require_proven_mail(request, revision)
+        require_unaltered_evidence(request, actor)
+        decision = _insert_decision(request, revision, approvals, actor, Verdict.APPROVE, reason)
+        _record_approval(request, decision, actor)
+    return request
 
 
-def reject(request: FormalRequest, *, actor: User, reason: str, seen_hash: str) -> FormalRequest:
-    """Refuse the current revision; that ends the request, and the company reads the reason (M21)."""
-    with locked(request, Status.IN_APPROVAL) as fresh:
-        actor, slots = current(actor), slots_of(fresh)
-        revision = _require_decider(actor, fresh, slots, seen_hash)
-        decision = _decide(fresh, revision, slots, actor, Verdict.REJECT, reason)
-        fresh.outcome_reason = decision.reason[:1000]
-        event = move(
-            fresh,
+def reject(pk: int, *, actor: User, reason: str, seen_hash: str) -> FormalRequest:
+    """Reject and end the request, and tell the company; `seen_hash` is the SHA-256 of the content on the page."""
+    with lock_request(pk, Status.IN_APPROVAL) as request:
+        actor, approvals = reread_person(actor), find_needed_approvals(request)
+        revision = _require_decider(actor, request, approvals, seen_hash)
+        decision = _insert_decision(request, revision, approvals, actor, Verdict.REJECT, reason)
+        event = move_with_reason(
+            request,
             Status.REJECTED,
             "request.rejected",
             actor=actor,
-            due_at=None,
-            saved=("outcome_reason",),
+            reason=decision.reason,
             office=decision.office,
             sha256=revision.sha256,
-            reason=fresh.outcome_reason,
-            text_sha256=text_digest(decision.reason),
+            text_sha256=hash_text(decision.reason),
         )
-        notifications.told("rejected", fresh, event, reason=decision.reason)
-    return fresh
+        notifications.mail_progress("rejected", request, event, reason=decision.reason)
+    return request
 
 
-def starts_on(day: str) -> datetime | None:
-    """The first instant of an effective date, local; None for none."""
-    if not day:
-        return None
-    return datetime.combine(date.fromisoformat(day), time(), ZoneInfo(settings.TIME_ZONE))
+def _require_decider(
+    actor: User, request: FormalRequest, approvals: list[NeededApproval], seen_hash: str
+) -> RequestRevision:
+    """Return the current revision if the actor may decide it and its content is the one that he saw.
 
-
-# -- Private -----------------------------------------------------------------------------------------
-
-
-def _require_decider(actor: User, request: FormalRequest, slots: list[Slot], seen_hash: str) -> RequestRevision:
-    refuse(policy.may_decide(actor, request, slots))
-    revision = content.revision_of(request)
+    Raises the policy's refusal, or StaleContent if his page showed other content.
+    """
+    require_none(policy.why_not_decide(actor, request, approvals))
+    revision = request.read_revision()
     if seen_hash != revision.sha256:
         raise StaleContent
     return revision
 
 
-def _require_new_mail(request: FormalRequest, revision: RequestRevision) -> None:
-    """Proven by its code, and no address of staff: who has it would confirm what he decides. Said here, to staff."""
-    address = new_mail_of(request)
+def _require_proven_mail(request: FormalRequest, revision: RequestRevision) -> None:
+    """Raise Refused if the request has a new registered mail that no code has proven, or that is a staff member's."""
+    address = request.find_new_value(REGISTERED_EMAIL.code)
     if address and request.new_mail_revision != revision.no:
         raise Refused("Falta que la empresa confirme el correo nuevo con el código que le enviamos.")
-    if address and registered_senders.is_staff(address):
+    if address and mail_sender.is_staff_address(address):  # else staff could confirm what staff decides
         raise Refused("El correo nuevo es de alguien del personal de Factureya: recházela.")
 
 
-def _decide(
+def _insert_decision(
     request: FormalRequest,
     revision: RequestRevision,
-    slots: list[Slot],
+    approvals: list[NeededApproval],
     actor: User,
     verdict: str,
     reason: str,
 ) -> Decision:
-    """Write the decision and every slot of the actor's office that it fills; one office per person."""
-    office = policy.office_for(actor, slots)
-    assert office is not None  # may_decide
-    held = RoleAssignment.objects.in_force().filter(user=actor, office=OFFICE_OF[Decision.Office(office)])
+    """Insert the actor's decision with its reason, and return it.
+
+    Also insert a slot (a row) for each open approval that it gives: an owner's for each asset, or one of security.
+    """
+    office = policy.find_deciding_office(actor, approvals)
+    assert office is not None  # `why_not_decide` checked it before
+    assignments = RoleAssignment.objects.in_force().filter(user=actor, office=OFFICE_OF[Decision.Office(office)])
     decision = Decision.objects.create(
         request=request,
         revision_no=revision.no,
@@ -124,73 +115,54 @@ def _decide(
         office=office,
         decider=actor,
         decider_name=actor.get_full_name(),
-        assignment=held[0],
+        assignment=assignments[0],
         verdict=verdict,
-        reason=text_of(reason, at_least=WORDS, what="la razón de su decisión", field="reason"),
+        reason=clean_text(reason, field="reason", text_name="la razón de su decisión"),
         decided_at=now(),
     )
-    for slot in slots:
-        if slot.office == office and slot.decision is None and actor.pk in slot.deciders:
-            for asset in slot.assets or (None,):
+    for approval in select_open(approvals):
+        if approval.office == office and actor.pk in approval.deciders:
+            for asset in approval.assets or (None,):  # security's approval has no asset
                 DecisionSlot.objects.create(
-                    decision=decision,
-                    request=request,
-                    revision_no=revision.no,
-                    office=office,
-                    asset=asset,
+                    decision=decision, request=request, revision_no=revision.no, office=office, asset=asset
                 )
     return decision
 
 
-def _approve(request: FormalRequest, decision: Decision, actor: User) -> None:
-    """Record the approval; with the last one the request is approved."""
-    if policy.pending(slots_of(request)):
-        audit.record(
-            "request.approved_by",
-            request,
-            actor=actor,
-            office=str(decision.office),
-            revision=decision.revision_no,
-            sha256=decision.sha256,
-            text_sha256=text_digest(decision.reason),
-        )
-    else:
-        _approved(request, decision, actor)
+def _record_approval(request: FormalRequest, decision: Decision, actor: User) -> None:
+    """Record an approval; if it was the last one that the request needs, approve the request and mail those concerned.
 
-
-def _approved(request: FormalRequest, decision: Decision, actor: User) -> None:
-    """Every slot is filled: from when and until when it may be applied, and who is told."""
-    request.approved_at, request.outcome_reason = now(), ""
-    request.execute_after = _execute_after(request)
-    request.execute_before = in_business_days(settings.EXECUTE_BUSINESS_DAYS, request.execute_after)
-    event = move(
+    Then it can be applied from `execute_after` to `execute_before`. The reason of an earlier sending back is cleared.
+    """
+    data = {"office": str(decision.office), "sha256": decision.sha256, "text_sha256": hash_text(decision.reason)}
+    if select_open(find_needed_approvals(request)):
+        audit.record("request.approved_by", request, actor=actor, revision=decision.revision_no, **data)
+        return
+    request.approved_at, request.outcome_reason, request.powers_lapsed_at = now(), "", None
+    request.execute_after = _find_earliest_execution(request)
+    request.execute_before = add_business_days(settings.EXECUTE_BUSINESS_DAYS, request.execute_after)
+    event = move_request(
         request,
         Status.APPROVED,
         "request.approved",
         actor=actor,
         due_at=request.execute_before,
-        saved=("approved_at", "execute_after", "execute_before", "outcome_reason"),
-        office=decision.office,
-        sha256=decision.sha256,
-        text_sha256=text_digest(decision.reason),
+        saved=("approved_at", "execute_after", "execute_before", "outcome_reason", "powers_lapsed_at"),
+        **data,
     )
-    is_later = request.execute_after > request.approved_at
-    after = request.execute_after if is_later else None
-    notifications.approved(request, event, after=after, until=request.execute_before)
-    notifications.your_turn(request, event)
+    after = request.execute_after if request.execute_after > request.approved_at else None
+    notifications.mail_approved(request, event, after=after, until=request.execute_before)
+    notifications.mail_your_turn(request, event)
 
 
-def _execute_after(request: FormalRequest) -> datetime:
-    """At once; after the freeze when mail or representative change; not before the effective date.
-
-    A BAJA of the service may be applied before its day: it takes effect then.
-    """
+def _find_earliest_execution(request: FormalRequest) -> datetime:
+    """Return when an approved request may be applied. A risky one waits some hours. Some kinds wait for their date."""
     assert request.approved_at is not None
-    asked = content.payload_of(request)
+    payload = request.read_payload()
     earliest = request.approved_at
-    if FROZEN & {item["asset"] for item in asked["items"]}:
+    if touches_risky(payload["items"]):
         earliest += timedelta(hours=settings.SENSITIVE_FREEZE_HOURS)
-    day = starts_on(asked["effective_date"])
-    if day is not None and not (request.form == Form.CHANGE and request.kind == Kind.BAJA):
+    day = find_first_instant(payload["effective_date"])
+    if day is not None and find_kind(request).waits_for_date:
         earliest = max(earliest, day)
     return earliest

@@ -5,198 +5,197 @@ from change_requests import notifications, policy
 from change_requests.kinds import content
 from change_requests.links import Objector
 from change_requests.models import FormalRequest
-from change_requests.operations._locking import (
-    TURN,
+from change_requests.operations._common import (
+    TURN_COLUMNS,
     Kind,
     Status,
-    current,
-    locked,
-    move,
-    outcome_of,
-    refuse,
+    clean_outcome,
+    clean_text,
+    lock_customer,
+    lock_request,
+    move_request,
+    move_with_reason,
+    reread_allowed,
     restart_clock,
     stop_clock,
-    text_of,
 )
-from change_requests.operations.drafting import begin
-from change_requests.operations.errors import Refused
-from change_requests.operations.submitting import hold_customer, send
-from change_requests.operations.verifying import WORDS
+from change_requests.operations._revisions import insert_draft, send_revision
 from factureya.core import audit
-from factureya.core.calendar import attention_hours
+from factureya.core.calendar import load_attention_hours
 from factureya.core.clock import now
 from factureya.core.models import Event
+from factureya.core.refusals import Refused
 
 NOBODY = Objector()
+MIN_REVERT_REASON = 20
 
 
-def close(request: FormalRequest, *, actor: User) -> FormalRequest:
-    """Mesa de control closes what was applied; with a waiver, once its check is written."""
-    with locked(request, Status.EXECUTED) as fresh:
-        actor = current(actor)
-        refuse(policy.may_close(actor, fresh))
-        if fresh.waiver is not None and fresh.waiver.check_due and not fresh.waiver.checked_at:
+def close(pk: int, *, actor: User) -> FormalRequest:
+    """Close an applied request, as a supervisor, and tell the company. Raises Refused while a waiver's check is due."""
+    with lock_request(pk, Status.EXECUTED) as request:
+        actor = reread_allowed(actor, policy.why_not_close, request)
+        if request.waiver is not None and request.waiver.check_due and not request.waiver.checked_at:
             raise Refused("Falta la revisión independiente de la excepción.")
-        fresh.closed_at = now()
-        event = move(fresh, Status.CLOSED, "request.closed", actor=actor, due_at=None, saved=("closed_at",))
-        notifications.told("closed", fresh, event)
-    return fresh
+        request.closed_at = now()
+        event = move_request(request, Status.CLOSED, "request.closed", actor=actor, due_at=None, saved=("closed_at",))
+        notifications.mail_progress("closed", request, event)
+    return request
 
 
-def withdraw(request: FormalRequest, *, actor: User, reason: str) -> FormalRequest:
-    """Before it is applied: by the company's representative, or by mesa de control. Nothing changes."""
-    with locked(request, *policy.WITHDRAWABLE, suspended=True) as fresh:
-        actor = current(actor)
-        refuse(policy.may_withdraw(actor, fresh))
-        fresh.outcome_reason = outcome_of(reason)
-        event = move(
-            fresh,
-            Status.CANCELLED,
-            "request.withdrawn",
-            actor=actor,
-            due_at=None,
-            saved=("outcome_reason",),
-            reason=fresh.outcome_reason,
+def withdraw(pk: int, *, actor: User, reason: str) -> FormalRequest:
+    """Cancel a request before it is applied, as its company or as mesa de control; no data of the company changes."""
+    with lock_request(pk, *policy.WITHDRAWABLE, is_stopped_too=True) as request:
+        actor = reread_allowed(actor, policy.why_not_withdraw, request)
+        event = move_with_reason(
+            request, Status.CANCELLED, "request.withdrawn", actor=actor, reason=clean_outcome(reason)
         )
-        if fresh.revision_no:
-            notifications.told("cancelled", fresh, event, reason=fresh.outcome_reason)
-    return fresh
+        if request.revision_no:  # 0: it was never sent
+            notifications.mail_progress("cancelled", request, event, reason=request.outcome_reason)
+    return request
 
 
-def not_me(request: FormalRequest, *, actor: User | None = None, said_by: Objector = NOBODY) -> FormalRequest:
-    """Stop what is under way, or alarm about what was applied, because somebody says «no fui yo» (M8).
+def not_me(pk: int, *, actor: User | None = None, objector: Objector = NOBODY) -> FormalRequest:
+    """Stop the request because a person says «no fui yo», I did not ask it. If it was applied, raise an alarm (M8).
 
-    The event says which mailbox objected, as far as it is known. The same mailbox again changes nothing until an
-    officer has looked. After the execution every security officer, mesa de control and the superusers are told.
+    `objector` is the mailbox, if known. Nothing happens if the request was never sent or has ended. Nothing happens
+    while an earlier objection of that mailbox waits for an officer. An alarm goes to security, mesa and superusers.
     """
-    with locked(request, *Status, suspended=True) as fresh:
-        does = policy.not_me_does(fresh)
-        if not does or _was_said(fresh, said_by):
-            return fresh
-        column = "suspended_at" if does == policy.STOP else "alarmed_at"
-        is_first = getattr(fresh, column) is None
+    with lock_request(pk, *Status, is_stopped_too=True) as request:
+        effect = policy.find_objection_effect(request)
+        if not effect or _has_objected(request, objector):
+            return request
+        column = "suspended_at" if effect == policy.STOP else "alarmed_at"  # before the execution, or after it
+        is_first = getattr(request, column) is None
         if is_first:
-            setattr(fresh, column, now())
-            fresh.save(update_fields=[column])
+            setattr(request, column, now())
+            request.save(update_fields=[column])
         event = audit.record(
             "request.disowned",
-            fresh,
+            request,
             actor=actor,
-            status=fresh.status,
-            suspended=does == policy.STOP,
-            mailbox=said_by.mailbox,
-            role=said_by.role,
+            status=request.status,
+            suspended=effect == policy.STOP,
+            mailbox=objector.mailbox,
+            role=objector.role,
         )
-        _tell_who_looks(fresh, event, said_by, does, is_first)
-    return fresh
+        _mail_objection(request, event, objector, effect, is_first)
+    return request
 
 
-def mark_alarm_seen(request: FormalRequest, *, actor: User, reason: str) -> FormalRequest:
-    """Record what the security officer found about a «no fui yo» after the execution; the red mark goes (M8)."""
-    with locked(request, *Status, suspended=True) as fresh:
-        actor = current(actor)
-        refuse(policy.may_see_alarm(actor, fresh))
-        text = text_of(reason, at_least=WORDS, what="lo que comprobó", field="reason")
-        fresh.alarmed_at = None
-        fresh.save(update_fields=["alarmed_at"])
-        event = audit.record("request.alarm_seen", fresh, actor=actor, reason=text[:1000])
-        notifications.alarm_seen(fresh, event)
-    return fresh
+def mark_alarm_seen(pk: int, *, actor: User, reason: str) -> FormalRequest:
+    """Record what the security officer found about a «no fui yo» after the execution, and end its alarm (M8)."""
+    with lock_request(pk, *Status, is_stopped_too=True) as request:
+        actor = reread_allowed(actor, policy.why_not_mark_alarm_seen, request)
+        text = clean_text(reason, field="reason", text_name="lo que comprobó")
+        request.alarmed_at = None
+        request.save(update_fields=["alarmed_at"])
+        event = audit.record("request.alarm_seen", request, actor=actor, reason=text[:1000])
+        notifications.mail_alarm_seen(request, event)
+    return request
 
 
-def resume(request: FormalRequest, *, actor: User, reason: str) -> FormalRequest:
-    """The security officer found that it is the company's; deadlines go on with the time they had left."""
-    with locked(request, *Status, suspended=True) as fresh:
-        actor = current(actor)
-        refuse(policy.may_resume(actor, fresh))
-        text = text_of(reason, at_least=WORDS, what="el motivo", field="reason")
-        assert fresh.suspended_at is not None  # may_resume
-        _go_on(fresh)
-        event = audit.record("request.resumed", fresh, actor=actor, reason=text, revision=fresh.revision_no)
-        notifications.told("resumed", fresh, event, reason=text)
-        if fresh.status == Status.SUBMITTED:  # the link of before may have expired meanwhile
-            notifications.submitted(fresh, event)
-        notifications.your_turn(fresh, event)
-    return fresh
+def resume(pk: int, *, actor: User, reason: str) -> FormalRequest:
+    """Let a request that «no fui yo» stopped go on, as the security officer, and mail company and staff.
 
-
-def revert(request: FormalRequest, *, actor: User, reason: str) -> FormalRequest:
-    """A new request, made by the machine, that puts back what was before; it needs the same approvals.
-
-    It is sent at once. Its confirmation goes to the registered mail, or to the old one when that is what is put back.
-    The original is *revertida* when this one is executed. Raises Refused when today's values are others already.
+    Its deadlines move: they get back the time that was left when the request was stopped.
     """
-    with locked(request, Status.EXECUTED, Status.CLOSED, suspended=True) as fresh:
-        actor = current(actor)
-        refuse(policy.may_revert(actor, fresh))
-        hold_customer(fresh)
-        text = text_of(reason, at_least=20, what="el motivo", field="reason")
-        representative = _in_whose_name(fresh, actor)
-        items = [{**item, "old": item["new"], "new": item["old"]} for item in content.payload_of(fresh)["items"]]
-        if any(content.today_of(fresh.customer, fresh, item) != item["old"] for item in items):
+    with lock_request(pk, *Status, is_stopped_too=True) as request:
+        actor = reread_allowed(actor, policy.why_not_resume, request)
+        text = clean_text(reason, field="reason", text_name="el motivo")
+        _restart_deadlines(request)
+        event = audit.record("request.resumed", request, actor=actor, reason=text, revision=request.revision_no)
+        notifications.mail_progress("resumed", request, event, reason=text)
+        if request.status == Status.SUBMITTED:  # the link sent before may have expired meanwhile
+            notifications.mail_submitted(request, event)
+        notifications.mail_your_turn(request, event)
+    return request
+
+
+def revert(pk: int, *, actor: User, reason: str) -> FormalRequest:
+    """Send and return a new request that undoes an applied one: it puts the old values back.
+
+    The new one needs the same approvals; when it is executed, the applied one becomes *revertida*. Raises Refused if
+    today's values are no longer those that were applied.
+    """
+    with lock_request(pk, Status.EXECUTED, Status.CLOSED, is_stopped_too=True) as request:
+        actor = reread_allowed(actor, policy.why_not_revert, request)
+        lock_customer(request)
+        text = clean_text(reason, field="reason", text_name="el motivo", at_least=MIN_REVERT_REASON)
+        representative = _choose_representative(request, actor)
+        items = [{**item, "old": item["new"], "new": item["old"]} for item in request.read_payload()["items"]]
+        if any(content.find_value_today(request, item) != item["old"] for item in items):
             raise Refused("Los datos de hoy ya no son los que dejó esa solicitud; presente una de cambio.")
-        undoing = begin(
+        reversal = insert_draft(
             actor,
-            form=fresh.form,
+            form=request.form,
             kind=Kind.CHANGE,
-            customer=fresh.customer,
+            customer=request.customer,
             requester=representative.user,
             representative=representative,
-            revert_of=fresh,
+            revert_of=request,
             draft={"reason": text},
         )
-        send(undoing, items, author=actor)
-    return undoing
+        send_revision(reversal, items, author=actor)
+    return reversal
 
 
-def _in_whose_name(request: FormalRequest, actor: User) -> Representative:
-    """The powers under which it is asked: the actor's own, those of the original, or others in force."""
-    held = Representative.objects.filter(
+def _choose_representative(request: FormalRequest, actor: User) -> Representative:
+    """Return the representative in whose name a reversal of the request is asked.
+
+    The actor comes first, then the request's representative, then any with powers. Raises Refused if nobody is left.
+    """
+    powers = Representative.objects.filter(
         customer=request.customer, user__is_active=True, user__contact__customer=request.customer
     ).in_force()
-    own = held.filter(user=actor).first() or held.filter(pk=request.representative_id).first()
-    found = own or held.order_by("pk").first()
-    if found is None:
+    preferred = powers.filter(user=actor).first() or powers.filter(pk=request.representative_id).first()
+    representative = preferred or powers.order_by("pk").first()
+    if representative is None:
         raise Refused("La empresa no tiene hoy un representante con poderes vigentes y cuenta.")
-    return found
+    return representative
 
 
-def _was_said(request: FormalRequest, said_by: Objector) -> bool:
-    """Whether this mailbox (or nobody known) said it already, and no officer has looked at it since."""
+def _has_objected(request: FormalRequest, objector: Objector) -> bool:
+    """Return True if this mailbox ("" if unknown) said «no fui yo» and no officer has answered that yet."""
     since = request.suspended_at or request.alarmed_at
     if since is None:
         return False
-    said = request.events().filter(verb="request.disowned", at__gte=since)
-    return any(data.get("mailbox", "") == said_by.mailbox for data in said.values_list("data", flat=True))
+    events = request.events().filter(verb="request.disowned", at__gte=since)
+    return any(data.get("mailbox", "") == objector.mailbox for data in events.values_list("data", flat=True))
 
 
-def _tell_who_looks(request: FormalRequest, event: Event, said_by: Objector, does: str, is_first: bool) -> None:
-    """Tell the officers each time, and the company what follows: of a stop once, of a report its own mailbox."""
-    if does == policy.STOP:
-        notifications.disowned(request, event)
+def _mail_objection(request: FormalRequest, event: Event, objector: Objector, effect: str, is_first: bool) -> None:
+    """Mail each «no fui yo» to the officers; if it is the first one that stops the request, mail the company too.
+
+    If the request was applied already, also mail the mailbox that objected: an officer looks at it by this deadline.
+    """
+    if effect == policy.STOP:
+        notifications.mail_disowned(request, event)
         if is_first:
-            notifications.told("suspended", request, event)
+            notifications.mail_progress("suspended", request, event)
         return
-    until = policy.alarm_until(request)
-    notifications.disowned(request, event, until=until)
-    if said_by.mailbox:
-        notifications.alarm_received(request, event, to=said_by.mailbox, until=until)
+    until = policy.find_alarm_deadline(request)
+    notifications.mail_disowned(request, event, until=until)
+    if objector.mailbox:
+        notifications.mail_alarm_received(request, event, to=objector.mailbox, until=until)
 
 
-def _go_on(request: FormalRequest) -> None:
-    """The deadline, and the time to apply it, get what was left of them when it stopped."""
+def _restart_deadlines(request: FormalRequest) -> None:
+    """Let the deadlines of a stopped request go on with the time that was left, and save it as no longer stopped.
+
+    The time to confirm counts all hours, the others business hours. If a question is open, no deadline runs.
+    """
     stopped, instant = request.suspended_at, now()
-    assert stopped is not None
+    assert stopped is not None  # why_not_resume
     request.suspended_at = None
-    saved = ["suspended_at", *TURN]
+    saved = ["suspended_at", *TURN_COLUMNS]
     if request.status == Status.SUBMITTED and request.due_at is not None:
         request.due_at += instant - stopped
-    elif request.due_minutes_left is None:
-        stop_clock(request, stopped)
+    elif request.due_minutes_left is None:  # no question is open
+        stop_clock(request, stopped)  # as if it had stood still since the «no fui yo»
         restart_clock(request, instant)
     if request.status == Status.APPROVED and request.execute_before is not None:
-        hours = attention_hours()
-        left = hours.hours_between(stopped, request.execute_before)
-        request.execute_before = request.due_at = hours.add_hours(instant, left)
+        hours = load_attention_hours()
+        hours_left = hours.hours_between(stopped, request.execute_before)
+        request.execute_before = request.due_at = hours.add_hours(instant, hours_left)
         saved.append("execute_before")
     request.save(update_fields=saved)

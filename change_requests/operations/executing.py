@@ -1,4 +1,4 @@
-"""The approved content, applied exactly as it was approved, or not at all (M1, M21, M24)."""
+"""The approved content is applied exactly as it was approved, or not at all (M1, M21, M24)."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,188 +7,172 @@ from django.conf import settings
 
 from accounts.models import Office, Representative, User
 from change_requests import notifications, policy
-from change_requests.approvals import OFFICE_OF, holders
+from change_requests.approvals import OFFICE_OF, find_holders
 from change_requests.execution import executing
-from change_requests.kinds import content
+from change_requests.kinds.registry import find_kind
 from change_requests.models import DecisionSlot, Execution, FormalRequest
-from change_requests.operations import _effects
-from change_requests.operations._locking import (
+from change_requests.operations._common import (
+    SentBack,
     Status,
-    current,
-    in_business_days,
-    locked,
-    move,
-    refuse,
+    TooLate,
+    add_business_days,
+    expire_request,
+    lock_customer,
+    lock_request,
+    move_request,
+    require_unaltered_evidence,
+    reread_allowed,
+    reread_person,
 )
-from change_requests.operations.errors import NotAllowed, SentBack, WrongStatus
-from change_requests.operations.implementing import require_independent_checker, why_not
-from change_requests.operations.integrity import altered_evidence
-from change_requests.operations.submitting import hold_customer
 from factureya.core import audit
 from factureya.core.clock import now
+from factureya.core.locking import lock
+from factureya.core.models import Event
+from factureya.core.refusals import NotAllowed, Refused, WrongStatus
 
-TOO_LATE = "El plazo para aplicarla venció con su aprobación; se presenta otra."
 
+def execute(pk: int, *, actor: User) -> Execution:
+    """Apply the approved content of the request, as the designated implementer, and return the execution's row (M24).
 
-def execute(request: FormalRequest, *, actor: User) -> Execution:
-    """The designated implementer applies the approved content (M24); `ok`, or `drift` when an old value has changed.
-
-    With drift nothing is written and the request is *fallida*. Raises NotAllowed, WrongStatus (not approved, frozen,
-    too late), AlteredEvidence, and SentBack when an approval no longer holds: it is in approval again, which is
-    committed.
+    Its result is `ok`, or `drift` when a value of today is not the old one; then nothing is applied and the request
+    is *fallida*. Raises SentBack when an approval no longer holds, TooLate after the last instant, AlteredEvidence.
     """
-    _record_intent(request, actor)
-    with locked(request, Status.APPROVED) as fresh:
-        actor = current(actor)
-        refuse(policy.may_execute(actor, fresh))
-        if problem := why_not(fresh, actor, None, waived=_is_waived(fresh)):
+    _record_intent(pk, actor)
+    with lock_request(pk, Status.APPROVED) as request:
+        actor = reread_allowed(actor, policy.why_not_execute, request)
+        if problem := policy.why_not_implement(actor, request, is_waived=_is_waived(request)):
             raise NotAllowed(problem)
-        if _is_waived(fresh):
-            require_independent_checker(fresh)
-        _hold_what_it_undoes(fresh)
-        hold_customer(fresh)
-        outcome = _expired(fresh) or _sent_back(fresh, actor) or altered_evidence(fresh, actor)
-        if outcome is None:
-            return _apply(fresh, actor)
-    raise outcome  # outside: what it says is committed
+        _require_independent_checker(request)
+        if request.revert_of_id is not None:  # locked in the order of `revert`: original, company
+            lock(FormalRequest.objects.only("pk"), request.revert_of_id)
+        lock_customer(request)
+        _require_in_time(request)
+        _require_approvals_in_force(request, actor)
+        require_unaltered_evidence(request, actor)
+        return _apply(request, actor)
 
 
-def _record_intent(request: FormalRequest, actor: User) -> None:
-    """Under a waiver the intent is on record before anything is done, whatever comes of it (M25)."""
-    if not FormalRequest.objects.filter(pk=request.pk, waiver__isnull=False, status=Status.APPROVED).exists():
+def _record_intent(pk: int, actor: User) -> None:
+    """Record and commit that an execution under a waiver begins. The record stays if the execution fails (M25)."""
+    if not FormalRequest.objects.filter(pk=pk, waiver__isnull=False, status=Status.APPROVED).exists():
         return
-    with locked(request, Status.APPROVED) as fresh:
-        refuse(policy.may_execute(current(actor), fresh))
-        audit.record("request.execution_intended", fresh, actor=actor, revision=fresh.revision_no)
-
-
-def _hold_what_it_undoes(request: FormalRequest) -> None:
-    """Lock the original before the company's row, as `revert` does."""
-    if request.revert_of_id is not None:
-        FormalRequest.objects.select_for_update().only("pk").get(pk=request.revert_of_id)
+    with lock_request(pk, Status.APPROVED) as request:
+        reread_allowed(actor, policy.why_not_execute, request)
+        audit.record("request.execution_intended", request, actor=actor, revision=request.revision_no)
 
 
 def _is_waived(request: FormalRequest) -> bool:
+    """Return True if the request has a waiver and it is for the implementer designated now."""
     return request.waiver is not None and request.waiver.implementer_id == request.implementer_id
 
 
-def _expired(request: FormalRequest) -> WrongStatus | None:
-    """Outside the window: too early is refused and nothing changes; too late, the approval is void from now on."""
+def _require_independent_checker(request: FormalRequest) -> None:
+    """Raise Refused if the person who will check the request's waiver took part in the request (M25)."""
+    waiver = request.waiver
+    if waiver is None:
+        return
+    if waiver.checker_id in policy.find_people_who_took_part(request) | {waiver.approved_by_id, waiver.implementer_id}:
+        raise Refused("Quien revisaría la excepción tomó parte en la solicitud: autorícela de nuevo con otra persona.")
+
+
+def _require_in_time(request: FormalRequest) -> None:
+    """Raise WrongStatus if the request may not be applied yet; if its time is over, expire it and raise TooLate."""
     assert request.execute_after is not None
-    assert request.execute_before is not None  # approved_request_has_instants
+    assert request.execute_before is not None  # the constraint approved_request_has_instants
     instant = now()
     if instant < request.execute_after:
         raise WrongStatus("Todavía no se puede aplicar: no ha pasado el plazo de espera o su fecha.")
-    if instant < request.execute_before:
-        return None
-    expire(request)
-    return WrongStatus(TOO_LATE)
+    if instant >= request.execute_before:
+        expire_request(request)
+        raise TooLate("El plazo para aplicarla venció con su aprobación; se presenta otra.")
 
 
-def expire(request: FormalRequest) -> None:
-    """*Vencida*, whoever notices first: the sweep, or somebody who wanted to use it."""
-    reason = (
-        "La aprobación venció sin aplicarse."
-        if request.status == Status.APPROVED
-        else "No se confirmó a tiempo desde el correo registrado."
-    )
-    request.outcome_reason = reason
-    event = move(
-        request,
-        Status.EXPIRED,
-        "request.expired",
-        actor=None,
-        due_at=None,
-        saved=("outcome_reason",),
-        reason=reason,
-    )
-    notifications.told("expired", request, event, reason=reason)
-
-
-# -- Do the approvals still hold? --------------------------------------------------------------------
-
-
-def _sent_back(request: FormalRequest, actor: User) -> SentBack | None:
-    """Back to approval, told why, when somebody who asked or approved could not any more (M8, M21)."""
+def _require_approvals_in_force(request: FormalRequest, actor: User) -> None:
+    """Raise SentBack, and put the request back into approval, if its requester lost powers or a decider his office."""
     slots = DecisionSlot.objects.filter(
         request=request, revision_no=request.revision_no, voided_at__isnull=True
     ).select_related("decision__decider")
-    lapsed = _lapsed(slots)
+    lapsed = _select_lapsed(slots)
     reasons = [f"{slot.decision.decider_name} ya no puede aprobar" for slot in lapsed]
-    if _has_no_powers(request):
-        reasons.insert(0, policy.NO_POWERS)
+    request.powers_lapsed_at = now() if _has_no_powers(request) else None
+    if request.powers_lapsed_at is not None:
+        reasons.insert(0, "Quien solicitó ya no tiene poderes vigentes")
     if not reasons:
-        return None
-    instant = now()
-    DecisionSlot.objects.filter(pk__in=[slot.pk for slot in lapsed]).update(voided_at=instant)
+        return
+    DecisionSlot.objects.filter(pk__in=[slot.pk for slot in lapsed]).update(voided_at=now())  # to be given anew
     reason = "; ".join(dict.fromkeys(reasons)) + "."
     request.outcome_reason = reason
     request.approved_at = request.execute_after = request.execute_before = None
-    event = move(
+    event = move_request(
         request,
         Status.IN_APPROVAL,
         "request.sent_back",
         actor=actor,
         reason=reason,
-        due_at=in_business_days(settings.APPROVE_BUSINESS_DAYS),
-        saved=("approved_at", "execute_after", "execute_before", "outcome_reason"),
+        due_at=add_business_days(settings.APPROVE_BUSINESS_DAYS),
+        saved=("approved_at", "execute_after", "execute_before", "outcome_reason", "powers_lapsed_at"),
     )
-    notifications.told("sent_back", request, event, reason=reason)
-    notifications.your_turn(request, event)
-    return SentBack(f"No se aplicó y volvió a aprobación: {reason}")
+    notifications.mail_progress("sent_back", request, event, reason=reason)
+    notifications.mail_your_turn(request, event)
+    raise SentBack(f"No se aplicó y volvió a aprobación: {reason}")
 
 
-def _lapsed(slots: Iterable[DecisionSlot]) -> list[DecisionSlot]:
-    """The slots whose decider is not active or does not hold the office any more."""
-    held = holders(Office.INFORMATION_OWNER, Office.SECURITY_OFFICER)
-    return [
-        slot for slot in slots if slot.decision.decider_id not in held[OFFICE_OF[slot.decision.Office(slot.office)]]
-    ]
+def _select_lapsed(rows: Iterable[DecisionSlot]) -> list[DecisionSlot]:
+    """Return those of the given approvals whose decider is no longer active or no longer holds the office."""
+    holders = find_holders(Office.INFORMATION_OWNER, Office.SECURITY_OFFICER)
+    return [row for row in rows if row.decision.decider_id not in holders[OFFICE_OF[row.decision.Office(row.office)]]]
 
 
 def _has_no_powers(request: FormalRequest) -> bool:
-    """Re-read: another request may have revoked them while this one waited for the company's row."""
-    held = policy.powers_of(current(request.requester), request.customer)
-    named = Representative.objects.filter(pk=request.representative_id)
-    return held is None or not named.in_force().exists()
-
-
-# -- Applying ----------------------------------------------------------------------------------------
+    """Return True if the requester lost all powers, or the powers with which he asked: another request may do that."""
+    powers = policy.find_powers(reread_person(request.requester), request.customer)
+    own_powers = Representative.objects.filter(pk=request.representative_id)
+    return powers is None or not own_powers.in_force().exists()
 
 
 def _apply(request: FormalRequest, actor: User) -> Execution:
-    asked = content.payload_of(request)
-    drift = [item for item in asked["items"] if content.found_of(request.customer, request, item) != item["old"]]
+    """Write the approved values, tell the people concerned, and return the execution's row.
+
+    If one value of today is not the old value that people approved, write none and end the request as failed.
+    """
+    payload = request.read_payload()
+    kind = find_kind(request)
+    drift = [item for item in payload["items"] if kind.find_executable_value(request.customer, item) != item["old"]]
     if drift:
-        return _failed(request, actor, drift)
-    done = _written(request, actor, asked["items"], Execution.Result.OK)
+        return _record_drift(request, actor, drift)
+    execution = _insert_execution(request, actor, payload["items"], Execution.Result.OK)
     old_mail = request.customer.registered_email
-    with executing(request):
-        told = _effects.apply(request, asked, actor)
-    request.executed_at = done.at
-    event = move(
+    with executing(request):  # inside, the database lets the approved values through
+        person = kind.apply(request, payload, actor)
+    request.executed_at = execution.at
+    event = move_request(
         request,
         Status.EXECUTED,
         "request.executed",
         actor=actor,
         saved=("executed_at",),
-        due_at=in_business_days(settings.CLOSE_BUSINESS_DAYS),
-        sha256=done.sha256,
+        due_at=add_business_days(settings.CLOSE_BUSINESS_DAYS),
+        sha256=execution.sha256,
         waiver=request.waiver_id if _is_waived(request) else None,
     )
-    notifications.executed(request, event, old_mail=old_mail)
-    notifications.your_turn(request, event)
-    if told is not None:
-        notifications.set_password(request, event, told)
-    _after(request, actor, event)
-    return done
+    notifications.mail_executed(request, event, old_mail=old_mail)
+    notifications.mail_your_turn(request, event)
+    if person is not None:  # got access or another password: sets it by a link
+        notifications.mail_set_password(request, event, person)
+    _start_waiver_check(request, event)
+    _mark_reverted(request, actor)
+    return execution
 
 
-def _failed(request: FormalRequest, actor: User, drift: list[dict[str, str]]) -> Execution:
-    done = _written(request, actor, drift, Execution.Result.DRIFT)
+def _record_drift(request: FormalRequest, actor: User, drift: list[dict[str, str]]) -> Execution:
+    """End the request as *fallida*, because today's values of these items are not the old ones; tell the company.
+
+    Return the execution's row, which holds today's values.
+    """
+    execution = _insert_execution(request, actor, drift, Execution.Result.DRIFT)
     reason = "Lo que está registrado hoy ya no es lo que la solicitud decía."
     request.outcome_reason = reason
-    event = move(
+    event = move_request(
         request,
         Status.FAILED,
         "request.failed",
@@ -197,43 +181,46 @@ def _failed(request: FormalRequest, actor: User, drift: list[dict[str, str]]) ->
         saved=("outcome_reason",),
         fields=[item["field"] for item in drift],
     )
-    notifications.told("failed", request, event, reason=reason)
-    return done
+    notifications.mail_progress("failed", request, event, reason=reason)
+    return execution
 
 
-def _written(request: FormalRequest, actor: User, items: list[dict[str, str]], result: str) -> Execution:
-    """The execution's row, first: with it the guards let the approved values through. Of drift: what was found."""
+def _insert_execution(request: FormalRequest, actor: User, items: list[dict[str, str]], result: str) -> Execution:
+    """Insert and return the execution's row, with the values of the items before and after.
+
+    Without that row the guards (triggers) of the database refuse the new values. After a drift `after` is empty.
+    """
     is_ok = result == Execution.Result.OK
-    today = {i["field"]: content.found_of(request.customer, request, i) for i in items}
+    kind = find_kind(request)
+    before: dict[str, Any] = {item["field"]: kind.find_executable_value(request.customer, item) for item in items}
     return Execution.objects.create(
         request=request,
         revision_no=request.revision_no,
-        sha256=content.revision_of(request).sha256,
+        sha256=request.read_revision().sha256,
         executor=actor,
         executor_name=actor.get_full_name(),
         at=now(),
         result=result,
-        before=today,
-        after={i["field"]: i["new"] for i in items} if is_ok else {},
+        before=before,
+        after={item["field"]: item["new"] for item in items} if is_ok else {},
     )
 
 
-def _after(request: FormalRequest, actor: User, event: Any) -> None:
-    """What else an execution starts: the check of a waiver, and the end of what it undid."""
-    if request.waiver is not None and _is_waived(request):
-        request.waiver.check_due = in_business_days(settings.WAIVER_CHECK_BUSINESS_DAYS)
-        request.waiver.save(update_fields=["check_due"])
-        notifications.check_due(request, event, request.waiver)
-    if request.revert_of_id is not None:
-        applied = FormalRequest.objects.filter(status__in=(Status.EXECUTED, Status.CLOSED))
-        original = applied.select_related("customer", "requester").filter(pk=request.revert_of_id).first()
-        if original is not None:
-            told = move(
-                original,
-                Status.REVERTED,
-                "request.reverted",
-                actor=actor,
-                due_at=None,
-                by=request.folio,
-            )
-            notifications.told("reverted", original, told, by=request.folio)
+def _start_waiver_check(request: FormalRequest, event: Event) -> None:
+    """Give the checker a deadline and a mail, if the request was applied under its waiver (M25)."""
+    if request.waiver is None or not _is_waived(request):
+        return
+    request.waiver.check_due = add_business_days(settings.WAIVER_CHECK_BUSINESS_DAYS)
+    request.waiver.save(update_fields=["check_due"])
+    notifications.mail_check_due(request, event, request.waiver)
+
+
+def _mark_reverted(request: FormalRequest, actor: User) -> None:
+    """If this executed request undoes an applied one, move that one to *revertida* and tell its company."""
+    if request.revert_of_id is None:
+        return
+    applied = FormalRequest.objects.filter(status__in=(Status.EXECUTED, Status.CLOSED))
+    original = applied.select_related("customer", "requester").filter(pk=request.revert_of_id).first()
+    if original is not None:
+        event = move_request(original, Status.REVERTED, "request.reverted", actor=actor, due_at=None, by=request.folio)
+        notifications.mail_progress("reverted", original, event, by=request.folio)

@@ -1,162 +1,109 @@
-"""Who carries it out: never somebody of Development, or with a waiver and additional controls (M24, M25)."""
+"""Who carries a request out: nobody of Development, unless a waiver adds controls (M24, M25)."""
 
 from django.db.models import QuerySet
 
-from accounts.models import Office, User
+from accounts.models import User
 from change_requests import notifications, policy
-from change_requests.models import Decision, FormalRequest, Waiver
-from change_requests.operations._locking import Status, current, locked, refuse, text_of
-from change_requests.operations.errors import Invalid, Refused
-from change_requests.operations.verifying import WORDS
-from change_requests.payload import text_digest
+from change_requests.models import FormalRequest, Waiver
+from change_requests.operations._common import (
+    Status,
+    clean_text,
+    hash_text,
+    lock_request,
+    reread_allowed,
+    reread_person,
+)
 from factureya.core import audit
 from factureya.core.clock import now
+from factureya.core.refusals import Invalid, Refused
 
 BEFORE_EXECUTION = (Status.IN_APPROVAL, Status.APPROVED)
-WAIVER_REASON = 50
-DESIGNATED = ("implementer", "designated_at", "designated_by", "waiver")
+MIN_WAIVER_REASON = 50
 
 
-def designate(request: FormalRequest, *, actor: User, implementer: User) -> FormalRequest:
-    """The security officer names who carries it out; changeable until then (M24).
-
-    Raises Invalid for somebody without the office, of Development, who asked, or who decides.
-    """
-    with locked(request, *BEFORE_EXECUTION) as fresh:
-        actor, chosen = current(actor), current(implementer)
-        refuse(policy.may_designate(actor, fresh))
-        if problem := why_not(fresh, chosen, actor):
+def designate(pk: int, *, actor: User, implementer: User) -> FormalRequest:
+    """Name the person who applies the request, as the security officer; until then he can be replaced (M24)."""
+    with lock_request(pk, *BEFORE_EXECUTION) as request:
+        actor, person = reread_allowed(actor, policy.why_not_designate, request), reread_person(implementer)
+        if problem := policy.why_not_implement(person, request, designated_by=actor):
             raise Invalid({"implementer": problem})
-        _write(fresh, chosen, actor, None)
-        event = audit.record(
-            "request.designated",
-            fresh,
-            actor=actor,
-            implementer=chosen.pk,
-            implementer_name=chosen.get_full_name(),
-        )
-        if fresh.status == Status.APPROVED:
-            notifications.your_turn(fresh, event)
-    return fresh
+        _save_implementer(request, person, actor, None, "request.designated", implementer_name=person.get_full_name())
+    return request
 
 
 def grant_waiver(
-    request: FormalRequest,
-    *,
-    actor: User,
-    implementer: User,
-    reason: str,
-    controls: str,
-    checker: User,
+    pk: int, *, actor: User, implementer: User, reason: str, controls: str, checker: User
 ) -> FormalRequest:
-    """The security officer lets somebody of Development carry it out, with additional controls (M25).
+    """Let somebody of Development apply the request under additional controls, as the security officer (M25).
 
-    He holds the office of implementer too; the waiver lifts only the segregation. Refused while the check of an
-    earlier waiver is overdue.
+    `implementer` must still hold the office of implementer. `checker` will check independently what was done.
+    No waiver is granted while the check of an earlier one is overdue.
     """
-    with locked(request, *BEFORE_EXECUTION) as fresh:
-        actor, chosen, checks = current(actor), current(implementer), current(checker)
-        refuse(policy.may_waive(actor, fresh))
-        _require_lawful(fresh, actor, chosen, checks)
+    with lock_request(pk, *BEFORE_EXECUTION) as request:
+        actor = reread_allowed(actor, policy.why_not_designate, request)
+        person, reviewer = reread_person(implementer), reread_person(checker)
+        _require_lawful_waiver(request, actor, person, reviewer)
         waiver = Waiver.objects.create(
-            request=fresh,
-            implementer=chosen,
+            request=request,
+            implementer=person,
             approved_by=actor,
             approved_at=now(),
-            checker=checks,
-            reason=text_of(reason, at_least=WAIVER_REASON, what="el motivo", field="reason"),
-            controls=text_of(controls, at_least=WORDS, what="los controles adicionales", field="controls"),
+            checker=reviewer,
+            reason=clean_text(reason, field="reason", text_name="el motivo", at_least=MIN_WAIVER_REASON),
+            controls=clean_text(controls, field="controls", text_name="los controles adicionales"),
         )
-        _write(fresh, chosen, actor, waiver)
-        event = audit.record(
+        _save_implementer(
+            request,
+            person,
+            actor,
+            waiver,
             "request.waived",
-            fresh,
-            actor=actor,
-            implementer=chosen.pk,
-            checker=checks.pk,
-            implementer_name=chosen.get_full_name(),
-            checker_name=checks.get_full_name(),
-            text_sha256=text_digest(f"{waiver.reason}\n{waiver.controls}"),
+            checker=reviewer.pk,
+            implementer_name=person.get_full_name(),
+            checker_name=reviewer.get_full_name(),
+            text_sha256=hash_text(f"{waiver.reason}\n{waiver.controls}"),
         )
-        if fresh.status == Status.APPROVED:
-            notifications.your_turn(fresh, event)
-    return fresh
+    return request
 
 
-def check_waiver(request: FormalRequest, *, actor: User, findings: str, ok: bool) -> FormalRequest:
-    """The independent check of what was done under a waiver, written once (M25)."""
-    with locked(request, Status.EXECUTED, Status.CLOSED, Status.REVERTED, suspended=True) as fresh:
-        actor = current(actor)
-        refuse(policy.may_check(actor, fresh))
-        assert fresh.waiver is not None  # may_check
-        fresh.waiver.findings = text_of(findings, at_least=WORDS, what="lo que encontró", field="findings")
-        fresh.waiver.checked_at, fresh.waiver.conform = now(), ok
-        fresh.waiver.save(update_fields=["findings", "checked_at", "conform"])
-        said = text_digest(fresh.waiver.findings)
-        event = audit.record("request.waiver_checked", fresh, actor=actor, ok=ok, text_sha256=said)
+def check_waiver(pk: int, *, actor: User, findings: str, ok: bool) -> FormalRequest:
+    """Save, once, the independent check of the request's waiver; `ok` says whether all was in order (M25)."""
+    with lock_request(pk, Status.EXECUTED, Status.CLOSED, Status.REVERTED, is_stopped_too=True) as request:
+        actor = reread_allowed(actor, policy.why_not_check, request)
+        waiver = request.waiver
+        assert waiver is not None  # why_not_check
+        waiver.findings = clean_text(findings, field="findings", text_name="lo que encontró")
+        waiver.checked_at, waiver.conform = now(), ok
+        waiver.save(update_fields=["findings", "checked_at", "conform"])
+        text_sha256 = hash_text(waiver.findings)
+        event = audit.record("request.waiver_checked", request, actor=actor, ok=ok, text_sha256=text_sha256)
         if not ok:
-            notifications.check_failed(fresh, event)
-    return fresh
+            notifications.mail_finding("check_failed", request, event)
+    return request
 
 
-def why_not(request: FormalRequest, person: User, actor: User | None, *, waived: bool = False) -> str:
-    """Why this person cannot carry the request out, or nothing; asked when designating and when executing (M24)."""
-    if not person.holds(Office.IMPLEMENTER):
-        return "Esa persona no tiene hoy el cargo de implementador."
-    if person.holds(Office.DEVELOPER) and not waived:
-        return "Es de Desarrollo: designe a otra persona, o exceptúe la segregación con controles."
-    if person.pk == request.requester_id:
-        return "Quien solicita no implementa."
-    if request.revisions.filter(author=person).exists():  # of a revert: mesa de control
-        return "Quien la preparó no implementa."
-    if actor is not None and person.pk == actor.pk:
-        return "Nadie se designa a sí mismo."
-    if Decision.objects.filter(request=request, decider=person).exists():
-        return "Quien decide no implementa."
-    return ""
-
-
-def overdue_checks() -> QuerySet[Waiver]:
-    """Waivers whose independent check is overdue: red, and no other is granted (M25)."""
+def find_overdue_checks() -> QuerySet[Waiver]:
+    """Return the waivers whose independent check is overdue; while there is one, no other waiver is granted (M25)."""
     return Waiver.objects.filter(check_due__lt=now(), checked_at__isnull=True)
 
 
-def _require_lawful(request: FormalRequest, actor: User, chosen: User, checks: User) -> None:
-    """No check is overdue, and whoever executes and whoever checks may. Raises Refused, Invalid."""
-    if overdue := overdue_checks().values_list("request__folio", flat=True).first():
-        raise Refused(f"Falta la revisión independiente de {overdue}; sin ella no se exceptúa otra.")
-    if problem := why_not(request, chosen, actor, waived=True):
+def _require_lawful_waiver(request: FormalRequest, actor: User, implementer: User, checker: User) -> None:
+    """Raise Refused while the check of another waiver is overdue, and Invalid if implementer or checker may not act."""
+    if folio := find_overdue_checks().values_list("request__folio", flat=True).first():
+        raise Refused(f"Falta la revisión independiente de {folio}; sin ella no se exceptúa otra.")
+    if problem := policy.why_not_implement(implementer, request, designated_by=actor, is_waived=True):
         raise Invalid({"implementer": problem})
-    if problem := _why_no_checker(request, chosen, checks, granter=actor):
+    if problem := policy.why_not_be_checker(checker, request, implementer=implementer, granted_by=actor):
         raise Invalid({"checker": problem})
 
 
-def require_independent_checker(request: FormalRequest) -> None:
-    """Refuse to apply it while the waiver's checker took part in the request (M25). Raises Refused."""
-    waiver = request.waiver
-    if waiver is None:
-        return
-    if waiver.checker_id in policy.took_part(request) | {
-        waiver.approved_by_id,
-        waiver.implementer_id,
-    }:
-        raise Refused("Quien revisaría la excepción tomó parte en la solicitud: autorícela de nuevo con otra persona.")
-
-
-def _why_no_checker(request: FormalRequest, implementer: User, checker: User, *, granter: User) -> str:
-    """Say why this person's check would not be independent, or nothing (M25)."""
-    if checker.pk == implementer.pk:
-        return "La revisión la hace otra persona que quien implementa."
-    if checker.pk == granter.pk:
-        return "La revisión la hace otra persona que quien autoriza la excepción."
-    if checker.pk in policy.took_part(request):
-        return "Esa persona pidió, preparó, verificó, decidió o designó en esta solicitud: elija a otra."
-    if not checker.works_in_control or not checker.is_active:
-        return "Elija a alguien de mesa de control o con cargo."
-    return ""
-
-
-def _write(request: FormalRequest, chosen: User, actor: User, waiver: Waiver | None) -> None:
-    request.implementer, request.designated_by, request.waiver = chosen, actor, waiver
+def _save_implementer(
+    request: FormalRequest, person: User, actor: User, waiver: Waiver | None, verb: str, **data: str | int
+) -> None:
+    """Save who applies the request, who named him, his waiver; record the event `verb`; mail him if it is approved."""
+    request.implementer, request.designated_by, request.waiver = person, actor, waiver
     request.designated_at = now()
-    request.save(update_fields=DESIGNATED)
+    request.save(update_fields=["implementer", "designated_at", "designated_by", "waiver"])
+    event = audit.record(verb, request, actor=actor, implementer=person.pk, **data)
+    if request.status == Status.APPROVED:
+        notifications.mail_your_turn(request, event)

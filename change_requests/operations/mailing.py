@@ -5,15 +5,14 @@ from collections.abc import Sequence
 from accounts.models import User
 from change_requests import notifications, policy
 from change_requests.models import FormalRequest, MailText, MailTextFile
-from change_requests.operations._locking import Status, current, locked, refuse
-from change_requests.payload import text_digest
+from change_requests.operations._common import Status, hash_text, lock_request, reread_allowed
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.models import Attachment
 
 
 def keep_mail_text(
-    request: FormalRequest,
+    pk: int,
     *,
     actor: User,
     body: str,
@@ -21,33 +20,28 @@ def keep_mail_text(
     beside: Sequence[str] = (),
     is_shared: bool = False,
 ) -> FormalRequest:
-    """Keep the words of the mail that brought a form, and its files that are evidence of no request (M20).
+    """Store with the request the text of the mail that brought its form, and its files that are no evidence (M20).
 
-    `beside` are the folios of the mail's other requests; `is_shared` says that some are of another company (M16). The
-    content stays as it is. When nobody's turn will say so, mesa de control is told at once. Raises NotAllowed.
+    `beside` are the folios of other requests that the same mail brought; `is_shared` says that one of them is another
+    company's (M16). No content changes. Mesa de control gets a mail now. If the company must still confirm the
+    request, mesa is told later, in the mail that asks to verify it.
     """
-    with locked(request, *Status, suspended=True) as fresh:
-        actor = current(actor)
-        refuse(policy.may_request(actor, fresh.customer))
-        kept = MailText.objects.create(
-            request=fresh,
-            author=actor,
-            author_name=actor.get_full_name(),
-            body=body,
-            is_shared=is_shared,
-            at=now(),
+    with lock_request(pk, *Status, is_stopped_too=True) as request:
+        actor = reread_allowed(actor, policy.why_not_request, request.customer)
+        text = MailText.objects.create(
+            request=request, author=actor, author_name=actor.get_full_name(), body=body, is_shared=is_shared, at=now()
         )
         Attachment.objects.filter(pk__in=[file.pk for file in files]).update(draft="")
-        MailTextFile.objects.bulk_create(MailTextFile(text=kept, attachment=file, sha256=file.sha256) for file in files)
+        MailTextFile.objects.bulk_create(MailTextFile(text=text, attachment=file, sha256=file.sha256) for file in files)
         event = audit.record(
             "request.mail_kept",
-            fresh,
+            request,
             actor=actor,
-            text=kept.pk,
-            text_sha256=text_digest(body),
+            text=text.pk,
+            text_sha256=hash_text(body),
             files=[file.sha256 for file in files],
             beside=list(beside),
         )
-        if fresh.status != Status.SUBMITTED:  # else whoever verifies it is told with his turn
-            notifications.mail_kept(fresh, event)
-    return fresh
+        if request.status != Status.SUBMITTED:
+            notifications.mail_words_kept(request, event)
+    return request

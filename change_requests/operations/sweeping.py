@@ -8,12 +8,11 @@ from django.db.models import Q
 
 from change_requests import notifications
 from change_requests.models import FormalRequest
-from change_requests.operations._locking import Status, locked
-from change_requests.operations.errors import WrongStatus
-from change_requests.operations.executing import expire
+from change_requests.operations._common import Status, expire_request, lock_request
 from factureya.core import audit
-from factureya.core.calendar import AttentionHours, attention_hours
+from factureya.core.calendar import AttentionHours, load_attention_hours
 from factureya.core.clock import now
+from factureya.core.refusals import WrongStatus
 
 logger = logging.getLogger(__name__)
 REMINDED = (Status.VERIFYING, Status.IN_APPROVAL, Status.APPROVED, Status.EXECUTED)
@@ -21,26 +20,28 @@ OVERDUE_DAYS = 1  # business days after the deadline
 
 
 def expire_due(instant: datetime) -> int:
-    """Every request that was not confirmed within its hours, or approved and not applied in time; how many."""
-    late = Q(status=Status.SUBMITTED, due_at__lte=instant)
-    late |= Q(status=Status.APPROVED, execute_before__lte=instant)
-    due = FormalRequest.objects.filter(late, suspended_at__isnull=True)
-    return _each(due.order_by("pk").values_list("pk", flat=True), _expire)
+    """Expire the requests that were not confirmed, or not applied after their approval, in time; return how many."""
+    is_late = Q(status=Status.SUBMITTED, due_at__lte=instant)
+    is_late |= Q(status=Status.APPROVED, execute_before__lte=instant)
+    due = FormalRequest.objects.filter(is_late, suspended_at__isnull=True)
+    return _act_on_each(due.order_by("pk").values_list("pk", flat=True), _expire)
 
 
 def remind_due(instant: datetime) -> int:
-    """Every turn of staff of which half has passed, that is due, or overdue: told once each; how many."""
+    """Remind staff at half a deadline, at its end and a day later. Return how many mails. Stopped requests wait."""
     waiting = FormalRequest.objects.filter(
         status__in=REMINDED, due_at__isnull=False, suspended_at__isnull=True, reminded__lt=3
     )
-    hours = attention_hours()
-    # Nothing is locked for those that have time.
-    late = (r.pk for r in waiting.order_by("pk") if level_of(r, instant, hours) > r.reminded)
-    return _each(late, _remind)
+    hours = load_attention_hours()
+    late = (request.pk for request in waiting.order_by("pk") if find_level(request, instant, hours) > request.reminded)
+    return _act_on_each(late, _remind)
 
 
-def level_of(request: FormalRequest, instant: datetime, hours: AttentionHours) -> int:
-    """0 nothing yet, 1 half of the business time has passed, 2 due, 3 a business day over."""
+def find_level(request: FormalRequest, instant: datetime, hours: AttentionHours) -> int:
+    """Return how late the work on a request is: the number of reminders that should have gone out by now.
+
+    It is 0 in time, 1 when half of the business time has passed, 2 at the deadline, 3 a business day after it.
+    """
     assert request.due_at is not None
     assert request.turn_since is not None
     if instant >= hours.add_days(request.due_at, OVERDUE_DAYS):
@@ -51,37 +52,39 @@ def level_of(request: FormalRequest, instant: datetime, hours: AttentionHours) -
     return int(passed * 2 >= hours.hours_between(request.turn_since, request.due_at))
 
 
-def _expire(request: FormalRequest) -> bool:
-    with locked(request, Status.SUBMITTED, Status.APPROVED) as fresh:
-        until = fresh.due_at if fresh.status == Status.SUBMITTED else fresh.execute_before
+def _expire(pk: int) -> bool:
+    """Expire the request if its time to be confirmed or applied is over, and return True; else return False."""
+    with lock_request(pk, Status.SUBMITTED, Status.APPROVED) as request:
+        until = request.due_at if request.status == Status.SUBMITTED else request.execute_before
         if until is None or now() < until:
             return False
-        expire(fresh)
+        expire_request(request)
     return True
 
 
-def _remind(request: FormalRequest) -> bool:
-    with locked(request, *REMINDED) as fresh:
-        if fresh.due_at is None:
+def _remind(pk: int) -> bool:
+    """Mail the staff whose turn it is, and return True, if the request is later than at the last reminder."""
+    with lock_request(pk, *REMINDED) as request:
+        if request.due_at is None:
             return False
-        level = level_of(fresh, now(), attention_hours())
-        if level <= fresh.reminded:
+        level = find_level(request, now(), load_attention_hours())
+        if level <= request.reminded:
             return False
-        fresh.reminded = level
-        fresh.save(update_fields=["reminded"])
-        event = audit.record("request.reminded", fresh, actor=None, level=level)
-        notifications.deadline(fresh, event, level=level)
+        request.reminded = level
+        request.save(update_fields=["reminded"])
+        event = audit.record("request.reminded", request, actor=None, level=level)
+        notifications.mail_deadline(request, event, level=level)
     return True
 
 
-def _each(due: Iterable[int], act: Callable[[FormalRequest], bool]) -> int:
-    """How many were acted on. One that cannot be is logged and does not stop the others."""
-    done = 0
+def _act_on_each(due: Iterable[int], act: Callable[[int], bool]) -> int:
+    """Call `act` with the key of each due request, and return how often it acted; a failure is logged and skipped."""
+    count = 0
     for pk in list(due):
         try:
-            done += act(FormalRequest(pk=pk))
+            count += act(pk)
         except WrongStatus:
             continue  # somebody acted in between
         except Exception:
             logger.exception("request %s: the sweep goes on without it", pk)
-    return done
+    return count

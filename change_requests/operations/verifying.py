@@ -1,132 +1,124 @@
-"""Mesa de control: verified, sent back, and the questions on the way (M7, M20)."""
+"""What mesa de control does before the decision: verify, send back, and ask the company (M7, M20)."""
+
+from collections.abc import Sequence
 
 from django.conf import settings
 
 from accounts.models import User
 from change_requests import notifications, policy
-from change_requests.approvals import slots_of
-from change_requests.models import Clarification, FormalRequest, RequestedAsset
-from change_requests.operations._locking import (
-    TURN,
+from change_requests.models import Clarification, FormalRequest
+from change_requests.operations._common import (
+    TURN_COLUMNS,
     Status,
-    current,
-    in_business_days,
-    locked,
-    move,
-    outcome_of,
-    refuse,
+    add_business_days,
+    clean_outcome,
+    clean_text,
+    hash_text,
+    lock_request,
+    move_request,
+    move_with_reason,
+    record_altered_evidence,
+    release_assets,
+    require_unaltered_evidence,
+    reread_allowed,
+    reread_person,
     restart_clock,
     stop_clock,
-    text_of,
 )
-from change_requests.operations.errors import WrongStatus
-from change_requests.operations.integrity import altered_evidence
-from change_requests.payload import text_digest
 from factureya.core import audit
 from factureya.core.clock import now
+from factureya.core.refusals import WrongStatus
 
-WORDS = 10  # characters that a reason, a question or an answer has at least
 
-
-def verify(request: FormalRequest, *, actor: User, note: str = "") -> FormalRequest:
-    """A supervisor checked mail, powers and form; whoever approves is told (M7, M8). Raises WrongStatus, NotAllowed."""
-    with locked(request, Status.VERIFYING) as fresh:
-        actor = current(actor)
-        refuse(policy.may_verify(actor, fresh))
-        if fresh.due_minutes_left is not None:
+def verify(pk: int, *, actor: User, note: str = "") -> FormalRequest:
+    """Record that a supervisor checked mail, powers and form of the request, and ask those who decide (M7, M8)."""
+    with lock_request(pk, Status.VERIFYING) as request:
+        actor = reread_allowed(actor, policy.why_not_verify, request)
+        if request.due_minutes_left is not None:  # a question is open: it stops the clock
             raise WrongStatus("Falta que la empresa responda la aclaración.")
-        if policy.powers_of(current(fresh.requester), fresh.customer) is None:
+        if policy.find_powers(reread_person(request.requester), request.customer) is None:
             raise WrongStatus("Quien solicita ya no tiene poderes vigentes: devuélvala o retírela.")
-        altered = altered_evidence(fresh, actor)
-        if altered is None:
-            _verified(fresh, actor, note)
-    if altered is not None:
-        raise altered  # outside: that it was found is committed
-    return fresh
-
-
-def _verified(request: FormalRequest, actor: User, note: str) -> None:
-    request.verified_at, request.verified_by, request.outcome_reason = now(), actor, ""
-    event = move(
-        request,
-        Status.IN_APPROVAL,
-        "request.verified",
-        actor=actor,
-        note=" ".join(note.split()),
-        due_at=in_business_days(settings.APPROVE_BUSINESS_DAYS),
-        saved=("verified_at", "verified_by", "outcome_reason"),
-    )
-    notifications.told("verified", request, event, until=request.due_at)
-    notifications.your_turn(request, event, slots_of(request))
-
-
-def return_to_requester(request: FormalRequest, *, actor: User, reason: str) -> FormalRequest:
-    """Sent back to whoever asked, with the reason; it keeps its folio, and what is sent next is a new revision."""
-    with locked(request, Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL) as fresh:
-        actor = current(actor)
-        refuse(policy.may_return(actor, fresh))
-        fresh.outcome_reason = outcome_of(reason)
-        event = move(
-            fresh,
-            Status.RETURNED,
-            "request.returned",
+        require_unaltered_evidence(request, actor)
+        request.verified_at, request.verified_by = now(), actor
+        request.outcome_reason, request.powers_lapsed_at = "", None
+        event = move_request(
+            request,
+            Status.IN_APPROVAL,
+            "request.verified",
             actor=actor,
-            due_at=None,
-            saved=("outcome_reason",),
-            reason=fresh.outcome_reason,
+            note=" ".join(note.split()),
+            due_at=add_business_days(settings.APPROVE_BUSINESS_DAYS),
+            saved=("verified_at", "verified_by", "outcome_reason", "powers_lapsed_at"),
         )
-        RequestedAsset.objects.filter(request=fresh, open=True).update(open=False)
-        notifications.told("returned", fresh, event, reason=fresh.outcome_reason)
-    return fresh
+        notifications.mail_progress("verified", request, event, until=request.due_at)
+        notifications.mail_your_turn(request, event)
+    return request
 
 
-def ask_clarification(request: FormalRequest, *, actor: User, question: str) -> FormalRequest:
-    """Ask the company; the deadline stops until it answers. No decision: the request stays where it is (M21)."""
-    with locked(request, Status.VERIFYING, Status.IN_APPROVAL) as fresh:
-        actor = current(actor)
-        refuse(policy.may_ask(actor, fresh))
-        body = text_of(question, at_least=WORDS, what="la pregunta", field="question")
-        asked = Clarification.objects.create(
-            request=fresh, author=actor, author_name=actor.get_full_name(), body=body, at=now()
+def report_altered_evidence(pk: int, *, actor: User, names: Sequence[str]) -> FormalRequest:
+    """Record that the files `names` in the store are not those that were sent, and tell the officers (M20, M21)."""
+    with lock_request(pk, *Status, is_stopped_too=True) as request:
+        record_altered_evidence(request, names, actor)
+    return request
+
+
+def return_to_requester(pk: int, *, actor: User, reason: str) -> FormalRequest:
+    """Send the request back to the company, as a supervisor, to be edited and sent again; its assets become free."""
+    with lock_request(pk, Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL) as request:
+        actor = reread_allowed(actor, policy.why_not_return, request)
+        event = move_with_reason(
+            request, Status.RETURNED, "request.returned", actor=actor, reason=clean_outcome(reason)
         )
-        stop_clock(fresh, asked.at)
-        fresh.save(update_fields=TURN)
+        release_assets(request)
+        notifications.mail_progress("returned", request, event, reason=request.outcome_reason)
+    return request
+
+
+def ask_clarification(pk: int, *, actor: User, question: str) -> FormalRequest:
+    """Ask the company a question about the request; its deadline stops until the answer comes (M21)."""
+    with lock_request(pk, Status.VERIFYING, Status.IN_APPROVAL) as request:
+        actor = reread_allowed(actor, policy.why_not_ask, request)
+        body = clean_text(question, field="question", text_name="la pregunta")
+        question_row = _insert_message(request, actor, body)
+        stop_clock(request, question_row.at)
+        request.save(update_fields=TURN_COLUMNS)
         event = audit.record(
             "request.clarification_asked",
-            fresh,
+            request,
             actor=actor,
-            clarification=asked.pk,
-            minutes_left=fresh.due_minutes_left,
-            text_sha256=text_digest(body),
+            clarification=question_row.pk,
+            minutes_left=request.due_minutes_left,
+            text_sha256=hash_text(body),
         )
-        notifications.told("clarification", fresh, event)
-    return fresh
+        notifications.mail_progress("clarification", request, event)
+    return request
 
 
-def answer_clarification(request: FormalRequest, *, actor: User, answer: str) -> FormalRequest:
-    """The company answers; the content stays as it is and the deadline goes on with what was left of it."""
-    with locked(request, Status.VERIFYING, Status.IN_APPROVAL) as fresh:
-        actor = current(actor)
-        refuse(policy.may_answer(actor, fresh))
-        body = text_of(answer, at_least=1, what="su respuesta", field="answer")
-        asked = fresh.clarifications.filter(answers__isnull=True, answer__isnull=True).latest("pk")
-        answered = Clarification.objects.create(
-            request=fresh,
-            answers=asked,
-            author=actor,
-            author_name=actor.get_full_name(),
-            body=body,
-            at=now(),
-        )
-        restart_clock(fresh, answered.at)
-        fresh.save(update_fields=TURN)
+def answer_clarification(pk: int, *, actor: User, answer: str) -> FormalRequest:
+    """Record the company's answer to the open question; the deadline goes on with the time that was left."""
+    with lock_request(pk, Status.VERIFYING, Status.IN_APPROVAL) as request:
+        actor = reread_allowed(actor, policy.why_not_answer, request)
+        body = clean_text(answer, field="answer", text_name="su respuesta", at_least=1)
+        unanswered = request.clarifications.filter(answers__isnull=True, answer__isnull=True)  # open questions
+        answer_row = _insert_message(request, actor, body, answers=unanswered.latest("pk"))
+        restart_clock(request, answer_row.at)
+        request.save(update_fields=TURN_COLUMNS)
         event = audit.record(
             "request.clarification_answered",
-            fresh,
+            request,
             actor=actor,
-            clarification=answered.pk,
-            due_at=fresh.due_at.isoformat() if fresh.due_at else None,
-            text_sha256=text_digest(body),
+            clarification=answer_row.pk,
+            due_at=request.due_at.isoformat() if request.due_at else None,
+            text_sha256=hash_text(body),
         )
-        notifications.your_turn(fresh, event)
-    return fresh
+        notifications.mail_your_turn(request, event)
+    return request
+
+
+def _insert_message(
+    request: FormalRequest, author: User, body: str, *, answers: Clarification | None = None
+) -> Clarification:
+    """Insert and return a question about the request, or the answer to the question `answers`."""
+    return Clarification.objects.create(
+        request=request, author=author, author_name=author.get_full_name(), body=body, at=now(), answers=answers
+    )

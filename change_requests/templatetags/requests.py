@@ -4,7 +4,7 @@ from datetime import date
 
 from django import template
 
-from change_requests.kinds import labels
+from change_requests.kinds.values import show_day
 
 register = template.Library()
 
@@ -12,4 +12,4 @@ register = template.Library()
 @register.filter
 def day(value: date | str | None) -> str:
     """«1 de diciembre de 2026»; nothing for none."""
-    return labels.day(str(value)) if value else ""
+    return show_day(str(value)) if value else ""

@@ -10,16 +10,16 @@ from accounts.models import Customer, User
 from change_requests import operations
 from change_requests.documents import form_draw
 from change_requests.models import Evidence, FormalRequest, MailText, MailTextFile
-from change_requests.tests.control.test_control_pages import browser, look
+from change_requests.tests.control.test_control_pages import look
 from change_requests.tests.test_inbound import ACCESS, CHANGE, answers, letter
 from factureya.core import clock
 from factureya.core.files import store
 from factureya.core.models import OutboxMessage
 from factureya.testing import pdfs, request_histories
-from factureya.testing.pages import text_of
-from factureya.testing.people import make_contact, make_customer, make_superuser, represent
+from factureya.testing.inbound_mails import AUTHSERV, deliver
+from factureya.testing.pages import make_client, text_of
+from factureya.testing.people import Cast, make_contact, make_customer, make_superuser, represent
 from factureya.testing.raw_sql import execute, refused_by, update
-from factureya.testing.sample_mails import AUTHSERV, deliver
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M6", "M7", "M20")]
 Status = FormalRequest.Status
@@ -36,12 +36,7 @@ def _our_server(settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path
 
 
-@pytest.fixture
-def cast() -> request_histories.Cast:
-    return request_histories.Cast()
-
-
-def alta(cast: request_histories.Cast, name: str, **values: str) -> tuple[str, bytes]:
+def alta(cast: Cast, name: str, **values: str) -> tuple[str, bytes]:
     said = {"person_full_name": name, "person_email": f"{name.lower()}@ocaso.example", **values}
     return f"control-de-acceso {name}.pdf", pdfs.filled(ACCESS, answers(ACCESS, cast, **said))
 
@@ -93,10 +88,7 @@ def test_r4_an_alta_and_a_baja_in_one_mail(cast):
     baja = pdfs.filled(ACCESS, answers(ACCESS, cast, kind="/Baja", person_email="beto@ejemplo.mx"))
     outcome = deliver(letter(cast.ana, alta(cast, "Jimena"), ("otra.pdf", baja)))
     assert outcome.accepted == (True, True)
-    assert set(FormalRequest.objects.values_list("kind", "status")) == {
-        ("alta", "submitted"),
-        ("baja", "submitted"),
-    }
+    assert set(FormalRequest.objects.values_list("kind", "status")) == {("alta", "submitted"), ("baja", "submitted")}
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -123,12 +115,7 @@ def test_r4_files_beside_several_forms_are_nobodys_evidence_and_mesa_reads_them(
     assert deliver(raw).accepted == (True, True, True)
     assert not Evidence.objects.exists()
     (answer,) = mails("form_left_out")
-    for words in (
-        "- acta.pdf",
-        by_mail("Jimena").folio,
-        by_mail("Rodrigo").folio,
-        "mesa de control",
-    ):
+    for words in ("- acta.pdf", by_mail("Jimena").folio, by_mail("Rodrigo").folio, "mesa de control"):
         assert words in answer.body
     for request in (by_mail("Jimena"), by_mail("Rodrigo")):
         kept = MailTextFile.objects.get(text__request=request).attachment
@@ -137,7 +124,7 @@ def test_r4_files_beside_several_forms_are_nobodys_evidence_and_mesa_reads_them(
         assert "acta.pdf" in text_of(page)
         url = f"/control/{request.folio}/archivos/{kept.token}/"
         assert url in page.content.decode()
-        answer = browser(cast.laura).get(url)
+        answer = make_client(cast.laura).get(url)
         assert b"".join(answer.streaming_content) == PROOF
     assert store.purge_orphans() == 0
 
@@ -145,7 +132,7 @@ def test_r4_files_beside_several_forms_are_nobodys_evidence_and_mesa_reads_them(
 def test_r4_a_file_named_with_a_drafts_folio_goes_there(cast):
     begin = {"actor": cast.ana, "customer": cast.customer, "form": CHANGE, "kind": "change"}
     draft = operations.create_draft(**begin)
-    blank = form_draw.render(CHANGE, form_draw.data_of(draft))
+    blank = form_draw.render_form(CHANGE, form_draw.read_form_data(draft))
     reason = "Cambió el número de la oficina."
     change = pdfs.fill(blank, {"new_phone": "222 555 0178", "reason": reason, "oath": "/Yes"})
     files = [(f"recibo {draft.folio}.pdf", PROOF), ("otro.pdf", PROOF + b" ")]
@@ -186,13 +173,13 @@ def test_r5_the_words_reach_mesa_de_control_and_the_customer(cast):
     kept = MailText.objects.get(request=request)
     assert (kept.body, kept.author) == (WORDS, cast.ana)
     assert "CFDI40147" in text_of(look(cast.laura, request))
-    assert "CFDI40147" in text_of(browser(cast.ana).get(f"/solicitudes/{request.folio}/"))
-    operations.confirm_from_registered_email(request, actor=cast.ana)
+    assert "CFDI40147" in text_of(make_client(cast.ana).get(f"/solicitudes/{request.folio}/"))
+    operations.confirm_from_registered_email(request.pk, actor=cast.ana, revision_no=request.revision_no)
     turn = OutboxMessage.objects.get(kind="change_requests/your_turn", to=cast.laura.email)
     assert "dice algo más que el formato" in turn.body
     assert "CFDI40147" not in turn.body
     request.refresh_from_db()
-    operations.verify(request, actor=cast.laura)
+    operations.verify(request.pk, actor=cast.laura)
     assert "dice algo más" not in mails("your_turn")[-1].body
 
 
@@ -203,7 +190,7 @@ def test_r5_the_words_of_a_form_that_stays_a_draft_are_read_too(cast):
     (told,) = mails("mail_kept")
     assert told.to == cast.laura.email
     assert "CFDI40147" in text_of(look(cast.laura, request))
-    assert "CFDI40147" in text_of(browser(cast.ana).get(f"/solicitudes/{request.folio}/"))
+    assert "CFDI40147" in text_of(make_client(cast.ana).get(f"/solicitudes/{request.folio}/"))
     silent = operations.create_draft(actor=cast.ana, customer=cast.customer, form=CHANGE, kind="change")
     assert look(cast.laura, silent).status_code == 404  # a draft without words is the customer's
 
@@ -249,7 +236,7 @@ def test_r5_the_words_are_in_the_chain_and_never_change(cast):
 def test_r5_somebody_without_powers_keeps_no_words(cast):
     request = request_histories.make(cast, Status.SUBMITTED)
     with pytest.raises(operations.NotAllowed):
-        operations.keep_mail_text(request, actor=cast.colleague(), body=WORDS)
+        operations.keep_mail_text(request.pk, actor=cast.colleague(), body=WORDS)
     assert not MailText.objects.exists()
 
 
@@ -268,15 +255,13 @@ def company_of(*names: str, **columns: str) -> list[User]:
 
 
 def change_form(draft: FormalRequest, phone: str) -> bytes:
-    blank = form_draw.render(CHANGE, form_draw.data_of(draft))
+    blank = form_draw.render_form(CHANGE, form_draw.read_form_data(draft))
     return pdfs.fill(blank, {"new_phone": phone, "reason": "Cambió el número de la oficina.", "oath": "/Yes"})
 
 
 def test_r5_words_about_two_companies_are_read_by_mesa_de_control_alone(cast):
     (otto,) = company_of("Otto Otra", registered_email=cast.customer.registered_email)
-    theirs = answers(
-        ACCESS, request_histories.Cast(ana=otto), person_full_name="Nora", person_email="nora@otra.example"
-    )
+    theirs = answers(ACCESS, Cast(ana=otto), person_full_name="Nora", person_email="nora@otra.example")
     box = User(email=cast.customer.registered_email)
     files = (alta(cast, "Jimena"), ("control-de-acceso Nora.pdf", pdfs.filled(ACCESS, theirs)))
 
@@ -284,7 +269,7 @@ def test_r5_words_about_two_companies_are_read_by_mesa_de_control_alone(cast):
 
     ours, other = by_mail("Jimena"), FormalRequest.objects.get(requester=otto)
     for request, person in ((ours, cast.ana), (other, otto)):
-        page = text_of(browser(person).get(f"/solicitudes/{request.folio}/"))
+        page = text_of(make_client(person).get(f"/solicitudes/{request.folio}/"))
         assert "CFDI40147" not in page
         assert "CFDI40147" in text_of(look(cast.laura, request))
 

@@ -5,11 +5,12 @@ from django.apps import apps
 
 from accounts.models import Customer
 from change_requests import operations
+from change_requests.kinds.registry import KINDS
 from change_requests.models import FormalRequest
 from factureya.core.models import InboundMessage
+from factureya.testing.inbound_mails import AUTHSERV, deliver, make_ana, proven
 from factureya.testing.pages import log_in, text_of
 from factureya.testing.people import make_agent
-from factureya.testing.sample_mails import AUTHSERV, deliver, make_ana, proven
 from factureya.testing.tickets import make_ticket
 from tickets.models import Ticket
 
@@ -29,10 +30,9 @@ def test_the_queue_shows_sales_apart(client):
 def test_an_agent_makes_no_formal_request_of_a_sales_ticket():
     agent = make_agent()
     ticket = make_ticket(category=Ticket.Category.SALES)
-    for form, kinds in FormalRequest.KINDS.items():
-        for kind in kinds:
-            with pytest.raises(operations.NotAllowed):
-                operations.create_draft(actor=agent, customer=ticket.customer, form=form, kind=kind)
+    for kind in KINDS:
+        with pytest.raises(operations.NotAllowed):
+            operations.create_draft(actor=agent, customer=ticket.customer, form=kind.form, kind=kind.code)
     assert not FormalRequest.objects.exists()
 
 

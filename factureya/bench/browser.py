@@ -17,7 +17,7 @@ _ATTRIBUTE = re.compile(r'(name|value)="([^"]*)"')
 
 
 class Browser:
-    """One signed-in person. Answers carry status and body; `seconds` is how long the last request took."""
+    """Be one signed-in person. An answer carries status and body; `seconds` is how long the last request took."""
 
     def __init__(self, user: User) -> None:
         client = Client()
@@ -28,19 +28,20 @@ class Browser:
         self.status = ""
 
     def get(self, path: str) -> str:
-        """Ask for a page; it must answer 200."""
+        """Ask for a page, which must answer 200, and return its answer."""
         body = self._request("GET", path, b"")
         if self.status != "200 OK":
             raise RuntimeError(f"{path}: {self.status}")
         return body
 
     def post(self, path: str, fields: dict[str, str]) -> None:
-        """Send a form; it must be accepted, which is a redirect."""
+        """Send a form, which must be accepted with a redirect, and return its answer."""
         body = self._request("POST", path, urlencode(fields).encode())
         if not self.status.startswith("302"):
             raise RuntimeError(f"{path}: {self.status}\n{body[:3000]}")
 
     def _request(self, method: str, target: str, body: bytes) -> str:
+        """Call the application once, keep its cookies, and return its answer."""
         path, _, query = target.partition("?")
         environ = {
             "REQUEST_METHOD": method,
@@ -73,6 +74,7 @@ class Browser:
         return content.decode()
 
     def _head(self, status: str, headers: list[tuple[str, str]], _info: Any = None) -> None:
+        """Store the status and the cookies of an answer."""
         self.status = status
         for name, value in headers:
             if name == "Set-Cookie":
@@ -81,6 +83,6 @@ class Browser:
 
 
 def hidden_fields(page: str) -> dict[str, str]:
-    """The hidden fields of a page: its CSRF token and its one-time key."""
+    """Return the hidden fields of a page: its CSRF token and its one-time key."""
     pairs = (dict(_ATTRIBUTE.findall(field)) for field in _HIDDEN.findall(page))
     return {field["name"]: field.get("value", "") for field in pairs if "name" in field}

@@ -21,7 +21,7 @@ BATCH = 2_000
 
 
 def database(url: str) -> dict[str, object]:
-    """Django's setting for a database URL."""
+    """Return Django's setting for a database URL."""
     at = urlsplit(url)
     if at.scheme == "sqlite":
         options = {
@@ -43,7 +43,7 @@ def database(url: str) -> dict[str, object]:
 
 
 def configure(url: str, folder: Path) -> None:
-    """The settings of its own quick start, without the apps that it can do without."""
+    """Set the settings of its own quick start, without the apps that it can do without."""
     contrib = "admin auth contenttypes sessions messages sites humanize staticfiles"
     settings.configure(
         SECRET_KEY="x" * 50,
@@ -78,14 +78,14 @@ urlpatterns = [path("", include("helpdesk.urls"))]
 
 
 class Peer:
-    """Answers the bench's commands."""
+    """Answer the bench's commands."""
 
     def __init__(self, folder: Path) -> None:
         self.box = folder / "box"
         self.box.mkdir()
 
     def prepare(self, tickets: int, entries: int) -> None:
-        """Migrate an empty database; this many tickets with so many follow-ups in all, in bulk."""
+        """Migrate an empty database, and insert this many tickets with so many follow-ups in all."""
         call_command("migrate", interactive=False, verbosity=0)
         self.agent = User.objects.create_user("agente", email=AGENT, is_staff=True)
         self.queue = Queue.objects.create(
@@ -105,7 +105,7 @@ class Peer:
             cursor.execute("ANALYZE")
 
     def seeds(self, senders: list[str]) -> list[dict[str, object]]:
-        """A ticket of each sender that has the agent; what a reply to it says."""
+        """Return a ticket of each sender that has the agent, with what a reply to it says."""
         opened = self._open(senders, "seed")
         Ticket.objects.filter(pk__in=[ticket.pk for ticket, _ in opened]).update(assigned_to=self.agent)
         self.before = self._count()
@@ -115,7 +115,7 @@ class Peer:
         ]
 
     def take(self) -> float:
-        """Take in what lies in the box; seconds."""
+        """Take in what lies in the mailbox, and return the seconds it took."""
         start = time.perf_counter()
         process_queue(self.queue, logging.getLogger("helpdesk.bench"))
         seconds = time.perf_counter() - start
@@ -124,10 +124,11 @@ class Peer:
         return seconds
 
     def outcome(self) -> dict[str, int]:
-        """What the mails since then have become."""
+        """Return what the mails since then have become."""
         return {what: number - self.before[what] for what, number in self._count().items()}
 
     def _count(self) -> dict[str, int]:
+        """Return how many tickets, messages, files and mails there are."""
         return {
             "tickets": Ticket.objects.count(),
             "messages": FollowUp.objects.count(),
@@ -136,7 +137,7 @@ class Peer:
         }
 
     def _repeat(self, word: str) -> None:
-        """One more follow-up for each ticket, by the database alone: the first with an id of its own."""
+        """Insert one more follow-up for each ticket by the database alone, the first with an id of its own."""
         columns = [field.column for field in FollowUp._meta.concrete_fields if not field.primary_key]
         values = [f"'<{word}.' || id || '>'" if name == "message_id" else name for name in columns]
         with connection.cursor() as cursor:
@@ -147,6 +148,7 @@ class Peer:
 
     @transaction.atomic
     def _open(self, senders: list[str], word: str) -> list[tuple[Ticket, FollowUp]]:
+        """Make a ticket with a first message for each sender, and return both."""
         now = datetime.now(UTC)
         tickets = Ticket.objects.bulk_create(
             Ticket(
@@ -177,7 +179,7 @@ class Peer:
 
 
 def main() -> None:
-    """Answer until stdin ends."""
+    """Answer commands until stdin ends."""
     peer = Peer(Path(sys.argv[2]))
     for line in sys.stdin:
         name, *args = json.loads(line)

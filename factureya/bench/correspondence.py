@@ -6,12 +6,12 @@ from django.db.models import Count
 
 from accounts.models import User
 from factureya.core.models import Attachment, InboundMessage, OutboxMessage
-from tickets import operations, threads
+from tickets import notifications, operations
 from tickets.models import Ticket
 
 
 def seed(author: User, agent: User) -> dict[str, Any]:
-    """A ticket that came by mail and waits for its customer; its mark and ids, as a reply brings them."""
+    """Open a ticket by mail that waits for its customer; return its mark and ids, as a reply brings them."""
     ticket = operations.open_ticket(
         author=author,
         customer=author.contact.customer,
@@ -26,12 +26,12 @@ def seed(author: User, agent: User) -> dict[str, Any]:
     return {
         "sender": author.email,
         "tag": ticket.number,
-        "references": [threads.root_id(ticket.number), answer.message_id],
+        "references": [notifications.make_root_id(ticket.number), answer.message_id],
     }
 
 
 def outcome() -> dict[str, int]:
-    """Mails by disposition; the files they brought; who was told of them."""
+    """Count the mails by disposition, the files they brought, and who was told of them."""
     came = InboundMessage.objects.values_list("disposition").annotate(Count("pk"))
     answers = OutboxMessage.objects.filter(**{"headers__Auto-Submitted": "auto-replied"})
     return {

@@ -25,7 +25,7 @@ TIMES = {ORDINARY: 7, LARGE: 3, PARTS: 3, DEEP: 3}
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds by the clock, start of Python included; megabytes at the most (peak RSS); seconds of processor."""
+    """Hold the cost of one process: seconds by the clock, megabytes at the most (peak RSS), seconds of processor."""
 
     seconds: float
     megabytes: float
@@ -33,17 +33,13 @@ class Cost:
 
 
 def measure(environment: dict[str, str]) -> dict[str, list[Cost]]:
-    """Each kind of mail a few times, each time another one."""
-    makes: dict[str, Callable[[int], bytes]] = {
-        ORDINARY: _ordinary,
-        LARGE: _large,
-        PARTS: _parts,
-        DEEP: _deep,
-    }
+    """Run each kind of mail a few times, each time another mail, and return the costs."""
+    makes: dict[str, Callable[[int], bytes]] = {ORDINARY: _ordinary, LARGE: _large, PARTS: _parts, DEEP: _deep}
     return {what: [_cost(make(number), environment) for number in range(TIMES[what])] for what, make in makes.items()}
 
 
 def _cost(raw: bytes, environment: dict[str, str]) -> Cost:
+    """Run `receive_email` on one mail as a process, and return what it cost."""
     argv = [sys.executable, "-S", "-c", MEASURE, sys.executable, "manage.py", "receive_email"]
     done = subprocess.run(
         argv, input=raw, env=environment, cwd=settings.BASE_DIR, capture_output=True, timeout=60, check=True
@@ -55,7 +51,7 @@ def _cost(raw: bytes, environment: dict[str, str]) -> Cost:
 
 
 def _head(number: int, what: str, content_type: str) -> bytes:
-    """Proven and registered: the first contact of the load."""
+    """Return the head of a mail that is proven and whose sender is the first contact of the load."""
     return (
         f"Authentication-Results: {sample_mails.AUTHSERV}; dmarc=pass header.from=carga.example\r\n"
         f"From: contacto0@carga.example\r\nTo: {settings.SUPPORT_EMAIL}\r\nSubject: Costo de {what} {number}\r\n"
@@ -64,23 +60,26 @@ def _head(number: int, what: str, content_type: str) -> bytes:
 
 
 def _ordinary(number: int) -> bytes:
+    """Return an ordinary mail of a few lines."""
     head = _head(number, "ordinary", "Content-Type: text/plain; charset=utf-8\r\n")
     return head + "\r\n".join(sample_mails.WORDS).encode()
 
 
 def _large(number: int) -> bytes:
-    """A whole 25 MB, one file in base64."""
+    """Return a mail of 25 MB, which is one file in base64."""
     kind = "Content-Type: application/pdf; name=a.pdf\r\nContent-Transfer-Encoding: base64\r\n"
     head, line = _head(number, "large", kind), b"QUJD" * 19 + b"\r\n"
     return head + line * ((MEGABYTES_25 - len(head)) // len(line))
 
 
 def _parts(number: int) -> bytes:
+    """Return a mail of 10,000 parts."""
     head = _head(number, "parts", "Content-Type: multipart/mixed; boundary=b\r\n")
     return head + b"--b\r\n\r\nhola\r\n" * 10_000 + b"--b--\r\n"
 
 
 def _deep(number: int) -> bytes:
+    """Return a mail of 1,000 parts, each inside the one before."""
     head = _head(number, "deep", "Content-Type: multipart/mixed; boundary=b0\r\n")
     return head + b"".join(
         b"--b%d\r\nContent-Type: multipart/mixed; boundary=b%d\r\n\r\n" % (depth, depth + 1) for depth in range(1_000)

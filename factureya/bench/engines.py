@@ -23,7 +23,7 @@ LABELS = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 @dataclass
 class Place:
-    """A worker on its own database of so many tickets, or formal requests that wait."""
+    """Hold a worker on its own database of so many tickets, or of so many formal requests that wait."""
 
     engine: str
     size: int
@@ -32,13 +32,13 @@ class Place:
     environment: dict[str, str] = field(default_factory=dict)
 
     def send(self, *command: Any) -> None:
-        """Ask, without waiting for the answer."""
+        """Send a command without waiting for the answer."""
         assert self.process.stdin is not None  # opened below
         self.process.stdin.write(json.dumps(command) + "\n")
         self.process.stdin.flush()
 
     def answer(self) -> Any:
-        """Wait for the answer."""
+        """Wait for the answer and return it."""
         assert self.process.stdout is not None  # opened below
         line = self.process.stdout.readline()
         if not line:
@@ -46,13 +46,13 @@ class Place:
         return json.loads(line)
 
     def ask(self, *command: Any) -> Any:
-        """Ask and wait."""
+        """Send a command, wait for the answer and return it."""
         self.send(*command)
         return self.answer()
 
 
 def missing_service() -> str:
-    """Why PostgreSQL cannot be measured here; empty when it can."""
+    """Return why PostgreSQL cannot be measured here; empty when it can."""
     try:
         with psycopg.connect(POSTGRESQL, connect_timeout=3, dbname="postgres"):
             redis.Redis.from_url(REDIS, socket_connect_timeout=3).ping()
@@ -63,7 +63,7 @@ def missing_service() -> str:
 
 @contextmanager
 def places(engines: list[str], sizes: list[int], folder: Path, label: str = "") -> Iterator[list[Place]]:
-    """A worker for each engine and size; everything is removed at the end. `label` tells their databases apart."""
+    """Start a worker for each engine and size, and remove everything at the end; `label` tells databases apart."""
     with ExitStack() as stack:
         found = [stack.enter_context(_place(engine, size, folder, label)) for engine in engines for size in sizes]
         yield found
@@ -71,6 +71,7 @@ def places(engines: list[str], sizes: list[int], folder: Path, label: str = "") 
 
 @contextmanager
 def _place(engine: str, size: int, folder: Path, label: str) -> Iterator[Place]:
+    """Yield a database of this size with a process that measures on it; end both afterwards."""
     with database(engine, f"{label}{size}", folder) as url:
         broker = {"CELERY_BROKER_URL": REDIS} if engine == "postgresql" else {}
         env = environment(folder, DATABASE_URL=url, **broker)
@@ -89,7 +90,7 @@ def _place(engine: str, size: int, folder: Path, label: str) -> Iterator[Place]:
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
-    """The environment of a scratch installation: no `.env`, everything it writes under `folder`."""
+    """Return the environment of a scratch installation: no `.env`, and everything it writes under `folder`."""
     return {
         **{name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}},
         "ENV_FILE": "",
@@ -107,7 +108,7 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
 
 @contextmanager
 def database(engine: str, label: str, folder: Path) -> Iterator[str]:
-    """The URL of an empty database, removed at the end."""
+    """Make an empty database, give its URL, and remove it at the end."""
     name = f"factureya_bench_{os.getpid()}_{label}"
     if engine == "sqlite":
         yield f"sqlite:///{folder}/{name}.sqlite3"  # removed with the folder

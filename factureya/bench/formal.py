@@ -25,7 +25,7 @@ Key = tuple[str, int]  # engine and how many requests wait
 
 @dataclass
 class FormalFindings:
-    """Milliseconds by place and page, one for each round; how many statements each sends."""
+    """Hold milliseconds by place and page, one for each round, and how many statements each page sends."""
 
     rounds: int
     times: dict[tuple[Key, str], list[float]] = field(default_factory=dict)
@@ -33,17 +33,17 @@ class FormalFindings:
 
     @property
     def keys(self) -> list[Key]:
-        """The places that were measured."""
+        """Return the places that were measured."""
         return list(dict.fromkeys(key for key, _ in self.statements))
 
     def ratio(self, key: Key, page: str) -> float:
-        """The median of each round's own ratio to its bare view; 1 of a bare view."""
+        """Return the median of each round's own ratio to its bare view; 1 for a bare view."""
         pairs = zip(self.times[key, page], self.times[key, PAGES.get(page, page)], strict=True)
         return median(taken / bare for taken, bare in pairs)
 
 
 def measure(places: Sequence[Place], rounds: int, say: Callable[..., None]) -> FormalFindings:
-    """Every page once to count its statements, which loads templates and plans too; then in turns, round by round."""
+    """Ask for every page once to count its statements and load templates; then measure in turns, round by round."""
     found = FormalFindings(rounds)
     names = (AUTH, AUTH_OFFICER, *PAGES)
     for place in places:

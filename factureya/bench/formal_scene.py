@@ -17,7 +17,7 @@ from factureya.bench import formal, sample_people, sql
 from factureya.bench.browser import Browser, hidden_fields
 from factureya.bench.scene import Page
 from factureya.testing import request_histories
-from factureya.testing.people import PASSWORD
+from factureya.testing.people import PASSWORD, Cast
 
 SPARE = 20  # companies whose requests come and go while it is measured
 STAYS_FRESH = 200.0  # seconds; a password typed again counts for 300
@@ -25,35 +25,32 @@ Status = FormalRequest.Status
 
 
 class Scene:
-    """The people, so many requests that wait, and others made as they are wanted."""
+    """Hold the people, so many requests that wait, and make others as they are wanted."""
 
     def __init__(self, waiting: int) -> None:
         gathered = sample_people.gather((SPARE + waiting) * sample_people.TICKETS_PER_COMPANY)
         people = _fresh(gathered.contacts[:: sample_people.CONTACTS_PER_COMPANY])
-        self.cast, self.serial = request_histories.Cast(), count(1)
+        self.cast, self.serial = Cast(), count(1)
         self.customer, self.spare = people[0], cycle(people[1:SPARE])
         for person in people[SPARE : SPARE + waiting]:
             self.shown = self.waits(person)
         sql.settle()
 
     def make(self, person: User, status: str) -> FormalRequest:
-        """A request of this representative in `status`, for another address and telephone than today's."""
+        """Make a request of this representative in `status`, for another address and telephone than today's."""
         number = next(self.serial)
-        new = {
-            "fiscal_address": f"Calle {number}, 72000 Puebla, Pue.",
-            "phone": f"222 555 {number:04d}",
-        }
+        new = {"fiscal_address": f"Calle {number}, 72000 Puebla, Pue.", "phone": f"222 555 {number:04d}"}
         return request_histories.make(replace(self.cast, ana=person), status, items=new, declares=True)
 
     def waits(self, person: User) -> FormalRequest:
-        """A request that its owner approved and the security officer has not."""
+        """Make a request that its owner approved and the security officer has not."""
         request = self.make(person, Status.IN_APPROVAL)
         seen = request_histories.seen(request)
-        return operations.approve(request, actor=self.cast.fabian, reason=request_histories.WHY, seen_hash=seen)
+        return operations.approve(request.pk, actor=self.cast.fabian, reason=request_histories.WHY, seen_hash=seen)
 
 
 class Submit(Page):
-    """The last step of the customer's; the request is withdrawn afterwards."""
+    """Measure the last step of the customer's; the request is withdrawn afterwards."""
 
     becomes = Status.SUBMITTED
 
@@ -63,28 +60,28 @@ class Submit(Page):
         self.fields: dict[str, str] = {}
 
     def ready(self) -> None:
-        """A complete draft, and its last page."""
+        """Make a complete draft and get its last page."""
         self.request = self.scene.make(self.scene.customer, Status.DRAFT)
         self.path = reverse("requests:review", args=[self.request.folio])
         self.fields = hidden_fields(self.browser.get(self.path)) | {"confirm": "on"}
 
     def send(self) -> float:
-        """Sign and send."""
+        """Sign and send the request."""
         self.browser.post(self.path, self.fields)
         return self.browser.seconds
 
     def over(self) -> None:
-        """It did what it says (a refusal redirects too), and nothing stays open of this company."""
+        """Check that the request was sent, because a refusal redirects too, and withdraw it."""
         self.request.refresh_from_db()
         if self.request.status != self.becomes:
             raise RuntimeError(f"{self.path}: the request is {self.request.status}")
         if self.becomes != Status.EXECUTED:
             author = self.request.requester
-            operations.withdraw(self.request, actor=author, reason="Se pidió solo para medir.")
+            operations.withdraw(self.request.pk, actor=author, reason="Se pidió solo para medir.")
 
 
 class Act(Submit):
-    """An officer's act, his password typed again a moment ago."""
+    """Measure an officer's act, whose password was typed again a moment ago."""
 
     act = ""
     answers: dict[str, str] = {}
@@ -94,7 +91,7 @@ class Act(Submit):
         self.typed_at: float | None = None
 
     def ready(self) -> None:
-        """A request of its own that waits for this act, and its page."""
+        """Make a request that waits for this act, and get its page."""
         self.type_password()
         self.request = self.wanted(next(self.scene.spare))
         page = self.browser.get(reverse("control:request", args=[self.request.folio]))
@@ -102,7 +99,7 @@ class Act(Submit):
         self.fields = hidden_fields(page) | self.answers
 
     def type_password(self) -> None:
-        """Again, before it is too long ago."""
+        """Type the password again before the last time is too long ago."""
         now = time.monotonic()
         if self.typed_at is None or now - self.typed_at > STAYS_FRESH:
             path = reverse("account_reauthenticate")
@@ -110,33 +107,33 @@ class Act(Submit):
             self.typed_at = now
 
     def wanted(self, person: User) -> FormalRequest:
-        """The request, as it must be for this act."""
+        """Return a request as it must be for this act."""
         raise NotImplementedError
 
 
 class Approve(Act):
-    """The security officer's decision, the last one that was missing."""
+    """Measure the security officer's decision, the last one that was missing."""
 
     act, becomes = "decide", Status.APPROVED
     answers = {"decision": "approve", "reason": request_histories.WHY}
 
     def wanted(self, person: User) -> FormalRequest:
-        """One that its owner approved."""
+        """Return a request that its owner approved."""
         return self.scene.waits(person)
 
 
 class Execute(Act):
-    """The implementer's button."""
+    """Measure the implementer's button."""
 
     act, becomes = "execute", Status.EXECUTED
 
     def wanted(self, person: User) -> FormalRequest:
-        """An approved one."""
+        """Return an approved request."""
         return self.scene.make(person, Status.APPROVED)
 
 
 def pages(scene: Scene) -> dict[str, Page]:
-    """What is measured, by name."""
+    """Return what is measured, by name."""
     cast, auth, inbox = scene.cast, reverse("bench_auth"), reverse("control:inbox")
     customer, officer = Browser(scene.customer), Browser(cast.elsa)
     return {
@@ -152,6 +149,6 @@ def pages(scene: Scene) -> dict[str, Page]:
 
 
 def _fresh(people: Iterable[User]) -> list[User]:
-    """With their companies as they are verified since."""
+    """Return the people read again, with their companies as they are verified since."""
     found = User.objects.select_related("contact__customer").in_bulk([user.pk for user in people])
     return [found[pk] for pk in sorted(found)]

@@ -34,7 +34,7 @@ Key = tuple[str, int]  # engine and size
 
 @dataclass
 class MailFindings:
-    """Mails per second by place, a number for each round; what one mail costs as a process."""
+    """Hold mails per second by place, a number for each round, and what one mail costs as a process."""
 
     ours: dict[Key, list[float]] = field(default_factory=dict)
     peer: dict[Key, list[float]] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class MailFindings:
     batch: int = 0
 
     def note(self, who: str, key: Key, rate: float, work: float) -> None:
-        """One more round of `ours` or the `peer`."""
+        """Add one more round of `ours` or of the `peer`."""
         rates = self.ours if who == "ours" else self.peer
         rates.setdefault(key, []).append(rate)
         self.work.setdefault((key, who), []).append(work)
@@ -52,7 +52,7 @@ class MailFindings:
 
 @dataclass
 class Side:
-    """One of the two, on a place: the tickets that wait for its replies, and how it takes a batch."""
+    """Hold one of the two at a place: the tickets that wait for its replies, and how it takes a batch."""
 
     seeds: list[Seed]
     place: Place
@@ -60,15 +60,16 @@ class Side:
     port: int = 0  # ours
     box: Path | None = None  # the peer's
 
-    def take(self, batch: Sequence[sample_mails.Letter]) -> tuple[float, float]:
-        """Mails per second, and the process's own work for one in milliseconds of processor."""
-        raw = [sample_mails.write(letter, self.seeds) for letter in batch]
+    def take(self, batch: Sequence[sample_mails.PlannedMail]) -> tuple[float, float]:
+        """Take a batch; return mails per second, and the process's own milliseconds of processor for one mail."""
+        raw = [sample_mails.write(planned, self.seeds) for planned in batch]
         before = _processor_seconds(self.pid)
         seconds = _send(raw, self.port) if self.box is None else self._poll(raw, self.box)
         work = _processor_seconds(self.pid) - before
         return len(raw) / seconds, 1000 * work / len(raw)
 
     def _poll(self, raw: Sequence[bytes], box: Path) -> float:
+        """Put the batch into the peer's mailbox, let the peer take it in, and return the seconds."""
         for number, each in enumerate(raw):
             (box / f"{number:05d}.eml").write_bytes(each)
         return float(self.place.ask("take"))
@@ -76,7 +77,7 @@ class Side:
 
 @dataclass
 class Station:
-    """A place with its senders, our listener, and the peer where there is one."""
+    """Hold a place with its senders, our listener, and the peer where there is one."""
 
     place: Place
     senders: list[str]
@@ -84,7 +85,7 @@ class Station:
     peer: Side | None
 
     def take(self, first: int, batch: int) -> Iterator[tuple[str, tuple[float, float]]]:
-        """Both take the same batch, one after the other; who, and what `Side.take` says."""
+        """Let both take the same batch, one after the other; yield who, and what `Side.take` says."""
         mails = sample_mails.plan(first, batch, self.senders)
         yield "ours", self.ours.take(mails)
         if self.peer:
@@ -120,7 +121,7 @@ def measure(
 
 
 def install(folder: Path) -> Path:
-    """The Python of a venv with django-helpdesk; made when it is not there. Raises RuntimeError with the reason."""
+    """Return the Python of a venv with django-helpdesk, made if absent. Raise RuntimeError with the reason."""
     python = folder / "bin" / "python"
     done = folder / "installed"
     if done.exists():
@@ -147,7 +148,7 @@ def install(folder: Path) -> Path:
 
 @contextmanager
 def _station(place: Place, folder: Path, mails: int, python: Path | None) -> Iterator[Station]:
-    """A place, ready for so many mails."""
+    """Prepare a place for so many mails."""
     senders: list[str] = place.ask("mail_senders")
     replies = [senders[turn % len(senders)] for turn in range(mails // 2)]
     seeds = [_seed(each) for each in place.ask("mail_seeds", replies)]
@@ -160,7 +161,7 @@ def _station(place: Place, folder: Path, mails: int, python: Path | None) -> Ite
 
 @contextmanager
 def _listener(place: Place) -> Iterator[tuple[int, int]]:
-    """Our listener as a process of its own; its id and port."""
+    """Start our listener as a process of its own, and give its process id and port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -179,7 +180,7 @@ def _listener(place: Place) -> Iterator[tuple[int, int]]:
 
 @contextmanager
 def _peer(place: Place, folder: Path, replies: list[str], python: Path) -> Iterator[Side]:
-    """django-helpdesk on a database of its own, of as many tickets."""
+    """Start django-helpdesk on a database of its own, with as many tickets."""
     scratch = folder / f"helpdesk-{place.engine}-{place.size}"
     scratch.mkdir()
     with database(place.engine, f"helpdesk_{place.size}", scratch) as url:
@@ -202,7 +203,7 @@ def _peer(place: Place, folder: Path, replies: list[str], python: Path) -> Itera
 
 
 def _send(mails: Sequence[bytes], port: int) -> float:
-    """Give the mails to the listener on CONNECTIONS connections; seconds until the last 250."""
+    """Give the mails to the listener on CONNECTIONS connections; return the seconds until the last 250."""
     shares = [mails[first::CONNECTIONS] for first in range(CONNECTIONS)]
     clients = [smtplib.SMTP("127.0.0.1", port, timeout=PATIENCE) for _ in shares]
     try:
@@ -223,10 +224,10 @@ def _send_share(client: smtplib.SMTP, mails: Sequence[bytes]) -> None:
 
 
 def _check(ours: Side, peer: Side | None, mails: int) -> None:
-    """Every mail became what it must: half new tickets, half replies, their files kept, their answers queued."""
+    """Check that every mail became what it must: half new tickets, half replies, files kept, answers queued."""
     wanted = {"accept-new": mails // 2, "accept-reply": mails // 2}
     said = ours.place.ask("mail_outcome")
-    files = sum(letter.has_image for letter in sample_mails.plan(0, mails, ["a@b.example"]))
+    files = sum(planned.has_image for planned in sample_mails.plan(0, mails, ["a@b.example"]))
     if said != wanted | {"files": files, "acknowledged": mails // 2, "told the agent": mails // 2}:
         raise RuntimeError(f"of {mails} mails at {_key(ours.place)}: {said}")
     if peer is None:
@@ -250,12 +251,13 @@ def _key(place: Place) -> Key:
 
 
 def _processor_seconds(pid: int) -> float:
-    """What a process has used, its threads included."""
+    """Return the seconds of processor that a process has used, its threads included."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _wait_for(port: int) -> None:
+    """Wait until a program listens at the port. Raises RuntimeError after PATIENCE seconds."""
     until = time.perf_counter() + PATIENCE
     while time.perf_counter() < until:
         with socket.socket() as probe:

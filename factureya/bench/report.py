@@ -29,10 +29,7 @@ TARGETS = {
     "workspace": ("auth (agent)", 30.0),
 }
 GROWTH, RAW = 1.3, 4.0
-LOAD_RATE, LOAD_SIZE = (
-    1_000,
-    10_000,
-)  # tickets a second on PostgreSQL; fewer tickets are over before they count
+LOAD_RATE, LOAD_SIZE = (1_000, 10_000)  # tickets a second on PostgreSQL; fewer tickets are over before they count
 MAIL_RATIO, PIPE_SECONDS, HOSTILE_SECONDS, HOSTILE_MEGABYTES = 8.0, 1.0, 2.0, 200.0
 FORMAL_HEADING, MAIL_HEADING = "## Formal requests (M21)", "## Mail in (M5, M6)"
 HEADINGS = (
@@ -49,7 +46,7 @@ PACKAGES = ("Django", "django-allauth", "gunicorn", "celery", "psycopg", "redis"
 
 @dataclass
 class Findings:
-    """All that was measured: milliseconds by place and page, and the rest."""
+    """Hold all that was measured: milliseconds by place and page, and the rest."""
 
     times: dict[tuple[Key, str], list[float]] = field(default_factory=dict)
     statements: dict[tuple[Key, str], int] = field(default_factory=dict)
@@ -64,16 +61,16 @@ class Findings:
     left_out: str = ""
 
     def middle(self, key: Key, page: str) -> float:
-        """The median."""
+        """Return the median."""
         return median(self.times[key, page])
 
     def ratio(self, key: Key, page: str) -> float:
-        """The median against the bare view's, of the same run."""
+        """Return the median against the bare view's, of the same run."""
         return self.middle(key, page) / self.middle(key, TARGETS[page][0])
 
 
 def render(found: Findings, rounds: int, seconds: float, earlier: str = "") -> str:
-    """The page, in Markdown. What was not measured this time stays as an `earlier` page says it."""
+    """Return the page in Markdown; what was not measured this time stays as an `earlier` page says it."""
     head, sections = _split(earlier)
     if found.statements or not head:
         head = _head(found, rounds, seconds)
@@ -83,13 +80,13 @@ def render(found: Findings, rounds: int, seconds: float, earlier: str = "") -> s
 
 
 def _split(page: str) -> tuple[str, dict[str, str]]:
-    """What stands before the first heading, and the text under each."""
+    """Return what stands before the first heading, and the text under each heading."""
     head, *rest = re.split(r"^(## .+)$", page, flags=re.MULTILINE)
     return head.strip(), {heading: text.strip() for heading, text in zip(rest[::2], rest[1::2], strict=True)}
 
 
 def _sections(found: Findings) -> dict[str, str]:
-    """What was measured this time, by heading."""
+    """Return what was measured this time, by heading."""
     sections = {}
     if found.statements:
         sections = {
@@ -108,6 +105,7 @@ def _sections(found: Findings) -> dict[str, str]:
 
 
 def _head(found: Findings, rounds: int, seconds: float) -> str:
+    """Return the beginning of the report: what was measured, where and how."""
     return "\n\n".join(
         [
             "# Benchmarks",
@@ -123,6 +121,7 @@ def _head(found: Findings, rounds: int, seconds: float) -> str:
 
 
 def _surroundings(found: Findings, rounds: int, seconds: float) -> str:
+    """Return the list of the machine, engines and packages of the measurement."""
     engines = sorted(found.engines)
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     lines = [
@@ -138,17 +137,8 @@ def _surroundings(found: Findings, rounds: int, seconds: float) -> str:
 
 
 def _pages(found: Findings) -> str:
-    head = [
-        "engine",
-        "tickets",
-        "page",
-        "median ms",
-        "p95 ms",
-        "statements",
-        "× auth",
-        "target",
-        "",
-    ]
+    """Return the table of the times and statements of each page."""
+    head = ["engine", "tickets", "page", "median ms", "p95 ms", "statements", "× auth", "target", ""]
     rows = []
     for (key, page), times in found.times.items():
         target = TARGETS[page][1] if page in TARGETS else None
@@ -170,6 +160,7 @@ def _pages(found: Findings) -> str:
 
 
 def _growth(found: Findings) -> str:
+    """Return the table of how much slower each page is with the most tickets than with the fewest."""
     sizes = sorted({size for _, size in found.loaded})
     if len(sizes) < 2:
         return "One size only."
@@ -184,6 +175,7 @@ def _growth(found: Findings) -> str:
 
 
 def _sweep(found: Findings) -> str:
+    """Return the table of the sweep that closes unanswered tickets."""
     head = ["engine", "tickets", "close ms", "raw ms", "ratio", "target", "", "nothing due ms"]
     rows = []
     for key, pairs in found.closing.items():
@@ -215,7 +207,7 @@ def _sweep(found: Findings) -> str:
 
 
 def _formal(formal: FormalFindings, left_out: str) -> str:
-    """Ratios first; one row for each page of an engine."""
+    """Return the section about formal requests: ratios first, one row for each page of an engine."""
     note = (
         "Databases of their own, where so many requests, each of another company and brought there by the operations, "
         "wait for the security officer. *submit* is the customer's last step, *approve* the officer's decision (the "
@@ -231,6 +223,7 @@ def _formal(formal: FormalFindings, left_out: str) -> str:
 
 
 def _formal_table(formal: FormalFindings) -> str:
+    """Return the table of the pages of formal requests."""
     sizes = sorted({size for _, size in formal.keys})
     head = [
         "engine",
@@ -263,7 +256,7 @@ def _formal_table(formal: FormalFindings) -> str:
 
 
 def _mail(mail: MailFindings) -> str:
-    """Ratios first; mails per second are this machine's."""
+    """Return the section about mail: ratios first; mails per second are this machine's."""
     note = (
         f"*ours* is `receive_smtp`, one process, given the mails by SMTP on {CONNECTIONS} connections: 250 only "
         "after the mail is committed, answers queued in the outbox. *peer* is django-helpdesk's `process_queue`, "
@@ -283,16 +276,14 @@ def _mail(mail: MailFindings) -> str:
 
 
 def _mail_rates(mail: MailFindings) -> str:
+    """Return the table of the mails that are taken in per second."""
     rows = []
     for key, rates in mail.ours.items():
         ours, peer = median(rates), median(mail.peer.get(key) or [0.0])
         ratio = ours / peer if peer else None
         told = ["", ""]
         if key[1] >= LOAD_SIZE:
-            told = [
-                f"≥ {MAIL_RATIO:g}",
-                verdict(ratio >= MAIL_RATIO) if ratio else "not measured",
-            ]
+            told = [f"≥ {MAIL_RATIO:g}", verdict(ratio >= MAIL_RATIO) if ratio else "not measured"]
         work = [mail.work.get((key, who)) for who in ("ours", "peer")]
         rows.append(
             [
@@ -305,22 +296,12 @@ def _mail_rates(mail: MailFindings) -> str:
                 *(f"{median(each):.1f}" if each else "" for each in work),
             ]
         )
-    head = [
-        "engine",
-        "tickets",
-        "ours ÷ peer",
-        "target",
-        "",
-        "our mails/s",
-        "its mails/s",
-        "our ms",
-        "its ms",
-    ]
+    head = ["engine", "tickets", "ours ÷ peer", "target", "", "our mails/s", "its mails/s", "our ms", "its ms"]
     return table(head, rows)
 
 
 def _mail_costs(mail: MailFindings) -> str:
-    """Medians of `receive_email` as a process, from its start to its end."""
+    """Return the medians of `receive_email` as a process, from its start to its end."""
     rows = []
     for (engine, what), spent in mail.costs.items():
         seconds = median(each.seconds for each in spent)
@@ -340,19 +321,12 @@ def _mail_costs(mail: MailFindings) -> str:
                 f"{median(each.work for each in spent):.2f} s",
             ]
         )
-    head = [
-        "engine",
-        "one `receive_email` of",
-        "median, by the clock",
-        "peak RSS",
-        "target",
-        "",
-        "its own work",
-    ]
+    head = ["engine", "one `receive_email` of", "median, by the clock", "peak RSS", "target", "", "its own work"]
     return table(head, rows)
 
 
 def _loading(found: Findings) -> str:
+    """Return the table of the tickets that are made per second."""
     rows = []
     for (engine, size), loaded in found.loaded.items():
         is_goal = engine == "postgresql" and size >= LOAD_SIZE
@@ -362,6 +336,7 @@ def _loading(found: Findings) -> str:
 
 
 def _start(start: Start) -> str:
+    """Return the table of the time to the first page and of the memory at rest."""
     rows = [
         _within("first page on an empty folder (migrate, static files, demo)", start.first, 5, "s"),
         _within("first page, run again", start.again, 5, "s"),
@@ -376,6 +351,7 @@ def _within(what: str, measured: float, limit: float, unit: str) -> list[str]:
 
 
 def _processor() -> str:
+    """Return the name of the processor."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()

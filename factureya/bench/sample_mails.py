@@ -32,7 +32,7 @@ INTRODUCTION = "El mar, 24 nov 2026 a las 10:15, Factureya Soporte (<soporte@fac
 
 @dataclass(frozen=True)
 class Seed:
-    """A ticket that waits for an answer: who asked, its mark in a subject, what a reply refers to."""
+    """Hold a ticket that waits for an answer: who asked, its mark in a subject, what a reply refers to."""
 
     sender: str
     tag: str
@@ -40,8 +40,8 @@ class Seed:
 
 
 @dataclass(frozen=True)
-class Letter:
-    """One mail before it is written; `seed` is the place of the ticket it answers, None for a new one."""
+class PlannedMail:
+    """Hold one mail before it is written; `seed` is the place of the ticket it answers, None for a new one."""
 
     serial: int
     sender: str
@@ -50,63 +50,65 @@ class Letter:
 
     @property
     def is_html(self) -> bool:
-        """One in five."""
+        """Return True for one mail in five."""
         return self.serial % HTML_EVERY == 0
 
     @property
     def has_image(self) -> bool:
-        """One in ten."""
+        """Return True for one mail in ten."""
         return self.serial % CYCLE in IMAGES
 
 
-def plan(first: int, count: int, senders: list[str]) -> list[Letter]:
-    """`count` mails from this serial on; senders of new ones take turns, a reply is of whoever opened its seed."""
-    letters = []
+def plan(first: int, count: int, senders: list[str]) -> list[PlannedMail]:
+    """Plan `count` mails from this serial on; senders of new ones take turns, a reply is of whoever opened its seed."""
+    planned_mails = []
     for serial in range(first, first + count):
         turn = serial // 2  # of the new ones, and of the replies
         seed = turn if serial % 2 else None
-        letters.append(Letter(serial, senders[turn % len(senders)], seed, by_number=turn % 2 == 1))
-    return letters
+        planned_mails.append(PlannedMail(serial, senders[turn % len(senders)], seed, by_number=turn % 2 == 1))
+    return planned_mails
 
 
-def write(letter: Letter, seeds: list[Seed]) -> bytes:
-    """The mail as our mail server hands it on, with the verdict that it wrote."""
-    domain = letter.sender.rpartition("@")[2]
+def write(planned: PlannedMail, seeds: list[Seed]) -> bytes:
+    """Return the mail as our mail server hands it on, with the verdict that it wrote."""
+    domain = planned.sender.rpartition("@")[2]
     mail = EmailMessage()
     mail["Authentication-Results"] = f"{AUTHSERV}; dmarc=pass (p=none) header.from={domain}"
-    mail["From"] = f"Contacto {letter.serial} <{letter.sender}>"
+    mail["From"] = f"Contacto {planned.serial} <{planned.sender}>"
     mail["To"] = settings.SUPPORT_EMAIL
     mail["Date"] = "Tue, 24 Nov 2026 10:30:00 -0600"
-    mail["Message-ID"] = f"<bench.{letter.serial}@{domain}>"
-    subject = f"No podemos timbrar la serie {letter.serial:05d}"
-    if letter.seed is not None:
-        seed = seeds[letter.seed]
-        if letter.by_number:
+    mail["Message-ID"] = f"<bench.{planned.serial}@{domain}>"
+    subject = f"No podemos timbrar la serie {planned.serial:05d}"
+    if planned.seed is not None:
+        seed = seeds[planned.seed]
+        if planned.by_number:
             subject = f"{seed.tag} {subject}"
         else:
             mail["In-Reply-To"] = f"<{seed.references[-1]}>"
             mail["References"] = " ".join(f"<{name}>" for name in seed.references)
         subject = f"Re: {subject}"
     mail["Subject"] = subject
-    _fill(mail, letter)
+    _fill(mail, planned)
     return mail.as_bytes().replace(b"\n", b"\r\n")
 
 
-def _fill(mail: EmailMessage, letter: Letter) -> None:
-    own = [f"Serie {letter.serial:05d}.", *WORDS]
-    quoted = QUOTED if letter.seed is not None else []
-    if letter.is_html:
+def _fill(mail: EmailMessage, planned: PlannedMail) -> None:
+    """Give the mail its text or HTML, its quote and its image, as planned."""
+    own = [f"Serie {planned.serial:05d}.", *WORDS]
+    quoted = QUOTED if planned.seed is not None else []
+    if planned.is_html:
         mail.set_content(_page(own, quoted), subtype="html", cte="quoted-printable")
     else:
         lines = ["\n\n".join(own), "", "Saludos,", "Contabilidad"]
         if quoted:
             lines += ["", INTRODUCTION, *(f"> {line}" for line in quoted)]
         mail.set_content("\n".join(lines) + "\n", cte="quoted-printable")
-    if letter.has_image:
+    if planned.has_image:
         mail.add_attachment(image(), maintype="image", subtype="png", filename="captura.png")
 
 
 def _page(own: list[str], quoted: list[str]) -> str:
+    """Return an HTML page with these lines, and with the quoted ones below."""
     said = "".join(f"<p>{line}</p>\n" for line in own)
     quote = "<br>\n".join(quoted)
     quote = f'<p>{INTRODUCTION}</p>\n<blockquote type="cite">{quote}</blockquote>' if quoted else ""
@@ -115,7 +117,7 @@ def _page(own: list[str], quoted: list[str]) -> str:
 
 @cache
 def image() -> bytes:
-    """A PNG of 20 kB: a white page with noise where its text would be."""
+    """Return a PNG of 20 kB: a white page with noise where its text would be."""
     page, source = Image.new("RGB", (640, 480), "white"), Random(20)  # noqa: S311 - no secret
     page.paste(Image.frombytes("RGB", (80, 76), source.randbytes(80 * 76 * 3)), (40, 40))
     file = BytesIO()

@@ -10,15 +10,7 @@ from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.models import (
-    Contact,
-    Customer,
-    Office,
-    Provider,
-    Representative,
-    RoleAssignment,
-    User,
-)
+from accounts.models import Contact, Customer, Office, Provider, Representative, RoleAssignment, User
 from factureya.core import clock
 
 DOMAIN = "carga.example"
@@ -30,8 +22,8 @@ FAMILY = ["Hernández", "García", "Martínez", "López", "Pérez", "Rojas", "Cr
 
 
 @dataclass
-class Crowd:
-    """Who the tickets belong to. A few companies have many tickets, most have few."""
+class SamplePeople:
+    """Hold whom the tickets belong to; a few companies have many tickets, most have few."""
 
     contacts: list[User]
     agents: list[User]
@@ -39,21 +31,21 @@ class Crowd:
     weights: list[float]
 
     def contact(self, rng: Random) -> User:
-        """A requester, the first companies far more often than the last."""
+        """Return a requester, the first companies far more often than the last."""
         place = bisect(self.weights, rng.random() * self.weights[-1])
         return self.contacts[place * CONTACTS_PER_COMPANY + rng.randrange(CONTACTS_PER_COMPANY)]
 
     def agent(self, rng: Random) -> User:
-        """An agent, evenly."""
+        """Return an agent, all equally often."""
         return rng.choice(self.agents)
 
     def provider_of(self, agent: User) -> Provider:
-        """Who the agent works for."""
+        """Return whom the agent works for."""
         return self.providers[agent.pk]
 
 
-def gather(tickets: int, password: str | None = None) -> Crowd:
-    """Make the people for this many tickets; no password means that nobody of them can sign in."""
+def gather(tickets: int, password: str | None = None) -> SamplePeople:
+    """Make the people for this many tickets; without a password nobody of them can sign in."""
     now = clock.now() - timedelta(days=1000)
     encoded = make_password(password)
     with transaction.atomic(), clock.at(now):
@@ -64,10 +56,11 @@ def gather(tickets: int, password: str | None = None) -> Crowd:
     for place in range(len(contacts) // CONTACTS_PER_COMPANY):
         total += 1 / (place + 10) ** 0.7
         weights.append(total)
-    return Crowd(contacts, list(agents), {agent.pk: provider for agent, provider in agents.items()}, weights)
+    return SamplePeople(contacts, list(agents), {agent.pk: provider for agent, provider in agents.items()}, weights)
 
 
 def _users(keys: list[str], encoded: str, *, is_staff: bool) -> list[User]:
+    """Make a user for each key, and return them."""
     people = User.objects.bulk_create(
         User(
             email=f"{key}@{DOMAIN}",
@@ -84,6 +77,7 @@ def _users(keys: list[str], encoded: str, *, is_staff: bool) -> list[User]:
 
 
 def _agents(count: int, encoded: str, root: User) -> dict[User, Provider]:
+    """Make agents with their offices, and return the provider of each."""
     own = Provider.objects.get(is_own=True)
     other = Provider.objects.get_or_create(name="Mesa Externa de Carga")[0]
     people = _users([f"agente{place}" for place in range(count)], encoded, is_staff=True)
@@ -103,6 +97,7 @@ def _agents(count: int, encoded: str, root: User) -> dict[User, Provider]:
 
 
 def _companies(count: int, encoded: str, root: User) -> list[User]:
+    """Make verified companies with their contacts, and return the users of the contacts."""
     companies = Customer.objects.bulk_create(
         Customer(
             rfc=f"CAR{place % 1_000_000:06d}{place // 1_000_000:02d}A",
@@ -112,11 +107,7 @@ def _companies(count: int, encoded: str, root: User) -> list[User]:
         )
         for place in range(count)
     )
-    people = _users(
-        [f"contacto{place}" for place in range(count * CONTACTS_PER_COMPANY)],
-        encoded,
-        is_staff=False,
-    )
+    people = _users([f"contacto{place}" for place in range(count * CONTACTS_PER_COMPANY)], encoded, is_staff=False)
     role = Contact.Role
     Contact.objects.bulk_create(
         Contact(
@@ -131,7 +122,7 @@ def _companies(count: int, encoded: str, root: User) -> list[User]:
 
 
 def _represent(companies: list[Customer], people: list[User], root: User) -> None:
-    """Each company's representative, and then its verification: of a verified one only an execution writes him (M1)."""
+    """Make each company's representative and then verify it, because only an execution adds one later (M1)."""
     now = clock.now()
     Representative.objects.bulk_create(
         Representative(

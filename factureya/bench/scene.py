@@ -11,10 +11,10 @@ from itertools import count, cycle
 from django.urls import reverse
 
 from accounts.models import User
-from factureya.bench import request_histories, sample_people
+from factureya.bench import sample_people, ticket_histories
 from factureya.bench.browser import Browser, hidden_fields
 from factureya.bench.load import Loader
-from factureya.bench.sample_people import Crowd
+from factureya.bench.sample_people import SamplePeople
 from factureya.core import numbers
 from tickets.models import Ticket
 
@@ -26,7 +26,7 @@ TEN_EVENTS = "tnqiqiqis"  # with the opening: ten events, eight messages, one no
 
 @dataclass
 class Scene:
-    """Who signs in and which ticket is looked at."""
+    """Hold who signs in and which ticket is looked at."""
 
     customer: User
     creators: list[User]
@@ -48,8 +48,8 @@ def build(tickets: int) -> Scene:
         seconds = time.perf_counter() - start
     requester, agent = people.contacts[-1], people.agents[0]
 
-    def plan(steps: str, *, active: bool = True) -> tuple[request_histories.Life, User, User]:
-        return request_histories.live(loader.rng, loader.present, active=active, steps=steps), requester, agent
+    def plan(steps: str, *, active: bool = True) -> tuple[ticket_histories.History, User, User]:
+        return ticket_histories.make_history(loader.rng, loader.present, active=active, steps=steps), requester, agent
 
     loader.insert([plan("ts") for _ in range(WAITING)], people)
     loader.insert([plan("tqi") for _ in range(WORKED_ON)], people)
@@ -60,24 +60,24 @@ def build(tickets: int) -> Scene:
     return Scene(requester, creators, writers, agent, ticket, silent, tickets / seconds)
 
 
-def _silent(loader: Loader, people: Crowd) -> list[int]:
-    """Waiting tickets whose time has run out, each with its reminder sent, for the sweep to close."""
+def _silent(loader: Loader, people: SamplePeople) -> list[int]:
+    """Make waiting tickets whose time has run out, each with its reminder sent, for the sweep to close."""
     long_ago = loader.present - timedelta(days=5)
     plans = []
     for _ in range(TO_CLOSE):
-        life = request_histories.live(loader.rng, long_ago, active=True, steps="tsw")
-        plans.append((life, people.contacts[0], people.agent(loader.rng)))
+        history = ticket_histories.make_history(loader.rng, long_ago, active=True, steps="tsw")
+        plans.append((history, people.contacts[0], people.agent(loader.rng)))
     return loader.insert(plans, people)
 
 
 class Page:
-    """A page to ask for; `send` tells the seconds it took."""
+    """Ask for a page; `send` tells the seconds it took."""
 
     def __init__(self, browser: Browser, path: str) -> None:
         self.browser, self.path = browser, path
 
     def ready(self) -> None:
-        """What comes before and is not measured."""
+        """Do what comes before and is not measured."""
 
     def send(self) -> float:
         """Ask for the page once."""
@@ -85,11 +85,11 @@ class Page:
         return self.browser.seconds
 
     def over(self) -> None:
-        """What comes after and is not measured."""
+        """Do what comes after and is not measured."""
 
 
 class NewTicket(Page):
-    """Sends the form of a new ticket; getting it with its one-time key is not measured.
+    """Send the form of a new ticket; getting it with its one-time key is not measured.
 
     People of several companies take turns, none of them the one whose list is measured.
     """
@@ -120,7 +120,7 @@ class NewTicket(Page):
 
 
 def pages(scene: Scene) -> dict[str, Page]:
-    """What is measured, by name."""
+    """Return what is measured, by name."""
     customer, agent = Browser(scene.customer), Browser(scene.agent)
     auth, queue = reverse("bench_auth"), reverse("admin:tickets_ticket_changelist")
     workspace = reverse("admin:tickets_ticket_change", args=[scene.ticket.pk])

@@ -26,13 +26,12 @@ def insert(model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[A
 
 
 def reserve(model: type[Model], count: int) -> list[int]:
-    """Primary keys for `count` rows to come."""
+    """Return primary keys for `count` rows to come."""
     table = model._meta.db_table
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute(
-                "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
-                [table, count],
+                "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)", [table, count]
             )
             return [row[0] for row in cursor.fetchall()]
         cursor.execute(f"SELECT COALESCE(MAX(id), 0) FROM {connection.ops.quote_name(table)}")
@@ -48,7 +47,7 @@ def settle() -> None:
 
 
 def plan(sql: str, params: Sequence[Any]) -> str:
-    """How the database would run a statement, one line per step."""
+    """Return how the database would run a statement, one line per step."""
     explain = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
     with connection.cursor() as cursor:
         cursor.execute(f"{explain} {sql}", params)
@@ -56,5 +55,5 @@ def plan(sql: str, params: Sequence[Any]) -> str:
 
 
 def _as_text(row: Sequence[Any]) -> list[Any]:
-    """SQLite keeps an instant as text in UTC, as Django writes it."""
+    """Return an instant as SQLite keeps it: text in UTC, as Django writes it."""
     return [str(value.astimezone(UTC).replace(tzinfo=None)) if isinstance(value, datetime) else value for value in row]

@@ -22,7 +22,7 @@ MEGABYTE = 1024  # /proc speaks of kB
 
 @dataclass(frozen=True)
 class Start:
-    """Seconds to the first page on an empty folder and on one with data; memory of all processes in MB."""
+    """Hold seconds to the first page on an empty folder and on one with data, and the memory of all processes in MB."""
 
     first: float
     again: float
@@ -40,6 +40,7 @@ def measure(folder: Path) -> Start:
 
 
 def _once(folder: Path, *, rest: float) -> tuple[float, list[tuple[int, int]]]:
+    """Start everything once; return the seconds to the first page and the memory."""
     port = _free_port()
     env = environment(folder, SITE_URL=f"http://localhost:{port}")
     start = time.perf_counter()
@@ -64,6 +65,7 @@ def _once(folder: Path, *, rest: float) -> tuple[float, list[tuple[int, int]]]:
 
 
 def _free_port() -> int:
+    """Return a port that no program uses."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -71,6 +73,7 @@ def _free_port() -> int:
 
 
 def _wait_for_page(url: str) -> None:
+    """Wait until the page answers 200. Raises RuntimeError after PATIENCE seconds."""
     end = time.perf_counter() + PATIENCE
     while time.perf_counter() < end:
         try:
@@ -83,7 +86,7 @@ def _wait_for_page(url: str) -> None:
 
 
 def _tree(pid: int) -> Iterator[int]:
-    """The process and all below it."""
+    """Return the process and all below it."""
     yield pid
     for task in Path(f"/proc/{pid}/task").iterdir():
         for child in (task / "children").read_text().split():
@@ -91,7 +94,7 @@ def _tree(pid: int) -> Iterator[int]:
 
 
 def _memory(pid: int) -> tuple[int, int]:
-    """Resident and proportional set size, kB."""
+    """Return resident and proportional set size in kB."""
     found = {"Rss": 0, "Pss": 0}
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         name, _, value = line.partition(":")

@@ -15,14 +15,14 @@ _NOT_COUNTED = ("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "COMMIT")
 
 
 def close(pk: int) -> float:
-    """Close one ticket as the sweep does, in a transaction of its own; seconds."""
+    """Close one ticket as the sweep does, in a transaction of its own; return the seconds."""
     start = time.perf_counter()
     operations.close_unanswered(pk)
     return time.perf_counter() - start
 
 
 def close_raw(pk: int) -> float:
-    """Close one ticket by sending the sweep's own statements to the driver, in one transaction; seconds."""
+    """Close one ticket by sending the sweep's own statements to the driver in one transaction; return the seconds."""
     with recorded() as statements, transaction.atomic():
         operations.close_unanswered(pk)
         transaction.set_rollback(True)
@@ -34,7 +34,7 @@ def close_raw(pk: int) -> float:
 
 
 def nothing_due() -> tuple[float, list[Statement]]:
-    """One pass with nothing to close: seconds, and its statements."""
+    """Run one pass with nothing to close; return the seconds and its statements."""
     with recorded() as statements:
         start = time.perf_counter()
         closed = tasks.close_unanswered()
@@ -45,7 +45,7 @@ def nothing_due() -> tuple[float, list[Statement]]:
 
 
 def plan_of_nothing_due() -> str:
-    """How the database looks for what is due."""
+    """Return how the database looks for what is due."""
     statements = nothing_due()[1]
     looking = [(text, params) for text, params in statements if "tickets_ticket" in text]
     return "\n".join(sql.plan(text, params) for text, params in looking)
@@ -53,7 +53,7 @@ def plan_of_nothing_due() -> str:
 
 @contextmanager
 def recorded() -> Iterator[list[Statement]]:
-    """The statements that read or write, as they are sent inside the block."""
+    """Collect the statements that read or write, as they are sent inside the block."""
     statements: list[Statement] = []
 
     def note(execute: Any, text: str, params: Sequence[Any], many: bool, context: Any) -> Any:

@@ -7,7 +7,7 @@ from factureya.urls import handler400, handler403, handler404, handler500  # noq
 
 
 def auth(request: HttpRequest) -> HttpResponse:
-    """What every page costs before it does anything: session, user, all middleware."""
+    """Answer with what every page costs before it does anything: session, user, all middleware."""
     return HttpResponse(str(request.user.pk))
 
 

@@ -19,7 +19,7 @@ from tickets.models import chain_of
 
 
 class Worker:
-    """Answers the bench's commands."""
+    """Answer the bench's commands."""
 
     def __init__(self) -> None:
         self.pages: dict[str, scene.Page] = {}
@@ -33,7 +33,7 @@ class Worker:
         return {"rate": self.scene.rate, "engine": _engine()}
 
     def prepare_requests(self, waiting: int) -> dict[str, Any]:
-        """Migrate an empty database and let so many formal requests wait in it."""
+        """Migrate an empty database and make so many formal requests that wait."""
         self._migrate()
         self.pages = formal_scene.pages(formal_scene.Scene(waiting))
         return {"engine": _engine()}
@@ -43,7 +43,7 @@ class Worker:
         call_command("migrate", interactive=False, verbosity=0)
 
     def page(self, name: str) -> float:
-        """Ask for a page once; milliseconds."""
+        """Ask for a page once; return the milliseconds."""
         page = self.pages[name]
         page.ready()
         seconds = page.send()
@@ -51,7 +51,7 @@ class Worker:
         return 1000 * seconds
 
     def statements(self, name: str) -> int:
-        """How many statements that read or write the page sends."""
+        """Return how many statements that read or write the page sends."""
         page = self.pages[name]
         page.ready()
         with sweep.recorded() as statements:
@@ -60,7 +60,7 @@ class Worker:
         return len(statements)
 
     def close(self) -> tuple[float, float]:
-        """Close a ticket by the operation, another by its raw statements; milliseconds each."""
+        """Close a ticket by the operation and another by its raw statements; return the milliseconds of each."""
         return 1000 * sweep.close(self.scene.to_close.pop()), 1000 * sweep.close_raw(self.scene.to_close.pop())
 
     def finish_closing(self) -> None:
@@ -70,41 +70,38 @@ class Worker:
         sql.settle()
 
     def nothing_due(self) -> float:
-        """One pass of the sweep with nothing to close; milliseconds."""
+        """Run one pass of the sweep with nothing to close; return the milliseconds."""
         return 1000 * sweep.nothing_due()[0]
 
     def plan(self) -> dict[str, Any]:
-        """How the sweep looks for what is due: statements on tickets, all statements, the plan."""
+        """Return how the sweep looks for what is due: statements on tickets, all statements, the plan."""
         statements = sweep.nothing_due()[1]
         on_tickets = [text for text, _ in statements if "tickets_ticket" in text]
-        return {
-            "tickets": len(on_tickets),
-            "all": len(statements),
-            "plan": sweep.plan_of_nothing_due(),
-        }
+        return {"tickets": len(on_tickets), "all": len(statements), "plan": sweep.plan_of_nothing_due()}
 
     def entries(self) -> int:
-        """How many things have happened to all tickets."""
+        """Return how many things have happened to all tickets."""
         return Event.objects.filter(chain__startswith=chain_of("")).count()
 
     def mail_senders(self) -> list[str]:
-        """The registered addresses that write to us."""
+        """Return the registered addresses that write to us."""
         return [user.email for user in self.scene.writers]
 
     def mail_seeds(self, senders: list[str]) -> list[dict[str, Any]]:
-        """A ticket of each that has an agent and waits for the customer; what a reply to it says."""
+        """Return a ticket of each sender that has an agent and waits for the customer, and what a reply to it says."""
         people = {user.email: user for user in self.scene.writers}
         seeds = [correspondence.seed(people[email], self.scene.agent) for email in senders]
         self.before = correspondence.outcome()
         return seeds
 
     def mail_outcome(self) -> dict[str, int]:
-        """What the mails that came since then have become."""
+        """Return what the mails that came since then have become."""
         now = correspondence.outcome()
         return {what: number - self.before.get(what, 0) for what, number in now.items()}
 
 
 def _engine() -> str:
+    """Return the name and version of the database engine."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT version()" if connection.vendor == "postgresql" else "SELECT sqlite_version()")
         version = str(cursor.fetchone()[0])
@@ -112,7 +109,7 @@ def _engine() -> str:
 
 
 def main() -> None:
-    """Answer until stdin ends."""
+    """Answer commands until stdin ends."""
     settings.ROOT_URLCONF = "factureya.bench.urls"
     worker = Worker()
     for line in sys.stdin:

@@ -1,7 +1,7 @@
-"""Mails that did not leave, the log of events and the holidays, in the stock admin.
+"""Show the outgoing mails, the log of events and the holidays in Django's own admin.
 
-Who may open them: a superuser, or whoever has the model's permission. A superuser sees no ticket by that alone
-(M16), so neither the text nor the subject of a mail is shown here, nor what happened inside a ticket.
+Superusers open these pages, and whoever has the model's permission. A superuser sees no ticket by that alone (M16), so
+these pages show neither the text nor the subject of a mail, nor what happened inside a ticket.
 """
 
 import re
@@ -25,39 +25,41 @@ MOST_ROWS = 1000  # of one list; who looks for an older one searches
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # not a generic at run time
-    """Counts no further than MOST_ROWS, however large the table is."""
+    """Count the rows of a list, but no further than MOST_ROWS, so that a large table stays fast."""
 
     @cached_property
     def count(self) -> int:
-        """The number of rows, or MOST_ROWS."""
+        """Return how many rows the list of the admin has, MOST_ROWS at most, so that counting stays fast."""
         rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]  # the admin pages querysets
         return len(rows.values_list("pk")[:MOST_ROWS])
 
 
-class Closed(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic at run time
-    """The stock admin without two of its side doors: the history page, and filters that an address makes up."""
+class ClosedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic at run time
+    """Close two side doors of Django's admin: the history page, and filters that a visitor writes into the address."""
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """The filters shown, for one value each: `?body__startswith=` would read what is not shown, and a regular
-        expression or a NUL would be the database's error, not the visitor's."""
+        """Return True for a filter that this list of the admin offers; others may disclose text or break the query."""
         shown = {f"{name}__exact" for name in self.list_filter}
         return lookup in shown and "\0" not in value
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *where: Any) -> HttpResponse | None:
-        """Act on the selected rows; what is no key of a row selects none."""
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *location: Any) -> HttpResponse | None:
+        """Run an action of the admin, for example a retry, on the selected rows.
+
+        Posted keys that are no numbers are dropped first, because the database would refuse to search for them.
+        """
         posted = request.POST.copy()
-        keys = posted.getlist(ACTION_CHECKBOX_NAME)
-        posted.setlist(ACTION_CHECKBOX_NAME, [key for key in keys if _KEY.fullmatch(key)])
+        keys = [key for key in posted.getlist(ACTION_CHECKBOX_NAME) if _KEY.fullmatch(key)]
+        posted.setlist(ACTION_CHECKBOX_NAME, keys)
         request.POST = posted  # type: ignore[assignment]  # only ever read from here on
-        return super().response_action(request, queryset, *where)
+        return super().response_action(request, queryset, *location)
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """Not there: it reads the admin's own log, which is not evidence; what happened is in the chains."""
+        """Answer 404: the history page shows the admin's own log, which is no evidence; the chains of events are."""
         raise Http404
 
 
-class ReadOnlyAdmin(Closed):
-    """A list and a page to look at; nothing is added, changed or deleted by a form."""
+class ReadOnlyAdmin(ClosedAdmin):
+    """Show a list and a page for each row, without any form that adds, changes or deletes."""
 
     paginator = BoundedPaginator
     show_full_result_count = False
@@ -65,22 +67,16 @@ class ReadOnlyAdmin(Closed):
     ordering = ("-pk",)
     sortable_by = ()
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Never."""
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return False: nobody adds, changes or deletes a row here."""
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never."""
-        return False
+    has_change_permission = has_delete_permission = has_add_permission
 
 
 @admin.register(OutboxMessage)
 class OutboxMessageAdmin(ReadOnlyAdmin):
-    """What left, what waits and what failed; a failed mail can be tried again."""
+    """Show which mails were sent, wait or failed; a failed mail can be tried again."""
 
     list_display = ("created_at", "status", "to", "kind", "about", "last_error")
     list_filter = ("status",)
@@ -92,34 +88,32 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[OutboxMessage], search_term: str
     ) -> tuple[QuerySet[OutboxMessage], bool]:
-        """Whole values only, by their index."""
+        """Return the mails with exactly this address or ticket. False tells Django that no row is there twice."""
         term = search_term.strip()
-        if not term:
-            return queryset, False
-        if "@" in term:
-            return queryset.filter(to=term.lower()), False
-        return queryset.filter(about=_chain(term)), False
+        if term:
+            queryset = queryset.filter(to=term.lower()) if "@" in term else queryset.filter(about=_parse_chain(term))
+        return queryset, False
 
     @admin.action(description="Reintentar los que no se enviaron", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> None:
-        """Queue the failed ones among the selected again."""
+        """Queue again the selected mails that failed, at most MOST_ROWS, and tell the user how many."""
         failed = queryset.filter(status=OutboxMessage.Status.FAILED)
         pks = list(failed.order_by("pk").values_list("pk", flat=True)[:MOST_ROWS])
         queued = sum(outbox.retry_by(request.user, pk) for pk in pks)
         if queued:
             self.message_user(request, f"Correos en cola de nuevo: {queued}.", messages.SUCCESS)
         else:
-            said = "Ninguno de los seleccionados se puede reintentar: solo los «No enviado» que no llevan código."
-            self.message_user(request, said, messages.WARNING)
+            text = "Ninguno de los seleccionados se puede reintentar: solo los «No enviado» que no llevan código."
+            self.message_user(request, text, messages.WARNING)
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
-        """Who could change a mail, were it not read-only."""
+        """Return True for whoever could change a mail if mails were not read-only."""
         return bool(request.user.has_perm("core.change_outboxmessage"))
 
 
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin):
-    """The log (bitácora), for a superuser; `verify_audit` says whether it is whole."""
+    """Show the log (bitácora) to superusers; the command `verify_audit` checks that the log is whole."""
 
     list_display = ("at", "chain", "seq", "verb", "actor_name")
     search_fields = ("chain",)
@@ -130,28 +124,26 @@ class EventAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
     ) -> tuple[QuerySet[Event], bool]:
-        """A whole chain, by its index."""
+        """Return all events of the chain whose name was typed; False tells Django that no row is there twice."""
         term = search_term.strip()
-        return (queryset.filter(chain=_chain(term)) if term else queryset), False
+        return (queryset.filter(chain=_parse_chain(term)) if term else queryset), False
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A superuser."""
+        """Return True for an active superuser: nobody else reads the log of events."""
         return bool(request.user.is_active and request.user.is_superuser)
 
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        """A superuser."""
-        return self.has_view_permission(request)
+    has_module_permission = has_view_permission
 
     @admin.display(description="datos")
     def what(self, event: Event) -> str:
-        """The event's data, except a ticket's, which its agents read."""
+        """Return the text of the row «datos» on an event's page: its data. A ticket's data stay hidden (M16)."""
         if event.chain.startswith("ticket:"):
             return "Los ve quien atiende el ticket."
         return "; ".join(f"{name}: {value}" for name, value in event.data.items()) or "—"
 
 
 class HolidayForm(forms.ModelForm):  # type: ignore[type-arg]  # not a generic at run time
-    """A day without attention, with a text of ours for each mistake."""
+    """Ask for a day without attention, with a text of our own for each mistake."""
 
     use_required_attribute = False
 
@@ -173,17 +165,16 @@ class HolidayForm(forms.ModelForm):  # type: ignore[type-arg]  # not a generic a
 
 
 @admin.register(Holiday)
-class HolidayAdmin(Closed):
-    """Days without attention. The one thing here that may be deleted: no row refers to a holiday, and instants
-    already computed from it are stored, so a day entered by mistake leaves nothing behind."""
+class HolidayAdmin(ClosedAdmin):
+    """Let staff add, change and delete days without attention; no row refers to one, so deleting is safe."""
 
     list_display = ("day", "name")
     form = HolidayForm
 
 
-def _chain(term: str) -> str:
-    """The name of the chain a person means: a ticket's number, or the chain as it is written."""
+def _parse_chain(term: str) -> str:
+    """Return the name of the chain of events that a person looks for, by a ticket's number or by the name itself."""
     try:
-        return f"ticket:{numbers.parse(TICKET_PREFIX, term)}"
+        return f"ticket:{numbers.parse_number(TICKET_PREFIX, term)}"
     except numbers.InvalidNumber:
         return term

@@ -8,11 +8,10 @@ from factureya.core import guard_install
 
 class CoreConfig(AppConfig):
     name = "factureya.core"
-    label = "core"
     verbose_name = "Bitácora y correo"
 
     def ready(self) -> None:
-        """Register the check of folders; lift the guards before a migration and install them after the last one."""
+        """Register the check of folders; drop the guards (triggers) before a migration, install them after it."""
         import_module("factureya.core.checks")
         pre_migrate.connect(guard_install.lift_before_migrating, sender=self)
         post_migrate.connect(guard_install.install_after_migrating, sender=self)

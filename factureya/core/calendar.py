@@ -1,7 +1,6 @@
-"""Attention hours (manual 01): Monday to Friday 9:00–14:00 and 15:00–19:00, Mexico City, minus holidays.
+"""Compute attention hours (manual 01): Monday to Friday 9:00–14:00 and 15:00–19:00, Mexico City, without holidays.
 
-Two ranges a day is the normal case. Pure functions on aware datetimes; only `attention_hours()` reads the
-editable holidays from the database.
+All functions take aware datetimes; `load_attention_hours` alone reads the database.
 """
 
 from collections.abc import Iterator
@@ -14,102 +13,105 @@ from django.conf import settings
 from factureya.core.models import Holiday
 
 RANGES = ((time(9), time(14)), (time(15), time(19)))
+# Spanish names as the pages write them, whatever the locale of the machine.
+MONTHS_LONG = "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre".split()
+WEEKDAYS_LONG = "lunes martes miércoles jueves viernes sábado domingo".split()
+MONTHS, WEEKDAYS = [name[:3] for name in MONTHS_LONG], [name[:3] for name in WEEKDAYS_LONG]
 
 
 @dataclass(frozen=True)
 class AttentionHours:
-    """The calendar of attention. `holidays` maps a day without attention to its name."""
+    """Answer questions about attention hours; `holidays` maps each day without attention to its name."""
 
     holidays: dict[date, str] = field(default_factory=dict)
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo(settings.TIME_ZONE))
 
     def is_business_day(self, day: date) -> bool:
-        """Monday to Friday and no holiday."""
+        """Return True from Monday to Friday, except on a holiday."""
         return day.weekday() < 5 and day not in self.holidays
 
     def is_open(self, at: datetime) -> bool:
-        """Whether somebody attends at this instant: the opening minute counts, the closing minute does not."""
+        """Return True if somebody attends at this instant: the opening minute counts, the closing minute does not."""
         return self.closing(at) is not None
 
     def closing(self, at: datetime) -> datetime | None:
-        """The end of the range that holds `at` (local time), or None outside attention hours."""
+        """Return the local time at which the attention hours around `at` end, or None if `at` is outside such hours."""
         local = at.astimezone(self.zone)
-        for start, end in self._ranges(local.date()):
+        for start, end in self._list_ranges(local.date()):
             if start <= local < end:
                 return end
         return None
 
     def next_opening(self, at: datetime) -> datetime:
-        """`at` itself when open, else the start of the next range (local time)."""
+        """Return `at` itself during attention hours, else the start of the next range, in local time."""
         local = at.astimezone(self.zone)
-        for start, end in self._ranges_from(local.date()):
+        for start, end in self._iterate_ranges(local.date()):
             if local < end:
                 return max(local, start)
         raise AssertionError("unreachable: a range always comes")  # pragma: no cover
 
     def add_hours(self, at: datetime, hours: float) -> datetime:
-        """The instant `hours` attention hours after `at`; outside attention hours counts from the next opening."""
+        """Return the instant `hours` attention hours after `at`, or after the next opening if `at` is outside them."""
         left = timedelta(hours=hours)
         local = at.astimezone(self.zone)
-        for start, end in self._ranges_from(local.date()):
+        for start, end in self._iterate_ranges(local.date()):
             begin = max(local, start)
-            if begin >= end:
-                continue
-            if begin + left <= end:
+            if begin < end and begin + left <= end:
                 return begin + left
-            left -= end - begin
+            left -= max(end - begin, timedelta())  # nothing, if the range was over before `at`
         raise AssertionError("unreachable: a range always comes")  # pragma: no cover
 
     def add_days(self, at: datetime, days: int) -> datetime:
-        """The same local time `days` business days later (M15).
+        """Return the same local time `days` business days after `at` (M15).
 
-        Outside attention hours it counts from the next opening. The zone's daylight saving, if it has any, moves
-        the instant and not the hour on the clock.
+        An `at` outside attention hours counts as the next opening. Daylight saving does not move the hour on the clock.
         """
         begin = self.next_opening(at)
         day = begin.date()
         while days:
             day += timedelta(days=1)
-            days -= self.is_business_day(day)
+            days -= self.is_business_day(day)  # True counts as 1
         return datetime.combine(day, begin.time(), self.zone)
 
     def hours_between(self, start: datetime, end: datetime) -> float:
-        """The attention hours from `start` to `end`; 0 when `end` is not later."""
+        """Return the number of attention hours from `start` to `end`, or 0 if `end` is not later."""
         total = timedelta()
-        for begin, close in self._ranges_from(start.astimezone(self.zone).date()):
+        for begin, close in self._iterate_ranges(start.astimezone(self.zone).date()):
             if begin >= end:
                 break
             total += max(min(close, end) - max(begin, start), timedelta())
         return total / timedelta(hours=1)
 
-    def _ranges(self, day: date) -> list[tuple[datetime, datetime]]:
+    def _list_ranges(self, day: date) -> list[tuple[datetime, datetime]]:
+        """Return the start and end of each range of attention hours of a day; none on a day without attention."""
         if not self.is_business_day(day):
             return []
-        return [(datetime.combine(day, a, self.zone), datetime.combine(day, b, self.zone)) for a, b in RANGES]
+        zone = self.zone
+        return [(datetime.combine(day, start, zone), datetime.combine(day, end, zone)) for start, end in RANGES]
 
-    def _ranges_from(self, day: date) -> Iterator[tuple[datetime, datetime]]:
+    def _iterate_ranges(self, day: date) -> Iterator[tuple[datetime, datetime]]:
+        """Yield every range of attention hours from this day on, without end."""
         while True:
-            yield from self._ranges(day)
+            yield from self._list_ranges(day)
             day += timedelta(days=1)
 
 
-def attention_hours() -> AttentionHours:
-    """The calendar with the holidays on file (one query)."""
+def load_attention_hours() -> AttentionHours:
+    """Return the attention hours with the holidays of the database, which takes one query."""
     return AttentionHours(dict(Holiday.objects.values_list("day", "name")))
 
 
-def reply_deadline(at: datetime) -> datetime:
-    """When a wait that starts at `at` ends without an answer (M15): natural days of 24 h, or business days."""
+def compute_reply_deadline(at: datetime) -> datetime:
+    """Return when the time of a customer to answer ends, if it began at `at`: natural or business days later (M15)."""
     days: int = settings.CUSTOMER_REPLY_DAYS
     if settings.CUSTOMER_REPLY_CALENDAR == "business":
-        return attention_hours().add_days(at, days)
+        return load_attention_hours().add_days(at, days)
     return at.astimezone(UTC) + timedelta(days=days)  # 72 hours, also where a clock is put forward
 
 
-def reply_days() -> str:
-    """The same time in words: «3 días», «1 día hábil» (M15)."""
+def describe_reply_time() -> str:
+    """Return the time that a customer has for an answer, in Spanish words: «3 días», «1 día hábil» (M15)."""
     days: int = settings.CUSTOMER_REPLY_DAYS
-    is_business = settings.CUSTOMER_REPLY_CALENDAR == "business"
-    if days == 1:
-        return "1 día hábil" if is_business else "1 día"
-    return f"{days} días hábiles" if is_business else f"{days} días"
+    words = "día hábil" if days == 1 else "días hábiles"
+    # For natural days the first word alone stays: «día» or «días».
+    return f"{days} {words if settings.CUSTOMER_REPLY_CALENDAR == 'business' else words.split()[0]}"

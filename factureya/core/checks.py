@@ -1,4 +1,4 @@
-"""What `manage.py check --deploy` says of the folders of a server."""
+"""Check the folders of a server for `manage.py check --deploy`."""
 
 import os
 import stat
@@ -10,11 +10,8 @@ from django.core.checks import CheckMessage, Tags, Warning, register
 
 
 @register(Tags.staticfiles, deploy=True)
-def static_files_can_be_read(**_options: Any) -> list[CheckMessage]:
-    """Warn when the web process could not start, because `collectstatic` was run by somebody else or not at all.
-
-    Root reads everything: to it a folder is wrong that is closed to others and not of the owner of VAR_DIR.
-    """
+def check_static_files(**_options: Any) -> list[CheckMessage]:
+    """Return a warning if the web process cannot read the static files: nobody or somebody else collected them."""
     folder = Path(settings.STATIC_ROOT)
     if not folder.is_dir():
         problem = f"{folder} is missing."
@@ -27,5 +24,9 @@ def static_files_can_be_read(**_options: Any) -> list[CheckMessage]:
 
 
 def _is_closed_to_the_service(folder: Path) -> bool:
-    of_folder, of_var = folder.stat(), Path(settings.VAR_DIR).stat()
-    return of_folder.st_uid != of_var.st_uid and not of_folder.st_mode & stat.S_IXOTH
+    """Return True if others cannot enter the folder and its owner is not the service's user, who owns VAR_DIR.
+
+    A check of access alone does not find this when root runs it, because root may read every folder.
+    """
+    status = folder.stat()
+    return status.st_uid != Path(settings.VAR_DIR).stat().st_uid and not status.st_mode & stat.S_IXOTH

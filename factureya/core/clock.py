@@ -1,4 +1,4 @@
-"""The one source of time. Everything that decides by the hour asks here; tests move it with time-machine."""
+"""Give the time to everything that decides by it. Tests move the time with time-machine."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,13 +11,13 @@ _pinned: ContextVar[datetime | None] = ContextVar("pinned_now", default=None)
 
 
 def now() -> datetime:
-    """The present instant, aware (UTC)."""
+    """Return the present instant, aware, in UTC."""
     return _pinned.get() or timezone.now()
 
 
 @contextmanager
 def at(instant: datetime) -> Iterator[None]:
-    """Run a block as if it were `instant` (aware). For seeding demo data only; tests use time-machine."""
+    """Run a block as if it were the aware instant `instant`. Only the demo's seed uses it; tests use time-machine."""
     token = _pinned.set(instant)
     try:
         yield

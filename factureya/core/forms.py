@@ -1,6 +1,6 @@
-"""What every form of the portal shares: fields that look wrong when they are, texts, and files (M16, M17)."""
+"""Define what every form of the portal shares: wrong fields, long texts, files, and what is kept of it (M16, M17)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
@@ -12,49 +12,39 @@ from factureya.core.files import store
 from factureya.core.models import Attachment
 
 MAX_TEXT = 10_000
+# A field with one of these words in its name is not kept: it may hold a secret, or what only the page itself may say.
+_SECRET_WORDS = "csrf password token code secret hash otp".split()
+_BUTTONS = frozenset("key quitar agregar_a otro resolved seen next".split())  # the page has them anew
+# Chosen from a list: kept, but not a text that a person wrote.
+_CHOICES = frozenset(
+    "a_quien action after agente assignee categoria category chosen contacto decision elegido impact implementer kind "
+    "note_key outcome vista".split()
+)
 STALE_FORM = "El formulario perdió su validez. Conservamos lo que escribió: revíselo y envíelo de nuevo."
 
 
 class PortalForm(forms.Form):
-    """Marks wrong fields for sight and for assistive technology; the browser's own bubbles are off."""
+    """Turn the browser's own messages off: the server says what is missing."""
 
     use_required_attribute = False
 
-    def full_clean(self) -> None:
-        """Validate, then let the controls of the wrong fields look wrong."""
-        super().full_clean()
-        for name in self.errors if self.is_bound else ():
-            if name in self.fields:
-                self._mark(name)
-
-    def add_error(self, field: str | None, error: Any) -> None:
-        """Add an error from outside (an operation's refusal, a file's), marked like the form's own."""
-        super().add_error(field, error)
-        if field in self.fields:
-            self._mark(field)
-
-    def _mark(self, name: str) -> None:
-        attrs = self.fields[name].widget.attrs
-        if "is-invalid" not in attrs.get("class", ""):
-            attrs["class"] = f"{attrs.get('class', '')} is-invalid".strip()
-
 
 class Textarea(forms.Textarea):
-    """The same element written without a template, which costs more than the rest of its field."""
+    """Write the textarea without a template, because a template costs more time than the rest of the field."""
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
-        """The element; its text begins after a line break, which a browser drops."""
+        """Return the textarea as HTML; browsers drop its first line break, so one is put before the text."""
         attributes = flatatt({"name": name, **self.build_attrs(self.attrs, attrs)})
         return format_html("<textarea{}>\n{}</textarea>", attributes, self.format_value(value) or "")
 
 
 class Text(forms.CharField):
-    """A text of at most `most` characters; `missing` is said when it is empty."""
+    """Ask for a text of at most `most` characters; `missing` is the error when it is empty."""
 
     def __init__(self, *, missing: str = "", rows: int = 5, most: int = MAX_TEXT, **options: Any) -> None:
         too_long = "Son hasta %(limit_value)d caracteres y escribió %(show_value)d. Acorte el texto"
-        super().__init__(
-            widget=Textarea(attrs={"class": "textarea form-control", "rows": rows}),
+        super().__init__(  # `missing` is the text when nothing is written
+            widget=Textarea(attrs={"rows": rows}),
             max_length=most,
             error_messages={
                 "required": missing,
@@ -66,24 +56,24 @@ class Text(forms.CharField):
         )
 
     def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
-        """No maxlength: the browser would cut a pasted text in silence."""
+        """Return the attributes without maxlength, which would make the browser cut a pasted text silently."""
         return {}
 
 
 class FilesMixin(PortalForm):
-    """A form with files, which are kept under its one-time key before anything else is looked at."""
+    """Add files to a form; they are stored under its one-time key before any other field is validated."""
 
     kept: list[Attachment]
 
-    def take_files(self, kept: list[Attachment], refusals: Iterable[store.Refused]) -> None:
-        """The files that the form has, and those it refused, with their reasons beside the field."""
+    def take_files(self, kept: list[Attachment], refusals: Iterable[store.RefusedFile]) -> None:
+        """Give the form the files `kept` (stored) for it, and show each refusal as an error of its file field."""
         self.kept = kept
         for refusal in refusals:
-            self.add_error("files", refusal.message)
+            self.add_error("files", str(refusal))
 
 
 class FilesField(forms.Field):
-    """Stands for the file input in labels and errors; the files themselves go through `core.files.store`."""
+    """Stand for the file input in labels and errors; the files themselves go through `core.files.store`."""
 
     widget = forms.FileInput
     hint = "PNG, JPG, WebP, GIF, PDF, XML o TXT; hasta 5 archivos de 10 MB."
@@ -92,5 +82,25 @@ class FilesField(forms.Field):
         super().__init__(label=label, required=False, help_text=self.hint)
 
     def clean(self, value: Any) -> None:
-        """Nothing to validate here."""
-        return
+        """Return nothing: this field has nothing to validate."""
+
+
+def choose_kept_fields(posted: Mapping[str, Any]) -> dict[str, str]:
+    """Return the fields of a posted form that may be stored, to fill the form again if it could not be accepted.
+
+    Secrets, one-time keys and buttons are left out.
+    """
+    return {
+        name: str(value)
+        for name, value in posted.items()
+        if name not in _BUTTONS and not any(word in name.lower() for word in _SECRET_WORDS)
+    }
+
+
+def list_texts(fields: dict[str, str]) -> list[str]:
+    """Return the posted texts that a person wrote and must not lose: no number, no choice, no old value (`…_was`)."""
+    return [
+        value
+        for name, value in fields.items()
+        if name not in _CHOICES and not name.endswith("_was") and any(character.isalpha() for character in value)
+    ]

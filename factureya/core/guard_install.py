@@ -1,7 +1,7 @@
-"""Write the guards of every app into the database, and compare what it holds with them (M15, M26).
+"""Write the guards (triggers) of every app into the database, and compare the database with them (M15, M26).
 
-No migration names a guard. `migrate` takes all of them away before it changes a table and installs today's when no
-migration is left to apply; a database that stopped half-way has none, and `check`, `/readyz` and `up` say so.
+No migration names a guard. `migrate` drops all guards before it changes a table, and installs today's guards when no
+migration is left to apply. A database that stopped half-way has none, and `check`, `/readyz` and `up` say so.
 """
 
 from collections.abc import Iterator
@@ -17,45 +17,47 @@ from django.db.migrations.executor import MigrationExecutor
 
 from factureya.core.triggers import Guard
 
-_HELD = {
+# For each engine: name, table, statement, body of the function, and O for enabled (the last two are PostgreSQL's).
+_SELECT_TRIGGERS = {
     "sqlite": "SELECT name, tbl_name, sql, '', 'O' FROM sqlite_master WHERE type = 'trigger'",
     "postgresql": """SELECT t.tgname, c.relname, pg_get_triggerdef(t.oid, true), p.prosrc, t.tgenabled
         FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
         WHERE NOT t.tgisinternal AND c.relnamespace = current_schema()::regnamespace""",
 }
-Text = tuple[str, str, str]  # the trigger's statement, its function's body, and O for enabled (PostgreSQL)
 
 
 def guards(vendor: str) -> list[Guard]:
-    """Return the guards of every app that this engine needs."""
+    """Return the guards (triggers) of every app that the database engine `vendor` needs."""
     modules = [import_module(name) for name in settings.GUARDS]
     return [guard for module in modules for guard in module.GUARDS if vendor in guard.engines]
 
 
 def install(connection: BaseDatabaseWrapper) -> None:
-    """Replace every trigger of the database by today's guards, in one transaction."""
-    with transaction.atomic(using=connection.alias):
+    """Replace all triggers of the database by the guards of this version of the program, in one transaction."""
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         lift(connection)
-        with connection.cursor() as cursor:
-            for guard in guards(connection.vendor):
-                for statement in guard.statements(connection.vendor):
-                    cursor.execute(statement)
+        for guard in guards(connection.vendor):
+            for statement in guard.statements(connection.vendor):
+                cursor.execute(statement)
 
 
 def lift(connection: BaseDatabaseWrapper) -> None:
-    """Drop every trigger of the database, also those whose guard was renamed or removed since."""
+    """Drop all guards (triggers) of the database, also those that the program does not know any more."""
     with connection.cursor() as cursor:
-        held = [(row[0], row[1]) for row in _held_rows(connection)]
-        for name, table in held:
+        triggers = _read_triggers(connection)
+        for name, table, *_texts in triggers:
             cursor.execute(f'DROP TRIGGER "{name}"' + ("" if connection.vendor == "sqlite" else f' ON "{table}"'))
-        if connection.vendor == "postgresql":  # when no trigger calls one any more, its own or another
-            for name, _table in held:
+        if connection.vendor == "postgresql":  # a function goes only when no trigger calls it any more
+            for name, *_texts in triggers:
                 cursor.execute(f'DROP FUNCTION IF EXISTS "{name}_fn"()')
 
 
 @contextmanager
 def lifted(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Take the guards away for a while; only tests do so (a flush, or a tamper that is to be found)."""
+    """Run a block on a database without guards (triggers), and install them again.
+
+    Only tests do so: to empty the tables, or to change a row that a check must find.
+    """
     lift(connection)
     try:
         yield
@@ -64,24 +66,31 @@ def lifted(connection: BaseDatabaseWrapper) -> Iterator[None]:
 
 
 def differences(connection: BaseDatabaseWrapper) -> list[str]:
-    """Return what the database holds otherwise than the guards say: missing, changed, disabled or unknown triggers."""
-    wanted = {guard.name: _text(guard, connection.vendor) for guard in guards(connection.vendor)}
-    held = {row[0]: (row[2], row[3], row[4]) for row in _held_rows(connection)}
+    """Return a line for each guard that is missing in the database, and each trigger that is changed or unknown.
+
+    A disabled trigger counts as changed.
+    """
+    vendor = connection.vendor
+    expected = {
+        guard.name: [guard.trigger(vendor), guard.function_body() if vendor == "postgresql" else "", "O"]  # O: enabled
+        for guard in guards(vendor)
+    }
+    actual = {name: texts for name, _table, *texts in _read_triggers(connection)}
     return sorted(
-        [f"missing: {name}" for name in wanted.keys() - held.keys()]
-        + [f"unknown: {name}" for name in held.keys() - wanted.keys()]
-        + [f"changed: {name}" for name in wanted.keys() & held.keys() if wanted[name] != held[name]]
+        [f"missing: {name}" for name in expected.keys() - actual.keys()]
+        + [f"unknown: {name}" for name in actual.keys() - expected.keys()]
+        + [f"changed: {name}" for name in expected.keys() & actual.keys() if expected[name] != actual[name]]
     )
 
 
 def lift_before_migrating(*, using: str, plan: list[Any], **_options: Any) -> None:
-    """Take the guards away before a migration changes a table (`pre_migrate`); nothing to apply, nothing to lift."""
+    """Drop the guards (triggers) before migrations change tables (`pre_migrate`). If `plan` is empty, do nothing."""
     if plan:
         lift(connections[using])
 
 
 def install_after_migrating(*, using: str, **_options: Any) -> None:
-    """Install today's guards when no migration is left to apply (`post_migrate`)."""
+    """Install the guards (triggers) after the last migration (`post_migrate`), if any is missing or differs."""
     connection = connections[using]
     if not _has_pending(connection) and differences(connection):
         install(connection)
@@ -89,46 +98,37 @@ def install_after_migrating(*, using: str, **_options: Any) -> None:
 
 @register(Tags.database)
 def guards_are_in_place(databases: Any = None, **_options: Any) -> list[CheckMessage]:
-    """Warn when the database holds other guards than the program's: `check --database default`.
+    """Return a warning for `check` if the database holds other guards (triggers) than the program's.
 
-    A warning, not an error: `migrate` runs this check itself, and is what mends it.
+    It is no error, because an error would stop `migrate`, which repairs them.
     """
-    found: list[CheckMessage] = []
-    for alias in databases or ():
-        connection = connections[alias]
-        if _has_pending(connection):
-            continue  # migrations are another matter, and bring the guards with them
-        if rows := differences(connection):
-            text = f"{len(rows)} guards differ in the database: {', '.join(rows[:5])}."
-            found.append(Warning(text, hint="Run `manage.py migrate`.", id="core.W001"))
-    return found
+    warnings: list[CheckMessage] = []
+    for connection in (connections[alias] for alias in databases or ()):
+        if not _has_pending(connection) and (lines := differences(connection)):
+            text = f"{len(lines)} guards differ in the database: {', '.join(lines[:5])}."
+            warnings.append(Warning(text, hint="Run `manage.py migrate`.", id="core.W001"))
+    return warnings
 
 
 def why_not_ready(connection: BaseDatabaseWrapper) -> str:
-    """Return why the program should not start on this database, or an empty text.
-
-    A database that does not answer gives no reason: the processes wait for it.
-    """
+    """Return why the program must not start on this database; empty if it may, or if the database cannot be read."""
     try:
         if _has_pending(connection):
             return "migrations are not applied: run `manage.py migrate`"
-        rows = differences(connection)
+        lines = differences(connection)
     except DatabaseError:
         return ""
-    return f"guards differ ({', '.join(rows[:5])}): run `manage.py migrate`" if rows else ""
+    return f"guards differ ({', '.join(lines[:5])}): run `manage.py migrate`" if lines else ""
 
 
-def _held_rows(connection: BaseDatabaseWrapper) -> list[tuple[str, str, str, str, str]]:
+def _read_triggers(connection: BaseDatabaseWrapper) -> list[tuple[str, str, str, str, str]]:
+    """Return each trigger of the database: name, table, SQL, function body, and O if it is enabled."""
     with connection.cursor() as cursor:
-        cursor.execute(_HELD[connection.vendor])
+        cursor.execute(_SELECT_TRIGGERS[connection.vendor])
         return list(cursor.fetchall())
 
 
-def _text(guard: Guard, vendor: str) -> Text:
-    body = guard.function_body() if vendor == "postgresql" else ""
-    return guard.trigger(vendor), body, "O"
-
-
 def _has_pending(connection: BaseDatabaseWrapper) -> bool:
+    """Return True if the database lacks a migration of the program."""
     executor = MigrationExecutor(connection)
     return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))

@@ -1,4 +1,4 @@
-"""Whether what the program depends on does its work. Ages are in seconds."""
+"""Check that the parts on which the program depends work, for /readyz. Ages are in seconds."""
 
 import logging
 import os
@@ -18,42 +18,38 @@ logger = logging.getLogger(__name__)
 MIN_FREE_BYTES = 100 * 1024 * 1024  # of the disk of attachments; one mail brings up to 25 MB
 OUTBOX_MAX_AGE = timedelta(minutes=10)  # sweeps come every minute and take what is overdue
 SWEEP_MAX_AGE = {
-    "sweep_outbox": timedelta(minutes=5),
-    "sweep_inbound": timedelta(minutes=5),
-    "warn_before_close": timedelta(minutes=15),
-    "close_unanswered": timedelta(minutes=15),
-    "expire_due": timedelta(minutes=15),
-    "remind_due": timedelta(minutes=15),
+    **dict.fromkeys(("sweep_outbox", "sweep_inbound"), timedelta(minutes=5)),
+    **dict.fromkeys(("warn_before_close", "close_unanswered", "expire_due", "remind_due"), timedelta(minutes=15)),
 }
 _started_at = clock.now()
 
 
 @dataclass(frozen=True)
 class Check:
-    """One line of /readyz."""
+    """Hold one line of /readyz."""
 
     ok: bool
     age: timedelta | None = None
 
     def as_dict(self) -> dict[str, bool | int]:
-        """For JSON; `age_seconds` where the check has an age."""
+        """Return this line of /readyz as a dictionary for JSON, with `age_seconds` if it has an age."""
         return {"ok": self.ok} | ({"age_seconds": int(self.age.total_seconds())} if self.age is not None else {})
 
 
-def database() -> Check:
-    """The database answers. Raises DatabaseError when it does not."""
+def check_database() -> Check:
+    """Return a check for /readyz that is ok if the database answers. Raises DatabaseError if it does not."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
         return Check(ok=cursor.fetchone() == (1,))
 
 
-def guards() -> Check:
-    """The database holds every guard of the program, by name and text. Raises DatabaseError when it does not answer."""
+def check_guards() -> Check:
+    """Return a check that is ok if the database holds every guard. Raises DatabaseError if the database is down."""
     return Check(ok=not guard_install.differences(connection))
 
 
-def broker() -> Check:
-    """The broker takes messages: the folder can be written, or the server answers within a second."""
+def check_broker() -> Check:
+    """Return a check for /readyz that is ok if Celery's broker works: its folder is writable, or it answers in 1 s."""
     if settings.CELERY_BROKER_URL.startswith("filesystem:"):
         folder = settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_in"]
         return Check(ok=os.access(str(folder), os.W_OK | os.X_OK))
@@ -67,8 +63,11 @@ def broker() -> Check:
     return Check(ok=True)
 
 
-def media() -> Check:
-    """Files can be stored: their folder, or the one it will be made in, can be written and has room (M17)."""
+def check_media() -> Check:
+    """Return a check for /readyz that is ok if files can be stored: the folder is writable and has room (M17).
+
+    Before the first file is sent the folder does not exist; then the nearest folder above it is checked.
+    """
     folder = Path(settings.MEDIA_ROOT)
     while not folder.exists():
         folder = folder.parent
@@ -76,26 +75,23 @@ def media() -> Check:
     return Check(ok=is_writable and shutil.disk_usage(folder).free > MIN_FREE_BYTES)
 
 
-def outbox() -> Check:
-    """How long the oldest overdue mail has been waiting; one that waits for its next try is not overdue."""
-    now = clock.now()
-    overdue = OutboxMessage.objects.filter(status=OutboxMessage.Status.QUEUED, due_at__lte=now)
+def check_outbox() -> Check:
+    """Return a check for /readyz with the age of the oldest overdue mail; one that waits for a retry is not overdue."""
+    overdue = OutboxMessage.objects.filter(status=OutboxMessage.Status.QUEUED, due_at__lte=clock.now())
     oldest = overdue.order_by("due_at").values_list("due_at", flat=True).first()
-    if oldest is None:
-        return Check(ok=True, age=timedelta())
-    return Check(ok=within(oldest, OUTBOX_MAX_AGE), age=now - oldest)
+    return check_age(oldest, OUTBOX_MAX_AGE) if oldest else Check(ok=True, age=timedelta())
 
 
-def sweeps() -> dict[str, Check]:
-    """How long ago each sweep of beat ran; a process that has just started gives them their time."""
+def check_sweeps() -> dict[str, Check]:
+    """Return a check for each sweep (periodic task) with the time since it ran, so that /readyz finds a stopped one."""
     beats = dict(Heartbeat.objects.values_list("name", "at"))
-    return {name: _sweep(beats.get(name), limit) for name, limit in SWEEP_MAX_AGE.items()}
+    return {name: check_age(beats.get(name), limit) for name, limit in SWEEP_MAX_AGE.items()}
 
 
-def _sweep(last: datetime | None, limit: timedelta) -> Check:
-    return Check(ok=within(last, limit), age=clock.now() - last if last else None)
+def check_age(last: datetime | None, limit: timedelta) -> Check:
+    """Return a check that is ok if `last`, when something last happened, is no longer than `limit` ago.
 
-
-def within(since: datetime | None, limit: timedelta) -> bool:
-    """Whether `since` is at most `limit` ago, counted from our own start at the earliest."""
-    return clock.now() - max(since or _started_at, _started_at) <= limit
+    A process that started after `last` compares its own start instead. The age is the time since `last`, if known.
+    """
+    now = clock.now()
+    return Check(ok=now - max(last or _started_at, _started_at) <= limit, age=now - last if last else None)

@@ -1,4 +1,4 @@
-"""What holds for every request: no NUL in a cookie, nothing private stored by a browser or proxy, a page for 405."""
+"""Treat every request: drop cookies with a NUL, limit bodies, keep private pages out of caches, show a page for 405."""
 
 from collections.abc import Callable
 
@@ -8,14 +8,16 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.cache import patch_cache_control
 
-Handler = Callable[[HttpRequest], HttpResponse]
 
+class Middleware:
+    """Hold the handler that answers a request after this one."""
 
-class NoNulInCookiesMiddleware:
-    """A cookie with a NUL, which no browser sends and PostgreSQL cannot look for, is as good as absent."""
-
-    def __init__(self, get_response: Handler) -> None:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
+
+
+class NoNulInCookiesMiddleware(Middleware):
+    """Drop each cookie with a NUL; no browser sends one, and PostgreSQL cannot search for it."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if "\\" in request.META.get("HTTP_COOKIE", ""):  # the only way to write one: "\000"
@@ -23,14 +25,11 @@ class NoNulInCookiesMiddleware:
         return self.get_response(request)
 
 
-class BodyLimitMiddleware:
-    """400 for a body beyond REQUEST_MAX_BYTES, before a byte of it is read (M17).
+class BodyLimitMiddleware(Middleware):
+    """Answer 400 to a body of more than REQUEST_MAX_BYTES, before a byte of it is read (M17).
 
-    Django reads a form's files to the disk before it knows who sends them, and limits only what is not a file.
+    Django writes a form's files to the disk before it knows who sends them, and limits only what is no file.
     """
-
-    def __init__(self, get_response: Handler) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         length = request.META.get("CONTENT_LENGTH") or "0"
@@ -39,14 +38,11 @@ class BodyLimitMiddleware:
         return self.get_response(request)
 
 
-class NoStoreMiddleware:
-    """`Cache-Control: no-store, private` on what is answered to, or starts, a session (ASVS 14.3.2).
+class NoStoreMiddleware(Middleware):
+    """Send `Cache-Control: no-store, private` with every answer to a session, or that starts one (ASVS 14.3.2).
 
-    Decided by the session's cookie alone, so that no page loads a session for it. Static files pass before.
+    The session's cookie alone decides it, so that no page loads a session for it. Static files do not come here.
     """
-
-    def __init__(self, get_response: Handler) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
@@ -56,11 +52,8 @@ class NoStoreMiddleware:
         return response
 
 
-class MethodNotAllowedPageMiddleware:
-    """The portal's page for 405; the status and the Allow header stay."""
-
-    def __init__(self, get_response: Handler) -> None:
-        self.get_response = get_response
+class MethodNotAllowedPageMiddleware(Middleware):
+    """Fill an empty 405 answer with the portal's page; its status and its Allow header stay."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)

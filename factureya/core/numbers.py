@@ -1,7 +1,8 @@
-"""Tracking numbers and folios: 7 random Crockford base-32 characters and a check character (M10).
+"""Make and read tracking numbers and folios: 7 random Crockford base-32 characters and a check character (M10).
 
-`FY-7K3M-9QX1`: no count is disclosed and it can be dictated by phone, because case, hyphens and the pairs
-O/0 and I/L/1 are forgiven. The check character is Luhn mod 32, so one mistyped character is found without a query.
+A number such as `FY-7K3M-9QX1` discloses no count, and can be dictated by phone, because upper and lower case, hyphens
+and the pairs O/0 and I/L/1 count as the same. The check character is Luhn mod 32, so one mistyped character is found
+without a query.
 """
 
 import secrets
@@ -13,39 +14,46 @@ RANDOM_CHARACTERS = 7
 
 
 class InvalidNumber(ValueError):
-    """The text is not a number of this kind, or a character of it is mistyped."""
+    """Say that a text is not a number of this kind, or that a character of it is mistyped."""
 
 
-def new(prefix: str) -> str:
-    """A fresh random number, for example `new("FY")` -> `FY-7K3M-9QX1`. Uniqueness is the column's."""
-    return build(prefix, "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_CHARACTERS)))
+def make_number(prefix: str) -> str:
+    """Return a new random number: `make_number("FY")` gives for example `FY-7K3M-9QX1`.
+
+    The column makes sure that it is unique.
+    """
+    return complete_number(prefix, "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_CHARACTERS)))
 
 
-def build(prefix: str, characters: str) -> str:
-    """Put the check character and the hyphens to 7 base-32 characters."""
-    whole = characters + _check_character(characters)
+def complete_number(prefix: str, characters: str) -> str:
+    """Return the tracking number made of 7 base-32 characters: with prefix, hyphens and check character."""
+    whole = characters + _compute_check_character(characters)
     return f"{prefix}-{whole[:4]}-{whole[4:]}"
 
 
-def fiscal_folio(text: str) -> str:
+def format_fiscal_folio(text: str) -> str:
     """Return a fiscal folio (UUID) as it is stored: upper case, with its hyphens."""
     digits = text.strip().upper().replace("-", "")
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
-def parse(prefix: str, text: str) -> str:
-    """The canonical number for what a person typed. Raises InvalidNumber (M10: «revise el número»)."""
+def parse_number(prefix: str, text: str) -> str:
+    """Return what a person typed as the tracking number or folio that is stored (M10).
+
+    Case, hyphens, blanks and the pairs O/0 and I/L/1 do not matter. Raises InvalidNumber for anything else.
+    """
     compact = text.strip().upper().translate(_FORGIVEN)
     # The prefix is optional on the phone: «siete K tres M…».
     body = compact.removeprefix(prefix) if len(compact) > RANDOM_CHARACTERS + 1 else compact
-    if len(body) != RANDOM_CHARACTERS + 1 or any(c not in ALPHABET for c in body):
+    if len(body) != RANDOM_CHARACTERS + 1 or any(c not in ALPHABET for c in body):  # + 1: the check character
         raise InvalidNumber(text)
-    if _check_character(body[:-1]) != body[-1]:
+    if _compute_check_character(body[:-1]) != body[-1]:
         raise InvalidNumber(text)
     return f"{prefix}-{body[:4]}-{body[4:]}"
 
 
-def _check_character(characters: str) -> str:
+def _compute_check_character(characters: str) -> str:
+    """Return the check character of a tracking number's base-32 characters, by the Luhn algorithm mod 32."""
     factor, total = 2, 0
     for character in reversed(characters):
         addend = factor * ALPHABET.index(character)

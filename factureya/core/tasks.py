@@ -1,4 +1,4 @@
-"""Core's background work. Every task is safe to run twice or late."""
+"""Run core's background work. Every task is safe to run twice or late."""
 
 import logging
 
@@ -6,7 +6,7 @@ from celery import shared_task
 from django.conf import settings
 
 from factureya.core.files import store
-from factureya.core.mail import imap, intake, outbox
+from factureya.core.mail import answer_limits, imap, intake, outbox
 from factureya.core.models import Heartbeat
 
 logger = logging.getLogger(__name__)
@@ -14,13 +14,13 @@ logger = logging.getLogger(__name__)
 
 @shared_task(name=outbox.DELIVER_TASK)
 def deliver(*_pk: int) -> int:
-    """Send what is due, if nobody else does; the number sent. Bells of older releases name a mail."""
-    return outbox.drain()
+    """Send the mails that are due, and return how many; 0 while another process sends. Old calls' `_pk` is ignored."""
+    return outbox.send_due()
 
 
 @shared_task
 def sweep_outbox() -> int:
-    """Send what is due and what a lost bell or a dead worker left behind; the number sent."""
+    """Send the mails that are due, also those whose worker was not called or died, and return how many."""
     sent = outbox.sweep()
     Heartbeat.beat("sweep_outbox")
     return sent
@@ -28,13 +28,19 @@ def sweep_outbox() -> int:
 
 @shared_task
 def purge_orphan_attachments() -> int:
-    """Remove files of forms that were abandoned more than 24 h ago; the number removed."""
+    """Delete the files of forms that were abandoned more than 24 h ago, and return how many."""
     return store.purge_orphans()
+
+
+@shared_task(ignore_result=True)
+def forget_quotas() -> int:
+    """Delete the counters of automatic mails whose time has run out, and return how many (M6)."""
+    return answer_limits.forget_expired()
 
 
 @shared_task
 def sweep_inbound() -> int:
-    """Dispose of mail that was kept and then left by a process that died or failed; the number disposed of."""
+    """Handle the stored mails that a process left unfinished, and return how many."""
     disposed = intake.sweep()
     Heartbeat.beat("sweep_inbound")
     return disposed
@@ -42,7 +48,7 @@ def sweep_inbound() -> int:
 
 @shared_task
 def fetch_mail() -> int:
-    """Read the polled mailbox, where one is set; the number of mails. A server that is down is met by the next pass."""
+    """Take new mails from the IMAP mailbox, if one is set, and return how many; a failure is only logged."""
     if not settings.MAIL_IN_IMAP_URL:
         return 0
     try:

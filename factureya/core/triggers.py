@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Guard:
-    """A trigger: `when` is the SQL condition under which the row is refused; `message` is what the refusal says.
+    """Describe one trigger: `when` is the SQL condition under which a row is refused, `message` is the refusal's text.
 
     `when` is one text for both engines, or a (sqlite, postgresql) pair where they differ.
     """
@@ -22,13 +22,13 @@ class Guard:
     engines: tuple[str, ...] = ("sqlite", "postgresql")
 
     def condition(self, vendor: str) -> str:
-        """Return the SQL condition for this engine; empty means always."""
+        """Return the SQL condition under which the guard refuses a row on this engine; empty means always."""
         if isinstance(self.when, tuple):
             return self.when[0] if vendor == "sqlite" else self.when[1]
         return self.when
 
     def trigger(self, vendor: str) -> str:
-        """Return the CREATE TRIGGER statement of this engine, as the engine itself gives it back."""
+        """Return the CREATE TRIGGER statement exactly as this engine stores it, so that the two can be compared."""
         head = f"CREATE TRIGGER {self.name} BEFORE {self.event} ON {self.table} FOR EACH"
         if vendor == "postgresql":
             level = "STATEMENT" if self.event == "TRUNCATE" else "ROW"
@@ -38,62 +38,58 @@ class Guard:
         return f"{head} ROW {when}BEGIN SELECT RAISE(ABORT, '{self._refusal}'); END"
 
     def function_body(self) -> str:
-        """Return the body of the function that PostgreSQL's trigger calls."""
+        """Return the body of the PostgreSQL function: it refuses a row, or returns it so that the statement goes on."""
         condition = self.condition("postgresql")
         row = "NEW" if self.event.startswith(("INSERT", "UPDATE")) else "OLD"
         refusal = f"RAISE EXCEPTION '{self._refusal.replace('%', '%%')}' USING ERRCODE = 'check_violation';"
         return f" BEGIN {f'IF {condition} THEN {refusal} END IF;' if condition else refusal} RETURN {row}; END "
 
     def statements(self, vendor: str) -> list[str]:
-        """Return the SQL statements that create the guard on this engine."""
+        """Return the SQL statements that create the guard (trigger) on this engine."""
         if vendor == "sqlite":
             return [self.trigger(vendor)]
-        function = (
-            f"CREATE OR REPLACE FUNCTION {self.name}_fn() RETURNS trigger AS $${self.function_body()}$$ "
-            "LANGUAGE plpgsql"
-        )
-        return [function, self.trigger(vendor)]
+        function = f"CREATE OR REPLACE FUNCTION {self.name}_fn() RETURNS trigger AS $${self.function_body()}$$"
+        return [f"{function} LANGUAGE plpgsql", self.trigger(vendor)]
 
     @property
     def _refusal(self) -> str:
+        """Return the text of the refusal, with its name, quoted for SQL."""
         return f"{self.name}: {self.message}".replace("'", "''")
 
 
-def append_only(table: str, *unique: str) -> list[Guard]:
+def append_only(
+    table: str, *unique: str, key: str = "id", update: str = "append-only", delete: str = "append-only"
+) -> list[Guard]:
     """Return the guards of a table whose rows never change: no UPDATE, DELETE, TRUNCATE or INSERT OR REPLACE.
 
-    `unique` lists the unique keys besides `id`, each as comma-separated columns ("chain, seq").
+    `unique` lists the unique keys besides `key`, each as comma-separated columns ("chain, seq"). `update` and `delete`
+    are the texts of the refusals.
     """
-    return [
-        Guard(f"{table}_no_update", table, "UPDATE", message="append-only"),
-        Guard(f"{table}_no_delete", table, "DELETE", message="append-only"),
-        no_truncate(table),
-        no_replace(table, "id", *unique),
-    ]
+    no_update = Guard(f"{table}_no_update", table, "UPDATE", message=update)
+    return [no_update, *never_deleted(table, key, *unique, message=delete)]
+
+
+def never_deleted(table: str, *keys: str, message: str) -> list[Guard]:
+    """Return the guards of a table whose rows stay: no DELETE, TRUNCATE or INSERT OR REPLACE over one of the `keys`."""
+    no_delete = Guard(f"{table}_no_delete", table, "DELETE", message=message)
+    return [no_delete, no_truncate(table), no_replace(table, *keys)]
 
 
 def no_truncate(table: str) -> Guard:
-    """Refuse TRUNCATE, which passes PostgreSQL's row triggers; SQLite has no such statement."""
+    """Return the guard that refuses TRUNCATE, which row triggers of PostgreSQL do not see. SQLite has no TRUNCATE."""
     return Guard(f"{table}_no_truncate", table, "TRUNCATE", message="append-only", engines=("postgresql",))
 
 
 def no_replace(table: str, *unique: str) -> Guard:
-    """Refuse an INSERT over an existing key, because SQLite's INSERT OR REPLACE passes the other triggers.
+    """Return the guard that refuses an INSERT over an existing key: INSERT OR REPLACE passes the other triggers.
 
-    PostgreSQL has no such statement (ON CONFLICT DO UPDATE meets the UPDATE triggers), so it needs no such guard.
+    That is a statement of SQLite. PostgreSQL needs no such guard: its ON CONFLICT DO UPDATE meets the UPDATE triggers.
     """
-    # One EXISTS for each key: with one OR over all of them SQLite may scan the table (a nullable key that is
-    # nearly always empty looks useless to it), and an insert would grow with the table.
-    taken = " OR ".join(f"EXISTS (SELECT 1 FROM {table} WHERE {_same(key)})" for key in unique)
-    return Guard(
-        f"{table}_no_replace",
-        table,
-        "INSERT",
-        when=taken,
-        message="row exists",
-        engines=("sqlite",),
-    )
+    # One EXISTS for each key: with one OR over all keys SQLite may scan the table at each insert.
+    taken = " OR ".join(f"EXISTS (SELECT 1 FROM {table} WHERE {_match_key(key)})" for key in unique)
+    return Guard(f"{table}_no_replace", table, "INSERT", when=taken, message="row exists", engines=("sqlite",))
 
 
-def _same(key: str) -> str:
+def _match_key(key: str) -> str:
+    """Return the SQL condition that a row has the same key as the new one; `key` is its columns ("chain, seq")."""
     return " AND ".join(f"{column.strip()} = NEW.{column.strip()}" for column in key.split(","))

@@ -1,4 +1,4 @@
-"""/healthz: this process answers. /readyz: what it depends on does its work (JSON; 503 when something does not)."""
+"""Answer /healthz (this process runs) and /readyz (the parts it depends on work; JSON, 503 if one does not)."""
 
 from django.db import DatabaseError
 from django.http import HttpRequest, JsonResponse
@@ -12,35 +12,35 @@ from factureya.core.mail import health as mail_health
 @require_safe
 @never_cache
 def healthz(_request: HttpRequest) -> JsonResponse:
-    """The process is alive; asks nobody else."""
+    """Answer that this process runs, without asking anything else."""
     return JsonResponse({"status": "ok"})
 
 
 @require_safe
 @never_cache
 def readyz(_request: HttpRequest) -> JsonResponse:
-    """Say whether database, guards, broker, files, outbox, sweeps and the last fetch do their work; which, never why.
+    """Answer as JSON whether the parts that the program depends on work: 200 if all do, else 503.
 
-    How many mails wait in the tray, and what is not set up (`warnings`), make nothing unready.
+    The number of mails that wait for an agent (the tray) and the warnings do not change the status.
     """
-    checks = {"broker": health.broker(), "media": health.media()}
+    checks = {"broker": health.check_broker(), "media": health.check_media()}
     tray: dict[str, int] = {}
     try:
         checks |= {
-            "database": health.database(),
-            "guards": health.guards(),
-            "outbox": health.outbox(),
+            "database": health.check_database(),
+            "guards": health.check_guards(),
+            "outbox": health.check_outbox(),
         }
-        checks |= health.sweeps()
-        checks |= mail_health.fetch()
-        tray = {"mail_tray": mail_health.tray_size()}
+        checks |= health.check_sweeps()
+        checks |= mail_health.check_fetch()
+        tray = {"mail_tray": mail_health.count_tray()}
     except DatabaseError:
         checks["database"] = health.Check(ok=False)
     ready = all(check.ok for check in checks.values())
     body = {
         "status": "ok" if ready else "unavailable",
         "checks": {name: check.as_dict() for name, check in sorted(checks.items())},
-        "warnings": mail_health.warnings(),
+        "warnings": mail_health.list_warnings(),
         **tray,
     }
     return JsonResponse(body, status=200 if ready else 503)

@@ -1,1 +1,1 @@
-"""The demo's data and how it is played: people and tickets of an invented month, through the real operations."""
+"""Fill the demo: people, tickets and requests of an invented month, made by the real operations."""

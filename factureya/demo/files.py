@@ -1,7 +1,8 @@
-"""The demo's attachments: drawn screenshots, a small PDF and a small XML, the same bytes every time."""
+"""Make the demo's attachments: drawn screenshots, a small PDF and a small XML, the same bytes every time."""
 
 from io import BytesIO
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import fontpkg_atkinson_hyperlegible
@@ -11,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from factureya.core.files import store as files_store
 from factureya.core.models import Attachment
 
-DRAFT = "demo"  # emptied at once, when the story's message takes the file
+DRAFT = "demo"  # the key of the form, emptied when the story's message takes the file
 _FONTS = Path(fontpkg_atkinson_hyperlegible.__file__).parent / "files"
 _XML = """<?xml version="1.0" encoding="UTF-8"?>
 <cfdi:Comprobante xmlns:cfdi="http://www.sat.gob.mx/cfd/4" Version="4.0" Serie="A" Folio="1029"
@@ -23,27 +24,27 @@ _XML = """<?xml version="1.0" encoding="UTF-8"?>
 """
 
 
-def store(spec: dict[str, Any]) -> Attachment:
-    """Make the file a story asks for (`kind`, `name`, `title`, `text`) and keep it as an upload of a form."""
-    make = {"screen": _screen, "pdf": _pdf, "xml": _xml}[spec["kind"]]
-    upload = SimpleUploadedFile(spec["name"], make(spec))
-    return files_store.store(upload, draft=DRAFT)
+def store(description: dict[str, Any]) -> Attachment:
+    """Make the demo file that a story describes (`kind`, `name`, `title`, `text`), and store it as an attachment."""
+    kind = description["kind"]
+    content = _XML.encode() if kind == "xml" else {"screen": _draw_screen, "pdf": _make_pdf}[kind](description)
+    return files_store.store(SimpleUploadedFile(description["name"], content), draft=DRAFT)
 
 
-def _screen(spec: dict[str, Any]) -> bytes:
-    """A window with a form and the message of the error."""
+def _draw_screen(description: dict[str, Any]) -> bytes:
+    """Return a demo screenshot (PNG): a window with this `title`, a form, and an error message with this `text`."""
     image = Image.new("RGB", (960, 540), "#eef1f4")
     draw = ImageDraw.Draw(image)
-    regular, bold = (_font("Regular", 20), _font("Bold", 24))
+    regular, bold = _load_font("Regular", 20), _load_font("Bold", 24)
     draw.rectangle((40, 30, 920, 510), fill="#ffffff", outline="#9aa5b1")
     draw.rectangle((40, 30, 920, 84), fill="#20435c")
-    draw.text((60, 42), spec.get("title", "Factureya"), font=bold, fill="#ffffff")
+    draw.text((60, 42), description.get("title", "Factureya"), font=bold, fill="#ffffff")
     for row, label in enumerate(("Cliente", "Uso de CFDI", "Forma de pago")):
         top = 110 + 62 * row
         draw.text((70, top + 8), label, font=regular, fill="#3e4c59")
         draw.rectangle((260, top, 880, top + 42), outline="#9aa5b1", fill="#f8fafc")
     draw.rectangle((70, 320, 890, 420), fill="#fde8e8", outline="#b42318", width=2)
-    for row, line in enumerate(_wrapped(spec["text"], 76)):
+    for row, line in enumerate(wrap(" ".join(description["text"].split()), 76, break_on_hyphens=False)):
         draw.text((90, 340 + 28 * row), line, font=regular, fill="#7a271a")
     draw.rectangle((740, 446, 890, 490), fill="#20435c")
     draw.text((782, 456), "Aceptar", font=regular, fill="#ffffff")
@@ -52,9 +53,9 @@ def _screen(spec: dict[str, Any]) -> bytes:
     return out.getvalue()
 
 
-def _pdf(spec: dict[str, Any]) -> bytes:
-    """One page with one line; written by hand, because a PDF of one line needs no library."""
-    line = spec["text"].replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)")
+def _make_pdf(description: dict[str, Any]) -> bytes:
+    """Return a demo PDF of one page with the one line `text`; so small a file needs no library."""
+    line = description["text"].replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)")
     stream = f"BT /F1 16 Tf 72 720 Td ({line}) Tj ET".encode("cp1252")
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
@@ -74,18 +75,5 @@ def _pdf(spec: dict[str, Any]) -> bytes:
     return bytes(out)
 
 
-def _xml(_spec: dict[str, Any]) -> bytes:
-    return _XML.encode()
-
-
-def _font(weight: str, size: int) -> ImageFont.FreeTypeFont:
+def _load_font(weight: str, size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(next(_FONTS.glob(f"*{weight}*.ttf"))), size)
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    lines = [""]
-    for word in text.split():
-        if len(lines[-1]) + len(word) >= width:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    return lines

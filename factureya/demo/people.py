@@ -1,4 +1,4 @@
-"""The demo's accounts: the staff and its offices, companies with their contacts; all by the real operations."""
+"""Make the demo's accounts: the staff and its offices, companies with their contacts; all by the real operations."""
 
 import re
 import tomllib
@@ -19,46 +19,41 @@ PASSWORD = "Factureya-demo-2026"  # noqa: S105 - printed on purpose; the demo on
 ROOT = f"root@{DOMAIN}"
 
 
-def mail_of(key: str) -> str:
-    """The address of a demo account."""
+def make_address(key: str) -> str:
+    """Return the mail address of the demo account `key`."""
     return f"{key}@{DOMAIN}"
 
 
 def exists() -> bool:
-    """Whether the demo was seeded before."""
+    """Return True if the demo was seeded before."""
     return User.objects.filter(email=ROOT).exists()
 
 
 def create(start: datetime) -> dict[str, User]:
-    """Make every account as of `start`; the people by key."""
+    """Make all accounts of people.toml, dated `start` (unverified companies: four days ago). Return users by key."""
     data = tomllib.loads((Path(__file__).parent / "people.toml").read_text())
     with clock.at(start):
         root = User.objects.create_superuser(ROOT, PASSWORD, full_name="Raíz del Sistema")
         EmailAddress.objects.create(user=root, email=root.email, verified=True, primary=True)
         third_party = operations.add_provider(name=data["provider"], actor=root)
-        people = {entry["key"]: _staff(entry, root, third_party) for entry in data["staff"]}
+        people = {entry["key"]: _invite_staff(entry, root, third_party) for entry in data["staff"]}
     for index, entry in enumerate(data["company"]):
-        signed_up = _signed_up(entry, start + timedelta(hours=3 * index))
-        people |= _company(entry, signed_up, people["laura"])
+        is_verified = entry["state"] == "verified"
+        signed_up = start + timedelta(hours=3 * index) if is_verified else clock.now() - timedelta(days=4, hours=5)
+        people |= _make_company(entry, signed_up, people["laura"])  # a supervisor decides about it
     return people
 
 
-def rows() -> list[tuple[str, str, str]]:
-    """The accounts as (address, name, what they are), for printing."""
-    wanted = ["ana", "beto", "carla", "dario", "irma", "laura", "elsa", "fabian", "jorge", "gina"]
-    order = {mail_of(key): place for place, key in enumerate([*wanted, "hugo", "root"])}
-    found = User.objects.select_related("contact__customer").filter(email__in=order)
-    return [(user.email, user.full_name, _what(user)) for user in sorted(found, key=lambda user: order[user.email])]
+def list_accounts() -> list[tuple[str, str, str]]:
+    """Return the demo's main accounts as (address, name, role or offices) in this order, for `seed_demo` to print."""
+    keys = "ana beto carla dario irma laura elsa fabian jorge gina hugo root".split()
+    order = {make_address(key): index for index, key in enumerate(keys)}
+    users = User.objects.select_related("contact__customer").filter(email__in=order)
+    return [(user.email, user.full_name, _describe(user)) for user in sorted(users, key=lambda user: order[user.email])]
 
 
-def _signed_up(entry: dict[str, Any], early: datetime) -> datetime:
-    """Verified companies are old; those to verify signed up these days."""
-    if entry["state"] == "verified":
-        return early
-    return clock.now() - timedelta(days=4, hours=5)
-
-
-def _what(user: User) -> str:
+def _describe(user: User) -> str:
+    """Return in Spanish what the person of a demo account is: superuser, role in a company, or offices."""
     if user.is_superuser:
         return "Superusuario: invita personal y otorga cargos"
     if user.membership is not None:
@@ -66,23 +61,23 @@ def _what(user: User) -> str:
     return ", ".join(assignment.get_office_display() for assignment in user.assignments)
 
 
-def _staff(entry: dict[str, Any], root: User, third_party: Provider) -> User:
-    """Invited by the superuser to an office; the third party's agent works for the third party (M3)."""
-    office = Office(entry["office"])
-    own = Provider.objects.get(is_own=True)
-    provider = third_party if office == Office.THIRD_PARTY_AGENT else own
-    email = mail_of(entry["key"])
-    operations.invite_staff(
-        email=email,
-        office=office,
-        provider=provider if office in DESK_OFFICES else None,
-        actor=root,
-    )
-    return _accept(email, entry["name"])
+def _invite_staff(entry: dict[str, Any], root: User, third_party: Provider) -> User:
+    """Let the superuser invite a person of people.toml (`entry`) to an office; return the user who accepted.
+
+    The provider of a third party's agent is the third party. Other desk offices work for Factureya (M3).
+    """
+    email, office, provider = make_address(entry["key"]), Office(entry["office"]), None
+    if office in DESK_OFFICES:
+        provider = third_party if office == Office.THIRD_PARTY_AGENT else Provider.objects.get(is_own=True)
+    operations.invite_staff(email=email, office=office, provider=provider, actor=root)
+    return _accept_invitation(email, entry["name"])
 
 
-def _company(entry: dict[str, Any], signed_up: datetime, supervisor: User) -> dict[str, User]:
-    """Signed up by its first person, who invites the others once staff verified it."""
+def _make_company(entry: dict[str, Any], signed_up: datetime, supervisor: User) -> dict[str, User]:
+    """Make a company of people.toml (`entry`), verified, refused or waiting, and return its users by their keys.
+
+    The first person signs it up, and invites the others once it is verified.
+    """
     first, *others = entry["contacts"]
     with clock.at(signed_up):
         person = _sign_up(first, entry)
@@ -95,37 +90,38 @@ def _company(entry: dict[str, Any], signed_up: datetime, supervisor: User) -> di
         with clock.at(signed_up + timedelta(hours=2)):
             operations.verify_company(customer.pk, actor=supervisor)
             for other in others:
-                people[other["key"]] = _invited(customer, person, other)
+                people[other["key"]] = _invite_contact(customer, person, other)
     return people
 
 
-def _sign_up(first: dict[str, Any], entry: dict[str, Any]) -> User:
-    """The sign-up, with the mail proven and the data that the form of a later issue will ask for."""
+def _sign_up(person_entry: dict[str, Any], company_entry: dict[str, Any]) -> User:
+    """Sign up a company of people.toml and its first person, whose mail becomes verified; return the person's user."""
     person = operations.register_company(
-        email=mail_of(first["key"]),
+        email=make_address(person_entry["key"]),
         password=PASSWORD,
-        full_name=first["name"],
-        rfc=rfc.parse(entry["rfc"]),
-        legal_name=entry["legal_name"],
+        full_name=person_entry["name"],
+        rfc=rfc.parse_rfc(company_entry["rfc"]),
+        legal_name=company_entry["legal_name"],
     )
     EmailAddress.objects.filter(user=person).update(verified=True)
-    known = ("fiscal_address", "phone", "registered_email")
-    Customer.objects.filter(pk=person.contact.customer_id).update(**{k: entry[k] for k in known})
+    company_data = {name: company_entry[name] for name in ("fiscal_address", "phone", "registered_email")}
+    Customer.objects.filter(pk=person.contact.customer_id).update(**company_data)
     return person
 
 
-def _invited(customer: Customer, representative: User, entry: dict[str, Any]) -> User:
-    email, ana = mail_of(entry["key"]), User.objects.get(pk=representative.pk)
+def _invite_contact(customer: Customer, representative: User, entry: dict[str, Any]) -> User:
+    """Let a representative invite a contact of people.toml (`entry`), who accepts; return the contact's user."""
+    email, actor = make_address(entry["key"]), User.objects.get(pk=representative.pk)
     with transaction.atomic():
-        operations.invite_by_request(customer, email=email, folio="demo", invited_by=ana, actor=ana)
-    person = _accept(email, entry["name"])
+        operations.invite_by_request(customer, email=email, folio="demo", invited_by=actor, actor=actor)
+    person = _accept_invitation(email, entry["name"])
     if entry.get("own_tickets_only", False):
-        operations.limit_contact(person.contact.pk, own_tickets_only=True, actor=ana)
+        operations.limit_contact(person.contact.pk, own_tickets_only=True, actor=actor)
     return person
 
 
-def _accept(email: str, name: str) -> User:
-    """Follow the link of the invitation's mail, which still waits in the outbox."""
+def _accept_invitation(email: str, name: str) -> User:
+    """Accept an invitation with the link in its mail, which still waits in the outbox; return the new user."""
     body = OutboxMessage.objects.filter(to=email).latest("pk").body
     link = re.search(r"https?://\S+/([^/\s]+)/\s", body)
     assert link is not None  # the mail of an invitation carries one

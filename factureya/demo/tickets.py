@@ -1,7 +1,7 @@
-"""Plays the demo's stories through the real operations, each step at its own instant.
+"""Play the demo's stories of tickets through the real operations, each step at its own instant.
 
-A heap of instants is worked off in order, so primary keys, chains and mails come out as if lived. Every wait that
-nobody ends gets its reminder and its close (M15) at their time, as the sweeps would have done.
+All steps are played in the order of their instants, so that keys, chains and mails come out as in real use. Every wait
+that nobody ends gets its reminder and its close (M15) at their time, as the sweeps would have done.
 """
 
 import heapq
@@ -12,13 +12,12 @@ from contextlib import contextmanager
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
 from accounts.models import Provider, User
 from factureya.core import clock
-from factureya.core.calendar import AttentionHours, attention_hours
+from factureya.core.calendar import AttentionHours, load_attention_hours
 from factureya.core.mail import outbox
 from factureya.core.models import OutboxMessage
 from factureya.demo import files
@@ -34,48 +33,49 @@ Step = dict[str, Any]
 
 
 class Player:
-    """Works off the stories in the order of their instants, up to `present`."""
+    """Play stories in the order of the instants of their steps, up to `present`."""
 
     def __init__(self, people: dict[str, User], present: datetime) -> None:
         self.people = people
         self.present = present
-        self.hours = attention_hours()
+        self.hours = load_attention_hours()
         self.third_party = Provider.objects.get(is_own=False)
-        self.known: dict[str, int] = {}  # tickets that a later story continues
-        self.order = 0
-        self.heap: list[tuple[datetime, int, Callable[[], None]]] = []
+        self.ticket_pks: dict[str, int] = {}  # of stories that a later one continues
+        self.order = 0  # which of two acts at the same instant was planned first
+        self.heap: list[tuple[datetime, int, Callable[[], None]]] = []  # instant, order, act
 
     def play(self, stories: list[Story]) -> int:
-        """Play every story; the number of tickets."""
+        """Play every story of a ticket, all in the order of time, and return the number of tickets."""
         for story in stories:
-            self._at(begins(story, self.present, self.hours), self._open, story)
+            self._plan(compute_start(story, self.present, self.hours), self._open_ticket, story)
         while self.heap:
             instant, _, act = heapq.heappop(self.heap)
             with clock.at(instant):
                 act()
-            self._deliver(instant + timedelta(seconds=4))
+            self._send_mails(instant + timedelta(seconds=4))  # as soon as a worker would
         return len(stories)
 
-    def _at(self, instant: datetime, act: Callable[..., None], *args: Any) -> None:
-        """Have `act` done at `instant`, unless that is still to come."""
+    def _plan(self, instant: datetime, act: Callable[..., None], *args: Any) -> None:
+        """Queue an act of the demo's past for `instant`; acts after the present are left out. `play` calls them."""
         if instant <= self.present:
             self.order += 1
             heapq.heappush(self.heap, (instant, self.order, lambda: act(*args)))
 
-    def _deliver(self, instant: datetime) -> None:
+    def _send_mails(self, instant: datetime) -> None:
+        """Mark the mails due at `instant` as sent, without sending them. Mails of the last 30 minutes stay queued."""
         if instant < self.present - LEFT_QUEUED:
             queued = OutboxMessage.objects.filter(status=OutboxMessage.Status.QUEUED, due_at__lte=instant)
-            with clock.at(instant), _mail_goes_nowhere():
+            with clock.at(instant), _drop_mails():
                 for pk in list(queued.values_list("pk", flat=True)):
                     outbox.deliver(pk)
 
-    def _open(self, story: Story) -> None:
+    def _open_ticket(self, story: Story) -> None:
+        """Open a story's ticket, or a follow-up to an earlier story's ticket, and plan the story's first step."""
         author = self.people[story["by"]]
-        body, attached = story["body"].strip(), [files.store(f) for f in story.get("files", ())]
+        body, attached = story["body"].strip(), [files.store(file) for file in story.get("files", ())]
         if "follows" in story:
-            ticket = operations.follow_up(self.known[story["follows"]], author=author, body=body, files=attached)
+            ticket = operations.follow_up(self.ticket_pks[story["follows"]], author=author, body=body, files=attached)
         else:
-            agent = self.people.get(story.get("agent", ""))
             ticket = operations.open_ticket(
                 author=author,
                 customer=author.contact.customer,
@@ -86,22 +86,25 @@ class Player:
                 cfdi_uuid=story.get("cfdi_uuid", ""),
                 files=attached,
                 channel=story.get("channel", Ticket.Channel.PORTAL),
-                agent=agent,
+                agent=self.people.get(story.get("agent", "")),
             )
-        self.known[story.get("key", "")] = ticket.pk
-        self._next(ticket.pk, list(story["steps"]))
+        self.ticket_pks[story.get("key", "")] = ticket.pk
+        self._plan_step(ticket.pk, list(story["steps"]))
 
-    def _next(self, pk: int, steps: list[Step]) -> None:
-        if steps and steps[0]["do"] != "silence":
-            self._at(clock.now() + span(steps[0]["after"]), self._step, pk, steps)
+    def _plan_step(self, pk: int, steps: list[Step]) -> None:
+        """Plan the first of the `steps` that are left of the ticket's story, if there is one."""
+        if steps and steps[0]["do"] != "silence":  # "silence": nobody acts, and the ticket is closed by `_plan_sweeps`
+            self._plan(clock.now() + parse_span(steps[0]["after"]), self._play_step, pk, steps)
 
-    def _step(self, pk: int, steps: list[Step]) -> None:
+    def _play_step(self, pk: int, steps: list[Step]) -> None:
+        """Play the first of `steps` on the ticket; plan the next, and the close if the customer is silent (M15)."""
         step, *rest = steps
-        self._do(pk, step, self.people[step["who"]])
-        self._expect_silence(pk)
-        self._next(pk, rest)
+        self._call_operation(pk, step, self.people[step["who"]])
+        self._plan_sweeps(pk)
+        self._plan_step(pk, rest)
 
-    def _do(self, pk: int, step: Step, who: User) -> None:
+    def _call_operation(self, pk: int, step: Step, who: User) -> None:
+        """Call the operation that a story's step names (`do`) on the ticket, as the person `who`."""
         match step["do"]:
             case "take":
                 operations.take(pk, agent=who)
@@ -112,76 +115,78 @@ class Player:
             case "phone_confirm":
                 operations.confirm_by_phone(pk, agent=who, contact=self.people[step["contact"]])
             case verb:
-                self._write(pk, verb, step, who)
+                self._call_message_operation(pk, verb, step, who)
 
-    def _write(self, pk: int, verb: str, step: Step, who: User) -> None:
-        """The steps that carry a text and files."""
-        written = {
-            "body": step.get("text", "").strip(),
-            "files": [files.store(spec) for spec in step.get("files", ())],
-        }
+    def _call_message_operation(self, pk: int, verb: str, step: Step, who: User) -> None:
+        """Call the operation of a step that writes a message or a note with its files, as the person `who`."""
+        written = {"body": step.get("text", "").strip(), "files": [files.store(file) for file in step.get("files", ())]}
         match verb:
             case "note":
                 operations.add_note(pk, agent=who, **written)
             case "answer":
                 operations.answer(
-                    pk,
-                    agent=who,
-                    wait_reason=step.get("wait"),
-                    proposes_solution=step.get("solves", False),
-                    **written,
+                    pk, agent=who, wait_reason=step.get("wait"), proposes_solution=step.get("solves", False), **written
                 )
             case "info":
                 operations.add_information(pk, author=who, **written)
             case "confirm":
                 operations.confirm_resolved(pk, author=who, **written)
 
-    def _expect_silence(self, pk: int) -> None:
-        """What the sweeps will do if nobody ends this wait."""
+    def _plan_sweeps(self, pk: int) -> None:
+        """Plan the reminder and the close of a ticket that waits. They happen only if its customer stays silent."""
         closes_at = Ticket.objects.values_list("closes_at", flat=True).get(pk=pk)
-        if closes_at is None:
+        if closes_at is None:  # no customer is asked anything
             return
-        warn = closes_at - operations.reminder_before() - timedelta(seconds=40)
-        self._at(warn, self._unless_ended, operations.warn_before_close, pk, closes_at)
-        close = closes_at + timedelta(seconds=70)
-        self._at(close, self._unless_ended, operations.close_unanswered, pk, closes_at)
+        warn = closes_at - operations.reminder_before() - timedelta(seconds=40)  # by the sweep before
+        self._plan(warn, self._sweep_unanswered, operations.warn_before_close, pk, closes_at)
+        close = closes_at + timedelta(seconds=70)  # by the sweep after
+        self._plan(close, self._sweep_unanswered, operations.close_unanswered, pk, closes_at)
 
-    def _unless_ended(self, sweep: Callable[[int], object], pk: int, closes_at: datetime) -> None:
+    def _sweep_unanswered(self, sweep: Callable[[int], object], pk: int, closes_at: datetime) -> None:
+        """Call `sweep` (the reminder or the close), if the ticket still waits for a reply until `closes_at`."""
         if Ticket.objects.filter(pk=pk, status=Ticket.Status.WAITING, closes_at=closes_at).exists():
             sweep(pk)
 
 
-def load() -> list[Story]:
-    """The stories on file."""
-    return tomllib.loads((Path(__file__).parent / "tickets.toml").read_text())["story"]  # type: ignore[no-any-return]
+def load_stories() -> list[Story]:
+    """Return the stories of tickets.toml."""
+    return tomllib.loads((Path(__file__).parent / "tickets.toml").read_text())["story"]
 
 
-def span(text: str) -> timedelta:
-    """A length of time such as "1d8m"."""
+def parse_span(text: str) -> timedelta:
+    """Return the length of time that a story writes as "1d8m"."""
     return timedelta(seconds=sum(int(n) * _UNITS[unit] for n, unit in re.findall(r"(\d+)([mhd])", text)))
 
 
-def begins(story: Story, present: datetime, hours: AttentionHours) -> datetime:
-    """When a story starts; the three ways of saying it are explained in stories.toml."""
+def compute_start(story: Story, present: datetime, hours: AttentionHours) -> datetime:
+    """Return when a story starts: "-95m" before the present, "d3 10:20" three business days ago at that time.
+
+    With "due 4m" the customer's time to reply to the last answer ends 4 minutes after the present (M15).
+    """
     start: str = story["start"]
     if start.startswith("-"):
-        return present - span(start)
+        return present - parse_span(start)
     if start.startswith("due "):
-        answer = max(place for place, step in enumerate(story["steps"]) if step["do"] == "answer")
-        until_answer = sum((span(s["after"]) for s in story["steps"][: answer + 1]), timedelta())
-        return present + span(start) - timedelta(days=settings.CUSTOMER_REPLY_DAYS) - until_answer
-    days, clock_time = start.removeprefix("d").split()
+        last_answer = max(index for index, step in enumerate(story["steps"]) if step["do"] == "answer")
+        until_answer = sum((parse_span(step["after"]) for step in story["steps"][: last_answer + 1]), timedelta())
+        return present + parse_span(start) - timedelta(days=settings.CUSTOMER_REPLY_DAYS) - until_answer
+    return parse_past_instant(start.removeprefix("d"), present, hours)
+
+
+def parse_past_instant(text: str, present: datetime, hours: AttentionHours) -> datetime:
+    """Return the instant that a story writes as "3 10:05": three business days before the present, at that time."""
+    days, clock_time = text.split()
     day = present.astimezone(hours.zone).date()
     for _ in range(int(days)):
         day -= timedelta(days=1)
         while not hours.is_business_day(day):
             day -= timedelta(days=1)
-    return datetime.combine(day, time.fromisoformat(clock_time.zfill(5)), ZoneInfo(str(hours.zone)))
+    return datetime.combine(day, time.fromisoformat(clock_time.zfill(5)), hours.zone)  # zfill: "9:05" is "09:05"
 
 
 @contextmanager
-def _mail_goes_nowhere() -> Iterator[None]:
-    """Mails of the past count as sent; nobody wants hundreds of files in var/mail."""
+def _drop_mails() -> Iterator[None]:
+    """Inside `with`, throw sent mails away, because nobody wants hundreds of files in var/mail."""
     backend = settings.EMAIL_BACKEND
     settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
     try:

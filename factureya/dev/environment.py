@@ -1,4 +1,4 @@
-"""Loaded by pytest before Django (`-p`): the suite reads no `.env`, touches no `var/`, sends no mail.
+"""Set the environment of the tests before Django is loaded (`pytest -p`): no `.env`, no `var/`, no mail is sent.
 
 With `pytest -n` each worker has a folder of its own inside the controller's, which removes them all.
 """

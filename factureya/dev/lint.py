@@ -1,4 +1,4 @@
-"""`make check`: lint, types, contracts, templates, migrations and the deploy check; all run, each failure is shown."""
+"""Run `make check`: lint, types, contracts, templates, migrations and the deploy check; each failure is shown."""
 
 import os
 import secrets
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from factureya.dev import environment
 
+LONGEST_TEMPLATE_LINE = 160
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).resolve().parents[2]
 MANAGE = [sys.executable, "manage.py"]
@@ -17,16 +18,14 @@ DEPLOYED = {"HTTPS": "on", "STAFF_MFA_REQUIRED": "on", "SECRET_KEY": secrets.tok
 
 
 def checks() -> dict[str, list[str]]:
-    """Every check by name; the slowest first."""
+    """Return every check by name, the slowest first."""
     templates = [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("templates/**/*.html"))]
     return {
         "types": [str(BIN / "mypy")],
         "deploy check": [*MANAGE, "check", "--deploy", "--fail-level", "WARNING"],
         "migrations": [*MANAGE, "makemigrations", "--check", "--dry-run"],
-        "templates": [
-            str(BIN / "djlint"),
-            *"--lint --quiet --configuration .djlintrc templates".split(),
-        ],
+        "templates": [str(BIN / "djlint"), *"--lint --quiet --configuration .djlintrc templates".split()],
+        "template lines": [sys.executable, "-m", "factureya.dev.lint", "lines"],
         "template format": [str(BIN / "djade"), "--target-version", "5.2", "--check", *templates],
         "guards": [*MANAGE, "check", "--database", "default", "--fail-level", "WARNING"],
         "manual": [*MANAGE, "manual", "--check"],
@@ -37,13 +36,13 @@ def checks() -> dict[str, list[str]]:
 
 
 def main() -> int:
-    """Run two at a time; 0 when all passed."""
+    """Run the checks two at a time; return 0 when all passed."""
     with ThreadPoolExecutor(2) as pool:
         return max(pool.map(run, checks().items()))
 
 
 def run(check: tuple[str, list[str]]) -> int:
-    """Run one check and say how it went; its output only when it failed."""
+    """Run one check and print how it went, with its output only when it failed; return its exit code."""
     name, argv = check
     begin = time.monotonic()
     if name == "guards" and not (ROOT / ".env").exists():
@@ -61,6 +60,18 @@ def run(check: tuple[str, list[str]]) -> int:
     return int(done.returncode != 0)
 
 
+def long_template_lines() -> list[str]:
+    """Return path, number and length of each line of a template that is longer than LONGEST_TEMPLATE_LINE."""
+    return [
+        f"{path.relative_to(ROOT)}:{number}: {len(line)} characters"
+        for path in sorted(path for path in ROOT.glob("templates/**/*") if path.is_file())
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if len(line) > LONGEST_TEMPLATE_LINE
+    ]
+
+
 if __name__ == "__main__":
+    if sys.argv[1:] == ["lines"]:
+        sys.exit("\n".join(long_template_lines()) or 0)
     assert environment.VAR_DIR  # importing it took `.env` and `var/` out of the environment
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""`make test`: the suite on SQLite, and again on PostgreSQL with Redis when they are reachable.
+"""Run `make test`: the suite on SQLite, and again on PostgreSQL with Redis when they are reachable.
 
 What needs a service that is not there is left out and named in the last lines; with REQUIRE_SERVICES=1 it fails.
 Further arguments go to pytest.
@@ -20,12 +20,12 @@ from factureya.testing import mail_servers
 ROOT = Path(__file__).resolve().parents[2]
 DATABASE_URL = os.environ.get("TEST_DATABASE_URL", "postgres://factureya:factureya@127.0.0.1:5432/factureya")
 REDIS_URL = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
-# On the second engine: all but what no engine changes. Browser tests and samples run once.
-SECOND = "not once and not browser and not samples and not mailserver"
+# On the second engine: all but what no engine changes. Browser tests run once.
+SECOND = "not once and not browser and not mailserver"
 
 
 def main() -> int:
-    """Run what can be run; 0 when all of it passed (and nothing is missing that must be there)."""
+    """Run what can be run; return 0 when all of it passed and nothing is missing that must be there."""
     missing = [name for name, found in services().items() if not found]
     required = os.environ.get("REQUIRE_SERVICES") == "1"
     if required and missing:
@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def run(name: str, marks: str, extra: dict[str, str]) -> tuple[str, int]:
-    """Run pytest once; how it went in a line, and its exit code."""
+    """Run pytest once; return a line that says how it went, and its exit code."""
     print(f"\n== {name} ==", flush=True)
     # One order of sets in all workers of xdist, or they collect tests in different orders and refuse to begin.
     environment = {k: v for k, v in os.environ.items() if k != "DATABASE_URL"} | {"PYTHONHASHSEED": "0"} | extra
@@ -55,7 +55,7 @@ def run(name: str, marks: str, extra: dict[str, str]) -> tuple[str, int]:
 
 
 def services() -> dict[str, bool]:
-    """What tests may need, in words that stand in "left out: …", and whether it is there."""
+    """Return what tests may need, in the words of "left out: …", and whether it is there."""
     address = urlsplit(DATABASE_URL)
     redis = urlsplit(REDIS_URL)
     return {
@@ -63,12 +63,11 @@ def services() -> dict[str, bool]:
         f"Redis at {redis.hostname}:{redis.port or 6379} (TEST_REDIS_URL)": has_redis(),
         "Chromium (browser tests)": any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
         "root, Postfix and Dovecot (mailserver tests)": not mail_servers.absent(),
-        "../shared/samples (sample mails and invoices)": (ROOT.parent / "shared" / "samples").is_dir(),
     }
 
 
 def has_postgresql() -> bool:
-    """Whether a test database can be made there."""
+    """Return whether a test database can be made there."""
     server = urlsplit(DATABASE_URL)._replace(path="/postgres").geturl()
     try:
         with psycopg.connect(server, connect_timeout=2) as link:
@@ -79,7 +78,7 @@ def has_postgresql() -> bool:
 
 
 def has_redis() -> bool:
-    """Whether something listens there."""
+    """Return whether something listens there."""
     address = urlsplit(REDIS_URL)
     try:
         socket.create_connection((address.hostname or "127.0.0.1", address.port or 6379), 2).close()

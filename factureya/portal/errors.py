@@ -1,4 +1,4 @@
-"""Error pages in the portal's look. Each says what happened, that nothing was lost if so, and what to do next.
+"""Show the error pages: what happened, whether anything was lost, and what to do next.
 
 400, 500 and 503 are rendered without the request: no session, no user, no context processor, no query.
 """
@@ -15,7 +15,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from factureya.core.typed import kept_fields, texts
+from factureya.core.forms import choose_kept_fields, list_texts
 
 RETRY_SECONDS = 30  # Retry-After while the database does not answer
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -29,41 +29,38 @@ logger = logging.getLogger(__name__)
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """400: a request no browser makes by itself, or one with too much in it."""
-    return _standalone("400.html", 400)
+    """Answer 400 to a request that no browser makes by itself, or that holds too much."""
+    return _render_standalone("400.html", 400)
 
 
 def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """403: signed in, but not for this."""
+    """Answer 403 to a person who is signed in and may not see this page."""
     return render(request, "403.html", status=403)
 
 
 def page_not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """404: no such page, or one of somebody else's; which of the two is not told (M16)."""
+    """Answer 404 if there is no such page or it is somebody else's; which of the two is not told (M16)."""
     return render(request, "404.html", status=404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500; 503 when the database did not answer or a disk is full. Django calls this while the exception is handled.
-
-    A full disk meets an upload before any view: while Django reads the request into its temporary folder.
-    """
-    error = sys.exc_info()[1]
+    """Answer 500 to a request that failed, or 503 if the database did not answer or a disk is full."""
+    error = sys.exc_info()[1]  # Django calls this while it handles the exception
     is_full = isinstance(error, OSError) and error.errno in DISK_FULL
     if is_full or isinstance(error, OperationalError | InterfaceError):
         return unavailable(request)
-    return _standalone("500.html", 500)
+    return _render_standalone("500.html", 500)
 
 
 def unavailable(request: HttpRequest) -> HttpResponse:
-    """503 with Retry-After: the page works again by itself."""
-    response = _standalone("503.html", 503)
+    """Answer 503 with Retry-After, because the fault ends by itself and the page will work again."""
+    response = _render_standalone("503.html", 503)
     response["Retry-After"] = str(RETRY_SECONDS)
     return response
 
 
 def too_many_requests(request: HttpRequest, retry_after: float | None = None) -> HttpResponse:
-    """429: a limit was reached. `retry_after` in seconds, when known, is told in minutes and sent as Retry-After."""
+    """Answer 429 because a limit was reached; `retry_after` (seconds) is told in minutes and sent as Retry-After."""
     minutes = math.ceil(retry_after / 60) if retry_after else None
     response = render(request, "429.html", {"minutes": minutes}, status=429)
     if retry_after:
@@ -72,19 +69,16 @@ def too_many_requests(request: HttpRequest, retry_after: float | None = None) ->
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """403 for a form whose protection lapsed; what was typed comes back, to be copied."""
+    """Answer 403 to a form whose CSRF token is bad, with the typed text to copy and a link back to the form."""
     came_from = request.headers.get("Referer", "")
     back = came_from if url_has_allowed_host_and_scheme(came_from, {request.get_host()}) else ""
-    context = {
-        "no_cookie": reason == REASON_NO_CSRF_COOKIE,
-        "kept": texts(kept_fields(request.POST)),
-        "back": back,
-    }
+    typed_texts = list_texts(choose_kept_fields(request.POST))
+    context = {"no_cookie": reason == REASON_NO_CSRF_COOKIE, "kept": typed_texts, "back": back}
     return render(request, "403_csrf.html", context, status=403)
 
 
-def _standalone(template: str, status: int) -> HttpResponse:
-    """A page that needs nothing but its template; if even that fails, a plain one."""
+def _render_standalone(template: str, status: int) -> HttpResponse:
+    """Return the error page of this status, made without the request. If its template fails, return a fixed text."""
     try:
         return HttpResponse(render_to_string(template), status=status)
     except Exception:

@@ -1,17 +1,17 @@
-"""The hours of attention as a visitor reads them at this minute (M2): words, and the bar of the day."""
+"""Describe the hours of attention as a visitor reads them at this minute (M2): words, and the bar of the day."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from factureya.core.calendar import RANGES, AttentionHours
-from factureya.core.words import MONTHS_LONG, WEEKDAYS_LONG
+from factureya.core.calendar import MONTHS_LONG, RANGES, WEEKDAYS_LONG, AttentionHours
+from factureya.core.templatetags.fy import format_time
 
 BAR_FROM, BAR_TO, BAR_PER_HOUR = 8, 20, 20  # the bar shows 8:00 to 20:00, 240 units wide
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A stretch of the day's bar, in its units."""
+    """Hold a stretch of the bar of the day, in its units."""
 
     x: int
     width: int
@@ -19,7 +19,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Today:
-    """What the card of hours shows."""
+    """Hold what the card of hours shows."""
 
     is_open: bool
     headline: str  # «Abierto ahora» · «Cerrado, abre mañana a las 9:00»
@@ -28,58 +28,56 @@ class Today:
     marker: int | None  # where the bar's «now» stands; None outside 8:00–20:00
 
 
-def today(hours: AttentionHours, at: datetime) -> Today:
-    """The card's words and bar at the instant `at`, in the calendar's local time."""
+def describe_today(hours: AttentionHours, at: datetime) -> Today:
+    """Return what the box «hours of attention» shows at `at` (M2): words, and the open hours as a bar chart."""
     local = at.astimezone(hours.zone)
     closing = hours.closing(local)
+    ranges = RANGES if hours.is_business_day(local.date()) else ()
+    detail = " ".join([f"Son las {format_time(local)}.", *_describe_details(hours, local, closing)])
     return Today(
         is_open=closing is not None,
-        headline="Abierto ahora" if closing else f"Cerrado, abre {_opening(hours, local)}",
-        detail=" ".join([f"Son las {_clock(local)}.", *_detail(hours, local, closing)]).replace(
-            "Son las 1:", "Es la 1:"
-        ),
-        bars=[Bar(_x(a.hour), _x(b.hour) - _x(a.hour)) for a, b in RANGES]
-        if hours.is_business_day(local.date())
-        else [],
-        marker=_x(local.hour + local.minute / 60) if BAR_FROM <= local.hour < BAR_TO else None,
+        headline="Abierto ahora" if closing else f"Cerrado, abre {_describe_opening(hours, local)}",
+        detail=detail.replace("Son las 1:", "Es la 1:"),  # one o'clock is singular
+        bars=[  # x and width of each open stretch
+            Bar(_compute_bar_x(start.hour), _compute_bar_x(end.hour) - _compute_bar_x(start.hour))
+            for start, end in ranges
+        ],
+        marker=_compute_bar_x(local.hour + local.minute / 60) if BAR_FROM <= local.hour < BAR_TO else None,
     )
 
 
-def _opening(hours: AttentionHours, local: datetime) -> str:
-    """«hoy a las 15:00», «mañana a las 9:00», «el lunes 30 a las 9:00», «el martes 1 de diciembre a las 9:00»."""
+def _describe_opening(hours: AttentionHours, local: datetime) -> str:
+    """Return when the office opens: «hoy a las 15:00», «mañana a las 9:00» or «el martes 1 de diciembre a las 9:00»."""
     opening = hours.next_opening(local)
-    days = (opening.date() - local.date()).days
+    days = (opening.date() - local.date()).days  # from today
     day = {0: "hoy", 1: "mañana"}.get(days)
     if day is None:
         month = "" if opening.month == local.month else f" de {MONTHS_LONG[opening.month - 1]}"
         day = f"el {WEEKDAYS_LONG[opening.weekday()]} {opening.day}{month}"
-    return f"{day} a las {_clock(opening)}"
+    return f"{day} a las {format_time(opening)}"
 
 
-def _detail(hours: AttentionHours, local: datetime, closing: datetime | None) -> list[str]:
+def _describe_details(hours: AttentionHours, local: datetime, closing: datetime | None) -> list[str]:
+    """Return the sentences under «Abierto ahora» (open until `closing`), or under «Cerrado» if `closing` is None."""
     if closing is None:
-        days_off = _days_off(hours, local.date(), hours.next_opening(local).date())
+        days_off = _list_days_off(hours, local.date(), hours.next_opening(local).date())
         return [*days_off, "Puede levantar su ticket ahora; lo atendemos al abrir."]
-    again = hours.next_opening(closing)
-    if again.date() == local.date():
-        return [f"Atendemos hasta las {_clock(closing)} y regresamos a las {_clock(again)}."]
-    return [f"Atendemos hasta las {_clock(closing)}."]
+    reopening = hours.next_opening(closing)  # today, if `closing` only begins the lunch break
+    return_text = f" y regresamos a las {format_time(reopening)}" if reopening.date() == local.date() else ""
+    return [f"Atendemos hasta las {format_time(closing)}{return_text}."]
 
 
-def _days_off(hours: AttentionHours, first: date, opening: date) -> list[str]:
-    """The holidays, by name, that lie between today and the day of opening."""
-    said = []
+def _list_days_off(hours: AttentionHours, first: date, opening: date) -> list[str]:
+    """Return a sentence for each holiday from today (`first`) to the day before the office opens again."""
+    texts = []
     for offset in range((opening - first).days):
         day = first + timedelta(days=offset)
         if name := hours.holidays.get(day):
             when = {0: "Hoy", 1: "Mañana"}.get(offset, f"El {WEEKDAYS_LONG[day.weekday()]} {day.day}")
-            said.append(f"{when} no hay atención: {name}.")
-    return said
+            texts.append(f"{when} no hay atención: {name}.")
+    return texts
 
 
-def _x(hour: float) -> int:
+def _compute_bar_x(hour: float) -> int:
+    """Return how far from the left an hour stands in the bar chart of the day."""
     return round((hour - BAR_FROM) * BAR_PER_HOUR)
-
-
-def _clock(at: datetime) -> str:
-    return f"{at.hour}:{at.minute:02d}"

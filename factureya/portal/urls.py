@@ -1,4 +1,4 @@
-"""The public pages (manual 01, M2)."""
+"""Route the public pages (manual 01, M2)."""
 
 from django.urls import path
 
@@ -7,11 +7,11 @@ from factureya.portal import views
 app_name = "portal"
 urlpatterns = [
     path("", views.home, name="home"),
-    path("que-es/", views.about, name="about"),
+    path("que-es/", views.text_page, {"name": "about"}, name="about"),
     path("atencion/", views.support, name="support"),
-    path("portal-sat/", views.sat, name="sat"),
-    path("aplicacion-gratuita/", views.free_app, name="free_app"),
-    path("aviso-de-privacidad/", views.privacy, name="privacy"),
-    path("accesibilidad/", views.accessibility, name="accessibility"),
+    path("portal-sat/", views.text_page, {"name": "sat"}, name="sat"),
+    path("aplicacion-gratuita/", views.text_page, {"name": "free_app"}, name="free_app"),
+    path("aviso-de-privacidad/", views.text_page, {"name": "privacy"}, name="privacy"),
+    path("accesibilidad/", views.text_page, {"name": "accessibility"}, name="accessibility"),
     path("robots.txt", views.robots, name="robots"),
 ]

@@ -1,4 +1,4 @@
-"""The public pages: text, and the hours of attention as they stand at this minute (M2)."""
+"""Show the public pages: text, and the hours of attention at this minute (M2)."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -13,51 +13,28 @@ ROBOTS = "".join(["User-agent: *\n", *(f"Disallow: /{place}/\n" for place in PRI
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """Inicio: the four doors, and the Centro de negocios with phones, mails and hours (M2)."""
-    return render(request, "portal/home.html", _hours())
+    """Show the home page (Inicio): its four doors, and the Centro de negocios with phones, mails and hours (M2)."""
+    return render(request, "portal/home.html", _make_hours_context())
 
 
 @require_safe
 def support(request: HttpRequest) -> HttpResponse:
-    """Atención a clientes: tickets, hours and phones, how a ticket goes on (M2, M9, M11, M17)."""
-    return render(request, "portal/support.html", _hours())
+    """Show Atención a clientes: tickets, hours and phones, and what happens to a ticket (M2, M9, M11, M17)."""
+    return render(request, "portal/support.html", _make_hours_context())
 
 
 @require_safe
-def about(request: HttpRequest) -> HttpResponse:
-    """¿Qué es Factureya?"""
-    return render(request, "portal/about.html")
-
-
-@require_safe
-def sat(request: HttpRequest) -> HttpResponse:
-    """Portal para el usuario SAT (M2)."""
-    return render(request, "portal/sat.html")
-
-
-@require_safe
-def free_app(request: HttpRequest) -> HttpResponse:
-    """Aplicación gratuita (M2)."""
-    return render(request, "portal/free_app.html")
-
-
-@require_safe
-def privacy(request: HttpRequest) -> HttpResponse:
-    """The privacy notice."""
-    return render(request, "portal/privacy.html")
-
-
-@require_safe
-def accessibility(request: HttpRequest) -> HttpResponse:
-    """What we do for accessibility, and whom to tell."""
-    return render(request, "portal/accessibility.html")
+def text_page(request: HttpRequest, name: str) -> HttpResponse:
+    """Show the page of text with this name: `templates/portal/<name>.html`."""
+    return render(request, f"portal/{name}.html")
 
 
 @require_safe
 def robots(request: HttpRequest) -> HttpResponse:
-    """What search engines are asked to leave alone; what is private is behind a login anyway."""
+    """Return what search engines are asked to leave alone; private pages are behind a login anyway."""
     return HttpResponse(ROBOTS, content_type="text/plain; charset=utf-8")
 
 
-def _hours() -> dict[str, hours.Today]:
-    return {"hours": hours.today(calendar.attention_hours(), clock.now())}
+def _make_hours_context() -> dict[str, hours.Today]:
+    """Return the context of a page that shows the hours of attention."""
+    return {"hours": hours.describe_today(calendar.load_attention_hours(), clock.now())}

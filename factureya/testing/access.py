@@ -23,7 +23,7 @@ ROLES = ("anonymous", *CUSTOMERS, *DESK, *OFFICERS, "hugo", "root")
 
 @dataclass
 class World:
-    """Who is there, and the things of Ana's company that strangers try to reach."""
+    """Hold who is there, and the things of Ana's company that strangers try to reach."""
 
     people: dict[str, User | None]
     ticket: Ticket  # Ana's, at our own provider
@@ -36,7 +36,7 @@ class World:
     evidence: Evidence  # of that request
 
     def client(self, role: str) -> Client:
-        """A browser of this person, past the password."""
+        """Return a browser of this person, past the password."""
         client = Client()
         person = self.people[role]
         if person is not None:
@@ -45,13 +45,8 @@ class World:
 
 
 def codes(everybody: int, **others: int) -> dict[str, int]:
-    """The expected code of each role: one for everybody but the named roles or groups."""
-    groups = {
-        "customers": CUSTOMERS,
-        "desk": DESK,
-        "officers": OFFICERS,
-        "staff": (*DESK, *OFFICERS, "hugo", "root"),
-    }
+    """Return the expected code of each role: one for everybody but the named roles or groups."""
+    groups = {"customers": CUSTOMERS, "desk": DESK, "officers": OFFICERS, "staff": (*DESK, *OFFICERS, "hugo", "root")}
     expected = dict.fromkeys(ROLES, everybody)
     for name in [n for n in others if n in groups] + [n for n in others if n not in groups]:
         expected |= dict.fromkeys(groups.get(name, (name,)), others[name])
@@ -60,7 +55,7 @@ def codes(everybody: int, **others: int) -> dict[str, int]:
 
 @dataclass
 class Row:
-    """One address: how to reach it, and what each role gets."""
+    """Hold one address: how to reach it, and what each role gets."""
 
     expected: dict[str, int]
     args: Callable[[World], list[Any]] = lambda _world: []
@@ -69,5 +64,5 @@ class Row:
 
 
 def key(*values: Any) -> Callable[[World], list[Any]]:
-    """The same arguments whoever asks."""
+    """Return the same arguments whoever asks."""
     return lambda _world: list(values)

@@ -7,12 +7,12 @@ from factureya.testing.access import Row, World, codes, key
 
 
 def folio(world: World) -> list[Any]:
-    """Ana's request."""
+    """Return the folio of Ana's request."""
     return [world.formal.folio]
 
 
 def evidence(world: World) -> list[Any]:
-    """Its file."""
+    """Return the folio and the token of its file."""
     return [world.formal.folio, world.evidence.attachment.token]
 
 
@@ -36,10 +36,7 @@ ROWS: dict[str, list[Row]] = {
         Row(NAMERS, key("identity"), method="post"),
         Row(NAMERS | {"root": 404}, key("access")),
     ],
-    "control:request": [
-        Row(SEEN, folio),
-        Row(codes(404, anonymous=302), key("SC-0000-0000")),
-    ],
+    "control:request": [Row(SEEN, folio), Row(codes(404, anonymous=302), key("SC-0000-0000"))],
     "control:evidence": [
         Row(SEEN, evidence),
         Row(codes(404, anonymous=302), lambda world: [world.formal.folio, "otro"]),
@@ -50,16 +47,8 @@ ROWS: dict[str, list[Row]] = {
 # Acts: by POST alone, but for those with a page of their own, which only shows it to whom it is for.
 for act in ("verify", "decide", "designate", "execute", "check", "close", "resume", "alarm"):
     ROWS[f"control:{act}"] = [Row(OFFICERS_POST, folio), Row(REFUSED, folio, method="post")]
-for act, for_whom in (
-    ("waive", {}),
-    ("return", {"laura": 200}),
-    ("withdraw", {"laura": 200}),
-    ("revert", {}),
-):
-    ROWS[f"control:{act}"] = [
-        Row(SENT_TO_ITS_PAGE | for_whom, folio),
-        Row(REFUSED, folio, method="post"),
-    ]
+for act, for_whom in (("waive", {}), ("return", {"laura": 200}), ("withdraw", {"laura": 200}), ("revert", {})):
+    ROWS[f"control:{act}"] = [Row(SENT_TO_ITS_PAGE | for_whom, folio), Row(REFUSED, folio, method="post")]
 # The stock admin shows a superuser that they are there; nothing is added, changed or deleted.
 ROOT_ONLY = codes(403, anonymous=302, root=200)
 SHOWN = {

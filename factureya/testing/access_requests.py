@@ -14,12 +14,12 @@ BAD_LINK = codes(410)
 
 
 def folio(world: World) -> list[Any]:
-    """Ana's request."""
+    """Return the folio of Ana's request."""
     return [world.formal.folio]
 
 
 def token(world: World) -> list[Any]:
-    """Its evidence."""
+    """Return the token of its evidence."""
     return [world.evidence.attachment.token]
 
 
@@ -27,10 +27,7 @@ ROWS: dict[str, list[Row]] = {
     "requests:list": [Row(ASKERS), Row(ASKERS, query="?vista=terminadas")],
     "requests:new_access": [Row(ASKERS), Row(ASKERS, method="post")],
     "requests:new_change": [Row(ASKERS), Row(ASKERS, method="post")],
-    "requests:form_access": [
-        Row(ANYBODY),
-        Row(codes(404, anonymous=302), query="?folio=SA-0000-0000"),
-    ],
+    "requests:form_access": [Row(ANYBODY), Row(codes(404, anonymous=302), query="?folio=SA-0000-0000")],
     "requests:form_change": [Row(ANYBODY)],
     "requests:evidence": [Row(HER_FILE, token), Row(codes(404, anonymous=302), key("forjado"))],
     "requests:confirm": [Row(BAD_LINK, key("x")), Row(BAD_LINK, key("x"), method="post")],
@@ -41,17 +38,11 @@ ROWS: dict[str, list[Row]] = {
     "requests:acuse": [Row(HERS, folio)],
     "requests:answer": [Row(POST_ONLY, folio), Row(HERS, folio, method="post")],
     "requests:code": [Row(POST_ONLY, folio), Row(HERS, folio, method="post")],
-    "requests:resend_code": [
-        Row(POST_ONLY, folio),
-        Row(HERS_ON_ITS_WAY, folio, method="post"),
-    ],
+    "requests:resend_code": [Row(POST_ONLY, folio), Row(HERS_ON_ITS_WAY, folio, method="post")],
     "requests:withdraw": [Row(HERS, folio), Row(HERS, folio, method="post")],
     "requests:not_me_here": [Row(HERS, folio)],
     **{
-        f"requests:{step}": [
-            Row(HERS_ON_ITS_WAY, folio),
-            Row(HERS_ON_ITS_WAY, folio, method="post"),
-        ]
+        f"requests:{step}": [Row(HERS_ON_ITS_WAY, folio), Row(HERS_ON_ITS_WAY, folio, method="post")]
         for step in ("kind", "data", "reason", "sign", "review")
     },
     # The last, because it makes a draft of it.

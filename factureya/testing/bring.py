@@ -20,7 +20,7 @@ from factureya.core.mail import intake  # noqa: E402
 
 
 def bring(threads: int, times: int) -> list[str]:
-    """Bring the mail of stdin, and return what became of each delivery; a thread's error is raised here."""
+    """Bring the mail of stdin from all threads, and return what became of each delivery."""
     raw = sys.stdin.buffer.read()
     barrier = threading.Barrier(threads)
 

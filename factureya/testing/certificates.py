@@ -18,20 +18,20 @@ PKCS8 = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 @dataclass(frozen=True)
 class Certificate:
-    """Two files: the certificate and its key."""
+    """Hold two files: the certificate and its key."""
 
     chain: Path
     key: Path
 
     def context(self) -> ssl.SSLContext:
-        """What a server needs."""
+        """Return what a server needs."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.chain, self.key)
         return context
 
 
 class Authority:
-    """Signs certificates; who trusts `file` believes them. The real clock counts, TLS knows no other."""
+    """Sign certificates; who trusts `file` believes them. The real clock counts, TLS knows no other."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -41,7 +41,7 @@ class Authority:
         self.file.write_bytes(self._signed(self._name, self._key, is_authority=True))
 
     def server(self, name: str, *, days: int = 2) -> Certificate:
-        """A certificate for a host name or an address; with `days` below zero it has expired."""
+        """Return a certificate for a host name or an address; with `days` below zero it has expired."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         files = Certificate(self._folder / f"{name}{days}.pem", self._folder / f"{name}{days}.key")
@@ -50,13 +50,9 @@ class Authority:
         return files
 
     def _signed(
-        self,
-        subject: x509.Name,
-        key: ec.EllipticCurvePrivateKey,
-        *,
-        is_authority: bool = False,
-        days: int = 2,
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, is_authority: bool = False, days: int = 2
     ) -> bytes:
+        """Return a certificate that this authority signs."""
         until = timezone.now() + timedelta(days=days)
         built = (
             x509.CertificateBuilder()

@@ -17,7 +17,7 @@ print(os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, used.ru_
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of processor, so that a busy machine does not decide it; megabytes at the most; what it printed."""
+    """Hold seconds of processor, which a busy machine does not change, megabytes at the most, and what was printed."""
 
     seconds: float
     megabytes: float

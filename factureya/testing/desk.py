@@ -15,19 +15,19 @@ QUEUE = "/admin/tickets/ticket/"
 
 
 def page_of(ticket: Ticket, name: str = "change") -> str:
-    """The address of an agent's page about the ticket."""
+    """Return the address of an agent's page about the ticket."""
     return reverse(f"admin:tickets_ticket_{name}", args=[ticket.pk])
 
 
 def agent_in(client: Client, **user: Any) -> User:
-    """An agent of our own, signed in."""
+    """Make an agent of our own and sign him in."""
     agent = make_agent(**user)
     log_in(client, agent)
     return agent
 
 
 def third_party_in(client: Client) -> User:
-    """An agent of a third party, signed in."""
+    """Make an agent of a third party and sign him in."""
     provider = Provider.objects.get_or_create(name="Soporte Externo")[0]
     agent = make_staff(Office.THIRD_PARTY_AGENT, provider=provider)
     log_in(client, agent)
@@ -48,5 +48,5 @@ every_view = pytest.mark.parametrize(
 
 
 def fresh(ticket: Ticket) -> Ticket:
-    """The ticket as the database has it now."""
+    """Return the ticket as the database has it now."""
     return Ticket.objects.get(pk=ticket.pk)

@@ -15,7 +15,7 @@ RECEIVED_AT = datetime(2026, 3, 24, 18, tzinfo=UTC)  # of mails whose date is no
 
 @dataclass
 class Mailbox:
-    """The mails of one folder by UID, and what its clients asked for."""
+    """Hold the mails of one folder by UID, and what its clients asked for."""
 
     mails: dict[int, bytes] = field(default_factory=dict)
     seen: set[int] = field(default_factory=set)
@@ -31,7 +31,7 @@ class Mailbox:
     cut_at: int = 0  # the command that gets no answer, counted from 1; 0: none
 
     def add(self, raw: bytes, date: datetime | None = None, *, is_seen: bool = False) -> int:
-        """A new mail; its UID."""
+        """Add a mail and return its UID."""
         uid = max(self.mails, default=10) + 1
         self.mails[uid] = raw
         if date:
@@ -49,12 +49,12 @@ class Mailbox:
         self.uid_validity += 1
 
     def date(self, uid: int) -> datetime:
-        """INTERNALDATE."""
+        """Return the INTERNALDATE of a mail."""
         return self.dates.get(uid, RECEIVED_AT)
 
 
 class Session(socketserver.StreamRequestHandler):
-    """One client."""
+    """Talk with one client."""
 
     mailbox: Mailbox
     tls: ssl.SSLContext | None
@@ -130,7 +130,7 @@ class Session(socketserver.StreamRequestHandler):
         return [uid for uid in box.mails if "UNSEEN" not in command or uid not in box.seen]
 
     def fetch(self, uid: int, command: str) -> None:
-        """The answer about one mail, between two that say something of others."""
+        """Return the answer about one mail, between two that say something of others."""
         box = self.mailbox
         if uid in box.vanished or uid not in box.mails:
             return
@@ -152,7 +152,7 @@ class Session(socketserver.StreamRequestHandler):
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """Serves one mailbox; `url` is what MAIL_IN_IMAP_URL takes. With `tls` by imaps, or by STARTTLS."""
+    """Serve one mailbox; `url` is what MAIL_IN_IMAP_URL takes. With `tls` by imaps, or by STARTTLS."""
 
     allow_reuse_address = True
     daemon_threads = True

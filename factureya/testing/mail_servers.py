@@ -25,6 +25,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 PROGRAMS = ("postfix", "dovecot")  # Debian's postfix, dovecot-imapd and dovecot-lmtpd
@@ -126,7 +127,7 @@ namespace inbox {{
 
 
 def absent() -> list[str]:
-    """What is missing on this machine for tests with real mail servers; empty where they can run."""
+    """Return what is missing on this machine for tests with real mail servers; empty where they can run."""
     missing = [name for name in PROGRAMS if not shutil.which(name, path=_PATH)]
     return missing if os.geteuid() == 0 else [*missing, "root"]
 
@@ -135,7 +136,7 @@ _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 
 def documented(first_line: str) -> str:
-    """The block of docs/operations.md that begins with this line, without that line."""
+    """Return the block of docs/operations.md that begins with this line, without that line."""
     blocks = re.findall(r"^```\w*\n(.*?)^```$", DOCS.read_text(), re.MULTILINE | re.DOTALL)
     (found,) = [block for block in blocks if block.startswith(f"{first_line}\n")]
     return str(found).partition("\n")[2]
@@ -143,7 +144,7 @@ def documented(first_line: str) -> str:
 
 @dataclass
 class Server:
-    """A running server: its folder, its ports, its log since the last `forget()`."""
+    """Hold a running server: its folder, its ports, its log."""
 
     folder: Path
     ports: list[int]
@@ -160,7 +161,7 @@ class Server:
         self._forgotten = (self.folder / "log").stat().st_size
 
     def wait_for(self, words: str, *, count: int = 1, seconds: float = 20) -> str:
-        """Wait until the log has the words so many times; the log."""
+        """Wait until the log has the words so many times, and return the log."""
         wait_until(lambda: self.log.count(words) >= count, seconds, lambda: f"no «{words}»:\n{self.log}")
         return self.log
 
@@ -171,7 +172,7 @@ class Server:
                 argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
         for port in self.ports:
-            wait_until(lambda port=port: answers(port), 20, self._why)
+            wait_until(partial(answers, port), 20, self._why)
 
     def _why(self) -> str:
         return f"{(self.folder / 'out').read_text()}{self.log}"
@@ -179,7 +180,7 @@ class Server:
 
 @dataclass
 class Postfix(Server):
-    """A private Postfix."""
+    """Hold a private Postfix."""
 
     @property
     def port(self) -> int:
@@ -200,7 +201,7 @@ class Postfix(Server):
         return done.stdout
 
     def queued(self) -> int:
-        """How many mails it still has."""
+        """Return how many mails it still has."""
         return len(re.findall(r"^[0-9A-F]{6,}", self.run("postqueue", "-p"), re.MULTILINE))
 
     def wait_until_empty(self, seconds: float = 30) -> None:
@@ -221,14 +222,14 @@ class Postfix(Server):
 
 @dataclass
 class Dovecot(Server):
-    """A private Dovecot: IMAP, LMTP, and IMAP over TLS where `extra` sets a certificate."""
+    """Hold a private Dovecot: IMAP, LMTP, and IMAP over TLS where `extra` sets a certificate."""
 
     imap: int = 0
     imaps: int = 0
     lmtp: int = 0
 
     def maildir(self, name: str) -> Path:
-        """The folder with `cur`, `new` and Dovecot's own lists of a user."""
+        """Return the folder with `cur`, `new` and Dovecot's own lists of a user."""
         return self.folder / "mail" / name
 
 
@@ -236,7 +237,7 @@ class Dovecot(Server):
 def postfix(
     *, main: str = "", master: str = "", maps: Mapping[str, str] | None = None, port: int = 0
 ) -> Iterator[Postfix]:
-    """A Postfix with these settings beyond POSTFIX_MAIN, further services, and maps (name in its folder -> text).
+    """Yield a Postfix with these settings beyond POSTFIX_MAIN, further services, and maps (name in its folder -> text).
 
     `{conf}` in `main` stands for the folder of its configuration.
     """
@@ -257,7 +258,7 @@ def postfix(
 
 @contextmanager
 def dovecot(*, users: Mapping[str, str], extra: str = "", is_tls: bool = False) -> Iterator[Dovecot]:
-    """A Dovecot with these users (name -> password, the name before the @) and further settings.
+    """Yield a Dovecot with these users (name -> password, the name before the @) and further settings.
 
     `is_tls` opens a port for IMAP over TLS; `extra` then says `ssl = yes`, `ssl_cert = <FILE` and `ssl_key = <FILE`.
     """
@@ -280,7 +281,7 @@ def dovecot(*, users: Mapping[str, str], extra: str = "", is_tls: bool = False) 
 
 
 def unprivileged_python() -> list[str] | None:
-    """How USER runs Python with what the suite's own has installed; None where nothing of it can be read by others."""
+    """Return how USER runs Python with what the suite's own has installed; None where others can read none of it."""
     packages = sysconfig.get_paths()["purelib"]
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for python in (sys.executable, shutil.which(version, path="/usr/bin:/usr/local/bin")):
@@ -301,14 +302,14 @@ def why_not_as_user(checkout: Path) -> str:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
+    """Return a port of this machine that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def answers(port: int) -> bool:
-    """Whether somebody listens there."""
+    """Return whether somebody listens there."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
@@ -323,7 +324,7 @@ def wait_until(holds: Callable[[], bool], seconds: float, why: Callable[[], str]
 
 @contextmanager
 def open_folder(name: str) -> Iterator[Path]:
-    """A folder that other users can enter, which pytest's own are not; removed at the end."""
+    """Make a folder that other users can enter, unlike pytest's own, and remove it at the end."""
     folder = Path(tempfile.gettempdir()) / f"factureya-{name}-{secrets.token_hex(4)}"
     folder.mkdir(mode=0o755)
     try:
@@ -333,7 +334,7 @@ def open_folder(name: str) -> Iterator[Path]:
 
 
 def _stop(server: Server) -> None:
-    """End it; the processes that it started end with it."""
+    """End a process; those that it started end with it."""
     server.process.terminate()
     with suppress(subprocess.TimeoutExpired):
         server.process.wait(10)

@@ -7,13 +7,8 @@ SUPPORT = "soporte@factureya.com"
 
 
 def mail(body: str | bytes = "Buenas tardes", **headers: Any) -> bytes:
-    """A mail from Ana to soporte@; a header of None is left out, a list is written several times."""
-    given = {
-        "From": ANA,
-        "To": SUPPORT,
-        "Subject": "No puedo timbrar",
-        "Message-ID": "<m1@ejemplo.mx>",
-    }
+    """Return a mail from Ana to soporte@; a header of None is left out, a list is written several times."""
+    given = {"From": ANA, "To": SUPPORT, "Subject": "No puedo timbrar", "Message-ID": "<m1@ejemplo.mx>"}
     given |= {name.replace("_", "-"): value for name, value in headers.items()}
     lines = [
         f"{name}: {value}"
@@ -26,13 +21,10 @@ def mail(body: str | bytes = "Buenas tardes", **headers: Any) -> bytes:
 
 
 def multipart(*parts: str | bytes, kind: str = "mixed", boundary: str = "limite", **headers: Any) -> bytes:
-    """A mail of several parts, each given whole with its own head."""
+    """Return a mail of several parts, each given whole with its own head."""
     body = b"".join(
         b"--%s\r\n%s\r\n"
-        % (
-            boundary.encode(),
-            part if isinstance(part, bytes) else part.replace("\n", "\r\n").encode(),
-        )
+        % (boundary.encode(), part if isinstance(part, bytes) else part.replace("\n", "\r\n").encode())
         for part in parts
     )
     closing = b"--%s--\r\n" % boundary.encode()

@@ -63,7 +63,7 @@ INSERTS = [
 
 
 def mutated(raw: bytes, source: random.Random) -> bytes:
-    """The mail with some bytes changed, cut out, doubled or put in."""
+    """Return the mail with some bytes changed, cut out, doubled or put in."""
     data = bytearray(raw)
     for _ in range(source.randint(1, 12)):
         at = source.randrange(len(data) + 1)

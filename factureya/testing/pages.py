@@ -22,6 +22,8 @@ ANSWERS = {
     "description": "Dice CFDI40147.",
     "steps": "Entré a Nueva factura\n2) Di clic en Timbrar",
 }
+# A value for each of Ticket.FACTS.
+FACTS = {"cfdi_uuid": "6F1C2A90-7B3E-4D52-9ABC-0123456789AB"}
 
 
 def log_in(client: Client, user: User) -> None:
@@ -29,8 +31,20 @@ def log_in(client: Client, user: User) -> None:
     client.force_login(user, backend="accounts.sign_in.backends.EmailBackend")
 
 
+def make_client(user: User) -> Client:
+    """Return a client in which the person is signed in."""
+    client = Client()
+    log_in(client, user)
+    return client
+
+
+def cookies_of(user: User, url: str) -> list[dict[str, str]]:
+    """Return the session of a person as Chromium takes it."""
+    return [{"name": "sessionid", "value": make_client(user).cookies["sessionid"].value, "url": url}]
+
+
 def text_of(response: Any) -> str:
-    """What a person reads on the page's main part: tags out, spaces joined."""
+    """Return what a person reads on the page's main part: without tags, with single spaces."""
     html = response.content.decode()
     match = re.search(r"<main.*?</main>", html, re.DOTALL)
     return (
@@ -42,21 +56,21 @@ def text_of(response: Any) -> str:
 
 
 def key_in(response: Any) -> str:
-    """The one-time key of the page's form."""
+    """Return the one-time key of the page's form."""
     match = re.search(r'name="key" value="([^"]+)"', response.content.decode())
     assert match, "no form on the page"
     return match.group(1)
 
 
 def hidden_in(response: Any) -> dict[str, str]:
-    """The page's form as a browser sends it: its key, and what was reviewed where it has that."""
+    """Return the page's form as a browser sends it: its key, and what was reviewed where it has that."""
     found = re.findall(r'name="(key|seen)" value="([^"]+)"', response.content.decode())
     assert found, "no form on the page"
     return dict(found)
 
 
 def png(name: str = "captura.png", size: tuple[int, int] = (4, 3)) -> SimpleUploadedFile:
-    """A small image as a browser uploads it."""
+    """Return a small image as a browser uploads it."""
     data = BytesIO()
     Image.new("RGB", size, "teal").save(data, "PNG")
     return SimpleUploadedFile(name, data.getvalue(), "image/png")
@@ -64,7 +78,7 @@ def png(name: str = "captura.png", size: tuple[int, int] = (4, 3)) -> SimpleUplo
 
 @contextmanager
 def statements() -> Iterator[list[str]]:
-    """The statements that read or write data; BEGIN, SAVEPOINT and the like are not counted."""
+    """Collect the statements that read or write data; BEGIN, SAVEPOINT and the like are not counted."""
     found: list[str] = []
     with CaptureQueriesContext(connection) as context:
         yield found

@@ -43,19 +43,19 @@ ANSWERS = {form_fields.ACCESS: ACCESS_ANSWERS, form_fields.CHANGE: CHANGE_ANSWER
 
 
 def filled(form: str, answers: Mapping[str, str] | None = None, data: FormData = form_draw.BLANK) -> bytes:
-    """The form as a customer saves it."""
+    """Return the form as a customer saves it."""
     if answers is None and data is form_draw.BLANK:
         return _usual(form)
-    return fill(form_draw.render(form, data), ANSWERS[form] if answers is None else answers)
+    return fill(form_draw.render_form(form, data), ANSWERS[form] if answers is None else answers)
 
 
 @cache
 def _usual(form: str) -> bytes:
-    return fill(form_draw.render(form), ANSWERS[form])
+    return fill(form_draw.render_form(form), ANSWERS[form])
 
 
 def fill(content: bytes, answers: Mapping[str, str]) -> bytes:
-    """A PDF form with these values, also in its read-only fields."""
+    """Return a PDF form with these values, also in its read-only fields."""
     writer = PdfWriter(clone_from=BytesIO(content))
     for page in writer.pages:
         if "/Annots" in page:
@@ -76,14 +76,14 @@ def _choose(writer: PdfWriter, choice: str) -> None:
 
 
 def changed(content: bytes, change: Callable[[PdfWriter], None]) -> bytes:
-    """The same PDF after `change`."""
+    """Return the same PDF after `change`."""
     writer = PdfWriter(clone_from=BytesIO(content))
     change(writer)
     return saved(writer)
 
 
 def appended(content: bytes, answers: Mapping[str, str]) -> bytes:
-    """The same form saved as Acrobat does: the changes behind the original, text in UTF-16."""
+    """Return the form saved as Acrobat does: the changes behind the original, text in UTF-16."""
     writer = PdfWriter(BytesIO(content), incremental=True)
     for field in writer.root_object["/AcroForm"]["/Fields"]:
         field = field.get_object()
@@ -93,93 +93,84 @@ def appended(content: bytes, answers: Mapping[str, str]) -> bytes:
 
 
 def saved(writer: PdfWriter) -> bytes:
-    """The bytes of a writer."""
+    """Return the bytes of a writer."""
     out = BytesIO()
     writer.write(out)
     return out.getvalue()
 
 
 def with_javascript(writer: PdfWriter) -> None:
-    """A script that runs when the document opens."""
-    action = {
-        NameObject("/S"): NameObject("/JavaScript"),
-        NameObject("/JS"): TextStringObject("app.alert(1)"),
-    }
+    """Add a script that runs when the document opens."""
+    action = {NameObject("/S"): NameObject("/JavaScript"), NameObject("/JS"): TextStringObject("app.alert(1)")}
     writer.root_object[NameObject("/OpenAction")] = DictionaryObject(action)
 
 
 def with_field_script(writer: PdfWriter) -> None:
-    """A script behind a field, its name written in escapes."""
+    """Add a script behind a field, its name written in escapes."""
     field = writer.root_object["/AcroForm"]["/Fields"][0].get_object()
     action = {NameObject("/S"): NameObject("/JavaScript"), NameObject("/JS"): TextStringObject("x")}
     field[NameObject("/AA")] = DictionaryObject({NameObject("/K"): DictionaryObject(action)})
 
 
 def with_launch(writer: PdfWriter) -> None:
-    """An action that starts a program."""
-    action = {
-        NameObject("/S"): NameObject("/Launch"),
-        NameObject("/F"): TextStringObject("calc.exe"),
-    }
+    """Add an action that starts a program."""
+    action = {NameObject("/S"): NameObject("/Launch"), NameObject("/F"): TextStringObject("calc.exe")}
     writer.root_object[NameObject("/OpenAction")] = DictionaryObject(action)
 
 
 def with_remote(writer: PdfWriter) -> None:
-    """A button that sends the form to somebody."""
-    action = {
-        NameObject("/S"): NameObject("/SubmitForm"),
-        NameObject("/F"): TextStringObject("http://x.example/"),
-    }
+    """Add a button that sends the form to somebody."""
+    action = {NameObject("/S"): NameObject("/SubmitForm"), NameObject("/F"): TextStringObject("http://x.example/")}
     writer.pages[0]["/Annots"][0].get_object()[NameObject("/A")] = DictionaryObject(action)
 
 
 def with_file(writer: PdfWriter) -> None:
-    """A file inside the file."""
+    """Add a file inside the file."""
     writer.add_attachment("factura.exe", b"MZ")
 
 
 def with_pages(writer: PdfWriter, pages: int = 200) -> None:
-    """That many pages."""
+    """Add that many pages."""
     while len(writer.pages) < pages:
         writer.add_blank_page(612, 792)
 
 
 def with_password(writer: PdfWriter) -> None:
-    """A password to open it."""
+    """Set a password to open it."""
     writer.encrypt("secreto", algorithm="RC4-128")
 
 
 def with_permissions(writer: PdfWriter) -> None:
-    """No password to open it, one to change it."""
+    """Set no password to open it, but one to change it."""
     writer.encrypt("", "dueño", algorithm="RC4-128")
 
 
 def flattened(writer: PdfWriter) -> None:
-    """What a printer driver or a scanner leaves: no fields."""
+    """Return what a printer driver or a scanner leaves: no fields."""
     del writer.root_object["/AcroForm"]
     writer.remove_annotations(None)
 
 
 def foreign(writer: PdfWriter) -> None:
-    """A form, but not ours."""
+    """Return a form that is not ours."""
     for field in writer.root_object["/AcroForm"]["/Fields"]:
         field = field.get_object()
         field[NameObject("/T")] = TextStringObject(f"otro_{field['/T']}")
 
 
 def dynamic(writer: PdfWriter) -> None:
-    """An XFA form, whose page is not what its fields say."""
+    """Return an XFA form, whose page is not what its fields say."""
     writer.root_object["/AcroForm"][NameObject("/XFA")] = TextStringObject("<xdp/>")
 
 
 def looping_pages(writer: PdfWriter) -> None:
-    """A page tree that contains itself."""
+    """Return a page tree that contains itself."""
     pages = writer.root_object["/Pages"]
     pages[NameObject("/Kids")].append(pages.indirect_reference)
 
 
 def looping_fields(writer: PdfWriter) -> None:
-    """Fields that are their own kids."""
+    """Return fields that are their own kids."""
     group = DictionaryObject({NameObject("/T"): TextStringObject("form")})
     reference = writer._add_object(group)
     group[NameObject("/Kids")] = ArrayObject([reference])
@@ -187,18 +178,18 @@ def looping_fields(writer: PdfWriter) -> None:
 
 
 def many_objects(writer: PdfWriter) -> None:
-    """A hundred thousand small objects."""
+    """Return a hundred thousand small objects."""
     numbers = ArrayObject([ArrayObject([NumberObject(n)]) for n in range(100_000)])
     writer.root_object[NameObject("/Muchos")] = writer._add_object(numbers)
 
 
 def nested(depth: int = 50_000) -> bytes:
-    """Arrays in arrays, deeper than a parser that recurses can go."""
+    """Return arrays in arrays, deeper than a parser that recurses can go."""
     return _document(b"<</Type/Catalog/Pages 2 0 R/X " + b"[" * depth + b"]" * depth + b">>")
 
 
 def bomb(size: int = 600 * 1024 * 1024) -> bytes:
-    """An object stream of a few megabytes that unpacks to what no process of ours may hold."""
+    """Return an object stream of a few megabytes that unpacks to what no process of ours may hold."""
     packer = zlib.compressobj(9)
     piece = b"0 " * (8 * 1024 * 1024)
     packed = b"".join(packer.compress(piece) for _ in range(size // len(piece))) + packer.flush()
@@ -209,7 +200,7 @@ def bomb(size: int = 600 * 1024 * 1024) -> bytes:
 
 
 def field_bomb() -> bytes:
-    """Our form with a field whose value is a stream that unpacks to what no process of ours may hold."""
+    """Return our form with a field whose value unpacks to what no process of ours may hold."""
 
     def change(writer: PdfWriter) -> None:
         value = StreamObject()
@@ -224,12 +215,8 @@ def field_bomb() -> bytes:
 
 
 def _document(catalog: bytes, stream: bytes = b"", *, in_stream: bool = False) -> bytes:
-    """A PDF written by hand; with `in_stream`, object 9 lies in object 5 (a cross-reference stream says so)."""
-    objects = {
-        1: catalog,
-        2: b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
-        3: b"<</Type/Page/Parent 2 0 R>>",
-    }
+    """Return a PDF written by hand; with `in_stream`, object 9 lies in object 5, as a cross-reference stream says."""
+    objects = {1: catalog, 2: b"<</Type/Pages/Kids[3 0 R]/Count 1>>", 3: b"<</Type/Page/Parent 2 0 R>>"}
     if stream:
         objects[5] = stream
     out, at = b"%PDF-1.7\n", {}
@@ -248,5 +235,5 @@ def _document(catalog: bytes, stream: bytes = b"", *, in_stream: bool = False) -
 
 
 def texts(content: bytes) -> str:
-    """The words of a PDF."""
+    """Return the words of a PDF."""
     return "\n".join(page.extract_text() for page in PdfReader(BytesIO(content)).pages)

@@ -10,18 +10,10 @@ PLAIN = {"sslmode": "disable", "gssencmode": "disable", "connect_timeout": 5}  #
 ANSWERED = {b"S", b"Q"}  # Sync and Query: after these the server answers
 
 
-class Relay:
-    """Listens on `port`; cuts once, at the message number `at` (from 1), and lets everything after that pass.
+class Listener:
+    """Take connections at `port` of this machine, and serve each in a thread of its own."""
 
-    `is_after` hands the message on and waits for the server's answer, which it drops: the server has done what it was
-    asked, and the client does not know. `steps` counts Sync and Query alone: one for each statement. A `victim` is the
-    client's process, which is killed at that instant instead of losing its connection.
-    """
-
-    def __init__(self, host: str, port: int, *, at: int, is_after: bool, steps: bool = False) -> None:
-        self.target, self.at, self.is_after, self.steps = (host, port), at, is_after, steps
-        self.seen, self.victim = 0, 0
-        self.has_cut = False
+    def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -35,6 +27,24 @@ class Relay:
             while True:
                 client, _ = self._listener.accept()
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        raise NotImplementedError
+
+
+class Relay(Listener):
+    """Pass bytes from `port` to the database; cut once, at the message number `at` (from 1), and then pass all again.
+
+    `is_after` hands the message on and waits for the server's answer, which it drops: the server has done what it was
+    asked, and the client does not know. `steps` counts Sync and Query alone: one for each statement. A `victim` is the
+    client's process, which is killed at that instant instead of losing its connection.
+    """
+
+    def __init__(self, host: str, port: int, *, at: int, is_after: bool, steps: bool = False) -> None:
+        self.target, self.at, self.is_after, self.steps = (host, port), at, is_after, steps
+        self.seen, self.victim = 0, 0
+        self.has_cut = False
+        super().__init__()
 
     def _serve(self, client: socket.socket) -> None:
         with client, socket.create_connection(self.target) as server, contextlib.suppress(OSError):

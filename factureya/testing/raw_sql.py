@@ -1,4 +1,4 @@
-"""What raw SQL and the ORM may not do: helpers of the tests of guards."""
+"""What raw SQL and the ORM may not do: helpers of the tests of constraints and guards."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -11,46 +11,55 @@ from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 
 from accounts.models import Contact, Customer, Representative
-from tickets.tests.test_guards import copy_statement, execute, stored
+from factureya.core.models import ChainHead, Event
+from tickets.models import Message, Note, Ticket, TicketFile
 
-__all__ = ["bare", "copy_statement", "execute", "insert", "named", "refused_by", "update"]
 SQLITE = connection.vendor == "sqlite"
-sqlite_only = pytest.mark.skipif(not SQLITE, reason="only SQLite has REPLACE")
+sqlite_only = pytest.mark.skipif(not SQLITE, reason="only SQLite has REPLACE and text instants")
 postgres_only = pytest.mark.skipif(SQLITE, reason="only PostgreSQL has this")
 
 
 def named(value: object) -> str:
-    """A case's name, the same in every test process: an instant of collection is none."""
+    """Return a case's name, the same in every test process: an instant of collection is none."""
     columns = value if isinstance(value, dict) else {}
     instants = [key for key, each in columns.items() if isinstance(each, datetime)]
     return str({**columns, **dict.fromkeys(instants, "an instant")} if instants else value)
 
 
 def everything() -> list[list[dict[str, Any]]]:
-    """Every row of formal requests, and of the companies they are about."""
+    """Return every row of tickets, of formal requests, of the companies they are about, every event and chain."""
     kept: list[type[models.Model]] = [
         *apps.get_app_config("change_requests").get_models(),
-        Customer,
-        Contact,
-        Representative,
+        *(Customer, Contact, Representative, Ticket, Message, Note, TicketFile, Event, ChainHead),
     ]
     return [list(model._default_manager.order_by("pk").values()) for model in kept]
 
 
 @contextmanager
 def refused_by(*names: str) -> Iterator[None]:
-    """The statement is refused by one of these constraints or triggers, and nothing changes."""
+    """Expect that a statement is refused by one of these constraints or triggers, and that nothing changes."""
     before = everything()
     with pytest.raises(IntegrityError, match="|".join(names)), transaction.atomic():
         yield
     assert everything() == before
 
 
+def execute(sql: str, *params: Any) -> list[Any]:
+    """Run one statement as it stands, in a transaction of its own; instants as Django stores them. Return its rows."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql, [stored(value) for value in params])
+        return cursor.fetchall() if cursor.description else []
+
+
+def stored(value: Any) -> Any:
+    """Return a parameter as the engine keeps it."""
+    return connection.ops.adapt_datetimefield_value(value) if isinstance(value, datetime) else value
+
+
 def update(row: models.Model, **columns: Any) -> None:
-    """UPDATE columns of a row by SQL."""
+    """UPDATE columns of a row by SQL, behind everybody's back."""
     pairs = ", ".join(f"{column} = %s" for column in columns)
-    table = row._meta.db_table
-    execute(f"UPDATE {table} SET {pairs} WHERE id = %s", *columns.values(), row.pk)
+    execute(f"UPDATE {row._meta.db_table} SET {pairs} WHERE id = %s", *columns.values(), row.pk)
 
 
 def insert(row: models.Model, **columns: Any) -> None:
@@ -59,12 +68,23 @@ def insert(row: models.Model, **columns: Any) -> None:
     execute(sql, *params)
 
 
-def bare(sql: str, *params: Any) -> None:
+def copy_statement(model: type[models.Model], row: int, verb: str, **columns: Any) -> tuple[str, list[Any]]:
+    """Return the statement, and its parameters, that does `verb` with a copy of a row with some columns changed."""
+    names = [field.column for field in model._meta.concrete_fields]
+    chosen = [name for name in names if name != "id" or "id" in columns]
+    values = ", ".join("%s" if name in columns else name for name in chosen)
+    table = model._meta.db_table
+    sql = f"{verb} INTO {table} ({', '.join(chosen)}) SELECT {values} FROM {table} WHERE id = %s"
+    return sql, [*(columns[name] for name in chosen if name in columns), row]
+
+
+def execute_bare(sql: str, *params: Any) -> None:
     """Run a statement on a copy of the database by a plain sqlite3 connection, with all its defaults."""
     shell = sqlite3.connect(":memory:")
     try:
         shell.deserialize(connection.connection.serialize())
-        assert shell.execute("PRAGMA recursive_triggers").fetchone() == (0,)
+        for pragma in ("recursive_triggers", "foreign_keys"):
+            assert shell.execute(f"PRAGMA {pragma}").fetchone() == (0,)
         shell.execute(sql.replace("%s", "?"), [stored(value) for value in params])
     except (sqlite3.IntegrityError, sqlite3.OperationalError) as error:
         raise IntegrityError(*error.args) from error

@@ -10,6 +10,7 @@ from typing import Any
 
 from accounts.models import Customer, Office, RoleAssignment, User
 from change_requests import payload
+from change_requests.approvals import find_asset_deciders
 from change_requests.execution import executing
 from change_requests.models import (
     ACCESS,
@@ -24,26 +25,12 @@ from change_requests.models import (
 )
 from factureya.core import numbers
 from factureya.core.clock import now
-from factureya.testing.people import make_representative, make_staff
+from factureya.testing.people import make_representative, make_staff, own_assets
 
 Form, Kind, Status = FormalRequest.Form, FormalRequest.Kind, FormalRequest.Status
 REASON = "El motivo con el que se decide, completo."
 NEW = {"fiscal_address": "Calle Nueva 5, 72000 Puebla", "phone": "222 555 0199"}
 WAY = (Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL, Status.APPROVED)
-
-
-def officer(office: str, name: str = "") -> User:
-    """A member of staff who holds that office."""
-    return make_staff(office, full_name=name)
-
-
-def own_assets(owner: User | None = None) -> User:
-    """Give every asset but access an owner; returns him."""
-    owner = owner or officer(Office.INFORMATION_OWNER, "Fabián Dueño")
-    InformationAsset.objects.exclude(code=ACCESS).update(
-        owner=owner, alternate=None, alternate_from=None, alternate_until=None
-    )
-    return owner
 
 
 def make_request(
@@ -57,7 +44,7 @@ def make_request(
     freeze: timedelta = timedelta(0),
     **columns: Any,
 ) -> FormalRequest:
-    """A request in `status` (draft, submitted, verifying, in_approval or approved) for new values by field.
+    """Write a request in `status` (draft, submitted, verifying, in_approval or approved) for new values by field.
 
     Approved means decided by the owner of the assets and a security officer, with an implementer designated, and
     executable after `freeze`.
@@ -65,7 +52,7 @@ def make_request(
     requester = requester or make_representative()
     customer = Customer.objects.get(pk=requester.contact.customer_id)
     request = FormalRequest.objects.create(
-        folio=numbers.new(FormalRequest.PREFIXES[Form(form)]),
+        folio=numbers.make_number(FormalRequest.PREFIXES[Form(form)]),
         form=form,
         kind=kind,
         customer=customer,
@@ -83,19 +70,14 @@ def make_request(
 
 
 def revise(request: FormalRequest, new: dict[str, str], **content: Any) -> RequestRevision:
-    """The next revision, of a draft or returned request, and the assets it touches.
+    """Write the next revision, of a draft or returned request, and the assets it touches.
 
     The representative's old value is the line of whoever asks; `content` replaces parts of the payload.
     """
     customer = request.customer
     assets = {field: asset for asset in _assets(request) for field in asset.fields}
     items = [
-        {
-            "asset": assets[field].code,
-            "field": field,
-            "new": value,
-            "old": _on_file(request, field),
-        }
+        {"asset": assets[field].code, "field": field, "new": value, "old": _on_file(request, field)}
         for field, value in new.items()
     ]
     revision = write_revision(request, items=items, **content)
@@ -108,8 +90,8 @@ def revise(request: FormalRequest, new: dict[str, str], **content: Any) -> Reque
 
 
 def write_revision(request: FormalRequest, *, columns: dict[str, Any] | None = None, **content: Any) -> RequestRevision:
-    """Only the row of the next revision, with other `columns` or another `content` where told."""
-    whole = payload.build(
+    """Write only the row of the next revision, with other `columns` or another `content` where told."""
+    whole = payload.build_content(
         **{
             "folio": request.folio,
             "form": request.form,
@@ -120,7 +102,7 @@ def write_revision(request: FormalRequest, *, columns: dict[str, Any] | None = N
             **content,
         }
     )
-    text = payload.canonical(whole)
+    text = payload.write_canonical(whole)
     return RequestRevision.objects.create(
         **{
             "request": request,
@@ -129,19 +111,19 @@ def write_revision(request: FormalRequest, *, columns: dict[str, Any] | None = N
             "author": request.requester,
             "payload": text.decode(),
             "reason": REASON,
-            "sha256": payload.digest(text),
+            "sha256": payload.hash_bytes(text),
             **(columns or {}),
         }
     )
 
 
 def current_revision(request: FormalRequest) -> RequestRevision:
-    """The revision that is being decided."""
+    """Return the revision that is being decided."""
     return request.revisions.get(no=request.revision_no)
 
 
 def items_of(request: FormalRequest) -> list[dict[str, str]]:
-    """The current revision's items."""
+    """Return the current revision's items."""
     items: list[dict[str, str]] = json.loads(current_revision(request).payload)["items"]
     return items
 
@@ -155,7 +137,7 @@ def decide(
     assignment: RoleAssignment | None = None,
     **changes: Any,
 ) -> Decision:
-    """A decision on the current revision, with the slots it fills."""
+    """Write a decision on the current revision, with the approvals it gives."""
     revision = current_revision(request)
     decision = Decision.objects.create(
         **{
@@ -180,9 +162,9 @@ def decide(
 
 
 def designate(request: FormalRequest, implementer: User | None = None, **changes: Any) -> User:
-    """Name the implementer; returns him."""
-    implementer = implementer or officer(Office.IMPLEMENTER, "Gina Implementa")
-    security = officer(Office.SECURITY_OFFICER)
+    """Name the implementer and return him."""
+    implementer = implementer or make_staff(Office.IMPLEMENTER, full_name="Gina Implementa")
+    security = make_staff(Office.SECURITY_OFFICER)
     for name, value in {
         "implementer": implementer,
         "designated_at": now(),
@@ -195,8 +177,9 @@ def designate(request: FormalRequest, implementer: User | None = None, **changes
 
 
 def attempt(request: FormalRequest, result: str = "ok", **changes: Any) -> Execution:
-    """The row that opens an execution of the current revision by the designated implementer."""
+    """Write the row that opens an execution of the current revision by the designated implementer."""
     revision = current_revision(request)
+    assert request.implementer is not None
     return Execution.objects.create(
         **{
             "request": request,
@@ -211,7 +194,7 @@ def attempt(request: FormalRequest, result: str = "ok", **changes: Any) -> Execu
 
 
 def carry_out(request: FormalRequest) -> Customer:
-    """Execute an approved change of columns; returns the company, as it is now."""
+    """Execute an approved change of columns; return the company as it is now."""
     attempt(request)
     customer = Customer.objects.get(pk=request.customer_id)
     for item in items_of(request):
@@ -227,15 +210,15 @@ def carry_out(request: FormalRequest) -> Customer:
 
 
 def waive(request: FormalRequest, implementer: User, **changes: Any) -> Waiver:
-    """A waiver of segregation for this implementer, not yet designated."""
+    """Write a waiver of segregation for this implementer, not yet designated."""
     return Waiver.objects.create(
         **{
             "request": request,
             "implementer": implementer,
             "reason": REASON * 2,
             "controls": REASON,
-            "approved_by": officer(Office.SECURITY_OFFICER),
-            "checker": officer(Office.IT_HEAD),
+            "approved_by": make_staff(Office.SECURITY_OFFICER),
+            "checker": make_staff(Office.IT_HEAD),
             **changes,
         }
     )
@@ -245,7 +228,7 @@ def waive(request: FormalRequest, implementer: User, **changes: Any) -> Waiver:
 
 
 def _assets(request: FormalRequest) -> list[InformationAsset]:
-    """The assets that this form may touch."""
+    """Return the assets that this form may touch."""
     return list(
         InformationAsset.objects.filter(code=ACCESS)
         if request.is_access
@@ -254,7 +237,7 @@ def _assets(request: FormalRequest) -> list[InformationAsset]:
 
 
 def _on_file(request: FormalRequest, field: str) -> str:
-    """Today's value of a field; of the fields of an alta there is none."""
+    """Return today's value of a field; of the fields of an alta there is none."""
     if request.is_access:
         return ""
     if field == "representative":
@@ -269,14 +252,14 @@ def _assignment(decider: User, office: str) -> RoleAssignment:
 
 def _assets_of(request: FormalRequest, decider: User) -> list[InformationAsset]:
     mine = [item.asset for item in request.requested_assets.select_related("asset")]
-    return [asset for asset in mine if decider.pk in asset.decider_ids()]
+    return [asset for asset in mine if decider.pk in find_asset_deciders(asset)]
 
 
 def _to(request: FormalRequest, status: FormalRequest.Status) -> None:
     if status == Status.VERIFYING:
         request.confirmed_at = now()
     if status == Status.IN_APPROVAL:
-        request.verified_by = officer(Office.SUPERVISOR)
+        request.verified_by = make_staff(Office.SUPERVISOR)
         request.verified_at = now()
     if status == Status.APPROVED:
         _approve(request)
@@ -287,7 +270,7 @@ def _to(request: FormalRequest, status: FormalRequest.Status) -> None:
 def _approve(request: FormalRequest) -> None:
     if not request.is_access:
         decide(request, own_assets(), "owner")
-    decide(request, officer(Office.SECURITY_OFFICER, "Elsa Seguridad"), "security")
+    decide(request, make_staff(Office.SECURITY_OFFICER, full_name="Elsa Seguridad"), "security")
     designate(request)
     assert request.execute_after is not None
     request.approved_at = now()

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Mood(StrEnum):
-    """What it does with whoever comes; the place says at which step."""
+    """Say what it does with whoever comes; the place says at which step."""
 
     TAKES = "takes"
     REFUSES = "refuses"  # nobody listens
@@ -24,7 +24,7 @@ SAYS = {"550": "550 5.1.1 No existe ese buzón", "451": "451 4.7.1 Intente más 
 
 
 class Session(socketserver.StreamRequestHandler):
-    """One client."""
+    """Talk with one client."""
 
     server: "Server"
 
@@ -51,7 +51,7 @@ class Session(socketserver.StreamRequestHandler):
                 self.say("221 bye" if verb == "QUIT" else "250 ok")
 
     def meet(self, what: str) -> bool:
-        """Behave as the mood is; whether the session ends by it."""
+        """Behave as the mood is; return whether the session ends by it."""
         self.server.met.set()
         if what == "hangs":
             self.server.let_go.wait(60)
@@ -72,7 +72,7 @@ class Session(socketserver.StreamRequestHandler):
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """`read` are the mails it had whole, `took` those it said 250 to; `met` is set when its mood was felt."""
+    """Serve SMTP: `read` are the mails it had whole, `took` those it said 250 to, `met` says that its mood was met."""
 
     allow_reuse_address = True
     daemon_threads = True

@@ -17,7 +17,7 @@ _serial = count(1)
 
 
 def make_ticket(status: str = Ticket.Status.OPEN, *, requester: User | None = None, **fields: Any) -> Ticket:
-    """A ticket in the given status; waiting: asked for detail; closed: confirmed by its requester."""
+    """Make a ticket in the given status; waiting: asked for detail; closed: confirmed by its requester."""
     own_provider()
     author = requester or make_contact()
     number = next(_serial)
@@ -28,10 +28,7 @@ def make_ticket(status: str = Ticket.Status.OPEN, *, requester: User | None = No
     ticket = operations.open_ticket(author=author, customer=author.contact.customer, **fields)
     if status == Ticket.Status.WAITING:
         ticket = operations.answer(
-            ticket.pk,
-            agent=make_agent(),
-            body="¿Nos comparte el XML?",
-            wait_reason=Ticket.WaitReason.DETAIL,
+            ticket.pk, agent=make_agent(), body="¿Nos comparte el XML?", wait_reason=Ticket.WaitReason.DETAIL
         )
     elif status == Ticket.Status.CLOSED:
         ticket = operations.confirm_resolved(ticket.pk, author=author)
@@ -42,7 +39,7 @@ def make_ticket(status: str = Ticket.Status.OPEN, *, requester: User | None = No
 def make_inbound(
     received_at: datetime | None = None, *, disposition: str = "", sender: str = "ana@ejemplo.mx"
 ) -> InboundMessage:
-    """A mail that was kept; with a `disposition`, disposed of."""
+    """Keep a mail; with a `disposition` it is disposed of."""
     number = next(_serial)
     raw = f"From: {sender}\nTo: soporte@factureya.com\nSubject: Factura {number}\n\nHola {number}\n"
     inbound, _ = keep(raw.encode(), source="pipe", received_at=received_at)
@@ -52,14 +49,21 @@ def make_inbound(
     return inbound
 
 
-def let_it_close(ticket: Ticket) -> Ticket:
-    """Bring a waiting ticket to *sin respuesta* the real way: reminder queued and sent, then the close."""
+def remind(ticket: Ticket) -> Ticket:
+    """Queue and send the reminder of a waiting ticket when it is due."""
     assert ticket.closes_at is not None
     with clock.at(ticket.closes_at - timedelta(hours=24)):
         operations.warn_before_close(ticket.pk)
         ticket.refresh_from_db()
         assert ticket.reminder_id is not None
         assert outbox.deliver(ticket.reminder_id)
+    return ticket
+
+
+def let_it_close(ticket: Ticket) -> Ticket:
+    """Bring a waiting ticket to *sin respuesta* the real way: reminder queued and sent, then the close."""
+    remind(ticket)
+    assert ticket.closes_at is not None
     with clock.at(ticket.closes_at + timedelta(seconds=1)):
         assert operations.close_unanswered(ticket.pk)
     ticket.refresh_from_db()
@@ -67,5 +71,5 @@ def let_it_close(ticket: Ticket) -> Ticket:
 
 
 def mails_about(ticket: Ticket) -> list[OutboxMessage]:
-    """The mails about a ticket, oldest first."""
+    """Return the mails about a ticket, oldest first."""
     return list(OutboxMessage.objects.filter(about=ticket.chain).order_by("pk"))

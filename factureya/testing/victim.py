@@ -38,7 +38,7 @@ def warm() -> None:
     parse.parse(mail())
     validate_email(SUPPORT)
     engines["mail"].get_template("tickets/opened.txt")
-    smtp.address(settings.MAIL_IN_LISTEN)
+    smtp.parse_listen_address(settings.MAIL_IN_LISTEN)
     with current_app.connection_for_write() as link:
         link.SimpleQueue("warm").clear()
 
@@ -59,7 +59,7 @@ def say(number: int) -> None:
 
 
 def live(given: dict[str, Any]) -> int:
-    """One process, as `manage.py` runs it; its exit code."""
+    """Run one process, as `manage.py` does; return its exit code."""
     connection.settings_dict.update(HOST="127.0.0.1", PORT=given["port"], OPTIONS=PLAIN)
     argv = ["manage.py", *given["command"]]
     if argv[1] == pipe.COMMAND:

@@ -21,10 +21,9 @@ from factureya.core.mail import intake
 from factureya.core.models import Event, Holiday, InboundMessage, OutboxMessage
 from factureya.testing import access_control, access_requests, request_histories
 from factureya.testing.access import DESK, ROLES, Row, World, codes, key
-from factureya.testing.people import make_contact, make_customer, make_representative, make_staff, make_superuser
-from factureya.testing.requests import own_assets
+from factureya.testing.people import Cast, make_agent, make_neighbours, make_staff, make_superuser
 from factureya.testing.tickets import make_inbound, make_ticket
-from tickets import links, operations
+from tickets import notifications, operations
 from tickets.models import Ticket, TicketFile
 
 pytestmark = pytest.mark.django_db
@@ -39,43 +38,31 @@ def _just_started(monkeypatch):
 @pytest.fixture
 def world(tmp_path, settings) -> World:
     settings.MEDIA_ROOT = tmp_path
-    ocaso = make_customer("POC930314QX7", "Papelería Ocaso SA de CV", verified=False)
-    ana = make_representative(ocaso, email="ana@demo.example", full_name="Ana Ocaso")
-    third_party = Provider.objects.create(name="Soporte Externo")
-    offices = {
-        "dario": Office.AGENT,
-        "laura": Office.SUPERVISOR,
-        "elsa": Office.SECURITY_OFFICER,
-        "fabian": Office.INFORMATION_OWNER,
-        "jorge": Office.IT_HEAD,
-        "gina": Office.IMPLEMENTER,
-        "hugo": Office.DEVELOPER,
-    }
+    cast = make_neighbours()
     people: dict[str, User | None] = {
         "anonymous": None,
-        "ana": ana,
-        "beto": make_contact(ocaso, email="beto@demo.example"),
-        "carla": make_representative(email="carla@demo.example"),
-        "irma": make_staff(Office.THIRD_PARTY_AGENT, provider=third_party, email="irma@demo.example"),
+        **{role: person for role, person in vars(cast).items() if role in ROLES},
+        "dario": make_agent(),
+        "irma": make_staff(Office.THIRD_PARTY_AGENT, provider=Provider.objects.create(name="Soporte Externo")),
+        "hugo": make_staff(Office.DEVELOPER),
         "root": make_superuser(),
     }
-    people |= {name: make_staff(office, email=f"{name}@demo.example") for name, office in offices.items()}
     image = store.store(SimpleUploadedFile("nota.txt", b"texto de prueba"), draft="d1")
     hidden = store.store(SimpleUploadedFile("interno.txt", b"texto interno"), draft="d2")
-    ticket = make_ticket(requester=ana, files=[image])
+    ticket = make_ticket(requester=cast.ana, files=[image])
     operations.add_note(ticket.pk, agent=people["dario"], body="Nota interna", files=[hidden])
     mailed = make_inbound(disposition="accept-reply")
-    operations.add_information(ticket.pk, author=ana, body="Por correo", inbound=mailed)
+    operations.add_information(ticket.pk, author=cast.ana, body="Por correo", inbound=mailed)
     files = TicketFile.objects.filter(ticket=ticket)
     return World(
         people,
         ticket,
-        make_ticket(Ticket.Status.CLOSED, requester=ana),
+        make_ticket(Ticket.Status.CLOSED, requester=cast.ana),
         files.get(message__isnull=False),
         files.get(note__isnull=False),
         strangers_mail(),
         mailed,
-        *formal_request(people),
+        *formal_request(cast),
     )
 
 
@@ -86,18 +73,15 @@ def strangers_mail() -> InboundMessage:
     return InboundMessage.objects.latest("pk")
 
 
-def formal_request(people: dict[str, Any]) -> tuple[FormalRequest, Evidence]:
+def formal_request(cast: Cast) -> tuple[FormalRequest, Evidence]:
     """Ana's request, in approval and with Gina designated, and its file."""
-    cast = request_histories.Cast(
-        people["ana"], people["laura"], own_assets(people["fabian"]), people["elsa"], people["gina"]
-    )
     file = store.store(SimpleUploadedFile("constancia.txt", b"constancia"), draft="d3")
-    formal = request_operations.add_evidence(request_histories.draft(cast), actor=cast.ana, files=[file])
+    formal = request_operations.add_evidence(request_histories.draft(cast).pk, actor=cast.ana, files=[file])
     for status in request_histories.ORDER[1 : request_histories.ORDER.index("in_approval") + 1]:
         formal = request_histories.step(cast, formal, status)
-    request_operations.designate(formal, actor=cast.elsa, implementer=cast.gina)
+    request_operations.designate(formal.pk, actor=cast.elsa, implementer=cast.gina)
     request_operations.approve(
-        formal, actor=cast.fabian, reason=request_histories.WHY, seen_hash=request_histories.seen(formal)
+        formal.pk, actor=cast.fabian, reason=request_histories.WHY, seen_hash=request_histories.seen(formal)
     )
     return formal, Evidence.objects.get(request=formal)
 
@@ -194,10 +178,7 @@ TABLE: dict[str, list[Row]] = {
     "tickets:link": [Row(codes(404), FORGED)],
     "tickets:file": [
         Row(HER_COMPANY_AND_DESK, lambda world: [world.file.attachment.token]),
-        Row(
-            codes(404, anonymous=302, dario=200, laura=200),
-            lambda world: [world.note_file.attachment.token],
-        ),
+        Row(codes(404, anonymous=302, dario=200, laura=200), lambda world: [world.note_file.attachment.token]),
     ],
     **access_control.ROWS,
     **access_requests.ROWS,
@@ -215,10 +196,7 @@ TABLE: dict[str, list[Row]] = {
     "admin:accounts_customertoverify_change": [Row(codes(403, anonymous=302, dario=404, laura=404), key(1))],
     "admin:accounts_customer_changelist": [Row(codes(403, anonymous=302, dario=200, laura=200, root=200))],
     "admin:accounts_customer_change": [
-        Row(
-            codes(403, anonymous=302, dario=200, laura=200, root=200),
-            lambda world: [world.ticket.customer_id],
-        )
+        Row(codes(403, anonymous=302, dario=200, laura=200, root=200), lambda world: [world.ticket.customer_id])
     ],
     "admin:accounts_user_changelist": [Row(ROOT_ONLY)],
     "admin:accounts_user_invite": [Row(ROOT_ONLY)],
@@ -248,21 +226,11 @@ TABLE: dict[str, list[Row]] = {
         Row(MAIL_DESK | {"dario": 302, "laura": 302}, inbound),  # without a ticket's number: back
         Row(MAIL_DESK | {"dario": 302, "laura": 302}, inbound, method="post"),
     ],
-    "admin:tickets_ticket_mail_open": [
-        Row(MAIL_DESK, inbound),
-        Row(MAIL_DESK, inbound, method="post"),
-    ],
-    "admin:tickets_ticket_mail_discard": [
-        Row(POST_IN_ADMIN, inbound),
-        Row(MAIL_DESK, inbound, method="post"),
-    ],
+    "admin:tickets_ticket_mail_open": [Row(MAIL_DESK, inbound), Row(MAIL_DESK, inbound, method="post")],
+    "admin:tickets_ticket_mail_discard": [Row(POST_IN_ADMIN, inbound), Row(MAIL_DESK, inbound, method="post")],
     "admin:tickets_ticket_retry_mail": [
         Row(POST_IN_ADMIN, lambda world: [world.ticket.pk, 1]),
-        Row(
-            OWN_DESK | {"dario": 302, "laura": 302},
-            lambda world: [world.ticket.pk, 1],
-            method="post",
-        ),
+        Row(OWN_DESK | {"dario": 302, "laura": 302}, lambda world: [world.ticket.pk, 1], method="post"),
     ],
     "admin:tickets_ticket_release_close": [
         Row(POST_IN_ADMIN, pk),
@@ -281,21 +249,9 @@ for button in ("verify", "join", "refuse"):
         Row(POST_IN_ADMIN, key(999)),
         Row(VERIFIERS, key(999), method="post"),
     ]
-for button in (
-    "grant",
-    "end",
-    "close",
-    "request_reset",
-    "approve_reset",
-    "decline_reset",
-    "resend",
-    "cancel",
-):
+for button in ("grant", "end", "close", "request_reset", "approve_reset", "decline_reset", "resend", "cancel"):
     keys = key(999, 999) if button in {"end", "approve_reset", "decline_reset"} else key(999)
-    TABLE[f"admin:accounts_user_{button}"] = [
-        Row(POST_IN_ADMIN, keys),
-        Row(ROOT_POSTS, keys, method="post"),
-    ]
+    TABLE[f"admin:accounts_user_{button}"] = [Row(POST_IN_ADMIN, keys), Row(ROOT_POSTS, keys, method="post")]
 # Mails and events are neither added nor deleted, and the stock history is not there; a holiday may be taken back.
 for model in ("event", "outboxmessage", "holiday"):
     TABLE[f"admin:core_{model}_history"] = [Row(IN_ADMIN | dict.fromkeys((*DESK, "root"), 404), key(1))]
@@ -351,15 +307,15 @@ def test_no_foreign_row_in_search_and_one_neutral_answer(world):
     carla = world.client("carla")
     found = carla.get(reverse("tickets:list") + f"?q={world.ticket.number}")
     assert world.ticket.subject not in found.content.decode()
-    assert links.token_for(world.people["carla"], world.ticket)  # a link to a ticket she may not see …
-    forged = carla.get(reverse("tickets:link", kwargs={"token": links.token_for(world.people["carla"], world.ticket)}))
+    token = notifications.make_link_token(world.people["carla"], world.ticket)  # a link to a ticket she may not see …
+    forged = carla.get(reverse("tickets:link", kwargs={"token": token}))
     assert forged.status_code == 404  # … is worth nothing
     answers = {
         carla.post(reverse("tickets:lookup"), {"number": number, "email": email})
         .content.decode()
         .replace(number, "")
         .replace(email, "")
-        for number, email in [(world.ticket.number, "carla@demo.example"), (world.ticket.number, "nadie@demo.example")]
+        for number, email in [(world.ticket.number, "carla@otra.mx"), (world.ticket.number, "nadie@otra.mx")]
     }
     assert len({_without_csrf(page) for page in answers}) == 1
 

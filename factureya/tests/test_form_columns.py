@@ -24,8 +24,8 @@ import accounts
 import change_requests
 import factureya
 import tickets
-from change_requests.control.forms import ActForm
-from change_requests.kinds.content import MAX as CONTENT_MAX
+from change_requests.control.views_common import ActForm
+from change_requests.kinds import fields, representative
 from factureya.testing.people import make_agent
 from factureya.testing.tickets import make_ticket
 from factureya.tests.test_access import TABLE, world  # noqa: F401  (a fixture)
@@ -133,17 +133,9 @@ def form_classes() -> list[type[Any]]:
     while waiting:
         for child in waiting.pop().__subclasses__():
             waiting.append(child)
-            if child.__module__.partition(".")[0] in {
-                "accounts",
-                "tickets",
-                "change_requests",
-                "factureya",
-            }:
+            if child.__module__.partition(".")[0] in {"accounts", "tickets", "change_requests", "factureya"}:
                 found.add(child)
-    return sorted(
-        (f for f in found if "tests" not in f.__module__),
-        key=lambda f: f"{f.__module__}{f.__name__}",
-    )
+    return sorted((f for f in found if "tests" not in f.__module__), key=lambda f: f"{f.__module__}{f.__name__}")
 
 
 def fields_of(cls: type[Any], request: Any) -> dict[str, forms.Field]:
@@ -243,13 +235,7 @@ def test_no_page_fails_on_texts_that_are_one_character_too_long(request, request
         called = name.partition(".")[2]
         limits[called] = min(limits.get(called, 10_000), limit_of(field) or 0)
     long = {name: "x" * (limit + 1) for name, limit in limits.items()}
-    chosen = {
-        "outcome": "return",
-        "decision": "reject",
-        "kind": "respuesta",
-        "category": "other",
-        "impact": "1",
-    }
+    chosen = {"outcome": "return", "decision": "reject", "kind": "respuesta", "category": "other", "impact": "1"}
     for role in ("anonymous", "ana", "dario", "laura", "elsa", "root"):
         for name, rows in TABLE.items():
             client = here.client(role)
@@ -271,12 +257,12 @@ def test_no_other_form_writes_a_column():
 def test_a_form_of_an_act_says_its_limit_and_its_content_too():
     """What a PDF or a mail brings meets the same limits in `content`."""
     assert isinstance(ActForm.base_fields["seen_hash"], forms.CharField)
-    for name in ("legal_name", "fiscal_address", "phone"):
-        assert CONTENT_MAX[name] <= column(f"{CUSTOMER}.{name}").max_length
-    for name in ("name", "instrument"):
-        assert CONTENT_MAX[f"representative_{name}"] <= column(f"{REPRESENTATIVE}.{name}").max_length
-    assert CONTENT_MAX["full_name"] <= column(NAME).max_length
-    assert CONTENT_MAX["email"] <= column(f"{PERSON}.email").max_length
+    for row in (fields.LEGAL_NAME, fields.FISCAL_ADDRESS, fields.PHONE, fields.REGISTERED_EMAIL):
+        assert row.max_length <= column(f"{CUSTOMER}.{row.code}").max_length
+    for part in representative.PARTS:
+        assert not part.max_length or part.max_length <= column(f"{REPRESENTATIVE}.{part.column}").max_length
+    assert fields.FULL_NAME.max_length <= column(NAME).max_length
+    assert fields.EMAIL.max_length <= column(f"{PERSON}.email").max_length
 
 
 def test_the_composer_is_measured_as_it_is_made():

@@ -5,9 +5,9 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Office
+from accounts.web.form_memory import new_key
 from factureya.testing.people import make_contact, make_staff
-from tickets.formkeys import NEW
-from tickets.formkeys import new as new_key
+from tickets.customer.views_person import NEW
 
 pytestmark = pytest.mark.django_db
 

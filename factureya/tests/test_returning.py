@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from accounts.web import returning
+from accounts.web import form_memory
 from factureya.testing import request_histories
 from factureya.testing.desk import page_of
 from factureya.testing.pages import hidden_in, key_in, log_in, text_of
@@ -19,6 +19,7 @@ from factureya.tests.test_access import TABLE, world  # noqa: F401 (a fixture)
 
 pytestmark = pytest.mark.django_db
 
+HELD = "Su sesión se cerró; guardamos lo que escribió."
 WORDS = "Se explicó por teléfono y quedó claro."
 WHO = ("laura", "elsa", "root")  # between them they may open every page
 # Addresses that answer to GET with no page to show words on: a redirect elsewhere, a file.
@@ -111,7 +112,7 @@ def test_people_h2_reply_note_choices_and_properties_come_back(client):
     assert (form["body"].value(), form["note"].value()) == ("Una respuesta larga", "Y una nota")
     assert form["after"].value() == "detalle"
     assert [value for value, _l, chosen in back.context["categories"] if chosen] == ["access"]
-    assert returning.HELD in text_of(back)
+    assert HELD in text_of(back)
     assert ticket.messages.count() == 1
 
 
@@ -125,7 +126,7 @@ def test_people_h2_another_person_gets_nothing(client):
     discarded = client.post(reverse("admin:tickets_ticket_mail_discard", args=[1]), {"reason": WORDS})
     for page in (come_back(client, other, answer), come_back(client, other, discarded)):
         assert WORDS not in page.content.decode()
-        assert returning.HELD not in text_of(page)
+        assert HELD not in text_of(page)
 
 
 @pytest.mark.clause("M17")
@@ -134,7 +135,7 @@ def test_a_post_of_nobody_known_is_not_kept(client):
     answer = client.post(page_of(ticket, "write"), {"body": WORDS, "key": "forjada"})
     assert next_of(answer) == page_of(ticket)
     assert "form.draft" not in client.session
-    client.cookies[returning.COOKIE] = "forjada"
+    client.cookies[form_memory.COOKIE] = "forjada"
     client.post(page_of(ticket, "write"), {"body": WORDS})
     assert "form.draft" not in client.session
 
@@ -150,7 +151,7 @@ def test_people_h2_the_whole_call_comes_back(client):
     back = come_back(client, agent, client.post(phone, data))
     assert back.context["contact"].user == caller
     assert back.context["form"]["description"].value() == WORDS
-    assert returning.HELD in text_of(back)
+    assert HELD in text_of(back)
 
 
 @pytest.mark.clause("M17", "M21")
@@ -195,7 +196,7 @@ def test_a_stock_form_gives_back_what_was_typed(client):
     end_session(client)
     back = come_back(client, root, client.post(page, {"day": "2027-05-05", "name": "Batalla de Puebla"}))
     assert "Batalla de Puebla" in back.content.decode()
-    assert returning.HELD in text_of(back)
+    assert HELD in text_of(back)
 
 
 @pytest.mark.clause("M16")

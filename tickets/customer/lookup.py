@@ -1,4 +1,4 @@
-"""Look-up by number and registered address (M10, M16): who may see what, how often, and the link by mail.
+"""Look tickets up by number and registered address (M10, M16): who may see what, how often, and the link by mail.
 
 A wrong number, a wrong address and somebody else's ticket are one answer, found by the same single statement.
 """
@@ -21,41 +21,46 @@ TRIES_PER_ADDRESS = 12  # of a client address, in WINDOW
 TRIES_OF_ALL = 600  # of everybody together, in WINDOW
 
 
-def find(number: str, email: str) -> Ticket | None:
-    """The ticket, if this address is registered and may see it (M5): one statement, whatever is wrong."""
-    contacts = _contacts(email).filter(customer=OuterRef("customer"))
-    seeing = contacts.filter(Q(own_tickets_only=False) | Q(user=OuterRef("requester")))
-    registered = Q(customer__registered_email__iexact=email) | Exists(seeing)
-    return Ticket.objects.filter(registered, number=number).first()
+def find_ticket(number: str, email: str) -> Ticket | None:
+    """Return the ticket with this number if the owner of this registered address may see it, else None (M5).
+
+    That is the company's registered address, or the verified one of a contact who sees the ticket. One statement
+    answers every case, so that neither the answer nor its time tells which of the two was wrong.
+    """
+    contacts = _find_contacts(email).filter(customer=OuterRef("customer"))
+    contacts_who_see = contacts.filter(Q(own_tickets_only=False) | Q(user=OuterRef("requester")))
+    is_registered = Q(customer__registered_email__iexact=email) | Exists(contacts_who_see)
+    return Ticket.objects.filter(is_registered, number=number).first()
 
 
-def contact(ticket: Ticket, email: str) -> User | None:
-    """The contact who may see the ticket and whose own address this is: the only one a link is sent to."""
-    found = _contacts(email).filter(customer_id=ticket.customer_id).select_related("user__contact").first()
-    return found.user if found and policy.may_write_as_customer(found.user, ticket) else None
+def find_contact(ticket: Ticket, email: str) -> User | None:
+    """Return the contact who owns this address and may see the ticket, to mail him a link to it; or None."""
+    contact = _find_contacts(email).filter(customer_id=ticket.customer_id).select_related("user__contact").first()
+    return contact.user if contact and policy.may_write_as_customer(contact.user, ticket) else None
 
 
 def send_link(ticket: Ticket, person: User) -> None:
-    """Mail the contact a link, at most one per contact and ticket in LINK_EVERY."""
-    turn = int(now().timestamp() // LINK_EVERY.total_seconds())
-    key = f"link:{ticket.number}:{person.pk}:{turn}"
+    """Mail the contact a link to the ticket, at most one per contact and ticket in each period of LINK_EVERY."""
+    period = int(now().timestamp() // LINK_EVERY.total_seconds())
+    key = f"link:{ticket.number}:{person.pk}:{period}"
     if OutboxMessage.objects.filter(key=key).exists():
         return
     try:
         with transaction.atomic():
-            notifications.link_requested(ticket, person, key)
+            notifications.send_link(ticket, person, key)
     except IntegrityError:  # the same request at the same instant
         return
 
 
-def may_try(address: str) -> bool:
-    """Count a try of this client address; False when it, or everybody together, has had too many."""
-    turn = int(now().timestamp() // WINDOW.total_seconds())
-    mine = _count(f"lookup:{turn}:{address}")
-    return mine <= TRIES_PER_ADDRESS and _count(f"lookup:{turn}") <= TRIES_OF_ALL
+def count_try(address: str) -> bool:
+    """Count one look-up from this IP address, and return whether it and everybody together are within the limits."""
+    period = int(now().timestamp() // WINDOW.total_seconds())
+    own_tries = _count_one_more(f"lookup:{period}:{address}")
+    return own_tries <= TRIES_PER_ADDRESS and _count_one_more(f"lookup:{period}") <= TRIES_OF_ALL
 
 
-def _count(key: str) -> int:
+def _count_one_more(key: str) -> int:
+    """Add one to the counter of look-ups under this key of the cache, and return the new count."""
     cache.add(key, 0, timeout=WINDOW.total_seconds())
     try:
         return int(cache.incr(key))
@@ -63,8 +68,8 @@ def _count(key: str) -> int:
         return 1
 
 
-def _contacts(email: str) -> QuerySet[Contact]:
-    """Active people of companies whose verified address this is."""
+def _find_contacts(email: str) -> QuerySet[Contact]:
+    """Select the active contacts of companies who own this mail address and have verified it."""
     return Contact.objects.filter(
         user__is_active=True,
         user__is_staff=False,

@@ -1,4 +1,4 @@
-"""My tickets: the tabs, the search and the keyset pages of the customer's list (M16).
+"""Read the tabs, the search and the keyset pages of the customer's list (M16).
 
 No COUNT over all rows, no OFFSET: a tab's figure stops at 99+, a page starts after the last row of the one before.
 Five queries at most, session and user included, whatever the person owns.
@@ -6,35 +6,32 @@ Five queries at most, session and user included, whatever the person owns.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from functools import partial
 
-from django.db.models import F, Func, Q, QuerySet, Subquery
+from django.db.models import F, Func, Q, QuerySet
 
 from accounts.models import User
-from factureya.core import numbers
+from factureya.core import keyset, numbers
+from factureya.core.keyset import Cursor, Page
 from tickets import sql
 from tickets.models import NUMBER_PREFIX, Ticket, TicketQuerySet
 
-PAGE_ROWS = 25
-COUNT_CAP = 99
+COUNT_CAP = 100  # shown as «99+»
 MAX_QUERY = 120
-ACTIVE, TURN, CLOSED, COMPANY, COMPANY_CLOSED = (
-    "vigentes",
-    "turno",
-    "cerrados",
-    "empresa",
-    "empresa-cerrados",
-)
+ACTIVE, TURN, CLOSED, COMPANY, COMPANY_CLOSED = ("vigentes", "turno", "cerrados", "empresa", "empresa-cerrados")
 VIEWS = (ACTIVE, TURN, CLOSED, COMPANY, COMPANY_CLOSED)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# No primary key leaves: an address holds the number of a ticket.
+NEWEST_FIRST = keyset.Order(
+    "touched_at", name="number", read_key=partial(numbers.parse_number, NUMBER_PREFIX), is_descending=True
+)
+OLDEST_FIRST = replace(NEWEST_FIRST, is_descending=False)
 _UUID = re.compile(r"[0-9A-F]{8}-?[0-9A-F]{4}-?[0-9A-F]{4}-?[0-9A-F]{4}-?[0-9A-F]{12}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Tab:
-    """A tab of the list; `count` is text («4», «99+»)."""
+    """Hold a tab of the list; `count` is text («4», «99+»)."""
 
     view: str
     label: str
@@ -45,7 +42,7 @@ class Tab:
 
 @dataclass
 class Group:
-    """A titled part of the list."""
+    """Hold a titled part of the list."""
 
     title: str
     tickets: Sequence[Ticket]
@@ -53,30 +50,13 @@ class Group:
     more_view: str = ""  # the view that has the rest of the group, if it is cut
 
 
-@dataclass
-class Page:
-    """Rows of a keyset page and the cursors around it («» when there is nothing there)."""
-
-    tickets: list[Ticket] = field(default_factory=list)
-    before: str = ""
-    after: str = ""
-
-
-class Cursor(NamedTuple):
-    """Where a page starts: the instant and the number of a row; `is_back` when it ends before it."""
-
-    at: datetime
-    number: str
-    is_back: bool = False
-
-
 def is_limited(user: User) -> bool:
-    """Whether the person sees his own tickets only, so that there is no company tab."""
+    """Return whether the person sees only his own tickets, so that there is no company tab."""
     return user.membership is None or user.membership.own_tickets_only
 
 
-def tabs(user: User, view: str) -> tuple[list[Tab], bool]:
-    """The tabs with their figures, and whether the person sees any ticket at all; one statement."""
+def read_tabs(user: User, view: str) -> tuple[list[Tab], bool]:
+    """Return the tabs of the customer's list with their counts, and whether he sees any ticket at all; one query."""
     mine = Ticket.objects.filter(requester_id=user.pk)
     views: dict[str, tuple[str, QuerySet[Ticket]]] = {
         ACTIVE: ("Vigentes", mine.exclude(status=Ticket.Status.CLOSED)),
@@ -86,30 +66,30 @@ def tabs(user: User, view: str) -> tuple[list[Tab], bool]:
     visible = Ticket.objects.visible_to(user)
     if not is_limited(user):
         views[COMPANY] = ("De mi empresa", visible.exclude(status=Ticket.Status.CLOSED))
-    questions = [sql.capped_count(found, COUNT_CAP + 1) for _, found in views.values()]
-    *figures, any_at_all = sql.ask([*questions, sql.capped_count(visible, 1)])
-    here = COMPANY if view == COMPANY_CLOSED else view
-    shown = [
-        Tab(name, label, _figure(figure), name == here, name == TURN and figure > 0)
-        for (name, (label, _)), figure in zip(views.items(), figures, strict=True)
+    questions = {name: sql.capped_count(tickets, COUNT_CAP) for name, (_, tickets) in views.items()}
+    counts = sql.ask_all({**questions, "any": sql.capped_count(visible, 1)})
+    current = COMPANY if view == COMPANY_CLOSED else view  # the company's closed tickets have no tab of their own
+    tabs = [
+        Tab(name, label, sql.show_count(counts[name], COUNT_CAP), name == current, name == TURN and counts[name] > 0)
+        for name, (label, _) in views.items()
     ]
-    return shown, bool(any_at_all)
+    return tabs, bool(counts["any"])
 
 
-def groups(user: User, view: str, cursor: Cursor | None) -> tuple[list[Group], Page]:
-    """The groups of a view and the page that the pager walks (the last group)."""
+def read_groups(user: User, view: str, cursor: Cursor | None) -> tuple[list[Group], Page[Ticket]]:
+    """Return the titled groups of tickets in a view of the customer's list, and the page whose links lead further."""
     if view == ACTIVE:
-        return _active(user, cursor)
+        return _read_active_groups(user, cursor)
     if view == TURN:
-        page = keyset(rows(user, TURN), cursor, oldest_first=True)
-        return [Group("Le toca a usted", page.tickets, is_due=True)], page
-    page = keyset(rows(user, view), cursor)
+        page = keyset.page(OLDEST_FIRST, cursor, _with_row_columns(select_tickets(user, TURN)))
+        return [Group("Le toca a usted", page.rows, is_due=True)], page
+    page = keyset.page(NEWEST_FIRST, cursor, _with_row_columns(select_tickets(user, view)))
     title = "Cerrados" if view in {CLOSED, COMPANY_CLOSED} else "Vigentes de mi empresa"
-    return [Group(title, page.tickets)], page
+    return [Group(title, page.rows)], page
 
 
-def rows(user: User, view: str) -> TicketQuerySet:
-    """The tickets of a view, unordered."""
+def select_tickets(user: User, view: str) -> TicketQuerySet:
+    """Select, unordered, the tickets of a view of the customer's list: the person's own, or the whole company's."""
     visible = Ticket.objects.visible_to(user)
     if view in {ACTIVE, TURN, CLOSED} or is_limited(user):
         visible = visible.filter(requester_id=user.pk)
@@ -120,105 +100,55 @@ def rows(user: User, view: str) -> TicketQuerySet:
     return visible.exclude(status=Ticket.Status.CLOSED)
 
 
-def search(user: User, query: str, cursor: Cursor | None) -> Page:
-    """Tickets visible to the person by number, fiscal folio, or words of the subject (every word, no accents)."""
-    return keyset(Ticket.objects.visible_to(user).filter(_matching(query)), cursor)
+def search(user: User, query: str, cursor: Cursor | None) -> Page[Ticket]:
+    """Return the page of tickets visible to the person that have this number, fiscal folio, or words of the subject."""
+    return keyset.page(
+        NEWEST_FIRST, cursor, _with_row_columns(Ticket.objects.visible_to(user).filter(_match_query(query)))
+    )
 
 
 def has_wrong_number(query: str) -> bool:
-    """Whether the query was meant as a number and a character of it is mistyped (found without a query, M10)."""
+    """Return whether the search text looks like a tracking number with a mistyped character, to say so (M10)."""
     try:
-        numbers.parse(NUMBER_PREFIX, query)
+        numbers.parse_number(NUMBER_PREFIX, query)
     except numbers.InvalidNumber:
         return re.fullmatch(r"\s*fy[- –]?\w{4}[- –]?\w{4}\s*", query, re.IGNORECASE) is not None
     return False
 
 
-def keyset(tickets: QuerySet[Ticket], cursor: Cursor | None, *, oldest_first: bool = False) -> Page:
-    """One page in the order of the last movement; one query, at any depth."""
-    is_back = cursor is not None and cursor.is_back
+def _read_active_groups(user: User, cursor: Cursor | None) -> tuple[list[Group], Page[Ticket]]:
+    """Return the groups of the person's tickets that are not Cerrado, and the page of the tickets that we work on.
+
+    Only the first page also has the group of tickets that wait for the person. A long group links to a view of its own.
+    """
+    open_tickets = select_tickets(user, ACTIVE).filter(status=Ticket.Status.OPEN)
+    page = keyset.page(NEWEST_FIRST, cursor, _with_row_columns(open_tickets))
+    our_turn = Group("Los estamos atendiendo", page.rows)
     if cursor is not None:
-        tickets = tickets.filter(_beyond(cursor, ascending=oldest_first != is_back))
-    order = ("touched_at", "id") if oldest_first != is_back else ("-touched_at", "-id")
-    found = list(_for_rows(tickets).order_by(*order)[: PAGE_ROWS + 1])
-    has_more, found = len(found) > PAGE_ROWS, found[:PAGE_ROWS]
-    if is_back:
-        found.reverse()
-    page = Page(found)
-    if found and (has_more if is_back else cursor is not None):
-        page.before = encode(found[0])
-    if found and (is_back or has_more):
-        page.after = encode(found[-1])
-    return page
+        return [our_turn], page
+    waiting = keyset.page(OLDEST_FIRST, None, _with_row_columns(select_tickets(user, TURN)))
+    their_turn = Group("Le toca a usted", waiting.rows, is_due=True, more_view=TURN if waiting.next else "")
+    return [their_turn, our_turn], page
 
 
-def encode(ticket: Ticket) -> str:
-    """A row as a cursor: its instant in microseconds and its number (no primary key leaves)."""
-    return f"{(ticket.touched_at - _EPOCH) // timedelta(microseconds=1)}.{ticket.number}"
-
-
-def decode(text: str, *, is_back: bool = False) -> Cursor | None:
-    """The cursor in an address, or None when it is none of ours: then the list starts at its beginning."""
-    match = re.fullmatch(r"(\d{1,17})\.(.{8,14})", text)
-    if match is None:
-        return None
-    try:
-        number = numbers.parse(NUMBER_PREFIX, match.group(2))
-        return Cursor(_EPOCH + timedelta(microseconds=int(match.group(1))), number, is_back)
-    except (numbers.InvalidNumber, OverflowError):
-        return None
-
-
-def _figure(count: int) -> str:
-    return f"{COUNT_CAP}+" if count > COUNT_CAP else str(count)
-
-
-def _active(user: User, cursor: Cursor | None) -> tuple[list[Group], Page]:
-    """First page: what waits for the person, then what we are working on, which is what the pager walks."""
-    page = keyset(rows(user, ACTIVE).filter(status=Ticket.Status.OPEN), cursor)
-    ours = Group("Los estamos atendiendo", page.tickets)
-    if cursor is not None:
-        return [ours], page
-    due = keyset(rows(user, TURN), None, oldest_first=True)
-    theirs = Group("Le toca a usted", due.tickets, is_due=True, more_view=TURN if due.after else "")
-    return [theirs, ours], page
-
-
-def _for_rows(tickets: QuerySet[Ticket]) -> QuerySet[Ticket]:
-    """The columns that a row shows; two names are cheaper than the two people they belong to."""
+def _with_row_columns(tickets: QuerySet[Ticket]) -> QuerySet[Ticket]:
+    """Load only what a row of the customer's list shows; of the assignee and the requester only the names."""
     names = {"assignee_name": F("assignee__full_name"), "requester_name": F("requester__full_name")}
     return tickets.annotate(**names).only(
-        "number",
-        "requester_id",
-        "subject",
-        "status",
-        "wait_reason",
-        "solution_proposed_at",
-        "closes_at",
-        "close_held_at",
-        "close_held_reason",
-        "closed_reason",
-        "touched_at",
-        "customer_replied",
-        "first_replied_at",
-        "message_count",
+        *(
+            "number requester_id subject status wait_reason solution_proposed_at closes_at close_held_at "
+            "close_held_reason closed_reason touched_at customer_replied first_replied_at message_count"
+        ).split()
     )
 
 
-def _beyond(cursor: Cursor, *, ascending: bool) -> Q:
-    """Rows after the cursor's in this order. The redundant bound lets the index start there."""
-    key: Any = Ticket.objects.filter(number=cursor.number).values("pk")[:1]
-    side = "gt" if ascending else "lt"
-    later = Q(**{f"touched_at__{side}": cursor.at}) | Q(touched_at=cursor.at, **{f"id__{side}": Subquery(key)})
-    return Q(**{f"touched_at__{side}e": cursor.at}) & later
-
-
-def _matching(query: str) -> Q | Func:
+def _match_query(query: str) -> Q | Func:
+    """Return the filter for a searched tracking number, fiscal folio or words of the subject; no words find nothing."""
     try:
-        return Q(number=numbers.parse(NUMBER_PREFIX, query))
+        return Q(number=numbers.parse_number(NUMBER_PREFIX, query))
     except numbers.InvalidNumber:
         pass
     if _UUID.fullmatch(query.strip()):
-        return Q(cfdi_uuid=numbers.fiscal_folio(query))
-    words = sql.words(query)
-    return sql.words_match(words) if words else Q(pk__in=[])
+        return Q(cfdi_uuid=numbers.format_fiscal_folio(query))
+    words = sql.split_words(query)
+    return sql.match_words(words) if words else Q(pk__in=[])

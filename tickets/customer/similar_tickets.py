@@ -1,4 +1,4 @@
-"""Open tickets of the person's company that look like what he is about to report (M11). A suggestion, no rule.
+"""Find open tickets of the person's company that look like what is about to be reported (M11); a mere suggestion.
 
 Bounded: the latest CANDIDATES open tickets, four columns each, compared word by word in Python.
 """
@@ -20,40 +20,44 @@ _EMPTY = frozenset(
 )
 
 
-def find(user: User, subject: str) -> list[Ticket]:
-    """The open tickets visible to the person whose subject is like this one, most alike first (one query)."""
-    wanted = words(subject)
-    if not wanted:
+def find_similar(user: User, subject: str) -> list[Ticket]:
+    """Return the visible tickets that are not Cerrado and whose subject is like this one, the most similar first."""
+    words = read_words(subject)
+    if not words:
         return []
     visible = Ticket.objects.visible_to(user).exclude(status=Ticket.Status.CLOSED)
     latest = visible.order_by("-touched_at", "-id").only("number", "subject", "search_words", "status", "touched_at")
-    scored = [(likeness(wanted, _words(ticket.search_words)), ticket) for ticket in latest[:CANDIDATES]]
-    alike = [pair for pair in scored if pair[0] >= ENOUGH]
+    scored = [(measure_likeness(words, _split_words(ticket.search_words)), ticket) for ticket in latest[:CANDIDATES]]
+    alike = [(likeness, ticket) for likeness, ticket in scored if likeness >= ENOUGH]
     return [ticket for _, ticket in sorted(alike, key=lambda pair: -pair[0])[:SHOWN]]
 
 
-def words(text: str) -> frozenset[str]:
-    """The words of a subject that tell problems apart: no accents, no articles, no plurals."""
-    return _words(searchable(text))
+def read_words(text: str) -> frozenset[str]:
+    """Return the words of a subject that tell problems apart, without accents, articles and plurals."""
+    return _split_words(searchable(text))
 
 
-def likeness(one: frozenset[str], other: frozenset[str]) -> float:
-    """From 0 to 1: the share of the shorter subject's words that both have; a shared code alone is enough."""
-    both = one & other
-    if not both:
+def measure_likeness(words: frozenset[str], other_words: frozenset[str]) -> float:
+    """Return from 0 to 1 how alike the words of two subjects are: the share of the shorter one that both have.
+
+    A shared error code alone gives 1. Any other single shared word gives 0, unless the shorter subject is one word.
+    """
+    shared = words & other_words
+    if not shared:
         return 0.0
-    if any(len(word) >= 5 and not word.isalpha() and not word.isdigit() for word in both):
+    if any(len(word) >= 5 and not word.isalpha() and not word.isdigit() for word in shared):
         return 1.0  # an error code such as cfdi40147
-    shorter = min(len(one), len(other))
-    return len(both) / shorter if len(both) >= 2 or shorter == 1 else 0.0
+    shortest = min(len(words), len(other_words))
+    return len(shared) / shortest if len(shared) >= 2 or shortest == 1 else 0.0
 
 
-def _words(plain: str) -> frozenset[str]:
-    """The same of a text that is `searchable` already, as the column of a ticket is."""
-    return frozenset(_singular(word) for word in re.findall(r"\w+", plain) if word not in _EMPTY)
+def _split_words(plain: str) -> frozenset[str]:
+    """Return the telling words of a text, without plurals. The text is in the form that `searchable` returns."""
+    return frozenset(_drop_plural(word) for word in re.findall(r"\w+", plain) if word not in _EMPTY)
 
 
-def _singular(word: str) -> str:
+def _drop_plural(word: str) -> str:
+    """Return a word without the ending of a Spanish plural, so that «error» and «errores» are one."""
     if len(word) > 5 and word.endswith("es"):
         return word[:-2]
     return word[:-1] if len(word) > 4 and word.endswith("s") else word

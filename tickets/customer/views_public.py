@@ -1,4 +1,4 @@
-"""Pages that need no login: look-up, the link of a mail, and a file by its ticket's policy (M16, M17)."""
+"""Serve the pages that need no login: look-up, the link of a mail, and a file by its ticket's policy (M16, M17)."""
 
 from typing import Any
 
@@ -6,12 +6,13 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 
-from accounts.web.client_address import client_ip
+from accounts.web.client_address import read_client_ip
 from accounts.web.mixins import PrivateView
 from factureya.core.files import store
+from factureya.core.files.sending import stream_stored
 from factureya.core.models import Attachment
 from factureya.portal.errors import too_many_requests
-from tickets import access, links
+from tickets import access
 from tickets.customer import lookup, timeline, wording
 from tickets.forms import LookUpForm
 from tickets.models import Ticket, TicketFile
@@ -25,40 +26,39 @@ NEUTRAL = (
 
 
 class LookUp(PrivateView):
-    """State, verbs and dates by number and registered address; never a text, a subject, a file or a name."""
+    """Show state, verbs and dates by number and registered address; never a text, a subject, a file or a name."""
 
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """The two fields; `n` is what was typed on the home page."""
         form = LookUpForm(initial={"number": request.GET.get("n", "")[:40]})
         return render(request, "tickets/lookup.html", {"form": form})
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """What the number and the address show; or one same answer for every mistake."""
+        """Show the ticket with this number to who owns this registered address; every mistake has the same answer."""
         form = LookUpForm(request.POST)
         if not form.is_valid():
             return render(request, "tickets/lookup.html", {"form": form})
-        if not lookup.may_try(client_ip(request)):
+        if not lookup.count_try(read_client_ip(request)):
             return too_many_requests(request, lookup.WINDOW.total_seconds())
-        ticket = lookup.find(form.cleaned_data["number"], form.cleaned_data["email"])
+        ticket = lookup.find_ticket(form.cleaned_data["number"], form.cleaned_data["email"])
         if ticket is None:
             form.add_error(None, NEUTRAL)
             return render(request, "tickets/lookup.html", {"form": form})
-        return self.found(form, ticket)
+        return self.show_ticket(form, ticket)
 
-    def found(self, form: LookUpForm, ticket: Ticket) -> HttpResponse:
-        """The state and the actions; sends the link when it was asked for."""
-        person = lookup.contact(ticket, form.cleaned_data["email"])
+    def show_ticket(self, form: LookUpForm, ticket: Ticket) -> HttpResponse:
+        """Show the look-up page with the ticket's state and history; mail its link to the contact who asked for it."""
+        person = lookup.find_contact(ticket, form.cleaned_data["email"])
         wants_link = "enlace" in self.request.POST
         if wants_link and person is not None:
             lookup.send_link(ticket, person)
         context = {
             "form": form,
             "ticket": ticket,
-            "state": wording.state(ticket),
-            "turn": wording.nameless_turn(ticket),
-            "entries": timeline.actions(ticket),
+            "state": wording.describe_state(ticket),
+            "turn": wording.describe_turn_without_names(ticket),
+            "entries": timeline.read_actions(ticket),
             "has_contact": person is not None,
             "is_sent": wants_link and person is not None,
         }
@@ -66,51 +66,53 @@ class LookUp(PrivateView):
 
 
 class OpenLink(PrivateView):
-    """The link of a mail, exchanged for a grant in the session; then the clean address (M15, M16).
+    """Exchange the link of a mail for a grant in the session, and go to the clean address (M15, M16).
 
-    GET touches nothing but the visitor's own session. A forged, expired or void link, and another person's while
-    logged in, get a page that says what to do: 404, because nothing of the ticket is told.
+    A bad link, and another person's while logged in, get a page that says what to do: 404, to tell nothing.
     """
 
     http_method_names = ["get", "head"]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """The token stays in no Referer."""
+        """Answer the address of a mail's link, and keep its token out of every Referer that the browser sends."""
         response = super().dispatch(request, *args, **kwargs)
         response["Referrer-Policy"] = "no-referrer"
         return response
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Exchange, or explain."""
+        """Let this session see the ticket of a mail's signed link and go there, or say that the link is void."""
         try:
-            grant = links.read(token)
+            grant = access.read_token(token)
             if request.user.is_authenticated:
-                return self.for_who_is_in(grant)
-            links.holder(grant)
-        except links.BadLink:
+                return self.answer_signed_in(grant)
+            access.find_holder(grant)
+        except access.BadLink:
             return render(request, "tickets/bad_link.html", {"is_other": False}, status=404)
-        request.session.cycle_key()
+        request.session.cycle_key()  # whoever knew the session's old key gains nothing
         access.grant_access(request.session, grant)
         return redirect("tickets:detail", number=grant.number)
 
-    def for_who_is_in(self, grant: links.Grant) -> HttpResponse:
-        """Who is logged in acts as himself: to his ticket, or told that the link is somebody else's."""
+    def answer_signed_in(self, grant: access.Grant) -> HttpResponse:
+        """Return the answer to a person who opens a mail's link while logged in: a redirect to the link's ticket.
+
+        If he may not see that ticket, a 404 page says that the link is another person's. Raises BadLink if it is void.
+        """
         if Ticket.objects.visible_to(self.request.user).filter(number=grant.number).exists():
             return redirect("tickets:detail", number=grant.number)
-        links.holder(grant)
+        access.find_holder(grant)
         return render(self.request, "tickets/bad_link.html", {"is_other": True}, status=404)
 
 
 class Download(PrivateView):
-    """A file, by the policy of its ticket, sandboxed (M17): as an attachment; a picture also in place or in a tab."""
+    """Send a file by the policy of its ticket, sandboxed (M17); a picture also to be shown in a page or a tab."""
 
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, token: str) -> HttpResponseBase:
-        """The file; 404 for somebody else's; the login for who is nobody yet."""
+        """Send a ticket's file to who may see it, send an unknown visitor to the login, answer 404 to others."""
         files = TicketFile.objects.select_related("attachment", "ticket")
         file = files.filter(attachment__token=token).first()
-        actor = access.actor(request.user, request.session, file.ticket.number if file else "")
+        actor = access.find_actor(request.user, request.session, file.ticket.number if file else "")
         if actor is None:
             return redirect_to_login(request.get_full_path())
         if file is None or not TicketFile.objects.visible_to(actor.user).filter(pk=file.pk).exists():
@@ -118,7 +120,7 @@ class Download(PrivateView):
         return self.send(file.attachment, request.GET.get("ver", ""))
 
     def send(self, file: Attachment, view: str) -> FileResponse:
-        """Stream it with the store's headers, set after FileResponse guessed its own."""
+        """Return the response that streams a file, or a picture in the size `view`. Raises Http404 if it is lost."""
         try:
             if file.is_picture and view in PICTURE_VIEWS:
                 headers, content = store.open_picture(file, small=view == SMALL)
@@ -126,7 +128,4 @@ class Download(PrivateView):
                 headers, content = store.open_for_download(file)
         except FileNotFoundError as error:
             raise Http404("El archivo ya no está.") from error
-        response = FileResponse(content)
-        for name, value in headers.items():
-            response[name] = value
-        return response
+        return stream_stored(headers, content)

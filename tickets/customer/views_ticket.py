@@ -1,128 +1,196 @@
-"""The pages of one ticket (M12–M16): its history, the customer's answer, the confirmation, what follows."""
+"""Serve the pages of one ticket (M12–M16): its history, the customer's answer, the confirmation, what follows."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from accounts.web import drafts
-from accounts.web.mixins import posted_text
+from accounts.models import User
+from accounts.web.form_memory import FormKey
+from accounts.web.mixins import PostingForm, PrivateView, login_keeping_draft
 from factureya.core import calendar
 from factureya.core.clock import now
-from factureya.core.files import store
-from factureya.core.forms import STALE_FORM
-from tickets import access, formkeys, notifications, operations, policy
+from factureya.core.models import Attachment
+from factureya.core.refusals import Refused
+from tickets import access, notifications, operations, policy
 from tickets.customer import timeline, wording
-from tickets.customer.views_common import REFUSALS, TicketView
-from tickets.formkeys import FormKey, FormWithFiles
 from tickets.forms import FollowUpForm, InformationForm
-from tickets.models import Ticket
+from tickets.models import Ticket, TicketQuerySet
+
+# A ticket's page shows the whole ticket but few columns of what it belongs to; half the cost of the query is columns.
+_SHOWN = (
+    *(field.name for field in Ticket._meta.concrete_fields),
+    *"customer__legal_name customer__rfc customer__suspended_at requester__full_name requester__email".split(),
+    *"assignee__full_name assignee__email follows__number follows__customer follows__requester".split(),
+)
 
 
-class TicketPage(FormWithFiles, TicketView):
-    """The ticket's page with its composer; also what a post that was refused shows again."""
+class TicketView(PrivateView):
+    """Serve a page of one ticket to who may see it by login or by a signed link; answer 404 to others (M16)."""
+
+    url_name = ""
+    writes = False  # as in PersonView; a POST always is
+    actor: access.Actor
+    user: User  # the actor's
+    ticket: Ticket
+
+    def dispatch(self, request: HttpRequest, *args: Any, number: str, **kwargs: Any) -> HttpResponseBase:
+        """Find the ticket and who acts on its page, by login or by a mail's link; others log in or get 404.
+
+        An address with a number typed in another form is first redirected. A suspended company only reads.
+        """
+        canonical = reverse(f"tickets:{self.url_name}", args=[number])
+        if request.method in {"GET", "HEAD"} and request.path != canonical:
+            return HttpResponseRedirect(canonical)
+        if not self.takes(request):
+            return self.http_method_not_allowed(request)
+        actor = access.find_actor(request.user, request.session, number)
+        if actor is None:
+            return login_keeping_draft(request, number, self.after_login(number))
+        self.actor, self.user = actor, actor.user
+        self.ticket = self.find(number)
+        is_write = self.writes or request.method == "POST"
+        if is_write and self.may_write(self.ticket) and self.ticket.customer.is_suspended:
+            return render(request, "accounts/suspended.html", {"customer": self.ticket.customer}, status=403)
+        return super().dispatch(request, *args, **kwargs)
+
+    def tickets(self) -> TicketQuerySet:
+        """Select the tickets this person may see, with the columns that a ticket's page shows."""
+        visible = Ticket.objects.visible_to(self.user)
+        return visible.select_related("customer", "requester", "assignee", "follows").only(*_SHOWN)
 
     def find(self, number: str) -> Ticket:
-        """Also the number of the ticket that continues it, if it is closed and the person may see that one (M12)."""
+        """Return the ticket that the person may see and, if he came by a mail's link, write in; else answer 404."""
+        ticket = self.tickets().filter(number=number).first()
+        if ticket is None or (self.actor.grant and not self.may_write(ticket)):
+            raise Http404("No hay un ticket con ese número para usted.")
+        return ticket
+
+    def may_write(self, ticket: Ticket) -> bool:
+        """Return whether the person writes here as the customer; staff only read."""
+        return policy.may_write_as_customer(self.user, ticket)
+
+    def require_writer(self) -> None:
+        """Answer 404 to who may read the ticket but not write as the customer; staff answer in the admin."""
+        if not self.may_write(self.ticket):
+            raise Http404("Aquí solo escribe el cliente.")
+
+    def after_login(self, number: str) -> str:
+        """Return the address that the person goes to after logging in again."""
+        return reverse("tickets:detail", args=[number])
+
+    def context(self, **more: Any) -> dict[str, Any]:
+        """Return what the template of every page of a ticket needs."""
+        return {"ticket": self.ticket, "reader": self.user, "by_link": self.actor.grant is not None, **more}
+
+
+class TicketForms(PostingForm, TicketView):
+    """Serve a page of a ticket with a form; its key carries the ticket's number."""
+
+    def form_name(self) -> str:
+        return self.ticket.number
+
+    def arguments(self, form: InformationForm, key: FormKey) -> dict[str, Any]:
+        """Return what the operations take from a form of the ticket's page: author, one-time key, text and files."""
+        return {"author": self.user, "form_key": key.key, **form.build_arguments()}
+
+    def open_follow_up(self, arguments: dict[str, Any]) -> Ticket:
+        """Open the ticket that continues this closed one, and return it; who came by a mail's link may see it too."""
+        ticket = operations.follow_up(self.ticket.pk, **arguments)
+        if self.actor.grant is not None:
+            access.extend_grant(self.request.session, self.actor.grant, ticket)
+        return ticket
+
+
+class TicketPage(TicketForms):
+    """Show the ticket's page with its composer, also after a post that was refused."""
+
+    def find(self, number: str) -> Ticket:
+        """Return the ticket; `continued_by` is the number of the last visible ticket that continues it, or None."""
         ticket: Any = super().find(number)
         ticket.continued_by = None
         if ticket.is_closed:
-            next_ones = Ticket.objects.visible_to(self.actor.user).filter(follows=ticket)
-            ticket.continued_by = next_ones.order_by("-pk").values_list("number", flat=True).first()
-        return ticket  # type: ignore[no-any-return]
+            following = Ticket.objects.visible_to(self.user).filter(follows=ticket)
+            ticket.continued_by = following.order_by("-pk").values_list("number", flat=True).first()
+        return ticket
 
     def form(self, *args: Any, **options: Any) -> InformationForm:
-        """The composer of this ticket."""
-        return InformationForm(*args, is_waiting=self.ticket.is_waiting, **options)
+        is_confirming = bool(args) and "resolved" in self.request.POST  # `args` hold posted data
+        return InformationForm(*args, is_waiting=self.ticket.is_waiting, is_confirming=is_confirming, **options)
 
-    def page(self, form: InformationForm, key: FormKey, **more: Any) -> HttpResponse:
-        """Five queries, session and user included, and one more when closed, however long the history is."""
-        ticket, user = self.ticket, self.actor.user
+    def render_page(
+        self, form: InformationForm, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = ""
+    ) -> HttpResponse:
+        """Return the customer's page of the ticket with its answer form and the files stored for it (`kept`).
+
+        `draft_reason` is why an unsent draft is shown, or "". A ticket that this one continues is linked if allowed.
+        """
+        ticket, user = self.ticket, self.user
         follows = ticket.follows if ticket.follows and policy.may_write_as_customer(user, ticket.follows) else None
         context = self.context(
             form=form,
             key=key,
-            entries=timeline.of(ticket, user),
-            turn=wording.turn(ticket),
-            state=wording.state(ticket),
+            kept=kept,
+            draft_reason=draft_reason,
+            entries=timeline.read_history(ticket, user),
+            turn=wording.describe_turn(ticket),
+            state=wording.describe_state(ticket),
             follows=follows,
-            **_clock(ticket),
+            **_measure_wait(ticket),
             is_writer=self.may_write(ticket) and not ticket.customer.is_suspended,
             next_step=f"tickets/partials/next_{ticket.status}.html",
             reminder_hours=settings.REMINDER_HOURS,
             workspace_url=notifications.workspace_url(ticket) if user.is_staff else "",
-            **{"kept": [], "why": "", **more},
         )
         return render(self.request, "tickets/detail.html", context)
 
 
 class Detail(TicketPage):
-    """The ticket."""
+    """Show the ticket."""
 
     url_name = "detail"
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Its page, with the draft that waits for it, if there is one."""
-        user, number = self.actor.user, self.ticket.number
-        found = drafts.find(request.session, user, number)
-        if found is None:
-            return self.page(self.form(), formkeys.new(user, number))
-        key, fields, why = found
-        return self.page(self.form(initial=fields), key, kept=store.drafts(key.key), why=why)
+        return self.show_form()
 
 
 class AddInformation(TicketPage):
-    """The customer's message (M11, M13), or his message with the confirmation (M15)."""
+    """Add the customer's message (M11, M13), or close the ticket with it (M15)."""
 
     url_name = "add_information"
     http_method_names = ["post"]
 
     def after_login(self, number: str) -> str:
-        """To the composer."""
+        """Return the address of the answer form on the ticket's page, to come back to after a login."""
         return super().after_login(number) + "#responder"
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Write it; or show the page again with the draft kept."""
         self.require_writer()
-        user, number = self.actor.user, self.ticket.number
-        key, is_ours = self.posted_key(user, number)
-        kept, refusals = self.posted_files(key)
-        if "quitar" in request.POST:
-            return self.page(self.form(initial=posted_text(request)), key, kept=kept)
-        form = self.form(request.POST, is_confirming="resolved" in request.POST)
-        form.take_files(kept, refusals)
-        if not is_ours:
-            form.add_error(None, STALE_FORM)
-        return self.write(form, key) if form.is_valid() else self.page(form, key, kept=kept)
+        return self.receive_form()
 
-    def write(self, form: InformationForm, key: FormKey) -> HttpResponse:
-        """Call the operation; what it refuses stays on the page."""
-        try:
-            number = self.confirm(form, key) if form.is_confirming else self.add(form, key)
-        except REFUSALS as refusal:
-            form.add_error(None, str(refusal))
-            key = self.key_after(refusal, key, self.actor.user)
-            return self.page(form, key, kept=store.drafts(key.key))
-        drafts.forget(self.request.session, key)
-        return redirect("tickets:detail", number=number)
+    def perform(self, form: InformationForm, key: FormKey) -> str:
+        """Add the customer's message to the ticket, or close the ticket with it; return the address to go to."""
+        arguments = self.arguments(form, key)
+        number = self.confirm(arguments) if form.is_confirming else self.add(arguments)
+        return reverse("tickets:detail", args=[number])
 
-    def add(self, form: InformationForm, key: FormKey) -> str:
-        """Add the message; what was written to a ticket that closed meanwhile opens a linked one (M12)."""
-        wanted = {"author": self.actor.user, "form_key": key.key, **form.message()}
+    def add(self, arguments: dict[str, Any]) -> str:
+        """Add the message and return the ticket's number. If it closed meanwhile, open a linked one instead (M12)."""
         try:
-            operations.add_information(self.ticket.pk, **wanted)
+            operations.add_information(self.ticket.pk, **arguments)
         except operations.TicketClosed:
-            return self.continue_in_new(wanted)
+            return self.continue_in_new(arguments)
         messages.success(self.request, "Recibimos su mensaje. Nos toca a nosotros.")
         return self.ticket.number
 
-    def continue_in_new(self, wanted: dict[str, Any]) -> str:
-        """Open the linked ticket and say so."""
-        ticket = follow_up(self, wanted)
+    def continue_in_new(self, arguments: dict[str, Any]) -> str:
+        """Open a ticket linked to this one, which closed meanwhile, tell the customer, and return the new number."""
+        ticket = self.open_follow_up(arguments)
         messages.warning(
             self.request,
             f"El ticket {self.ticket.number} ya se había cerrado. Con lo que escribió abrimos este, "
@@ -130,14 +198,16 @@ class AddInformation(TicketPage):
         )
         return ticket.number
 
-    def confirm(self, form: InformationForm, key: FormKey) -> str:
-        """Close it by confirmation (M15); a text that came too late opens a linked ticket, as any other (M12)."""
-        wanted = {"author": self.actor.user, "form_key": key.key, **form.message()}
+    def confirm(self, arguments: dict[str, Any]) -> str:
+        """Close the ticket because the customer confirms the solution, and return its number (M15).
+
+        If it was closed already, what he wrote opens a linked ticket, whose number is returned (M12).
+        """
         try:
-            operations.confirm_resolved(self.ticket.pk, **wanted)
+            operations.confirm_resolved(self.ticket.pk, **arguments)
         except operations.TicketClosed:
-            if wanted["body"]:
-                return self.continue_in_new(wanted)
+            if arguments["body"]:
+                return self.continue_in_new(arguments)
             messages.info(self.request, "El ticket ya estaba Cerrado.")
             return self.ticket.number
         messages.success(self.request, "Gracias por confirmarlo. El ticket quedó Cerrado.")
@@ -145,108 +215,91 @@ class AddInformation(TicketPage):
 
 
 class Confirm(TicketView):
-    """«Confirmar que se resolvió» (M15): GET shows, POST decides."""
+    """Close a ticket by «Confirmar que se resolvió» (M15): GET shows the question, POST closes."""
 
     url_name = "confirm"
     writes = True
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """The question, with what it is about."""
+        """Show the page that asks whether the problem is solved; a ticket that is Cerrado goes to its own page."""
         self.require_writer()
         if self.ticket.is_closed:
             return redirect("tickets:detail", number=self.ticket.number)
-        return render(request, "tickets/confirm.html", self.context(state=wording.state(self.ticket)))
+        return render(request, "tickets/confirm.html", self.context(state=wording.describe_state(self.ticket)))
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Close the ticket; saying it twice is harmless."""
+        """Close the ticket because the customer confirms the solution, and go to its page with what came of it."""
         self.require_writer()
         try:
             operations.confirm_resolved(self.ticket.pk, author=self.actor.user)
             messages.success(request, "Gracias por confirmarlo. El ticket quedó Cerrado.")
         except operations.TicketClosed:
             messages.info(request, "El ticket ya estaba Cerrado.")
-        except REFUSALS as refusal:
+        except Refused as refusal:
             messages.warning(request, str(refusal))
         return redirect("tickets:detail", number=self.ticket.number)
 
 
-class FollowUp(FormWithFiles, TicketView):
-    """«El problema sigue»: a new ticket that continues a closed one (M12)."""
+class FollowUp(TicketForms):
+    """Open by «El problema sigue» a new ticket that continues a closed one (M12)."""
 
     url_name = "follow_up"
     writes = True
     http_method_names = ["get", "head", "post"]
 
     def after_login(self, number: str) -> str:
-        """Back to this form."""
+        """Return the address of the form «El problema sigue», to come back to after a login."""
         return reverse("tickets:follow_up", args=[number])
 
+    def form(self, *args: Any, **options: Any) -> FollowUpForm:
+        return FollowUpForm(*args, **options)
+
     def get(self, request: HttpRequest) -> HttpResponse:
-        """The form; a ticket that is not closed is answered on its own page."""
+        """Show the form to continue a closed ticket; a ticket that is not Cerrado goes to the form to answer it."""
         self.require_writer()
         if not self.ticket.is_closed:
             return redirect(reverse("tickets:detail", args=[self.ticket.number]) + "#responder")
-        found = drafts.find(request.session, self.actor.user, self.ticket.number)
-        key, fields, why = found or (formkeys.new(self.actor.user, self.ticket.number), {}, "")
-        kept = store.drafts(key.key) if found else []
-        return self.page(FollowUpForm(initial=fields), key, kept=kept, why=why)
+        return self.show_form()
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Open the ticket; or show the form again with everything kept."""
         self.require_writer()
-        key, is_ours = self.posted_key(self.actor.user, self.ticket.number)
-        kept, refusals = self.posted_files(key)
-        if "quitar" in request.POST:
-            return self.page(FollowUpForm(initial=posted_text(request)), key, kept=kept)
-        form = FollowUpForm(request.POST)
-        form.take_files(kept, refusals)
-        if not is_ours:
-            form.add_error(None, STALE_FORM)
-        return self.open(form, key) if form.is_valid() else self.page(form, key, kept=kept)
+        return self.receive_form()
 
-    def open(self, form: FollowUpForm, key: FormKey) -> HttpResponse:
-        """Call the operation; what it refuses stays on the page."""
-        try:
-            ticket = follow_up(self, {"author": self.actor.user, "form_key": key.key, **form.message()})
-        except REFUSALS as refusal:
-            form.add_error(None, str(refusal))
-            key = self.key_after(refusal, key, self.actor.user)
-            return self.page(form, key, kept=store.drafts(key.key))
-        drafts.forget(self.request.session, key)
-        return redirect("tickets:created", number=ticket.number)
+    def perform(self, form: FollowUpForm, key: FormKey) -> str:
+        return reverse("tickets:created", args=[self.open_follow_up(self.arguments(form, key)).number])
 
-    def page(self, form: FollowUpForm, key: FormKey, **more: Any) -> HttpResponse:
-        """The form with its kept files."""
-        context = self.context(form=form, key=key, **{"kept": [], "why": "", **more})
-        return render(self.request, "tickets/follow_up.html", context)
+    def render_page(
+        self, form: FollowUpForm, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = ""
+    ) -> HttpResponse:
+        """Return the page «El problema sigue» with its form, the kept files, and why an unsent draft is shown."""
+        return render(
+            self.request,
+            "tickets/follow_up.html",
+            self.context(form=form, key=key, kept=kept, draft_reason=draft_reason),
+        )
 
 
 class Created(TicketView):
-    """«Recibimos su ticket»: number and what follows (M10). A plain page that survives a reload."""
+    """Show «Recibimos su ticket»: the number and what follows (M10). It survives a reload."""
 
     url_name = "created"
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """The number, where it was sent, and what follows."""
-        context = self.context(first_reply=wording.first_reply(), reply_days=calendar.reply_days())
+        """Show the page that confirms a new ticket: its number, when we answer, and how long the customer has."""
+        context = self.context(first_reply=wording.describe_first_reply(), reply_days=calendar.describe_reply_time())
         return render(request, "tickets/created.html", context)
 
 
-def follow_up(view: TicketView, wanted: dict[str, Any]) -> Ticket:
-    """Open the ticket that continues this one; who came by a link may see the ticket he just opened."""
-    ticket = operations.follow_up(view.ticket.pk, **wanted)
-    if view.actor.grant is not None:
-        access.extend(view.request.session, view.actor.grant, ticket)
-    return ticket
+def _measure_wait(ticket: Ticket) -> dict[str, Any]:
+    """Return, for the bar on the ticket's page, how much of the customer's time to answer is left, in per cent.
 
-
-def _clock(ticket: Ticket) -> dict[str, Any]:
-    """The wait as the page draws it: the server's instant, and how much of the time is left, in hundredths."""
+    It also says the server's time and whether the time is over. A ticket that is not En espera has none left.
+    """
     instant = now()
     if not ticket.is_waiting or ticket.closes_at is None or ticket.waiting_since is None:
         return {"instant": instant, "left": 0, "is_due": False}
-    whole = ticket.closes_at - ticket.waiting_since
-    left = max(0, min(100, round(100 * ((ticket.closes_at - instant) / whole)))) if whole else 0
+    whole_wait = ticket.closes_at - ticket.waiting_since
+    left = max(0, min(100, round(100 * ((ticket.closes_at - instant) / whole_wait)))) if whole_wait else 0
     return {"instant": instant, "left": left, "is_due": ticket.closes_at <= instant}

@@ -1,4 +1,4 @@
-"""How a ticket's state and turn are said to the customer (M14–M16); one place for pages and lists."""
+"""Say a ticket's state and turn to the customer (M14–M16); one place for pages and lists."""
 
 from typing import NamedTuple
 
@@ -9,50 +9,49 @@ from tickets.models import Ticket
 
 
 class Turn(NamedTuple):
-    """Whose turn it is, as a title and a sentence."""
+    """Say whose turn it is, as a title and a sentence."""
 
     title: str
     text: str
 
 
-def first_reply() -> str:
-    """«4 horas hábiles»: our goal for a first reply."""
+def describe_first_reply() -> str:
+    """Return our goal for a first reply: «4 horas hábiles»."""
     return f"{settings.FIRST_REPLY_BUSINESS_HOURS} horas hábiles"
 
 
-def state(ticket: Ticket) -> str:
-    """The chip of a ticket's page: the state with whose turn it is."""
+def describe_state(ticket: Ticket) -> str:
+    """Return the label of a ticket's state, with whose turn it is."""
     return "En espera de su respuesta" if ticket.is_waiting else str(ticket.get_status_display())
 
 
-def turn(ticket: Ticket) -> Turn:
-    """The card «Qué sigue» of a ticket, or «Cómo terminó» of a closed one."""
+def describe_turn(ticket: Ticket) -> Turn:
+    """Return title and text of the card that tells the customer whose turn it is, or how a closed ticket ended."""
     if ticket.is_open:
-        return _ours(ticket)
-    return _theirs(ticket) if ticket.is_waiting else _ended(ticket)
+        return _describe_our_turn(ticket)
+    return _describe_customers_turn(ticket) if ticket.is_waiting else _describe_end(ticket)
 
 
-def nameless_turn(ticket: Ticket) -> Turn:
-    """The same for the look-up page, where nobody is named (M16)."""
+def describe_turn_without_names(ticket: Ticket) -> Turn:
+    """Return title and text of the card on the look-up page: whose turn it is or how it ended, naming nobody (M16)."""
     if ticket.is_open:
-        return Turn("Nos toca a nosotros", f"Habitualmente respondemos en {first_reply()}.")
-    return Turn(_theirs(ticket).title, "") if ticket.is_waiting else _ended(ticket)
+        return Turn("Nos toca a nosotros", f"Habitualmente respondemos en {describe_first_reply()}.")
+    return Turn(_describe_customers_turn(ticket).title, "") if ticket.is_waiting else _describe_end(ticket)
 
 
-def _ours(ticket: Ticket) -> Turn:
-    usual = f"Habitualmente respondemos en {first_reply()}."
+def _describe_our_turn(ticket: Ticket) -> Turn:
+    """Return title and text of the card of a ticket that is Abierto: who has it, and when we usually answer."""
+    usual_time = f"Habitualmente respondemos en {describe_first_reply()}."
     if ticket.assignee is None:
-        return Turn("Nos toca a nosotros: lo vamos a asignar", usual)
+        return Turn("Nos toca a nosotros: lo vamos a asignar", usual_time)
     name = ticket.assignee.get_full_name()
-    if ticket.customer_replied or ticket.first_replied_at is None:
-        return Turn(f"Nos toca a nosotros: lo tiene {name}", usual)
-    return Turn(
-        f"Nos toca a nosotros: lo tiene {name}",
-        "Ya le respondimos y seguimos trabajando en su caso.",
-    )
+    if ticket.customer_replied or ticket.first_replied_at is None:  # we owe him a reply
+        return Turn(f"Nos toca a nosotros: lo tiene {name}", usual_time)
+    return Turn(f"Nos toca a nosotros: lo tiene {name}", "Ya le respondimos y seguimos trabajando en su caso.")
 
 
-def _theirs(ticket: Ticket) -> Turn:
+def _describe_customers_turn(ticket: Ticket) -> Turn:
+    """Return title and text of the card of a ticket En espera: what we need, or that we read many mails first."""
     if ticket.close_held_reason == Ticket.HoldReason.FLIPS:
         return Turn(
             "Nos toca a nosotros: recibimos sus correos",
@@ -65,31 +64,26 @@ def _theirs(ticket: Ticket) -> Turn:
             f"{who} le envió una solución. Si funcionó, confírmelo; si no, respóndanos y seguimos.",
         )
     if ticket.wait_reason == Ticket.WaitReason.AUTHORIZATION:
-        return Turn(
-            "Le toca a usted: díganos si lo autoriza",
-            f"{who} necesita su autorización para continuar.",
-        )
-    return Turn(
-        "Le toca a usted: denos más detalle",
-        f"{who} necesita más información para poder continuar.",
-    )
+        return Turn("Le toca a usted: díganos si lo autoriza", f"{who} necesita su autorización para continuar.")
+    return Turn("Le toca a usted: denos más detalle", f"{who} necesita más información para poder continuar.")
 
 
-def _ended(ticket: Ticket) -> Turn:
-    on = "Un ticket cerrado ya no se reabre, pero puede continuar con uno nuevo: copiamos el asunto y "
-    on += "la conversación queda enlazada."
+def _describe_end(ticket: Ticket) -> Turn:
+    """Return title and text of the card of a ticket that is Cerrado: why it closed, and how to continue."""
+    text = "Un ticket cerrado ya no se reabre, pero puede continuar con uno nuevo: copiamos el asunto y "
+    text += "la conversación queda enlazada."
     if ticket.closed_reason == Ticket.ClosedReason.UNANSWERED:
-        return Turn(f"Se cerró porque pasaron más de {calendar.reply_days()} sin respuesta", on)
-    return Turn("Se cerró porque se confirmó que quedó resuelto", on)
+        return Turn(f"Se cerró porque pasaron más de {calendar.describe_reply_time()} sin respuesta", text)
+    return Turn("Se cerró porque se confirmó que quedó resuelto", text)
 
 
-def last_move(ticket: Ticket, assignee: str | None) -> str:
-    """What last happened, for a row of a list; read from the ticket's own columns, so it costs no query."""
+def describe_last_move(ticket: Ticket, assignee_name: str | None) -> str:
+    """Return what happened last in a ticket, for its row of the customer's list; it needs no query."""
     if ticket.is_closed:
         unanswered = ticket.closed_reason == Ticket.ClosedReason.UNANSWERED
         return "Sin respuesta" if unanswered else "Se confirmó que quedó resuelto"
     if ticket.is_waiting:
-        return _asked(ticket, assignee or "Soporte")
+        return _describe_question(ticket, assignee_name or "Soporte")
     if ticket.customer_replied:
         return "Recibimos su información"
     if ticket.first_replied_at is not None:
@@ -97,16 +91,17 @@ def last_move(ticket: Ticket, assignee: str | None) -> str:
     return "Levantado" if ticket.message_count == 1 else "Recibimos su información"
 
 
-def _asked(ticket: Ticket, who: str) -> str:
+def _describe_question(ticket: Ticket, agent_name: str) -> str:
+    """Return what the agent asked the customer of a ticket En espera, or that the customer sent many mails since."""
     if ticket.close_held_reason == Ticket.HoldReason.FLIPS:
         return "Recibimos sus correos"
     if ticket.asks_confirmation:
-        return f"{who} le envió una solución"
+        return f"{agent_name} le envió una solución"
     if ticket.wait_reason == Ticket.WaitReason.AUTHORIZATION:
-        return f"{who} le pidió su autorización"
-    return f"{who} le pidió más detalle"
+        return f"{agent_name} le pidió su autorización"
+    return f"{agent_name} le pidió más detalle"
 
 
-def whose(assignee: str | None) -> str:
-    """Who has the ticket now, for a row of a list."""
+def describe_assignee(assignee: str | None) -> str:
+    """Return who has the ticket now, for a row of a list."""
     return f"Lo tiene {assignee}" if assignee else "Por asignar"

@@ -1,4 +1,4 @@
-"""The agent's composer: a reply and an internal note with their files, and what happens on sending (M13–M16)."""
+"""Take what an agent composes: a reply and an internal note with their files, and what happens on sending (M13–M16)."""
 
 from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
@@ -11,14 +11,16 @@ from django.http import HttpRequest, QueryDict
 from django.utils.datastructures import MultiValueDict
 
 from accounts.models import User
-from accounts.web import drafts
+from accounts.web import form_memory
+from accounts.web.form_memory import FormKey
+from accounts.web.mixins import REMOVE, renew_used_key
 from factureya.core.files import store
 from factureya.core.forms import FilesField, FilesMixin, Text
 from factureya.core.models import Attachment
-from tickets import formkeys, operations, policy
-from tickets.desk.pages import agent_of
-from tickets.desk.timeline import Entry, message_anchor, newer_than, note_anchor
-from tickets.formkeys import FormKey
+from factureya.core.refusals import Refused
+from tickets import operations
+from tickets.desk.pages import require_agent
+from tickets.desk.timeline import Entry, message_anchor, note_anchor, select_newer
 from tickets.models import Note, Ticket
 
 REPLY, NOTE = "respuesta", "nota"
@@ -31,18 +33,11 @@ AFTER: dict[str, tuple[str | None, bool]] = {
     "confirmacion": (Ticket.WaitReason.AUTHORIZATION, True),
     "abierto": (None, False),
 }
-_WAITS = (
-    ("detalle", "pedir detalle"),
-    ("autorizacion", "pedir autorización"),
-    ("confirmacion", "pedir confirmación"),
-)
+_WAITS = (("detalle", "pedir detalle"), ("autorizacion", "pedir autorización"), ("confirmacion", "pedir confirmación"))
 
 
 class ComposerForm(FilesMixin):
-    """What an agent writes: a reply and an internal note, each with its own text and files; `kind` says which is sent.
-
-    A reply says what happens on sending; a note moves neither state nor clock (M13).
-    """
+    """Ask what an agent writes: a reply and an internal note, each with text and files; `kind` says which is sent."""
 
     kind = forms.ChoiceField(
         choices=[(REPLY, "Responder al cliente"), (NOTE, "Nota interna")],
@@ -56,7 +51,7 @@ class ComposerForm(FilesMixin):
     after = forms.ChoiceField(
         label="Al enviar",
         required=False,
-        widget=forms.Select(attrs={"id": "after"}),
+        widget=forms.Select(attrs={"id": "after", "aria-describedby": "after_help"}),
         error_messages={"invalid_choice": "Elija de la lista qué pasa al enviar."},
     )
     files = FilesField("Adjuntar")  # type: ignore[assignment]
@@ -69,164 +64,179 @@ class ComposerForm(FilesMixin):
     )
 
     def __init__(self, ticket: Ticket, data: Any = None, initial: Any = None) -> None:
-        super().__init__(data, initial={**first_values(ticket), **(initial or {})})
+        super().__init__(data, initial={**build_first_values(ticket), **(initial or {})})
         for name in ("body", "note"):
             self.fields[name].widget.attrs["id"] = name
-        self.fields["after"].choices = after_choices(ticket)  # type: ignore[attr-defined]
+        self.fields["after"].choices = build_after_choices(ticket)  # type: ignore[attr-defined]
 
     @property
     def is_note(self) -> bool:
-        """Whether the note's tab is chosen."""
         return bool(self["kind"].value() == NOTE)
 
     @property
     def texts(self) -> dict[str, str]:
-        """Both texts as they were typed, whichever is sent."""
+        """Return both texts as they were typed, whichever is sent."""
         return {name: str(self[name].value() or "") for name in ("body", "note")}
 
     def clean(self) -> dict[str, Any]:
-        """Require the text of what is sent; what stands in the other tab is nobody's mistake."""
+        """Require the text of what the agent sends, a note or a reply; a reply also needs what happens to the ticket.
+
+        Errors in the fields of the text that he does not send are dropped.
+        """
         data = super().clean() or {}
         is_note = data.get("kind") == NOTE
-        text, missing = ("note", "Escriba la nota.") if is_note else ("body", NO_REPLY)
-        for other in ("after", "body") if is_note else ("note",):
-            self.errors.pop(other, None)
+        text_field, missing = ("note", "Escriba la nota.") if is_note else ("body", NO_REPLY)
+        for unsent_field in ("after", "body") if is_note else ("note",):
+            self.errors.pop(unsent_field, None)
         if not is_note and not data.get("after") and "after" not in self.errors:
             self.add_error("after", "Elija qué pasa con el ticket al enviar su respuesta.")
-        if not data.get(text) and text not in self.errors:
-            self.add_error(text, missing)
+        if not data.get(text_field) and text_field not in self.errors:
+            self.add_error(text_field, missing)
         return data
 
 
 @dataclass
 class Tab:
-    """One of the two tabs: the one-time key of what is written there, and the files kept under it."""
+    """Hold one of the two tabs: the one-time key of what is written there, and the files kept under it."""
 
     key: FormKey
     files: list[Attachment]
 
 
 class Composer:
-    """The form with its two tabs and what the agent chose beside it; a posted one can be sent.
+    """Hold the form with its two tabs and what the agent chose beside it; a posted one can be sent.
 
     Whatever button of the ticket's page is pressed, the whole form arrives: what is not sent by it is kept in the
     session (`keep`) and shown again, so no word and no file is lost (M17).
     """
 
-    def __init__(self, ticket: Ticket, agent: User, form: ComposerForm, reply: Tab, note: Tab, why: str = "") -> None:
+    def __init__(
+        self, ticket: Ticket, agent: User, form: ComposerForm, reply: Tab, note: Tab, draft_reason: str = ""
+    ) -> None:
         self.ticket, self.agent, self.form, self.reply, self.note = ticket, agent, form, reply, note
-        self.is_recovered = why == drafts.RECOVERED
+        self.is_recovered = draft_reason == form_memory.RECOVERED
         self.is_stale = False  # somebody wrote meanwhile: nothing was sent
-        self.beside: dict[str, str] = {}  # properties that were chosen and not saved when a session ended
+        self.unsaved_properties: dict[str, str] = {}  # chosen and not saved when a session ended
 
     @classmethod
     def opened(cls, ticket: Ticket, agent: User, session: MutableMapping[str, Any]) -> "Composer":
-        """Return the composer of a page that is opened: empty, or with what was typed and not sent."""
-        found = drafts.find(session, agent, _form_of(ticket))
-        if found is None:
-            reply, note = (Tab(formkeys.new(agent, _form_of(ticket)), []) for _tab in range(2))
+        """Return the form to reply to a ticket or to leave a note, for its page when an agent opens it.
+
+        It is empty, or has the texts, files and properties that the agent's session kept because they were not sent.
+        """
+        draft = form_memory.find_draft(session, agent, _name_form(ticket))
+        if draft is None:
+            reply, note = (Tab(form_memory.new_key(agent, _name_form(ticket)), []) for _tab in range(2))
             return cls(ticket, agent, ComposerForm(ticket), reply, note)
-        key, fields, why = found
-        note_key = _read(fields.get("note_key", ""), ticket, agent)
-        kept = {name: text for name, text in fields.items() if name != "seen"}
-        tabs = [Tab(one, store.drafts(one.key)) for one in (key, note_key)]
-        composer = cls(ticket, agent, ComposerForm(ticket, initial=kept), *tabs, why=why)
-        composer.beside = {
+        reply_key, fields, draft_reason = draft
+        note_key = _read_key(fields.get("note_key", ""), ticket, agent)
+        # What the agent has seen is counted anew, because the page shows the ticket as it is now.
+        kept_fields = {name: text for name, text in fields.items() if name != "seen"}
+        reply, note = (Tab(key, store.list_draft_files(key.key)) for key in (reply_key, note_key))
+        composer = cls(ticket, agent, ComposerForm(ticket, initial=kept_fields), reply, note, draft_reason)
+        composer.unsaved_properties = {  # `…_was` is what the list showed: he chose something else
             name: fields.get(name, "")
             for name in ("assignee", "category", "impact")
             if fields.get(name, "") != fields.get(f"{name}_was", "")
         }
-        composer.fit_status()
+        composer.move_reply_if_closed()
         return composer
 
     @classmethod
     def posted(
         cls, ticket: Ticket, agent: User, data: QueryDict, files: MultiValueDict[str, UploadedFile]
     ) -> "Composer":
-        """What came in, with its files kept whatever else is wrong. «Quitar» takes a file away and sends nothing."""
-        is_ours = formkeys.read(data.get("key", ""), _form_of(ticket), agent) is not None
+        """Return the form that an agent posted from a ticket's page; its files are stored even if a field is wrong.
+
+        «Quitar» removes a stored file and sends nothing. A form with a bad one-time key gets a new key and an error.
+        """
+        is_key_good = form_memory.read_key(data.get("key", ""), _name_form(ticket), agent) is not None
         if "note" not in data and data.get("kind") == NOTE:
             data = data.copy()  # a page that was opened when both tabs had one text between them
             data["note"], data["body"] = data.get("body", ""), ""
-        keys = [_read(data.get(name, ""), ticket, agent) for name in ("key", "note_key")]
+        keys = [_read_key(data.get(name, ""), ticket, agent) for name in ("key", "note_key")]
         refusals = []
         for key, name in zip(keys, ("files", "note_files"), strict=True):
-            if "quitar" in data:
-                store.discard(key.key, data["quitar"])
-            refusals.append(store.store_all(files.getlist(name), key.key)[1])
-        tabs = [Tab(key, store.drafts(key.key)) for key in keys]
-        if "quitar" in data:
-            return cls(ticket, agent, ComposerForm(ticket, initial=data.dict()), *tabs)
+            if token := data.get(REMOVE):
+                store.discard_file(key.key, token)
+            refusals.append(store.store_uploads(files.getlist(name), key.key)[1])
+        reply, note = (Tab(key, store.list_draft_files(key.key)) for key in keys)
+        if REMOVE in data:
+            return cls(ticket, agent, ComposerForm(ticket, initial=data.dict()), reply, note)
         form = ComposerForm(ticket, data)
-        form.take_files(tabs[0].files, refusals[0])
+        form.take_files(reply.files, refusals[0])
         for refusal in refusals[1]:
-            form.add_error("note_files", refusal.message)
-        if not is_ours:
+            form.add_error("note_files", str(refusal))
+        if not is_key_good:
             form.add_error(None, STALE_FORM)
-        return cls(ticket, agent, form, *tabs)
+        return cls(ticket, agent, form, reply, note)
 
     def send(self) -> str:
-        """Do it; the anchor of what was written, or empty with the reason among the form's errors."""
+        """Send the reply or write the note, as the agent chose, and return its anchor on the ticket's page.
+
+        If it was refused, or somebody wrote meanwhile, return "". The form then holds the reason.
+        """
         if not self.form.is_valid():
             return ""
         tab = self.note if self.form.is_note else self.reply
         try:
-            return self._note() if self.form.is_note else self._reply()
+            return self._write_note() if self.form.is_note else self._send_reply()
         except operations.NewerMessage as refusal:
             self.is_stale = True
-            self._refused(refusal)
-        except (operations.WrongStatus, operations.FilesGone, policy.NotAllowed) as refusal:
-            self._refused(refusal)
-            tab.key = formkeys.after(refusal, tab.key, self.agent)
-            tab.files = store.drafts(tab.key.key)
+            self.form.add_error(None, str(refusal))
+        except Refused as refusal:
+            self.form.add_error(None, str(refusal))
+            tab.key = renew_used_key(refusal, tab.key, self.agent)
+            tab.files = store.list_draft_files(tab.key.key)
         return ""
 
     def keep(self, session: MutableMapping[str, Any], sent: str = "") -> None:
-        """Keep in the session what stands in the form, but for the text that was `sent` (REPLY or NOTE)."""
+        """Keep the texts and files of both tabs in the agent's session, except what was `sent`: REPLY, NOTE or "".
+
+        The tab that he chose is shown next. If it has nothing left, the other is shown. With nothing left at all, the
+        session forgets the form.
+        """
         texts = self.form.texts
         reply, note = self.reply, self.note
         if sent == REPLY:
-            texts["body"], reply = "", Tab(formkeys.new(self.agent, reply.key.form), [])
+            texts["body"], reply = "", Tab(form_memory.new_key(self.agent, reply.key.form), [])
         elif sent == NOTE:
-            texts["note"], note = "", Tab(formkeys.new(self.agent, note.key.form), [])
+            texts["note"], note = "", Tab(form_memory.new_key(self.agent, note.key.form), [])
         has_reply, has_note = bool(texts["body"] or reply.files), bool(texts["note"] or note.files)
         if not (has_reply or has_note):
-            drafts.forget_form(session, reply.key.form)
+            form_memory.forget_form(session, reply.key.form)
             return
         kind = NOTE if has_note and (self.form.is_note or not has_reply) else REPLY
         after = "" if sent == REPLY else str(self.form["after"].value() or "")
         fields = {**texts, "kind": kind, "after": after, "note_key": note.key.token}
-        drafts.keep(session, reply.key, fields, why=drafts.BESIDE)
+        form_memory.keep_draft(session, reply.key, fields, reason=form_memory.BESIDE)
 
     def refresh(self, ticket: Ticket) -> None:
-        """Show the ticket as it is now. After a newer message the text counts as written with it in sight."""
-        self.ticket = ticket
-        self.form.fields["after"].choices = after_choices(ticket)  # type: ignore[attr-defined]
-        self.fit_status()
-        if self.is_stale:
-            self._put(seen=str(ticket.message_count))
+        """Fit the form to the ticket as it is now, before the page is shown again.
 
-    def fit_status(self) -> None:
-        """A closed ticket takes notes alone: a reply that was written for it stands in the note, with its files."""
+        If a newer message stopped the reply, the page shows that message, and the next try counts it as read.
+        """
+        self.ticket = ticket
+        self.form.fields["after"].choices = build_after_choices(ticket)  # type: ignore[attr-defined]
+        self.move_reply_if_closed()
+        if self.is_stale:
+            self._set_fields(seen=str(ticket.message_count))
+
+    def move_reply_if_closed(self) -> None:
+        """Move an unsent reply and its files into the note if the ticket is Cerrado, because no reply can be sent."""
         texts = self.form.texts
         if not self.ticket.is_closed or not (texts["body"] or self.reply.files):
             return
-        self._put(kind=NOTE, body="", note="\n\n".join(filter(None, reversed(texts.values()))))
-        store.move(self.reply.key.key, self.note.key.key)
-        self.note.files, self.reply.files = store.drafts(self.note.key.key), []
+        self._set_fields(kind=NOTE, body="", note="\n\n".join(filter(None, reversed(texts.values()))))  # note first
+        store.move_files(self.reply.key.key, self.note.key.key)
+        self.note.files, self.reply.files = store.list_draft_files(self.note.key.key), []
 
     def newer(self, entries: Sequence[Entry]) -> list[Entry]:
-        """What the agent had not seen, when that is why nothing was sent."""
-        return newer_than(entries, self.form.cleaned_data["seen"]) if self.is_stale else []
+        """Return the messages that the agent had not seen, if they stopped his reply; else none."""
+        return select_newer(entries, self.form.cleaned_data["seen"]) if self.is_stale else []
 
-    @property
-    def choices(self) -> list[tuple[str, str, bool]]:
-        """What «Al enviar» offers: value, label, whether it is chosen."""
-        chosen = self.form["after"].value() or ""
-        return [(value, label, value == chosen) for value, label in after_choices(self.ticket)]
-
-    def _put(self, **values: str) -> None:
-        """Change what the form shows, posted or not."""
+    def _set_fields(self, **values: str) -> None:
+        """Set what fields of the agent's form show; a posted form shows its data, so that is replaced too."""
         if self.form.is_bound:
             data = self.form.data.copy()  # type: ignore[attr-defined]
             for name, value in values.items():
@@ -234,10 +244,8 @@ class Composer:
             self.form.data = data
         self.form.initial.update(values)
 
-    def _refused(self, refusal: Exception) -> None:
-        self.form.add_error(None, str(refusal))
-
-    def _reply(self) -> str:
+    def _send_reply(self) -> str:
+        """Send the agent's reply to the customer, and return the anchor of its message on the ticket's page."""
         data = self.form.cleaned_data
         wait_reason, proposes_solution = AFTER[data["after"]]
         ticket = operations.answer(
@@ -252,32 +260,29 @@ class Composer:
         )
         return f"#{message_anchor(ticket.message_count)}"
 
-    def _note(self) -> str:
+    def _write_note(self) -> str:
+        """Write the agent's internal note, and return its anchor on the ticket's page."""
         key = self.note.key.key
         operations.add_note(
-            self.ticket.pk,
-            agent=self.agent,
-            body=self.form.cleaned_data["note"],
-            files=self.note.files,
-            form_key=key,
+            self.ticket.pk, agent=self.agent, body=self.form.cleaned_data["note"], files=self.note.files, form_key=key
         )
         note = Note.objects.filter(form_key=key).only("pk").first()
         return f"#{note_anchor(note.pk)}" if note else "#escribir"
 
 
-def keep_words(request: HttpRequest, ticket: Ticket) -> None:
-    """Keep what stands in the ticket's form when another button of its page is pressed (M17)."""
-    if "key" not in request.POST:
+def keep_texts(request: HttpRequest, ticket: Ticket) -> None:
+    """Keep in the session what an agent typed to a ticket, because another button of its page was pressed (M17)."""
+    if "key" not in request.POST:  # a button outside the form
         return
-    composer = Composer.posted(ticket, agent_of(request), request.POST, request.FILES)
+    composer = Composer.posted(ticket, require_agent(request), request.POST, request.FILES)
     for name in ("files", "note_files"):
         for refusal in composer.form.errors.get(name, ()):
-            messages.warning(request, refusal)
+            messages.warning(request, str(refusal))
     composer.keep(request.session)
 
 
-def first_values(ticket: Ticket) -> dict[str, Any]:
-    """What a fresh form holds: the messages the agent has in sight, nothing chosen on sending."""
+def build_first_values(ticket: Ticket) -> dict[str, Any]:
+    """Return the first values of an agent's form to reply: the number of messages shown, and no choice or text."""
     return {
         "kind": NOTE if ticket.is_closed else REPLY,
         "seen": ticket.message_count,
@@ -287,17 +292,21 @@ def first_values(ticket: Ticket) -> dict[str, Any]:
     }
 
 
-def after_choices(ticket: Ticket) -> list[tuple[str, str]]:
-    """What may happen on sending. Nothing is chosen beforehand, as it starts a clock; Abierto only from Abierto."""
-    start = "seguir En espera" if ticket.is_waiting else "pasar a En espera"
-    choices = [("", "Elija…"), *((value, f"{start}: {label}") for value, label in _WAITS)]
+def build_after_choices(ticket: Ticket) -> list[tuple[str, str]]:
+    """Return the choices of what happens to the ticket when the agent sends a reply.
+
+    A reply cannot take it from En espera to Abierto. He must choose, because the choice may start the customer's time.
+    """
+    prefix = "seguir En espera" if ticket.is_waiting else "pasar a En espera"
+    choices = [("", "Elija…"), *((value, f"{prefix}: {label}") for value, label in _WAITS)]
     return choices if ticket.is_waiting else [*choices, ("abierto", "dejar Abierto")]
 
 
-def _read(token: str, ticket: Ticket, agent: User) -> FormKey:
-    """Return the key that came with the form; a fresh one in place of a bad one."""
-    return formkeys.read(token, _form_of(ticket), agent) or formkeys.new(agent, _form_of(ticket))
+def _read_key(token: str, ticket: Ticket, agent: User) -> FormKey:
+    """Return the one-time key that came with an agent's form, or a new key if that one is bad."""
+    return form_memory.read_key(token, _name_form(ticket), agent) or form_memory.new_key(agent, _name_form(ticket))
 
 
-def _form_of(ticket: Ticket) -> str:
+def _name_form(ticket: Ticket) -> str:
+    """Return the name of a ticket's composer, for its keys and drafts."""
     return f"mesa:{ticket.number}"

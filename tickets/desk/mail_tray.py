@@ -1,23 +1,23 @@
-"""The tray: mails that wait for an agent, and how one of them is read safely, as text (M5, M6). Knows no HTTP.
+"""Read the tray: the mails that wait for an agent, as text, and the queue's line about mail (M5, M6).
 
 An agent of our own sees what became no message; what did is seen by whoever sees its ticket.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
-from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import Q, QuerySet
 
 from accounts.models import User
+from factureya.core import clock, keyset
+from factureya.core.mail import health, mailbox
 from factureya.core.mail.verdicts import Verdict
 from factureya.core.models import InboundMessage, InboundReading
 from tickets import policy, sql
 
-PAGE_ROWS = 25
+NEWEST_FIRST = keyset.Order(is_descending=True)
 COUNT_CAP = 100  # shown as «99+»
 Disposition = InboundMessage.Disposition
 Mails = QuerySet[InboundMessage]
@@ -47,7 +47,7 @@ VERDICTS = {
 
 @dataclass(frozen=True)
 class View:
-    """One of the tray's views."""
+    """Hold one of the tray's views."""
 
     slug: str
     label: str
@@ -57,7 +57,8 @@ class View:
     is_counted: bool = True
 
 
-def _waiting(disposition: str) -> Callable[[Mails], Mails]:
+def _waits_as(disposition: str) -> Callable[[Mails], Mails]:
+    """Return a function that selects the mails of this disposition that no agent has decided about."""
     return lambda mails: mails.filter(disposition=disposition, resolution="")
 
 
@@ -74,12 +75,12 @@ VIEWS = {
             "cuarentena",
             "Cuarentena",
             "Ningún correo en cuarentena.",
-            _waiting(Disposition.UNREGISTERED),
+            _waits_as(Disposition.UNREGISTERED),
             is_urgent=True,
         ),
-        View("rebotes", "Rebotes", "Ningún aviso de no entregado.", _waiting(Disposition.BOUNCE)),
-        View("robots", "Robots", "Ninguna respuesta automática.", _waiting(Disposition.AUTO)),
-        View("malformados", "Malformados", "Ningún correo ilegible.", _waiting(Disposition.MALFORMED)),
+        View("rebotes", "Rebotes", "Ningún aviso de no entregado.", _waits_as(Disposition.BOUNCE)),
+        View("robots", "Robots", "Ninguna respuesta automática.", _waits_as(Disposition.AUTO)),
+        View("malformados", "Malformados", "Ningún correo ilegible.", _waits_as(Disposition.MALFORMED)),
         View(
             "atendidos",
             "Atendidos",
@@ -94,155 +95,106 @@ FIRST_VIEW = VIEWS["cuarentena"]
 
 @dataclass(frozen=True)
 class Spot:
-    """Where in the tray an agent is: what the address says, allow-listed. Newest first; a mail's key is its place."""
+    """Hold where in the tray an agent is: what the address says, allow-listed; a mail's key is its place."""
 
     view: View = FIRST_VIEW
-    after: int | None = None
-    before: int | None = None
+    cursor: keyset.Cursor | None = None
 
     @classmethod
     def parse(cls, params: Mapping[str, str]) -> "Spot":
-        """Read ?vista, despues and antes; what is not known is as if absent."""
+        """Return the view and the page of the mail tray that an address names; unknown values are as if absent."""
         view = VIEWS.get(params.get("vista", ""), FIRST_VIEW)
-        return cls(view, _key(params.get("despues", "")), _key(params.get("antes", "")))
+        return cls(view, NEWEST_FIRST.read_from(params))
 
     @classmethod
-    def of(cls, inbound: InboundMessage) -> "Spot":
-        """The view that the mail is, or was, in."""
+    def of_mail(cls, inbound: InboundMessage) -> "Spot":
+        """Return the view that the mail is in, or was in before it was decided about."""
         return cls(VIEWS.get(VIEW_OF.get(Disposition(inbound.disposition), ""), FIRST_VIEW))
 
     @property
     def query(self) -> str:
-        """The spot as a query string."""
-        pairs = {"vista": self.view.slug, "despues": self.after, "antes": self.before}
-        return urlencode({name: value for name, value in pairs.items() if value})
+        return urlencode([("vista", self.view.slug), *([self.cursor.pair] if self.cursor else [])])
 
 
 @dataclass(frozen=True)
-class Page:
-    """Rows of the tray and the spots of the pages around it."""
+class MailState:
+    """Hold what the queue's line about mail says. `fetched_at` is None when no mailbox is polled or was ever read."""
 
-    rows: list[InboundMessage]
-    previous: Spot | None
-    next: Spot | None
+    in_tray: int
+    is_stuck: bool  # mails that should have left have not
+    is_polled: bool
+    fetched_at: datetime | None
+    warnings: Sequence[str] = ()
+
+    @property
+    def tray(self) -> str:
+        """Return how many mails wait, as text: «3», «99+»."""
+        return sql.show_count(self.in_tray, health.TRAY_CAP)
+
+    @property
+    def is_behind(self) -> bool:
+        """Return whether the mailbox that we poll was never read, or last read too long ago; False if we poll none."""
+        if not self.is_polled:
+            return False
+        if self.fetched_at is None:
+            return True
+        return clock.now() - self.fetched_at > health.FETCH_MAX_AGE
 
 
 def visible_to(user: User) -> Mails:
-    """Mails this person may read: our own desk what became no message, every desk what its tickets hold (M3, M16)."""
-    seen = Q(entry__ticket__provider__in=user.desk_provider_ids)
+    """Select the received mails this agent may read: those that are messages of his desk's tickets (M3, M16).
+
+    An agent of our own desk also reads those that became no message. Nobody reads a mail before it is processed.
+    """
+    is_readable = Q(entry__ticket__provider__in=user.desk_provider_ids)
     if policy.may_take_calls(user):
-        seen |= Q(entry__isnull=True)
-    return InboundMessage.objects.exclude(disposition="").filter(seen)
+        is_readable |= Q(entry__isnull=True)
+    return InboundMessage.objects.exclude(disposition="").filter(is_readable)
 
 
-def page(spot: Spot, user: User) -> Page:
-    """The page of mails at this spot, without their bytes: one query."""
-    backwards = spot.before is not None
-    mails = spot.view.condition(_tray(user))
-    if backwards:
-        mails = mails.filter(pk__gt=spot.before).order_by("pk")
-    else:
-        mails = (mails.filter(pk__lt=spot.after) if spot.after else mails).order_by("-pk")
-    rows = list(mails[: PAGE_ROWS + 1])
-    has_more, rows = len(rows) > PAGE_ROWS, rows[:PAGE_ROWS]
-    here = Spot(spot.view)
-    if backwards:
-        if not has_more:  # back at the beginning: a whole first page
-            return page(here, user)
-        rows.reverse()
-    goes_back = bool(rows and (spot.after or backwards))
-    return Page(
-        rows,
-        previous=replace(here, before=rows[0].pk) if goes_back else None,
-        next=replace(here, after=rows[-1].pk) if rows and (has_more or backwards) else None,
-    )
+def read_page(spot: Spot, user: User) -> keyset.Page[InboundMessage]:
+    """Return the page of mails at this place of the tray, without their bytes; one query."""
+    return keyset.page(NEWEST_FIRST, spot.cursor, spot.view.condition(_select_tray(user)))
 
 
-def counts(user: User) -> list[sql.Question]:
-    """How many mails each counted view holds, no further than COUNT_CAP; for `sql.ask`."""
-    counted = [view for view in VIEWS.values() if view.is_counted]
-    return [sql.capped_count(view.condition(_tray(user)), COUNT_CAP) for view in counted]
+def count_questions(user: User) -> dict[str, sql.Question]:
+    """Return for each view of the tray the subselect that counts its mails up to COUNT_CAP, for `sql.ask_all`."""
+    counted_views = [view for view in VIEWS.values() if view.is_counted]
+    return {view.slug: sql.capped_count(view.condition(_select_tray(user)), COUNT_CAP) for view in counted_views}
 
 
-def counts_by_view(answers: Sequence[int]) -> dict[str, int]:
-    """The answers to `counts` by the view's slug."""
-    return dict(zip((view.slug for view in VIEWS.values() if view.is_counted), answers, strict=True))
+def mail_state_questions() -> dict[str, sql.Question]:
+    """Return the subselects for the queue's line about mail: mails in the tray, and whether one of ours is overdue."""
+    tray, overdue = health.find_tray(), health.find_overdue()
+    return {"in_tray": sql.capped_count(tray, health.TRAY_CAP), "is_stuck": sql.capped_count(overdue, 1)}
 
 
-def why(inbound: InboundMessage) -> str:
-    """Why the mail is in the tray, in the agent's words; a robot's mark is said as it is."""
+def read_mail_state(answers: Mapping[str, int]) -> MailState:
+    """Return what the queue's line about mail says, from the counts that `mail_state_questions` asks for.
+
+    `is_stuck` is 1 if a mail of ours is overdue to leave, else 0. If a mailbox is polled, its last fetch is one query.
+    """
+    is_polled = bool(mailbox.get_mailbox_name())
+    last_fetch, warnings = health.find_last_fetch(), health.list_warnings()
+    return MailState(answers["in_tray"], bool(answers["is_stuck"]), is_polled, last_fetch, warnings)
+
+
+def explain_reason(inbound: InboundMessage) -> str:
+    """Return in the agent's words why the mail is in the tray; a robot's mark is returned as it is."""
     return REASONS.get(inbound.reason, inbound.reason)
 
 
-@dataclass(frozen=True)
-class Reading:
-    """A mail as an agent reads it: nothing but the text that was stored when it was disposed of (M6).
+def read_mail(inbound: InboundMessage) -> InboundReading | None:
+    """Return the text of a received mail as it was stored when the mail was processed (M6).
 
-    There is no `stored` of a mail beyond the limits, and none of one that nobody has read yet; then only what its
-    row says is shown.
+    None for a mail beyond the size limits, and for one not yet processed.
     """
-
-    inbound: InboundMessage
-
-    @cached_property
-    def stored(self) -> InboundReading | None:
-        """What the mail said."""
-        return InboundReading.objects.filter(pk=self.inbound.pk).first()
-
-    @property
-    def senders(self) -> str:
-        """Every address in From, as plain text."""
-        return ", ".join(self.stored.senders) if self.stored else self.inbound.sender
-
-    @property
-    def recipients(self) -> str:
-        """Every address it says it went to; else where it came in."""
-        said = self.stored.recipients if self.stored else ()
-        return ", ".join(said or self.inbound.recipients)
-
-    @property
-    def date(self) -> datetime | None:
-        """When its sender says it was written."""
-        return self.stored.date if self.stored else None
-
-    @property
-    def verdict(self) -> str:
-        """What our own mail server found out about the sender."""
-        return VERDICTS[Verdict(self.stored.verdict) if self.stored else Verdict.NONE]
-
-    @property
-    def new_text(self) -> str:
-        """The writer's own words: without quotes and signature in an answer to a mail of ours (M17)."""
-        return self.stored.own_words if self.stored else ""
-
-    @property
-    def was_cut(self) -> bool:
-        """Whether `text` says more than `new_text`."""
-        return bool(self.stored and self.stored.was_cut)
-
-    @property
-    def text(self) -> str:
-        """All of its text."""
-        return self.stored.text.strip() if self.stored else ""
-
-    @property
-    def is_id_reused(self) -> bool:
-        """Whether another mail with other content came before under the same Message-ID."""
-        return bool(self.stored and self.stored.is_id_reused)
-
-    @property
-    def files(self) -> list[dict[str, Any]]:
-        """Name and size of what is attached."""
-        return self.stored.files if self.stored else []
+    return InboundReading.objects.filter(pk=inbound.pk).first()
 
 
-# -- Private -----------------------------------------------------------------------------------------
+def _select_tray(user: User) -> Mails:
+    """Select all mails for an agent of our own desk, to be narrowed by a view of the tray, and none for others (M3).
 
-
-def _tray(user: User) -> Mails:
-    """Only our own desk works the tray (M3). Without the join of `visible_to`: no mail of the tray is a message."""
+    It needs no join of `visible_to`, because no mail of the tray is a message.
+    """
     return InboundMessage.objects.all() if policy.may_take_calls(user) else InboundMessage.objects.none()
-
-
-def _key(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 18 else None

@@ -1,20 +1,24 @@
-"""What the agent's pages share: their context, and who may open them."""
+"""Share what the agent's pages need: their context, who may open them, and whom an agent chooses (M3, M5, M15)."""
 
 from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest
+from django.db.models import Q
+from django.http import Http404, HttpRequest, QueryDict
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
-from accounts.models import User
-from tickets.desk.queue import Place
+from accounts.models import Contact, User
+from tickets import policy
+from tickets.desk.queue import MAX_QUERY, NOWHERE, Place, find_customers, may_be_key
 from tickets.models import Ticket
 
+MAX_COMPANIES, MAX_PEOPLE = 10, 30
 
-def agent_of(request: HttpRequest) -> User:
-    """The person at the desk; anybody without a desk office is refused (M3)."""
+
+def require_agent(request: HttpRequest) -> User:
+    """Return the agent or supervisor who asks for the page. Raises PermissionDenied for anybody else (M3)."""
     user = request.user
     if not isinstance(user, User) or not user.desk_provider_ids:
         raise PermissionDenied
@@ -22,12 +26,12 @@ def agent_of(request: HttpRequest) -> User:
 
 
 def page_context(request: HttpRequest, title: str, **more: Any) -> dict[str, Any]:
-    """The admin's own context, a title, and what the page shows."""
+    """Return the admin's own context with a title and what the page shows."""
     return {**admin.site.each_context(request), "title": title, "subtitle": "", **more}
 
 
 def ticket_or_404(request: HttpRequest, pk: int) -> Ticket:
-    """The ticket, if this person works at its provider's desk; another's is as good as absent (M3)."""
+    """Return the ticket, with all that its page shows, if this person works at its provider's desk; else answer 404."""
     user = request.user
     if not isinstance(user, User) or not user.desk_provider_ids:
         raise Http404
@@ -38,12 +42,55 @@ def ticket_or_404(request: HttpRequest, pk: int) -> Ticket:
 
 
 def workspace_url(pk: int, place: Place, anchor: str = "") -> str:
-    """The ticket's page, remembering the list the agent came from and the place in it."""
+    """Return the address of the agent's page of a ticket; it carries `place`, the queue's list to go back to."""
     address = reverse("admin:tickets_ticket_change", args=[pk])
     return address + (f"?{place.query}" if place.query else "") + anchor
 
 
 def queue_url(place: Place) -> str:
-    """The queue at this place."""
+    """Return the address of this list of the queue (view, search, filters, page), without the ticket opened from it."""
     query = place.page.query
     return reverse("admin:tickets_ticket_changelist") + (f"?{query}" if query else "")
+
+
+def read_place(request: HttpRequest) -> Place:
+    """Return the list of the queue, and the point in it, that the address of a ticket's page carries."""
+    return Place.parse(request.GET.dict(), NOWHERE)
+
+
+def read_posted(request: HttpRequest) -> QueryDict | None:
+    """Return the posted fields, or None on a GET."""
+    return request.POST if request.method == "POST" else None
+
+
+def contact_or_404(user_pk: str) -> Contact:
+    """Return the active contact whom an agent chose from a list, by the key of the user; or answer 404."""
+    contacts = Contact.objects.select_related("user", "customer").filter(user__is_active=True)
+    contact = contacts.filter(user=int(user_pk)).first() if may_be_key(user_pk) else None
+    if contact is None:
+        raise Http404
+    return contact
+
+
+def read_search(request: HttpRequest, default: str = "") -> dict[str, Any]:
+    """Return the search text and the contacts that it finds, for a page where an agent looks for a contact.
+
+    `default` is searched for when the address has no text.
+    """
+    query = " ".join(request.GET.get("q", default).replace("\0", "").split())[:MAX_QUERY]
+    return {"query": query, "contacts": _find_contacts(query) if query else []}
+
+
+def _find_contacts(query: str) -> list[Contact]:
+    """Find active contacts by their company's RFC, mail or name, or by their own mail; no more than MAX_PEOPLE."""
+    companies = [company.pk for company in find_customers(query, MAX_COMPANIES)]
+    contacts = Contact.objects.filter(Q(customer__in=companies) | Q(user__email=query.lower()), user__is_active=True)
+    return list(contacts.select_related("user", "customer").order_by("customer", "pk")[:MAX_PEOPLE])
+
+
+def find_speakers(ticket: Ticket) -> list[User]:
+    """Return the active contacts who may write in this ticket, its requester first, for an agent to choose from."""
+    contacts = Contact.objects.filter(customer=ticket.customer_id, user__is_active=True).select_related("user")
+    people = [contact.user for contact in contacts.order_by("user__full_name", "pk")]
+    speakers = [person for person in people if policy.may_write_as_customer(person, ticket)]
+    return sorted(speakers, key=lambda person: person.pk != ticket.requester_id)  # False sorts first

@@ -1,13 +1,11 @@
-"""The agent's queue: its views, search, filters and keyset pages (M3, M13–M15). Knows no HTTP.
+"""Read the agent's queue: its views, search, filters and keyset pages (M3, M13–M15).
 
 Every view has a partial index of its own (tickets/models/ticket.py); nothing counts all tickets and nothing skips rows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from itertools import chain
-from operator import attrgetter
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,15 +14,17 @@ from django.db.models.functions import Lower, Replace
 from django.utils import timezone
 
 from accounts.models import DESK_OFFICES, Customer, RoleAssignment, User
-from factureya.core import clock, numbers
+from factureya.core import clock, keyset, numbers
+from factureya.core.keyset import PAGE_ROWS, Cursor
 from tickets import sql
 from tickets.models import NUMBER_PREFIX, Ticket, TicketQuerySet, searchable
 
-PAGE_ROWS = 25
 COUNT_CAP = 100  # shown as «99+»
 MAX_CUSTOMERS = 50  # companies a search looks into
 MAX_QUERY = 100  # characters of a search
 NOBODY = "nadie"
+SOONEST_FIRST = keyset.Order("queue_at")
+NEWEST_FIRST = replace(SOONEST_FIRST, is_descending=True)
 OPEN, WAITING, CLOSED = Ticket.Status.OPEN, Ticket.Status.WAITING, Ticket.Status.CLOSED
 
 Condition = Callable[[TicketQuerySet, User], TicketQuerySet]
@@ -32,7 +32,7 @@ Condition = Callable[[TicketQuerySet, User], TicketQuerySet]
 
 @dataclass(frozen=True)
 class View:
-    """One of the queue's views: `slug` in the address, its condition, and how it is shown."""
+    """Hold one of the queue's views: `slug` in the address, its condition, and how it is shown."""
 
     slug: str
     label: str
@@ -43,9 +43,16 @@ class View:
     newest_first: bool = False
     is_counted: bool = True
 
+    @property
+    def order(self) -> keyset.Order:
+        return NEWEST_FIRST if self.newest_first else SOONEST_FIRST
 
-def _closing_today(tickets: TicketQuerySet, _user: User) -> TicketQuerySet:
-    """Waiting tickets that close before the local day ends; late ones included. `queue_at` is their `closes_at`."""
+
+def _closes_today(tickets: TicketQuerySet, _user: User) -> TicketQuerySet:
+    """Select tickets En espera that close before the local day ends, late ones included.
+
+    The column `queue_at`, which has the index, holds the `closes_at` of such a ticket.
+    """
     midnight = timezone.localtime(clock.now()).replace(hour=0, minute=0, second=0, microsecond=0)
     return tickets.filter(status=WAITING, queue_at__lt=midnight + timedelta(days=1))
 
@@ -78,11 +85,7 @@ VIEWS = {
             is_urgent=True,
         ),
         View(
-            "abiertos",
-            "Abiertos",
-            TEAM,
-            "Ningún ticket abierto.",
-            lambda tickets, _user: tickets.filter(status=OPEN),
+            "abiertos", "Abiertos", TEAM, "Ningún ticket abierto.", lambda tickets, _user: tickets.filter(status=OPEN)
         ),
         View(
             "en-espera",
@@ -91,7 +94,7 @@ VIEWS = {
             "Ningún ticket en espera.",
             lambda tickets, _user: tickets.filter(status=WAITING),
         ),
-        View("hoy", "Se cierran hoy", TEAM, "Ningún ticket se cierra hoy.", _closing_today),
+        View("hoy", "Se cierran hoy", TEAM, "Ningún ticket se cierra hoy.", _closes_today),
         View(
             "cerrados",
             "Cerrados",
@@ -110,198 +113,155 @@ SEARCH = View("", "Resultados", TEAM, "Nada encontrado.", lambda tickets, _user:
 
 
 @dataclass(frozen=True)
-class Cursor:
-    """A place between two rows: the order's instant and the ticket's key."""
-
-    at: datetime
-    pk: int
-
-    @classmethod
-    def of(cls, ticket: Ticket) -> "Cursor":
-        """The cursor that stands at this ticket."""
-        return cls(ticket.queue_at, ticket.pk)
-
-    @classmethod
-    def parse(cls, text: str) -> "Cursor | None":
-        """The cursor written in an address, or None when it is not one."""
-        micros, _, pk = text.partition("-")
-        if not (micros.isascii() and micros.isdigit() and pk.isascii() and pk.isdigit() and len(text) < 40):
-            return None
-        try:
-            return cls(datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(micros)), int(pk))
-        except OverflowError:
-            return None
-
-    def __str__(self) -> str:
-        return f"{(self.at - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)}-{self.pk}"
-
-
-@dataclass(frozen=True)
 class Place:
-    """Where in the queue an agent is: what the address says, allow-listed. What is not known is as if absent."""
+    """Hold where in the queue an agent is: what the address says, allow-listed. What is not known is as if absent."""
 
     view: View = FIRST_VIEW
     search: str = ""
     category: str = ""
     agent: str = ""  # "", NOBODY, or the key of a user
-    after: Cursor | None = None
-    before: Cursor | None = None
-    row: Cursor | None = None  # where the ticket stood in the list when it was opened
+    cursor: Cursor | None = None
+    row: Cursor | None = None  # the point of the list where the opened ticket stood
 
     @classmethod
     def parse(cls, params: Mapping[str, str], default: View = FIRST_VIEW) -> "Place":
-        """Read ?vista, q, categoria, agente, despues, antes and lugar; `default` is the view when none is named."""
+        """Return the list of the agents' queue that an address names: view, search, filters, page.
+
+        `lugar` is the point of the list where the opened ticket stood. Unknown values are as if absent. `default` is
+        the view when the address names none.
+        """
         search = " ".join(params.get("q", "").replace("\0", "").split())[:MAX_QUERY]
         category, agent = params.get("categoria", ""), params.get("agente", "")
         return cls(
             view=SEARCH if search else VIEWS.get(params.get("vista", ""), default),
             search=search,
             category=category if category in Ticket.Category.values else "",
-            agent=agent if agent == NOBODY or _is_key(agent) else "",
-            after=Cursor.parse(params.get("despues", "")),
-            before=Cursor.parse(params.get("antes", "")),
-            row=Cursor.parse(params.get("lugar", "")),
+            agent=agent if agent == NOBODY or may_be_key(agent) else "",
+            cursor=SOONEST_FIRST.read_from(params),
+            row=SOONEST_FIRST.read(params.get("lugar", "")),
         )
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """The place as names and values, for a form's hidden fields."""
+        """Return this list of the queue, and the point in it, as names and values, for hidden fields or an address."""
         pairs = {
             "vista": self.view.slug,
             "q": self.search,
             "categoria": self.category,
             "agente": self.agent,
-            "despues": str(self.after or ""),
-            "antes": str(self.before or ""),
+            **dict([self.cursor.pair] if self.cursor else []),
             "lugar": str(self.row or ""),
         }
         return [(name, value) for name, value in pairs.items() if value]
 
     @property
     def query(self) -> str:
-        """The place as a query string."""
         return urlencode(self.pairs)
 
     @property
     def start(self) -> "Place":
-        """The same list from its first page."""
-        return replace(self, after=None, before=None, row=None)
+        """Return the same list from its first page."""
+        return replace(self, cursor=None, row=None)
 
     @property
     def page(self) -> "Place":
-        """The page of the list, without the ticket that was opened from it."""
+        """Return the page of the list, without the ticket that was opened from it."""
         return replace(self, row=None)
 
     @property
     def is_list(self) -> bool:
-        """Whether it is a list at all: a view or a search."""
+        """Return whether the place is a view or a search at all."""
         return bool(self.view.slug or self.search)
 
-    def at(self, ticket: Ticket) -> "Place":
-        """The place of this ticket in the list: kept while it is worked on, as an answer moves it (M13)."""
-        return replace(self, row=self.row or Cursor.of(ticket)) if self.is_list else self
+    def at_row_of(self, ticket: Ticket) -> "Place":
+        """Return this list of the queue with the point where the ticket stands in it, to find the tickets beside it.
+
+        A point that the address carried is kept, because an answer moves the ticket in the list (M13).
+        """
+        return replace(self, row=self.row or SOONEST_FIRST.cursor_at(ticket)) if self.is_list else self
 
     @property
     def is_filtered(self) -> bool:
-        """Whether the list is narrowed further than its view."""
+        """Return whether the list is narrowed further than its view."""
         return bool(self.search or self.category or self.agent)
 
 
-@dataclass(frozen=True)
-class Page:
-    """Rows of a list and the places of the pages around it."""
-
-    rows: list[Ticket]
-    previous: Place | None
-    next: Place | None
+def read_page(place: Place, user: User) -> keyset.Page[Ticket]:
+    """Return the page of tickets this agent sees at this place of the queue; one query, and one more for a search."""
+    lists = [_with_row_columns(tickets) for tickets in _select_lists(place, user)]
+    return keyset.page(place.view.order, place.cursor, *lists, size=PAGE_ROWS)
 
 
-def page(place: Place, user: User) -> Page:
-    """The page of tickets this person sees at this place: one query, one more for a search."""
-    backwards = place.before is not None
-    cursor = place.before or place.after
-    rows = _take(_questions(place, user), place.view, PAGE_ROWS + 1, cursor, backwards=backwards)
-    has_more, rows = len(rows) > PAGE_ROWS, rows[:PAGE_ROWS]
-    if backwards:
-        if not has_more:  # back at the beginning: a whole first page
-            return page(place.start, user)
-        rows.reverse()
-    here = place.start
-    return Page(
-        rows,
-        previous=replace(here, before=Cursor.of(rows[0])) if rows and cursor else None,
-        next=replace(here, after=Cursor.of(rows[-1])) if rows and (has_more or backwards) else None,
-    )
-
-
-def counts(user: User) -> list[sql.Question]:
-    """How many tickets each counted view holds, no further than COUNT_CAP; for `sql.ask`."""
+def count_questions(user: User) -> dict[str, sql.Question]:
+    """Return for each view of the queue the subselect that counts its tickets up to COUNT_CAP, for `sql.ask_all`."""
     visible = Ticket.objects.visible_to(user)
-    return [sql.capped_count(view.condition(visible, user), COUNT_CAP) for view in VIEWS.values() if view.is_counted]
+    counted_views = [view for view in VIEWS.values() if view.is_counted]
+    return {view.slug: sql.capped_count(view.condition(visible, user), COUNT_CAP) for view in counted_views}
 
 
-def counts_by_view(answers: Sequence[int]) -> dict[str, int]:
-    """The answers to `counts` by the view's slug."""
-    return dict(zip((view.slug for view in VIEWS.values() if view.is_counted), answers, strict=True))
+def neighbour_questions(place: Place, user: User, ticket: Ticket) -> dict[str, sql.Question]:
+    """Return the subselects for the `previous` and the `following` ticket of the agent's list, for `sql.ask_all`.
 
-
-def neighbours(place: Place, user: User, ticket: Ticket) -> list[sql.Question]:
-    """The tickets before and after the place that this one had in the list the agent came from. For `sql.ask`.
-
-    Counted from there and not from where the ticket stands now: an answer moves it, often out of the list (M13). A
-    search takes one statement more, which looks for companies.
+    They start from the point where the ticket stood when it was opened, because an answer moves it, often out of the
+    list (M13). Without a list both are NULL. A search takes one query more, which looks for companies.
     """
     if not place.is_list:
-        return [sql.Question("NULL"), sql.Question("NULL")]
-    tickets = (_found(place, user) if place.search else _filtered(place, user)).exclude(pk=ticket.pk)
-    here = place.row or Cursor.of(ticket)
-    return [
-        sql.first_pk(_beyond(tickets, place.view, here, backwards=True)),
-        sql.first_pk(_beyond(tickets, place.view, here, backwards=False)),
-    ]
+        return dict.fromkeys(("previous", "following"), sql.Question("NULL"))
+    tickets = (_select_found(place, user) if place.search else _select_view(place, user)).exclude(pk=ticket.pk)
+    here = place.row or SOONEST_FIRST.cursor_at(ticket)
+    return {
+        name: sql.first_pk(place.view.order.beyond(tickets, replace(here, is_back=is_back)))
+        for name, is_back in (("previous", True), ("following", False))
+    }
 
 
-def colleagues(provider_ids: Sequence[int]) -> list[tuple[int, str]]:
-    """Key and name of those who work the tickets of these providers now, by name (M3): never all users."""
+def find_colleagues(provider_ids: Sequence[int]) -> list[tuple[int, str]]:
+    """Return key and name of the active staff who hold a desk office at one of these providers now, by name (M3)."""
     held = RoleAssignment.objects.in_force().filter(provider_id__in=provider_ids, office__in=DESK_OFFICES)
     active = held.filter(user__is_active=True, user__is_staff=True)
     return list(active.order_by("user__full_name", "user").values_list("user", "user__full_name").distinct())
 
 
-def customers_like(text: str, limit: int) -> list[Customer]:
-    """Companies by RFC (or its beginning), by registered address, or by words of the name, accents forgiven."""
+def find_customers(text: str, limit: int) -> list[Customer]:
+    """Find companies by the beginning of the RFC, the registered address, or words of the name; no more than `limit`.
+
+    A name must contain every word of the text; accents do not count.
+    """
     compact = text.replace(" ", "").replace("-", "")
-    condition = Q(rfc__startswith=compact.upper()) if compact.isalnum() or "&" in compact else Q()
+    condition = Q(rfc__startswith=compact.upper()) if compact.isalnum() or "&" in compact else Q()  # RFCs may have &
     condition |= Q(registered_email=text.lower())
-    if found := sql.words(text):
-        named = Q()
-        for word in found:
-            named &= Q(plain_name__contains=word)
-        condition |= named
-    return list(Customer.objects.alias(plain_name=_plain("legal_name")).filter(condition).order_by("pk")[:limit])
+    if words := sql.split_words(text):
+        has_words = Q()
+        for word in words:
+            has_words &= Q(plain_name__contains=word)
+        condition |= has_words
+    return list(Customer.objects.alias(plain_name=_plain_column("legal_name")).filter(condition).order_by("pk")[:limit])
 
 
-# -- Private -----------------------------------------------------------------------------------------
+def may_be_key(text: str) -> bool:
+    """Return whether a text from an address or a form can be read as a primary key: digits, and not too many."""
+    return text.isascii() and text.isdigit() and len(text) < 18
 
 
-def _is_key(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 10
+def _select_lists(place: Place, user: User) -> list[TicketQuerySet]:
+    """Return the lists of tickets that are merged into the queue's page at this place: one, for a search.
 
-
-def _questions(place: Place, user: User) -> list[TicketQuerySet]:
-    """The lists that make up the page: one per provider, because an index is ordered within one provider."""
+    A view has one list per provider of the agent, because its index is ordered within one provider.
+    """
     if place.search:
-        return [_found(place, user)]
-    tickets = _filtered(place, user)
+        return [_select_found(place, user)]
+    tickets = _select_view(place, user)
     providers = sorted(set(user.desk_provider_ids))
     return [tickets.filter(provider=provider) for provider in providers]
 
 
-def _filtered(place: Place, user: User) -> TicketQuerySet:
-    return _narrowed(place, place.view.condition(Ticket.objects.visible_to(user), user))
+def _select_view(place: Place, user: User) -> TicketQuerySet:
+    """Select the tickets of the place's view, narrowed by its filters."""
+    return _narrow(place, place.view.condition(Ticket.objects.visible_to(user), user))
 
 
-def _narrowed(place: Place, tickets: TicketQuerySet) -> TicketQuerySet:
+def _narrow(place: Place, tickets: TicketQuerySet) -> TicketQuerySet:
+    """Select of these tickets those of the category and the agent that the list is filtered by; NOBODY has no agent."""
     if place.category:
         tickets = tickets.filter(category=place.category)
     if place.agent == NOBODY:
@@ -309,76 +269,39 @@ def _narrowed(place: Place, tickets: TicketQuerySet) -> TicketQuerySet:
     return tickets.filter(assignee=int(place.agent)) if place.agent else tickets
 
 
-def _found(place: Place, user: User) -> TicketQuerySet:
-    """Tickets in any state by number, by words of the subject, or of a company found by RFC, mail or name."""
-    visible = _narrowed(place, Ticket.objects.visible_to(user))
+def _select_found(place: Place, user: User) -> TicketQuerySet:
+    """Select the tickets, in any state, that the search of this place finds: by number, company or the subject's words.
+
+    Its filters apply. A search that can mean nothing finds no ticket.
+    """
+    visible = _narrow(place, Ticket.objects.visible_to(user))
     try:
-        condition = Q(number=numbers.parse(NUMBER_PREFIX, place.search))
+        condition = Q(number=numbers.parse_number(NUMBER_PREFIX, place.search))
     except numbers.InvalidNumber:
         condition = Q()
-    if companies := [customer.pk for customer in customers_like(place.search, MAX_CUSTOMERS)]:
+    if companies := [customer.pk for customer in find_customers(place.search, MAX_CUSTOMERS)]:
         condition |= Q(customer__in=companies)
-    if found := sql.words(place.search):
-        condition |= Q(sql.words_match(found))
+    if words := sql.split_words(place.search):
+        condition |= Q(sql.match_words(words))
     return visible.filter(condition) if condition else visible.none()
 
 
-def _take(
-    lists: Sequence[TicketQuerySet],
-    view: View,
-    limit: int,
-    cursor: Cursor | None,
-    *,
-    backwards: bool,
-) -> list[Ticket]:
-    """The first rows of the lists taken together, in the view's order or, `backwards`, against it."""
-    taken = [list(_shown(_beyond(tickets, view, cursor, backwards=backwards))[:limit]) for tickets in lists]
-    if len(taken) == 1:
-        return taken[0]
-    merged = sorted(chain(*taken), key=attrgetter("queue_at", "pk"), reverse=view.newest_first != backwards)
-    return merged[:limit]
-
-
-def _beyond(tickets: TicketQuerySet, view: View, cursor: Cursor | None, *, backwards: bool) -> TicketQuerySet:
-    """The rows past the cursor, in order. Keyset over (queue_at, id): as fast on any page."""
-    if view.newest_first != backwards:
-        ordered = tickets.order_by("-queue_at", "-pk")
-        past = {"queue_at__lte": cursor.at} if cursor else {}
-        tie = Q(queue_at=cursor.at, pk__gte=cursor.pk) if cursor else Q()
-    else:
-        ordered = tickets.order_by("queue_at", "pk")
-        past = {"queue_at__gte": cursor.at} if cursor else {}
-        tie = Q(queue_at=cursor.at, pk__lte=cursor.pk) if cursor else Q()
-    return ordered.filter(**past).exclude(tie) if cursor else ordered
-
-
-def _shown(tickets: TicketQuerySet) -> TicketQuerySet:
-    """What a row of the queue shows, and no more."""
+def _with_row_columns(tickets: TicketQuerySet) -> TicketQuerySet:
+    """Load only the columns that a row of the queue shows, of the ticket, its company and its assignee."""
     return tickets.select_related("customer", "assignee").only(
-        "number",
-        "subject",
-        "status",
-        "impact",
-        "channel",
-        "message_count",
-        "last_excerpt",
-        "queue_at",
-        "closes_at",
-        "close_held_at",
-        "closed_at",
-        "reply_due_at",
-        "first_replied_at",
-        "customer_replied",
-        "customer_waits_since",
-        "customer__legal_name",
-        "customer__rfc",
-        "assignee__full_name",
-        "assignee__email",
+        *(
+            "number subject status impact channel message_count last_excerpt queue_at closes_at close_held_at "
+            "closed_at reply_due_at first_replied_at customer_replied customer_waits_since "
+            "customer__legal_name customer__rfc assignee__full_name assignee__email"
+        ).split()
     )
 
 
-def _plain(column: str) -> Func:
-    """The column as `searchable` writes it (both engines; neither has unaccent at hand)."""
+def _plain_column(column: str) -> Func:
+    """Return the SQL for a column in lower case without accents, to compare with `searchable` words.
+
+    Each accented letter is replaced, because neither database offers `unaccent`.
+    """
     expression: Any = F(column)
     for accented in "ÁÉÍÓÚÜÑáéíóúüñ":
         expression = Replace(expression, Value(accented), Value(searchable(accented)))

@@ -1,30 +1,27 @@
-"""«Ticket por teléfono»: find who calls, then write down the problem for him (M3, M17)."""
+"""Serve «Ticket por teléfono»: find who calls, then write down the problem (M3, M17)."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
 from accounts.models import Contact, User
-from accounts.web import drafts
-from accounts.web.mixins import posted_text
-from factureya.core.files import store
-from factureya.core.forms import STALE_FORM
-from tickets import formkeys, operations, policy
+from accounts.web.form_memory import FormKey
+from accounts.web.mixins import PostingForm
+from factureya.core.models import Attachment
+from tickets import operations, policy
 from tickets.desk import queue
-from tickets.desk.pages import agent_of, page_context, workspace_url
-from tickets.desk.people import contact_or_404, find_contacts
-from tickets.formkeys import FormWithFiles
+from tickets.desk.pages import contact_or_404, page_context, read_search, require_agent, workspace_url
 from tickets.forms import TicketForm
 from tickets.models import Ticket
 
-FORM = "telefono"
+TITLE = "Ticket por teléfono"
 
 
 class PhoneForm(TicketForm):
-    """The customer's guided form, as an agent fills it in while he listens: the steps may be missing."""
+    """Ask what the customer's guided form asks, as an agent fills it in while he listens: the steps may be missing."""
 
     asks_steps = False
 
@@ -36,95 +33,68 @@ class PhoneForm(TicketForm):
         self.fields["cfdi_uuid"].help_text = "Si el problema es con un comprobante. Tiene 36 caracteres."
 
 
-class PhoneTicket(FormWithFiles):
-    """The two steps on one address: without a chosen contact, the search; with one, the form."""
+class PhoneTicket(PostingForm):
+    """Show the form of a ticket that an agent writes down for the contact who calls, and open the ticket."""
 
-    def __init__(self, request: HttpRequest, agent: User) -> None:
-        self.request, self.agent = request, agent
+    def __init__(self, request: HttpRequest, agent: User, contact: Contact) -> None:
+        self.request, self.user, self.contact = request, agent, contact
 
-    def search(self) -> HttpResponse:
-        """People to choose from, by RFC, mail or name; a bounded list."""
-        query = " ".join(self.request.GET.get("q", "").replace("\0", "").split())[: queue.MAX_QUERY]
-        context = page_context(
-            self.request,
-            "Ticket por teléfono",
-            query=query,
-            contacts=find_contacts(query) if query else [],
+    def form_name(self) -> str:
+        return "telefono"
+
+    def form(self, *args: Any, **options: Any) -> PhoneForm:
+        return PhoneForm(*args, **options)
+
+    def initial(self) -> dict[str, Any]:
+        return {"impact": None}
+
+    def may_show(self, fields: dict[str, str]) -> bool:
+        """Return whether an unsent draft may be shown: was it typed for the contact of this page?"""
+        return fields.get("contacto") == str(self.contact.user_id)
+
+    def perform(self, form: PhoneForm, key: FormKey) -> str:
+        """Open the ticket of the contact who calls the agent, and return the address of its page."""
+        ticket = operations.open_ticket(
+            author=self.contact.user,
+            customer=self.contact.customer,
+            agent=self.user,
+            channel=Ticket.Channel.PHONE,
+            form_key=key.key,
+            **form.build_arguments(),
         )
-        return TemplateResponse(self.request, "admin/tickets/phone_search.html", context)
+        return workspace_url(ticket.pk, queue.Place(queue.NOWHERE))
 
-    def fill_in(self, contact: Contact) -> HttpResponse:
-        """Show the form for this person: empty, or as it was when the agent's session ended (M17)."""
-        found = drafts.find(self.request.session, self.agent, FORM)
-        if found is None or found[1].get("contacto") != str(contact.user_id):
-            blank = PhoneForm(initial={"impact": None})
-            return self._page(contact, blank, formkeys.new(self.agent, FORM), [])
-        key, fields, _why = found
-        form = PhoneForm(initial=fields)
-        return self._page(contact, form, key, store.drafts(key.key), is_recovered=True)
-
-    def receive(self, contact: Contact) -> HttpResponse:
-        """Open the ticket, or show again, complete, what cannot be stored yet."""
-        key, is_ours = self.posted_key(self.agent, FORM)
-        kept, refusals = self.posted_files(key)
-        if "quitar" in self.request.POST:
-            return self._page(contact, PhoneForm(initial=posted_text(self.request)), key, kept)
-        form = PhoneForm(self.request.POST)
-        form.take_files(kept, refusals)
-        if not is_ours:
-            form.add_error(None, STALE_FORM)
-        if form.is_valid():
-            try:
-                ticket = operations.open_ticket(
-                    author=contact.user,
-                    customer=contact.customer,
-                    agent=self.agent,
-                    channel=Ticket.Channel.PHONE,
-                    form_key=key.key,
-                    **form.opening(),
-                )
-                drafts.forget(self.request.session, key)
-                return redirect(workspace_url(ticket.pk, queue.Place(queue.NOWHERE)))
-            except (operations.WrongStatus, operations.FilesGone, policy.NotAllowed) as refusal:
-                form.add_error(None, str(refusal))
-                key = self.key_after(refusal, key, self.agent)
-                kept = store.drafts(key.key)
-        return self._page(contact, form, key, kept)
-
-    def _page(
-        self,
-        contact: Contact,
-        form: PhoneForm,
-        key: formkeys.FormKey,
-        kept: Any,
-        *,
-        is_recovered: bool = False,
+    def render_page(
+        self, form: PhoneForm, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = ""
     ) -> HttpResponse:
+        """Return the page «Ticket por teléfono» with its form and kept files; `draft_reason`: why a draft is shown."""
         context = page_context(
-            self.request,
-            "Ticket por teléfono",
-            contact=contact,
-            form=form,
-            key=key,
-            kept=kept,
-            is_recovered=is_recovered,
+            self.request, TITLE, contact=self.contact, form=form, key=key, kept=kept, is_recovered=bool(draft_reason)
         )
         return TemplateResponse(self.request, "admin/tickets/phone.html", context)
 
 
-def call_of(request: HttpRequest, _arguments: dict[str, Any]) -> str:
-    """Return the address of the form of the person who calls."""
+def find_call_page(request: HttpRequest, _arguments: dict[str, Any]) -> str:
+    """Return the address of the page «Ticket por teléfono» for the chosen contact, to come back to after a login."""
     return f"{request.path}?{urlencode({'contacto': request.POST.get('contacto', '')})}"
 
 
 def phone_ticket(request: HttpRequest) -> HttpResponse:
-    """Only for our own desk: a third party's agents look up no companies (M3)."""
-    agent = agent_of(request)
+    """Show «Ticket por teléfono»: the search for who calls, or the form for the chosen contact, and receive the form.
+
+    It is for our own desk; others get 404 (M3).
+    """
+    agent = require_agent(request)
     if not policy.may_take_calls(agent):
         raise Http404
-    page = PhoneTicket(request, agent)
     chosen = request.POST.get("contacto", "") or request.GET.get("contacto", "")
     if not chosen:
-        return page.search()
-    contact = contact_or_404(chosen)
-    return page.receive(contact) if request.method == "POST" else page.fill_in(contact)
+        return _show_search(request)
+    page = PhoneTicket(request, agent, contact_or_404(chosen))
+    return page.receive_form() if request.method == "POST" else page.show_form()
+
+
+def _show_search(request: HttpRequest) -> HttpResponse:
+    """Show the page where an agent finds the contact who calls, by RFC, mail or name."""
+    context = page_context(request, TITLE, **read_search(request))
+    return TemplateResponse(request, "admin/tickets/phone_search.html", context)

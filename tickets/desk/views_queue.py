@@ -1,4 +1,4 @@
-"""The queue's page, and giving several tickets to somebody at once (M3, M13–M15)."""
+"""Serve the queue's page, and give several tickets to somebody at once (M3, M13–M15)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,9 +11,10 @@ from django.template.response import TemplateResponse
 
 from accounts.models import User
 from factureya.core import clock
+from factureya.core.refusals import Refused
 from tickets import operations, policy, sql
-from tickets.desk import mail_status, queue, wording
-from tickets.desk.pages import agent_of, page_context, queue_url, workspace_url
+from tickets.desk import mail_tray, queue, wording
+from tickets.desk.pages import page_context, queue_url, require_agent, workspace_url
 from tickets.models import Ticket
 
 MYSELF = "yo"
@@ -21,7 +22,7 @@ MYSELF = "yo"
 
 @dataclass(frozen=True)
 class Row:
-    """A ticket as the queue shows it."""
+    """Hold a ticket as the queue shows it."""
 
     ticket: Ticket
     url: str
@@ -31,107 +32,108 @@ class Row:
     agent: str
 
     @classmethod
-    def of(cls, ticket: Ticket, place: queue.Place, instant: datetime) -> "Row":
-        """The row of a ticket at this instant."""
+    def build(cls, ticket: Ticket, place: queue.Place, instant: datetime) -> "Row":
+        """Return how the queue shows a ticket now. The link to its page carries `place`, the list to go back to."""
         return cls(
             ticket,
-            workspace_url(ticket.pk, place.at(ticket)),
-            wording.waiting_for_us(ticket, instant),
-            wording.last_message(ticket),
-            wording.goal(ticket, instant),
+            workspace_url(ticket.pk, place.at_row_of(ticket)),
+            wording.describe_wait(ticket, instant),
+            wording.describe_last_message(ticket),
+            wording.describe_goal(ticket, instant),
             ticket.assignee.get_full_name() if ticket.assignee else "",
         )
 
 
 def queue_page(request: HttpRequest) -> HttpResponse:
-    """The queue at the place the address says; a superuser without a desk office is told why he sees nothing."""
-    if request.user.is_superuser and not request.user.desk_provider_ids:  # type: ignore[union-attr]
+    """Show the agents' queue of tickets at the place (view, search, page) that the address names."""
+    if request.user.is_superuser and not request.user.desk_provider_ids:
         return TemplateResponse(request, "admin/tickets/no_desk.html", page_context(request, "Tickets"))
-    agent, instant = agent_of(request), clock.now()
+    agent, instant = require_agent(request), clock.now()
     place = queue.Place.parse(request.GET.dict())
-    page = queue.page(place, agent)
-    counts, mail = _counts(agent)
+    page = queue.read_page(place, agent)
+    counts, mail = _read_counts(agent)
     context = page_context(
         request,
         f"Resultados de «{place.search}»" if place.search else place.view.label,
         place=place,
         view_counts=counts,
         mail_state=mail,
-        rows=[Row.of(ticket, place, instant) for ticket in page.rows],
-        previous_url=queue_url(page.previous) if page.previous else "",
-        next_url=queue_url(page.next) if page.next else "",
+        rows=[Row.build(ticket, place, instant) for ticket in page.rows],
+        **page.links(dict(place.start.pairs), queue_url(queue.Place(queue.NOWHERE))),
         may_assign=place.view.slug != "cerrados",
         may_take_calls=policy.may_take_calls(agent),
-        **_choices(agent, place),
-        **_next_view(place, counts),
+        **_build_choices(agent, place),
+        **_find_next_view(place, counts),
     )
     return TemplateResponse(request, "admin/tickets/queue.html", context)
 
 
-def _counts(agent: User) -> tuple[dict[str, int], mail_status.MailState | None]:
-    """What each view holds and, for who works the tray, how mail does: one statement."""
-    views = queue.counts(agent)
-    if not policy.may_take_calls(agent):
-        return queue.counts_by_view(sql.ask(views)), None
-    answers = sql.ask([*views, *mail_status.questions()])
-    return queue.counts_by_view(answers[: len(views)]), mail_status.state(answers[len(views) :])
+def _read_counts(agent: User) -> tuple[dict[str, int], mail_tray.MailState | None]:
+    """Return how many tickets each view of the queue holds and, for our own desk, what its line about mail says."""
+    sees_mail, questions = policy.may_take_calls(agent), queue.count_questions(agent)
+    counts = sql.ask_all({**questions, **(mail_tray.mail_state_questions() if sees_mail else {})})
+    return counts, mail_tray.read_mail_state(counts) if sees_mail else None
 
 
-def list_of(request: HttpRequest, _arguments: dict[str, Any]) -> str:
-    """Return the address of the list that the chosen rows were on."""
+def find_list_page(request: HttpRequest, _arguments: dict[str, Any]) -> str:
+    """Return the address of the queue's list on which the tickets to assign were chosen, to come back to it."""
     return queue_url(queue.Place.parse(request.POST.dict()))
 
 
 def assign_selected(request: HttpRequest) -> HttpResponse:
-    """Give the chosen tickets to oneself or to a colleague, one operation each; say what could not be done."""
-    agent = agent_of(request)
+    """Assign the tickets that an agent chose in the queue to the agent or to a colleague, and go back to the list.
+
+    Each is an operation of its own; the agent is told which were refused and why.
+    """
+    agent = require_agent(request)
     place = queue.Place.parse(request.POST.dict())
     back = redirect(queue_url(place))
-    keys = [key for key in request.POST.getlist("elegido") if key.isascii() and key.isdigit() and len(key) < 18]
+    keys = [key for key in request.POST.getlist("elegido") if queue.may_be_key(key)]
     chosen = list(Ticket.objects.visible_to(agent).filter(pk__in=keys[: queue.PAGE_ROWS]).only("number"))
     if not chosen:
         messages.warning(request, "Elija al menos un ticket.")
         return back
     target = request.POST.get("a_quien", "")
-    assignee = agent if target == MYSELF else _colleague(agent, target)
+    assignee = agent if target == MYSELF else _find_colleague(agent, target)
     if assignee is None:
         messages.warning(request, "Elija a quién asignar los tickets.")
         return back
-    _report(request, assignee, [_assign(ticket, agent, assignee) for ticket in chosen])
+    _report_outcomes(request, assignee, [_assign_ticket(ticket, agent, assignee) for ticket in chosen])
     return back
 
 
-def _assign(ticket: Ticket, agent: User, assignee: User) -> str:
-    """Empty when it was done, or the ticket's number with what stood in the way."""
+def _assign_ticket(ticket: Ticket, agent: User, assignee: User) -> str:
+    """Assign a ticket of the queue; return "", or the ticket's number with the reason why it was refused."""
     try:
         if assignee.pk == agent.pk:
             operations.take(ticket.pk, agent=agent)
         else:
             operations.assign(ticket.pk, agent=agent, assignee=assignee)
-    except (operations.WrongStatus, policy.NotAllowed) as refusal:
+    except Refused as refusal:
         return f"{ticket.number}: {refusal}"
     return ""
 
 
-def _report(request: HttpRequest, assignee: User, outcomes: list[str]) -> None:
+def _report_outcomes(request: HttpRequest, assignee: User, outcomes: list[str]) -> None:
+    """Tell the agent how many tickets were assigned, and which were not; an outcome is "" or a ticket and why not."""
     refused = [outcome for outcome in outcomes if outcome]
     done = len(outcomes) - len(refused)
     if done:
-        what = "1 ticket: ahora lo" if done == 1 else f"{done} tickets: ahora los"
-        messages.success(request, f"{what} atiende {assignee.get_full_name()}.")
+        assigned = "1 ticket: ahora lo" if done == 1 else f"{done} tickets: ahora los"
+        messages.success(request, f"{assigned} atiende {assignee.get_full_name()}.")
     if refused:
         messages.warning(request, "No se pudo asignar " + " ".join(refused))
 
 
-def _colleague(agent: User, key: str) -> User | None:
-    """The person chosen, if he works at one of the agent's providers."""
-    known = {str(pk) for pk, _name in queue.colleagues(agent.desk_provider_ids)}
-    return User.objects.filter(pk=int(key)).first() if key in known else None
+def _find_colleague(agent: User, key: str) -> User | None:
+    """Return the person with the chosen key, if he works on tickets of the agent's providers; or None."""
+    colleague_keys = {str(pk) for pk, _name in queue.find_colleagues(agent.desk_provider_ids)}
+    return User.objects.filter(pk=int(key)).first() if key in colleague_keys else None
 
 
-def _choices(agent: User, place: queue.Place) -> dict[str, Any]:
-    """What the selects offer: value, label, whether it is chosen."""
-    colleagues = queue.colleagues(agent.desk_provider_ids)
+def _build_choices(agent: User, place: queue.Place) -> dict[str, Any]:
+    """Return what the queue's lists offer: categories and agents to filter by, with what is chosen, and assignees."""
+    colleagues = queue.find_colleagues(agent.desk_provider_ids)
     return {
         "categories": [(value, label, value == place.category) for value, label in Ticket.Category.choices],
         "agents": [(str(pk), name, str(pk) == place.agent) for pk, name in colleagues],
@@ -140,14 +142,10 @@ def _choices(agent: User, place: queue.Place) -> dict[str, Any]:
     }
 
 
-def _next_view(place: queue.Place, counts: dict[str, int]) -> dict[str, Any]:
-    """The next view with something in it, for an empty list: «Siguiente vista: Respondió el cliente (4)»."""
-    for slug, count in counts.items():
-        if count and slug != place.view.slug:
-            shown = "99+" if count >= queue.COUNT_CAP else str(count)
-            view = queue.VIEWS[slug]
-            return {
-                "next_view": f"{view.label} ({shown})",
-                "next_view_url": queue_url(queue.Place(view=view)),
-            }
+def _find_next_view(place: queue.Place, counts: dict[str, int]) -> dict[str, Any]:
+    """Return label, with its count, and address of the first other view of the queue that has tickets, to link it."""
+    for view in queue.VIEWS.values():
+        if (count := counts.get(view.slug)) and view.slug != place.view.slug:
+            shown = sql.show_count(count, queue.COUNT_CAP)
+            return {"next_view": f"{view.label} ({shown})", "next_view_url": queue_url(queue.Place(view=view))}
     return {"next_view": "", "next_view_url": ""}

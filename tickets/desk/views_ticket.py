@@ -1,4 +1,4 @@
-"""The agent's page of a ticket: history, composer, properties, the customer's context (M3, M13–M16)."""
+"""Serve the agent's page of a ticket: history, composer, properties, the customer's context (M3, M13–M16)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,29 +10,31 @@ from django.template.response import TemplateResponse
 
 from accounts.models import User
 from factureya.core import calendar, clock
+from factureya.core.refusals import Refused
 from tickets import operations, policy, sql
 from tickets.desk import queue, timeline, wording
-from tickets.desk.composer import NOTE, REPLY, Composer, keep_words
-from tickets.desk.pages import agent_of, page_context, queue_url, ticket_or_404, workspace_url
+from tickets.desk.composer import NOTE, REPLY, Composer, keep_texts
+from tickets.desk.pages import page_context, queue_url, read_place, require_agent, ticket_or_404, workspace_url
 from tickets.models import Ticket
 
 OTHERS = 5
 
 
 def workspace(request: HttpRequest, pk: int) -> HttpResponse:
-    """The ticket, for who works at its provider's desk."""
-    ticket, agent = ticket_or_404(request, pk), agent_of(request)
-    place = _place(request).at(ticket)
-    return _page(request, ticket, Composer.opened(ticket, agent, request.session), place)
+    """Show the ticket's page to an agent of its provider, with what he typed there before and did not send."""
+    ticket, agent = ticket_or_404(request, pk), require_agent(request)
+    place = read_place(request).at_row_of(ticket)
+    return _show_page(request, ticket, Composer.opened(ticket, agent, request.session), place)
 
 
 def write(request: HttpRequest, pk: int) -> HttpResponse:
-    """Send a reply or keep a note; when that can't be, the same page with the text, its files and the reason.
+    """Send the reply or the note that an agent posted on the ticket's page; if refused, show the page with the reason.
 
-    Properties that were changed beside the text are saved with it; what stands in the other tab stays there.
+    Assignee, category and impact that he changed there are saved first. Whatever was not sent is kept. «Quitar» only
+    removes a file.
     """
-    ticket, agent = ticket_or_404(request, pk), agent_of(request)
-    place = _place(request).at(ticket)  # before the answer moves it
+    ticket, agent = ticket_or_404(request, pk), require_agent(request)
+    place = read_place(request).at_row_of(ticket)  # taken before the answer moves the ticket in the list
     composer = Composer.posted(ticket, agent, request.POST, request.FILES)
     if "quitar" not in request.POST:
         _save_properties(request, ticket)
@@ -42,49 +44,60 @@ def write(request: HttpRequest, pk: int) -> HttpResponse:
     composer.keep(request.session)
     ticket = ticket_or_404(request, pk)
     composer.refresh(ticket)
-    return _page(request, ticket, composer, place)
+    return _show_page(request, ticket, composer, place)
 
 
 def set_properties(request: HttpRequest, pk: int) -> HttpResponse:
-    """Assign and classify. The state is not here: only answers and the customer move it."""
+    """Save the assignee, category and impact that an agent chose, and go back to the ticket's page.
+
+    What he was typing is kept. The ticket's status cannot be set here: answers and the customer move it.
+    """
     ticket = ticket_or_404(request, pk)
-    back = redirect(workspace_url(pk, _place(request).at(ticket)))
-    keep_words(request, ticket)
+    back = redirect(workspace_url(pk, read_place(request).at_row_of(ticket)))
+    keep_texts(request, ticket)
     if _save_properties(request, ticket, is_asked=True):
         messages.success(request, "Cambios guardados.")
     return back
 
 
 def _save_properties(request: HttpRequest, ticket: Ticket, *, is_asked: bool = False) -> bool:
-    """Do what was chosen in the lists beside the text; say why not. True unless something was wrong."""
-    agent, present = agent_of(request), str(ticket.assignee_id or "")
-    category = _chosen(request, "category", ticket.category)
-    impact = _chosen(request, "impact", str(ticket.impact))
-    assignee = _chosen(request, "assignee", present)
-    unchanged = (category, impact, assignee) == (ticket.category, str(ticket.impact), present)
-    if unchanged and not is_asked:
+    """Save the assignee, category and impact that an agent chose on the ticket's page. Return False if refused.
+
+    The agent is told why. `is_asked` means that he pressed the button that saves these lists. Without it, unchanged
+    choices are left alone.
+    """
+    agent, old_assignee = require_agent(request), str(ticket.assignee_id or "")
+    category = _read_choice(request, "category", ticket.category)
+    impact = _read_choice(request, "impact", str(ticket.impact))
+    assignee = _read_choice(request, "assignee", old_assignee)
+    is_unchanged = (category, impact, assignee) == (ticket.category, str(ticket.impact), old_assignee)
+    if is_unchanged and not is_asked:
         return True
-    known = {str(key) for key, _name in queue.colleagues([ticket.provider_id])}
-    valid = category in Ticket.Category.values and impact in map(str, Ticket.Impact.values)
-    if not valid or assignee not in known | {"", present}:
+    colleague_keys = {str(key) for key, _name in queue.find_colleagues([ticket.provider_id])}
+    is_listed = category in Ticket.Category.values and impact in map(str, Ticket.Impact.values)
+    if not is_listed or assignee not in colleague_keys | {"", old_assignee}:
         messages.warning(request, "Elija de las listas quién lo atiende, la categoría y el impacto.")
         return False
     try:
         operations.classify(ticket.pk, agent=agent, category=category, impact=int(impact))
-        _give(ticket, agent, int(assignee) if assignee else None)
-    except (operations.WrongStatus, policy.NotAllowed) as refusal:
+        _assign_ticket(ticket, agent, int(assignee) if assignee else None)
+    except Refused as refusal:
         messages.warning(request, str(refusal))
         return False
     return True
 
 
-def _chosen(request: HttpRequest, name: str, present: str) -> str:
-    """What the agent chose; what he left as the page showed it stays as a colleague may have changed it since."""
+def _read_choice(request: HttpRequest, name: str, current_value: str) -> str:
+    """Return what the agent chose in the list `name` of the ticket's page, or the current value if he did not touch it.
+
+    The field `…_was` says what the list showed; a colleague may have changed the value since.
+    """
     chosen = request.POST.get(name)
-    return present if chosen is None or chosen == request.POST.get(f"{name}_was") else chosen
+    return current_value if chosen is None or chosen == request.POST.get(f"{name}_was") else chosen
 
 
-def _give(ticket: Ticket, agent: User, assignee_pk: int | None) -> None:
+def _assign_ticket(ticket: Ticket, agent: User, assignee_pk: int | None) -> None:
+    """Assign the ticket to the person chosen, or to nobody (None). An agent who chose himself takes a free ticket."""
     if assignee_pk == ticket.assignee_id:
         return
     if assignee_pk == agent.pk and ticket.assignee_id is None:
@@ -94,71 +107,74 @@ def _give(ticket: Ticket, agent: User, assignee_pk: int | None) -> None:
     operations.assign(ticket.pk, agent=agent, assignee=assignee)
 
 
-def _place(request: HttpRequest) -> queue.Place:
-    return queue.Place.parse(request.GET.dict(), queue.NOWHERE)
+def _show_page(request: HttpRequest, ticket: Ticket, composer: Composer, place: queue.Place) -> HttpResponse:
+    """Show the agent's page of a ticket with its form to answer, and links to the tickets beside it in its list.
 
-
-def _page(request: HttpRequest, ticket: Ticket, composer: Composer, place: queue.Place) -> HttpResponse:
-    agent, instant = agent_of(request), clock.now()
-    previous, following, *counted = sql.ask([*queue.neighbours(place, agent, ticket), *queue.counts(agent)])
-    entries = timeline.of(ticket)
+    `place` is the list of the queue from which it was opened.
+    """
+    agent, instant = require_agent(request), clock.now()
+    answers = sql.ask_all({**queue.neighbour_questions(place, agent, ticket), **queue.count_questions(agent)})
+    previous, following = answers["previous"], answers["following"]
+    entries = timeline.read_history(ticket)
     context = page_context(
         request,
         f"{ticket.number} {ticket.subject}",
         place=place,
-        view_counts=queue.counts_by_view(counted),
+        view_counts=answers,
         ticket=ticket,
-        goal=wording.headline(ticket, instant),
+        goal=wording.describe_headline(ticket, instant),
         entries=entries,
         form=composer.form,
         composer=composer,
         newer=composer.newer(entries),
-        closes_at_if_sent=None if ticket.is_closed else calendar.reply_deadline(instant),
+        closes_at_if_sent=None if ticket.is_closed else calendar.compute_reply_deadline(instant),
         list_url=queue_url(place) if place.is_list else "",
         previous_url=workspace_url(previous, place.page) if previous else "",
         next_url=workspace_url(following, place.page) if following else "",
         may_hand_over=policy.may_hand_over(agent, ticket) and not ticket.is_closed,
-        follows_url=_follows_url(ticket, agent),
-        others=[(other, workspace_url(other.pk, queue.Place(queue.NOWHERE))) for other in _others(ticket, agent)],
-        **_properties(ticket, agent, composer.beside),
+        follows_url=_find_followed_url(ticket, agent),
+        others=_find_other_tickets(ticket, agent),
+        **_build_property_choices(ticket, agent, composer.unsaved_properties),
     )
     return TemplateResponse(request, "admin/tickets/ticket.html", context)
 
 
-def _properties(ticket: Ticket, agent: User, beside: dict[str, str]) -> dict[str, Any]:
-    """What the selects offer: those who work at the ticket's provider (M3), never all users.
+def _build_property_choices(ticket: Ticket, agent: User, unsaved: dict[str, str]) -> dict[str, Any]:
+    """Return what the lists of assignee, category and impact offer on the ticket's page; nothing if it is Cerrado.
 
-    `beside` is what was chosen and not saved when a session ended.
+    The people are those of its provider's desk, and its assignee (M3). `unsaved` holds choices not saved before.
     """
     if ticket.is_closed:
         return {"assignees": [], "categories": [], "impacts": []}
-    names = [(pk, f"{name} (yo)" if pk == agent.pk else name) for pk, name in queue.colleagues([ticket.provider_id])]
+    names: list[tuple[int | None, str]] = [
+        (pk, f"{name} (yo)" if pk == agent.pk else name) for pk, name in queue.find_colleagues([ticket.provider_id])
+    ]
     if ticket.assignee and ticket.assignee_id not in {pk for pk, _name in names}:
         names.append((ticket.assignee_id, ticket.assignee.get_full_name()))  # no longer at this desk
     return {
-        "assignees": _offered(names, beside.get("assignee", ticket.assignee_id)),
-        "categories": _offered(Ticket.Category.choices, beside.get("category", ticket.category)),
-        "impacts": _offered(list(reversed(Ticket.Impact.choices)), beside.get("impact", ticket.impact)),
+        "assignees": _mark_chosen(names, unsaved.get("assignee", ticket.assignee_id)),
+        "categories": _mark_chosen(Ticket.Category.choices, unsaved.get("category", ticket.category)),
+        "impacts": _mark_chosen(list(reversed(Ticket.Impact.choices)), unsaved.get("impact", ticket.impact)),
     }
 
 
-def _offered(choices: Sequence[tuple[Any, Any]], chosen: Any) -> list[tuple[Any, Any, bool]]:
-    """Value, label, and whether it is chosen."""
+def _mark_chosen(choices: Sequence[tuple[Any, Any]], chosen: Any) -> list[tuple[Any, Any, bool]]:
+    """Return for each choice its value, its label, and whether it is chosen."""
     return [(value, label, str(value) == str(chosen)) for value, label in choices]
 
 
-def _follows_url(ticket: Ticket, agent: User) -> str:
-    """The page of the closed ticket that this one continues, if it is the agent's to see."""
+def _find_followed_url(ticket: Ticket, agent: User) -> str:
+    """Return the address of the closed ticket that this one continues, or "" if the agent may not see that ticket."""
     if ticket.follows is None or not policy.may_work(agent, ticket.follows):
         return ""
     return workspace_url(ticket.follows.pk, queue.Place(queue.NOWHERE))
 
 
-def _others(ticket: Ticket, agent: User) -> list[Ticket]:
-    """The company's other tickets that the agent may see: those in course first, then closed ones; each by an index."""
+def _find_other_tickets(ticket: Ticket, agent: User) -> list[tuple[Ticket, str]]:
+    """Return the company's latest other tickets that the agent may see, with their addresses; closed ones come last."""
     visible = Ticket.objects.visible_to(agent).filter(customer_id=ticket.customer_id).exclude(pk=ticket.pk)
     shown = visible.only("subject", "status", "touched_at").order_by("-touched_at", "-pk")
     active = list(shown.exclude(status=Ticket.Status.CLOSED)[:OTHERS])
     if len(active) < OTHERS:
         active += shown.filter(status=Ticket.Status.CLOSED)[: OTHERS - len(active)]
-    return active
+    return [(other, workspace_url(other.pk, queue.Place(queue.NOWHERE))) for other in active]

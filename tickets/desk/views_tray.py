@@ -1,6 +1,5 @@
-"""The tray's pages: the list, a mail as text, its original, and what an agent does with it (M5, M6, M16)."""
+"""Serve the tray's pages: the list, a mail as text, its original, and what an agent does with it (M5, M6, M16)."""
 
-import secrets
 from typing import Any
 
 from django import forms
@@ -11,39 +10,42 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from accounts.models import Contact, User
-from factureya.core import numbers
-from factureya.core.files import from_mail, store
+from accounts.models import User
+from factureya.core.files import store
+from factureya.core.files.sending import send_document
 from factureya.core.forms import PortalForm
 from factureya.core.mail import readings
+from factureya.core.mail.verdicts import Verdict
 from factureya.core.models import Event, InboundMessage
-from tickets import mail_text, operations, policy, sql
+from factureya.core.refusals import Refused
+from tickets import inbound as mail_in
+from tickets import operations, policy, sql
 from tickets.desk import mail_tray, queue
-from tickets.desk.mail_tray import Reading, Spot
-from tickets.desk.pages import agent_of, page_context, workspace_url
-from tickets.desk.people import contact_or_404, contacts_of, find_contacts
+from tickets.desk.mail_tray import Spot
+from tickets.desk.pages import (
+    contact_or_404,
+    find_speakers,
+    page_context,
+    read_posted,
+    read_search,
+    require_agent,
+    workspace_url,
+)
 from tickets.desk.views_steps import ChoiceForm
 from tickets.forms import TicketForm
-from tickets.models import NUMBER_PREFIX, Ticket, chain_of
+from tickets.models import Ticket, chain_of
 
 NOBODY = "nota"  # the choice of a mail whose sender nobody made sure of
 UNREADABLE = "(El correo no se pudo leer. El original está guardado en la bandeja.)"
-ORIGINAL_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "sandbox; default-src 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "private, no-store",
-}
-Refusals = (operations.WrongStatus, operations.FilesGone, policy.NotAllowed, store.Unstorable)
 
 
 class DiscardForm(PortalForm):
-    """Why a mail is put aside."""
+    """Ask why a mail is put aside."""
 
     reason = forms.CharField(
         label="¿Por qué se descarta?",
         max_length=200,
-        widget=forms.TextInput(attrs={"class": "textinput form-control", "autocomplete": "off"}),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
         error_messages={
             "required": "Escriba por qué se descarta",
             "max_length": "Son hasta %(limit_value)d caracteres y escribió %(show_value)d",
@@ -53,215 +55,187 @@ class DiscardForm(PortalForm):
 
 
 class MailTicketForm(TicketForm):
-    """What a mail does not say of itself: what it is about and how it hurts. Its words are its own."""
+    """Ask what a mail does not say: what it is about and how it hurts the customer."""
 
     asks_steps = False
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        for name in ("description", "steps", "expected", "cfdi_uuid", "files"):
-            del self.fields[name]
+        self.fields = {name: self.fields[name] for name in ("subject", "category", "impact")}
         self.fields["category"].label = "¿Sobre qué es?"
         self.fields["impact"].label = "¿Cómo le afecta al cliente?"
 
 
 def tray_page(request: HttpRequest) -> HttpResponse:
-    """The mails that wait for an agent of our own, a view at a time."""
-    agent = _tray_agent(request)
+    """Show the tray: the mails that wait for an agent of our own, one view at a time, with how many each view has."""
+    agent = _require_tray_agent(request)
     spot = Spot.parse(request.GET.dict())
-    page = mail_tray.page(spot, agent)
-    counts = mail_tray.counts_by_view(sql.ask(mail_tray.counts(agent)))
-    views = [(view, _tray_url(Spot(view)), _shown(counts.get(view.slug))) for view in mail_tray.VIEWS.values()]
+    page = mail_tray.read_page(spot, agent)
+    counts = sql.ask_all(mail_tray.count_questions(agent))
+    shown = {slug: sql.show_count(count, mail_tray.COUNT_CAP) for slug, count in counts.items()}
+    views = [(view, _tray_url(Spot(view)), shown.get(view.slug, "")) for view in mail_tray.VIEWS.values()]
     context = page_context(
         request,
         "Bandeja de correo",
         spot=spot,
         views=views,
-        rows=[(mail, _mail_url(mail.pk), mail_tray.why(mail)) for mail in page.rows],
-        previous_url=_tray_url(page.previous) if page.previous else "",
-        next_url=_tray_url(page.next) if page.next else "",
+        rows=[(mail, _mail_url(mail.pk), mail_tray.explain_reason(mail)) for mail in page.rows],
+        **page.links({"vista": spot.view.slug}, reverse("admin:tickets_ticket_tray")),
     )
     return TemplateResponse(request, "admin/tickets/tray.html", context)
 
 
 def mail_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """A mail as text: who, when, what our server found out, and its words; never as HTML."""
-    return _show(request, _mail_or_404(request, pk), DiscardForm())
+    """Show a mail as text, never as HTML: who, when, what our server found out, and its words."""
+    return _show_mail(request, _mail_or_404(require_agent(request), pk), DiscardForm())
 
 
-def original(request: HttpRequest, pk: int) -> HttpResponse:
-    """Give the mail to be saved, without our links: never shown by the browser on our origin (M16, M17).
+def download_original(request: HttpRequest, pk: int) -> HttpResponse:
+    """Send the agent a received mail as a file to save, which no browser shows on our origin (M16, M17).
 
-    The untouched bytes leave by `manage.py export_mail` alone.
+    Our links are cut out of it. The untouched bytes leave by `manage.py export_mail` alone. A mail that could not be
+    read gets 404.
     """
-    inbound = _mail_or_404(request, pk)
-    content = readings.for_download(inbound)
+    inbound = _mail_or_404(require_agent(request), pk)
+    content = readings.read_for_download(inbound)
     if not content:
         raise Http404("Este correo no se pudo leer y su original no se entrega aquí. Pídalo a quien opera el sistema.")
-    response = HttpResponse(content, content_type="message/rfc822")
-    response["Content-Disposition"] = f'attachment; filename="correo-{inbound.pk}.eml"'
-    for name, value in ORIGINAL_HEADERS.items():
-        response[name] = value
-    return response
+    name = f"correo-{inbound.pk}.eml"
+    return send_document(content, name=name, content_type="message/rfc822", headers=store.SANDBOXED)
 
 
-def discard(request: HttpRequest, pk: int) -> HttpResponse:
-    """Put the mail aside with a reason; it stays stored."""
-    inbound, agent = _tray_mail(request, pk), _tray_agent(request)
+def discard_mail(request: HttpRequest, pk: int) -> HttpResponse:
+    """Discard a mail of the tray with the agent's reason, and go back to the tray; the mail stays stored."""
+    agent = _require_tray_agent(request)
+    inbound = _mail_or_404(agent, pk)
     form = DiscardForm(request.POST)
     if form.is_valid():
         try:
             operations.discard_mail(pk, agent=agent, reason=form.cleaned_data["reason"])
             messages.success(request, "El correo se descartó; queda guardado en «Atendidos».")
-            return redirect(_tray_url(Spot.of(inbound)))
-        except Refusals as refusal:
+            return redirect(_tray_url(Spot.of_mail(inbound)))
+        except Refused as refusal:
             form.add_error(None, str(refusal))
-    return _show(request, _mail_or_404(request, pk), form)
+    return _show_mail(request, _mail_or_404(agent, pk), form)
 
 
-def link(request: HttpRequest, pk: int) -> HttpResponse:
-    """Add the mail to a ticket: as the words of a contact whom the agent made sure of, or as a note (M16)."""
-    inbound, agent = _tray_mail(request, pk), _tray_agent(request)
-    ticket = _ticket(request, agent)
+def link_mail(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask whose words a mail of the tray is, and add it to the ticket with the number that the agent wrote (M16).
+
+    It becomes a message of the contact whom he names, or an internal note if he does not know.
+    """
+    agent = _require_tray_agent(request)
+    inbound = _mail_or_404(agent, pk)
+    ticket = _find_ticket(request, agent)
     if ticket is None:
         messages.warning(request, "Revise el número: no hay un ticket suyo con él. Se ve como FY-7K4M-92Q0.")
         return redirect(_mail_url(pk))
-    people = {str(person.pk): person for person in contacts_of(ticket)}
+    people = {str(person.pk): person for person in find_speakers(ticket)}
     form = ChoiceForm(
         "¿De quién son estas palabras?",
         [(NOBODY, "No lo sé: agregarlo como nota interna, que el cliente no ve")]
         + [(key, f"{person.get_full_name()} ({person.email})") for key, person in people.items()],
         "Elija de quién son las palabras, o que se agregue como nota.",
-        request.POST if request.method == "POST" else None,
+        read_posted(request),
     )
     if form.is_valid():
         try:
-            words = _Words(inbound)
-            operations.link_mail(
-                ticket.pk,
-                agent=agent,
-                inbound_pk=pk,
-                body=words.body,
-                files=words.kept.files,
-                contact=people.get(form.cleaned_data["chosen"]),
-            )
+            contact = people.get(form.cleaned_data["chosen"])  # None for NOBODY
+            operations.link_mail(ticket.pk, agent=agent, inbound_pk=pk, contact=contact, **_read_words(inbound))
             messages.success(request, f"El correo se agregó a {ticket.number}.")
             return redirect(workspace_url(ticket.pk, queue.Place(queue.NOWHERE)))
-        except Refusals as refusal:
+        except Refused as refusal:
             form.add_error(None, str(refusal))
-    context = _about(request, inbound, "Agregar a un ticket", ticket=ticket, form=form)
+    context = _build_context(request, inbound, "Agregar a un ticket", ticket=ticket, form=form)
     return TemplateResponse(request, "admin/tickets/mail_link.html", context)
 
 
 def open_ticket(request: HttpRequest, pk: int) -> HttpResponse:
-    """Open a ticket of a contact whom the agent made sure of: first who, then what it is about (M5, M10)."""
-    inbound, agent = _tray_mail(request, pk), _tray_agent(request)
+    """Open a ticket from a mail of the tray: the agent first says which contact sent it, then what it is about (M5)."""
+    agent = _require_tray_agent(request)
+    inbound = _mail_or_404(agent, pk)
     chosen = request.POST.get("contacto", "") or request.GET.get("contacto", "")
     if not chosen:
-        return _search(request, inbound)
+        return _show_search(request, inbound)
     contact = contact_or_404(chosen)
     form = MailTicketForm(
-        request.POST if request.method == "POST" else None,
-        initial={"subject": mail_text.subject_line(inbound.subject), "impact": None},
+        read_posted(request), initial={"subject": mail_in.shorten_subject(inbound.subject), "impact": None}
     )
     if form.is_valid():
         try:
-            words = _Words(inbound)
-            ticket = operations.open_from_mail(
-                pk,
-                agent=agent,
-                contact=contact.user,
-                subject=form.cleaned_data["subject"],
-                body=words.body,
-                category=form.cleaned_data["category"],
-                impact=form.cleaned_data["impact"],
-                files=words.kept.files,
-            )
+            words = {**form.cleaned_data, **_read_words(inbound)}
+            ticket = operations.open_from_mail(pk, agent=agent, contact=contact.user, **words)
             messages.success(request, f"Se abrió {ticket.number} con el correo.")
             return redirect(workspace_url(ticket.pk, queue.Place(queue.NOWHERE)))
-        except Refusals as refusal:
+        except Refused as refusal:
             form.add_error(None, str(refusal))
-    context = _about(request, inbound, "Abrir un ticket", contact=contact, form=form)
+    context = _build_context(request, inbound, "Abrir un ticket", contact=contact, form=form)
     return TemplateResponse(request, "admin/tickets/mail_open.html", context)
 
 
-# -- Private -----------------------------------------------------------------------------------------
+def _read_words(inbound: InboundMessage) -> dict[str, Any]:
+    """Return the text and the files that a mail of the tray adds to a ticket, as if its sender had been proven."""
+    reading = mail_tray.read_mail(inbound)
+    if reading is None:
+        return {"body": UNREADABLE, "files": ()}
+    stored = mail_in.store_files(inbound, readings.read_files(reading, inbound.raw) if reading.files else [])
+    return {"body": mail_in.join_mail_text(reading.own_words, reading.text, stored), "files": stored.files}
 
 
-class _Words:
-    """What of a mail goes into a ticket: the same words and files as if it had been taken by itself."""
-
-    def __init__(self, inbound: InboundMessage) -> None:
-        reading = Reading(inbound)
-        draft = f"mail:{inbound.pk}:{secrets.token_hex(16)}"
-        stored = reading.stored
-        files = readings.files(stored, inbound.raw) if stored and stored.files else []
-        self.kept = from_mail.store(files, draft=draft)
-        self.body = mail_text.message_text(reading.new_text, reading.text, self.kept) if stored else UNREADABLE
-
-
-def _tray_agent(request: HttpRequest) -> User:
-    """An agent or supervisor of our own; third parties and everybody else are refused (M3)."""
-    agent = agent_of(request)
+def _require_tray_agent(request: HttpRequest) -> User:
+    """Return the agent or supervisor of our own desk, who alone sees the tray. Raises PermissionDenied (M3)."""
+    agent = require_agent(request)
     if not policy.may_take_calls(agent):
         raise PermissionDenied
     return agent
 
 
-def _mail_or_404(request: HttpRequest, pk: int) -> InboundMessage:
-    """A mail that this person may read; another's is as good as absent (M16)."""
-    return _found(mail_tray.visible_to(agent_of(request)), pk)
-
-
-def _tray_mail(request: HttpRequest, pk: int) -> InboundMessage:
-    """A mail for our own desk to decide about; whether it still waits, the operation asks under its lock."""
-    return _found(mail_tray.visible_to(_tray_agent(request)), pk)
-
-
-def _found(mails: mail_tray.Mails, pk: int) -> InboundMessage:
-    inbound = mails.filter(pk=pk).first()
+def _mail_or_404(agent: User, pk: int) -> InboundMessage:
+    """Return the received mail with this key if this agent may read it, else answer 404 (M16)."""
+    inbound = mail_tray.visible_to(agent).filter(pk=pk).first()
     if inbound is None:
         raise Http404("No hay un correo con esa dirección para usted.")
     return inbound
 
 
-def _ticket(request: HttpRequest, agent: User) -> Ticket | None:
-    """The agent's ticket with the number that was written, or None."""
+def _find_ticket(request: HttpRequest, agent: User) -> Ticket | None:
+    """Return the ticket to which the agent adds a mail, by the number that he wrote; None if he sees no such ticket."""
     written = request.POST.get("numero") or request.GET.get("numero", "")
-    try:
-        number = numbers.parse(NUMBER_PREFIX, written)
-    except numbers.InvalidNumber:
-        return None
-    return Ticket.objects.visible_to(agent).filter(number=number).first()
+    return Ticket.objects.visible_to(agent).find_by_number(written)
 
 
-def _search(request: HttpRequest, inbound: InboundMessage) -> HttpResponse:
-    """People to choose from; at first those whom the sender's address names."""
-    query = " ".join(request.GET.get("q", inbound.sender).replace("\0", "").split())
-    query = query[: queue.MAX_QUERY]
-    contacts: list[Contact] = find_contacts(query) if query else []
-    context = _about(request, inbound, "Abrir un ticket", query=query, contacts=contacts)
+def _show_search(request: HttpRequest, inbound: InboundMessage) -> HttpResponse:
+    """Show the page where an agent finds the contact who sent a mail; at first it searches for the sender's address."""
+    search = read_search(request, inbound.sender)
+    context = _build_context(request, inbound, "Abrir un ticket", **search)
     return TemplateResponse(request, "admin/tickets/mail_search.html", context)
 
 
-def _show(request: HttpRequest, inbound: InboundMessage, form: DiscardForm) -> HttpResponse:
-    agent = agent_of(request)
-    context = _about(
+def _show_mail(request: HttpRequest, inbound: InboundMessage, form: DiscardForm) -> HttpResponse:
+    """Show the page of a received mail as text: who, when, what we checked, what was decided, and the form to discard.
+
+    A mail that was not read has only what its envelope says.
+    """
+    agent, reading = require_agent(request), mail_tray.read_mail(inbound)
+    context = _build_context(
         request,
         inbound,
         inbound.subject or "(sin asunto)",
         form=form,
-        reading=Reading(inbound),
-        why=mail_tray.why(inbound),
-        ticket=_became(inbound, agent),
+        reading=reading,
+        senders=", ".join(reading.senders) if reading else inbound.sender,
+        recipients=", ".join((reading.recipients if reading else ()) or inbound.recipients),
+        verdict=mail_tray.VERDICTS[Verdict(reading.verdict) if reading else Verdict.NONE],
+        why=mail_tray.explain_reason(inbound),
+        ticket=_find_resulting_ticket(inbound, agent),
         decided=Event.objects.filter(chain=inbound.chain).order_by("seq").last(),
         may_decide=inbound.is_in_tray and policy.may_take_calls(agent),
     )
     return TemplateResponse(request, "admin/tickets/mail.html", context)
 
 
-def _became(inbound: InboundMessage, agent: User) -> Ticket | None:
-    """The ticket the mail is in, or is about, if the agent sees it."""
+def _find_resulting_ticket(inbound: InboundMessage, agent: User) -> Ticket | None:
+    """Return the ticket that a received mail was added to, opened, or is about, if the agent may see it; or None."""
     prefix = chain_of("")
     if not inbound.about.startswith(prefix):
         return None
@@ -269,20 +243,10 @@ def _became(inbound: InboundMessage, agent: User) -> Ticket | None:
     return Ticket.objects.visible_to(agent).filter(number=number).first()
 
 
-def _about(request: HttpRequest, inbound: InboundMessage, title: str, **more: Any) -> dict[str, Any]:
-    context = page_context(
-        request,
-        title,
-        inbound=inbound,
-        mail_url=_mail_url(inbound.pk),
-        spot=Spot.of(inbound),
-        **more,
-    )
-    return {**context, "list_url": _tray_url(Spot.of(inbound))}
-
-
-def _shown(count: int | None) -> str:
-    return "" if count is None else "99+" if count >= mail_tray.COUNT_CAP else str(count)
+def _build_context(request: HttpRequest, inbound: InboundMessage, title: str, **more: Any) -> dict[str, Any]:
+    """Return what the template of every page about a mail of the tray shows; `more` is what this page adds."""
+    spot, mail_url = Spot.of_mail(inbound), _mail_url(inbound.pk)
+    return page_context(request, title, inbound=inbound, mail_url=mail_url, spot=spot, list_url=_tray_url(spot), **more)
 
 
 def _tray_url(spot: Spot) -> str:

@@ -1,4 +1,4 @@
-"""What the queue says about a ticket in words: whether it is late, since when somebody waits."""
+"""Say in words what the queue shows of a ticket: whether it is late, since when somebody waits."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,49 +14,49 @@ SOON = timedelta(minutes=30)
 
 @dataclass(frozen=True)
 class Goal:
-    """The *Meta*: what is due, in words; `css` marks what is late or soon, beside the words."""
+    """Hold the *Meta*: what is due, in words; `css` marks what is late or soon, beside the words."""
 
     text: str
     detail: str = ""
     css: str = ""
 
 
-def goal(ticket: Ticket, instant: datetime) -> Goal:
-    """Our next reply when we owe one; the customer's term when we wait; the end when it is closed."""
+def describe_goal(ticket: Ticket, instant: datetime) -> Goal:
+    """Return what the queue shows as due for a ticket: our reply, the customer's answer, or when it was closed."""
     if ticket.closed_at is not None:
         return Goal(f"Cerrado {when(ticket.closed_at)}")
-    if ticket.close_held_at is not None:
+    if ticket.close_held_at is not None:  # it does not close by silence until an agent says so
         return Goal("Cierre detenido", "un agente decide", "fy-soon")
-    if ticket.closes_at is not None:
-        return _customers_term(ticket.closes_at, instant)
-    if ticket.reply_due_at is None:
+    if ticket.closes_at is not None:  # En espera
+        return _describe_customers_term(ticket.closes_at, instant)
+    if ticket.reply_due_at is None:  # Abierto, and answered already
         return Goal("Sin respuesta pendiente")
     detail = "primera respuesta" if ticket.first_replied_at is None else "siguiente respuesta"
-    return _our_term(ticket.reply_due_at, instant, detail)
+    return _describe_our_term(ticket.reply_due_at, instant, detail)
 
 
-def headline(ticket: Ticket, instant: datetime) -> Goal:
-    """The goal as a sentence, for the head of the ticket's page; a reminder that failed keeps it open (M15)."""
+def describe_headline(ticket: Ticket, instant: datetime) -> Goal:
+    """Return what is due as one sentence for the head of the agent's page of the ticket.
+
+    A reminder that could not be sent comes first, because it keeps the ticket from closing (M15).
+    """
     if ticket.is_waiting and ticket.reminder and ticket.reminder.status == OutboxMessage.Status.FAILED:
-        return Goal(
-            "No se cierra: el recordatorio no se pudo enviar. Llame o escriba de nuevo",
-            css="fy-late",
-        )
-    due = goal(ticket, instant)
-    if ticket.close_held_at is not None:
+        return Goal("No se cierra: el recordatorio no se pudo enviar. Llame o escriba de nuevo", css="fy-late")
+    due = describe_goal(ticket, instant)
+    if ticket.close_held_at is not None:  # «Cierre detenido» alone
         return Goal(due.text, css=due.css)
     if ticket.is_open and due.detail:
-        return Goal(f"{_capitalised(due.detail)}: {due.text[:1].lower()}{due.text[1:]}", css=due.css)
+        return Goal(f"{_capitalise(due.detail)}: {due.text[:1].lower()}{due.text[1:]}", css=due.css)
     return Goal(f"{due.text} {due.detail}".strip(), css=due.css)
 
 
-def waiting_for_us(ticket: Ticket, instant: datetime) -> str:
-    """«1 h 47 min»: how long the customer has been waiting for us; empty when he is not."""
-    return rough(instant - ticket.customer_waits_since) if ticket.customer_waits_since else ""
+def describe_wait(ticket: Ticket, instant: datetime) -> str:
+    """Return how long the customer has been waiting for us, as «1 h 47 min»; empty when he is not."""
+    return describe_span(instant - ticket.customer_waits_since) if ticket.customer_waits_since else ""
 
 
-def last_message(ticket: Ticket) -> str:
-    """The last message in a few words, or how the ticket came in when it has only the first one."""
+def describe_last_message(ticket: Ticket) -> str:
+    """Return the ticket's last message in at most 48 characters, or how a ticket with one message came in."""
     if ticket.message_count <= 1:
         return {"portal": "Levantado por el portal", "mail": "Levantado por correo"}.get(
             ticket.channel, "Levantado por teléfono"
@@ -65,8 +65,8 @@ def last_message(ticket: Ticket) -> str:
     return f"«{text}»" if len(text) <= 48 else f"«{text[:46].rstrip()}…»"
 
 
-def rough(span: timedelta) -> str:
-    """A duration as one says it: minutes matter within a day, hours within a week."""
+def describe_span(span: timedelta) -> str:
+    """Return a duration as people say it: to the minute within a day, to the hour within a week, then in days."""
     if span >= timedelta(days=7):
         return f"{span.days} d"
     if span >= timedelta(days=1):
@@ -74,21 +74,23 @@ def rough(span: timedelta) -> str:
     return duration(span)
 
 
-def _our_term(due: datetime, instant: datetime, detail: str) -> Goal:
+def _describe_our_term(due: datetime, instant: datetime, detail: str) -> Goal:
+    """Return when our reply is due, or since when it is late; `detail` says which reply. Late and soon are marked."""
     left = due - instant
     if left < timedelta(0):
-        return Goal(f"Vencida hace {rough(-left)}", detail, "fy-late")
+        return Goal(f"Vencida hace {describe_span(-left)}", detail, "fy-late")
     if timezone.localtime(due).date() == timezone.localtime(instant).date():
-        return Goal(f"Vence en {rough(left)}", detail, "fy-soon" if left <= SOON else "")
-    return Goal(_capitalised(when(due)), detail)
+        return Goal(f"Vence en {describe_span(left)}", detail, "fy-soon" if left <= SOON else "")
+    return Goal(_capitalise(when(due)), detail)
 
 
-def _customers_term(closes_at: datetime, instant: datetime) -> Goal:
+def _describe_customers_term(closes_at: datetime, instant: datetime) -> Goal:
+    """Return when a ticket En espera closes if the customer does not answer; marked when that time has passed."""
     detail = "si el cliente no responde"
     if closes_at < instant:
         return Goal("Por cerrarse", detail, "fy-soon")
     return Goal(f"Se cierra {when(closes_at)}", detail)
 
 
-def _capitalised(text: str) -> str:
+def _capitalise(text: str) -> str:
     return text[:1].upper() + text[1:]

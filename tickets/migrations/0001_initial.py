@@ -19,14 +19,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='MailQuota',
-            fields=[
-                ('name', models.CharField(max_length=300, primary_key=True, serialize=False)),
-                ('since', models.DateTimeField()),
-                ('count', models.PositiveIntegerField(default=0)),
-            ],
-        ),
-        migrations.CreateModel(
             name='Ticket',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

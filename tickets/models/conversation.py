@@ -1,4 +1,4 @@
-"""What is said in a ticket: public messages, internal notes, and their files (M16, M17)."""
+"""Store what is said in a ticket: public messages, internal notes, and their files (M16, M17)."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from tickets.models.ticket import Ticket
 
 
 class Message(models.Model):
-    """A public message of a ticket: the customer reads it. Never changed, never deleted."""
+    """Store a public message of a ticket, which the customer reads; it is never changed and never deleted."""
 
     class Side(models.TextChoices):
         CUSTOMER = "customer", "Cliente"
@@ -28,12 +28,7 @@ class Message(models.Model):
     created_at = models.DateTimeField("cuándo", default=clock.now)
     form_key = models.CharField("clave del formulario", max_length=80, unique=True, null=True, blank=True)
     inbound = models.OneToOneField(
-        InboundMessage,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="entry",
-        verbose_name="correo del que viene",
+        InboundMessage, models.PROTECT, null=True, blank=True, related_name="entry", verbose_name="correo del que viene"
     )
 
     class Meta:
@@ -46,7 +41,7 @@ class Message(models.Model):
 
 
 class Note(models.Model):
-    """An internal note: a model of its own, so that nothing of the customer's can list it (M16)."""
+    """Store an internal note: a model of its own, so that nothing of the customer's can list it (M16)."""
 
     ticket = models.ForeignKey(Ticket, models.PROTECT, related_name="notes", verbose_name="ticket")
     author = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="autor")
@@ -64,16 +59,16 @@ class Note(models.Model):
 
 
 class TicketFileQuerySet(models.QuerySet["TicketFile"]):
-    """Questions about files."""
+    """Select files."""
 
     def visible_to(self, user: Any) -> "TicketFileQuerySet":
-        """Files this person may fetch: of visible tickets, and those of notes for staff only (M16)."""
+        """Select the files of the tickets that this person may see; only staff see files of internal notes (M16)."""
         files = self.filter(ticket__in=Ticket.objects.visible_to(user))
         return files if user.is_authenticated and user.is_staff else files.filter(note__isnull=True)
 
 
 class TicketFile(models.Model):
-    """A file of a public message or of an internal note; its ticket's policy decides who may fetch it."""
+    """Store a file of a public message or of an internal note; its ticket's policy decides who may fetch it."""
 
     ticket = models.ForeignKey(Ticket, models.PROTECT, related_name="files", verbose_name="ticket")
     message = models.ForeignKey(Message, models.PROTECT, null=True, blank=True, related_name="files")
@@ -89,7 +84,7 @@ class TicketFile(models.Model):
             models.CheckConstraint(
                 name="file_of_one_message_or_note",
                 condition=Q(message__isnull=False, note__isnull=True) | Q(message__isnull=True, note__isnull=False),
-            ),
+            )
         ]
 
     def __str__(self) -> str:

@@ -1,13 +1,14 @@
-"""The ticket itself: its columns, what the database refuses, and the indexes of its lists (M10, M12–M16)."""
+"""Store the ticket itself: its columns, what the database refuses, and the indexes of its lists (M10, M12–M16)."""
 
 import unicodedata
 from typing import Any
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.text import capfirst
 
 from accounts.models import Customer, Provider, User
-from factureya.core import clock
+from factureya.core import clock, numbers
 from factureya.core.models import Chained, InboundMessage, OutboxMessage
 
 NUMBER_PREFIX = "FY"
@@ -15,13 +16,13 @@ MAX_SEARCH_WORDS = 200  # characters
 
 
 class TicketQuerySet(models.QuerySet["Ticket"]):
-    """Questions about tickets."""
+    """Select tickets: those a person may see, and those that a sweep must act on."""
 
     def visible_to(self, user: Any) -> "TicketQuerySet":
-        """Tickets this person may see (M3, M16); everybody else's are as good as absent.
+        """Select the tickets this person may see (M3, M16).
 
-        A contact sees the company's tickets, or only his own if so limited. Staff sees the tickets of the
-        provider of an agent's, third-party agent's or supervisor's office; a superuser none by that alone.
+        A contact sees the company's tickets, or only his own if so limited. Staff see the tickets of the providers at
+        whose desks they hold an office now, as agent or supervisor; a superuser without one sees none.
         """
         if not user.is_authenticated or not user.is_active:
             return self.none()
@@ -31,23 +32,33 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
         membership = user.membership
         if membership is None:
             return self.none()
-        mine = self.filter(customer_id=membership.customer_id)
-        return mine.filter(requester_id=user.pk) if membership.own_tickets_only else mine
+        company_tickets = self.filter(customer_id=membership.customer_id)
+        return company_tickets.filter(requester_id=user.pk) if membership.own_tickets_only else company_tickets
+
+    def find_by_number(self, text: str) -> "Ticket | None":
+        """Return the selected ticket with the tracking number that a person typed; None if mistyped or not there."""
+        try:
+            return self.filter(number=numbers.parse_number(NUMBER_PREFIX, text)).first()
+        except numbers.InvalidNumber:
+            return None
 
     def due_to_warn(self, instant: Any) -> "TicketQuerySet":
-        """Waiting tickets without a reminder whose close comes within the reminder's time of `instant` (M15)."""
+        """Select tickets En espera that close by `instant`, have no reminder yet, and are not held (M15)."""
         return self.filter(
             status=Ticket.Status.WAITING, reminder__isnull=True, close_held_at=None, closes_at__lte=instant
         )
 
     def due_to_close(self, instant: Any) -> "TicketQuerySet":
-        """Waiting tickets whose `closes_at` lies before `instant`; not those whose reminder has not left yet (M15)."""
+        """Select tickets En espera whose time passed before `instant`, for the sweep that closes or reminds (M15).
+
+        Those whose close is held, or whose reminder waits in the outbox or failed, are left out.
+        """
         due = self.filter(status=Ticket.Status.WAITING, close_held_at__isnull=True, closes_at__lt=instant)
         return due.filter(Q(reminder__isnull=True) | Q(reminder__status=OutboxMessage.Status.SENT))
 
 
 class Ticket(Chained):
-    """One problem of one customer, from *Abierto* to *Cerrado* (M10, M12–M16)."""
+    """Store one problem of one customer, from *Abierto* to *Cerrado* (M10, M12–M16)."""
 
     class Status(models.TextChoices):
         OPEN = "open", "Abierto"
@@ -77,7 +88,7 @@ class Ticket(Chained):
         OTHER = "other", "Otro tema del servicio"
 
     class HoldReason(models.TextChoices):
-        """Why a ticket does not close by silence until an agent says so."""
+        """Say why a ticket does not close by silence until an agent says so."""
 
         BOUNCE = "bounce", "Un correo al cliente no se entregó"
         FLIPS = "flips", "El cliente escribió muchas veces en una hora"
@@ -87,17 +98,15 @@ class Ticket(Chained):
         DIFFICULT = 2, "Puedo facturar, pero con dificultad"
         BLOCKED = 3, "No puedo facturar"
 
+    # Short texts that are typed when a ticket is opened; the forms ask for each and the pages show it.
+    FACTS = ("cfdi_uuid",)
+
     number = models.CharField("número de seguimiento", max_length=12, unique=True)
     customer = models.ForeignKey(Customer, models.PROTECT, related_name="tickets", verbose_name="empresa")
     requester = models.ForeignKey(User, models.PROTECT, related_name="requested_tickets", verbose_name="solicitante")
     provider = models.ForeignKey(Provider, models.PROTECT, related_name="+", verbose_name="prestador")
     assignee = models.ForeignKey(
-        User,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="assigned_tickets",
-        verbose_name="lo atiende",
+        User, models.PROTECT, null=True, blank=True, related_name="assigned_tickets", verbose_name="lo atiende"
     )
     subject = models.CharField("asunto", max_length=120)
     category = models.CharField("categoría", max_length=20, choices=Category)
@@ -105,12 +114,7 @@ class Ticket(Chained):
     channel = models.CharField("canal", max_length=10, choices=Channel)
     cfdi_uuid = models.CharField("folio fiscal", max_length=36, blank=True)
     follows = models.ForeignKey(
-        "self",
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="followed_by",
-        verbose_name="continúa a",
+        "self", models.PROTECT, null=True, blank=True, related_name="followed_by", verbose_name="continúa a"
     )
 
     status = models.CharField("estado", max_length=10, choices=Status, default=Status.OPEN)
@@ -120,23 +124,13 @@ class Ticket(Chained):
     waiting_since = models.DateTimeField("en espera desde", null=True, blank=True)
     closes_at = models.DateTimeField("se cierra si no hay respuesta", null=True, blank=True)
     reminder = models.OneToOneField(
-        OutboxMessage,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name="recordatorio",
+        OutboxMessage, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="recordatorio"
     )
     closed_at = models.DateTimeField("cerrado", null=True, blank=True)
     closed_reason = models.CharField("por qué se cerró", max_length=12, choices=ClosedReason, null=True, blank=True)
     # The mail that was received in time and read late: the only way out of Cerrado (M15).
     voided_by = models.ForeignKey(
-        InboundMessage,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name="cierre anulado por",
+        InboundMessage, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="cierre anulado por"
     )
     close_held_at = models.DateTimeField("cierre detenido", null=True, blank=True)
     close_held_reason = models.CharField("por qué se detuvo", max_length=10, choices=HoldReason, null=True, blank=True)
@@ -265,38 +259,45 @@ class Ticket(Chained):
 
     @property
     def chain(self) -> str:
+        """Return the name of the ticket's event chain."""
         return chain_of(self.number)
 
     @property
+    def facts(self) -> list[tuple[str, str]]:
+        """Return the label and the value of each optional short text, such as the fiscal folio, that was typed."""
+        typed = [(field, getattr(self, field.name)) for field in self._meta.fields if field.name in self.FACTS]
+        return [(capfirst(str(field.verbose_name)), value) for field, value in typed if value]
+
+    @property
     def is_open(self) -> bool:
-        """Abierto: Factureya's turn (M13)."""
+        """Return whether the ticket is Abierto: Factureya's turn (M13)."""
         return self.status == self.Status.OPEN
 
     @property
     def is_waiting(self) -> bool:
-        """En espera: the customer's turn (M14)."""
+        """Return whether the ticket is En espera: the customer's turn (M14)."""
         return self.status == self.Status.WAITING
 
     @property
     def is_closed(self) -> bool:
-        """Cerrado: final (M12)."""
+        """Return whether the ticket is Cerrado, which is final (M12)."""
         return self.status == self.Status.CLOSED
 
     @property
     def asks_confirmation(self) -> bool:
-        """Whether the customer is asked «Confirme si quedó resuelto» (M14)."""
+        """Return whether the customer is asked «Confirme si quedó resuelto» (M14)."""
         return self.is_waiting and self.solution_proposed_at is not None
 
 
 def chain_of(number: str) -> str:
-    """The name of the event chain of the ticket with this number."""
+    """Return the name of the event chain of the ticket with this number."""
     return f"ticket:{number}"
 
 
 def searchable(text: str) -> str:
-    """Return the text as it is compared: lower case, without accents, single spaces; as much as its column holds.
+    """Return the text as a search compares it: lower case, without accents, with single spaces.
 
-    One character may become eighteen (U+FDFA).
+    It is cut to what the column `search_words` holds, because one character may become eighteen (U+FDFA).
     """
     plain = "".join(c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c))
     return " ".join(plain.split())[:MAX_SEARCH_WORDS]

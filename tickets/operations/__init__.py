@@ -1,18 +1,13 @@
-"""The ticket's life: every change of a ticket is one of these functions, in the order a ticket lives them.
+"""Change tickets: every change of a ticket is one of these functions.
 
 Each opens a transaction, locks the ticket's row, re-reads it, asks whether the verb applies and whether the person
 may; then writes the change, exactly one Event, and the mails into the outbox, all or nothing.
 Times come from `core.clock`. `form_key` is the one-time key of a form: the second call with it changes nothing.
 """
 
-from tickets.operations._waiting import reminder_before, reminder_lookahead
-from tickets.operations.by_mail import (
-    mail_bounced,
-    release_close,
-    retry_mail,
-    robot_answered,
-    void_silence_close,
-)
+from factureya.core.refusals import FilesGone, FormUsed, WrongStatus
+from tickets.operations._common import Incomplete, NewerMessage, TicketClosed, reminder_before, reminder_lookahead
+from tickets.operations.by_mail import mail_bounced, release_close, retry_mail, robot_answered, void_silence_close
 from tickets.operations.closing import (
     close_unanswered,
     confirm_by_phone,
@@ -22,14 +17,6 @@ from tickets.operations.closing import (
 )
 from tickets.operations.conversation import add_information, add_note, answer
 from tickets.operations.desk import assign, classify, hand_over, move_to_customer, take
-from tickets.operations.errors import (
-    FilesGone,
-    FormUsed,
-    Incomplete,
-    NewerMessage,
-    TicketClosed,
-    WrongStatus,
-)
 from tickets.operations.opening import follow_up, open_ticket
 from tickets.operations.tray import discard_mail, link_mail, open_from_mail
 

@@ -1,66 +1,69 @@
-"""What only mail does to a ticket: voided and held closes, bounces, robots (M6, M15)."""
+"""Do what only mail does to a ticket: voided and held closes, bounces, robots (M6, M15)."""
 
 from accounts.models import User
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.mail import outbox
 from factureya.core.models import InboundMessage, OutboxMessage
+from factureya.core.refusals import WrongStatus
 from tickets import notifications, policy
 from tickets.models import Ticket
-from tickets.operations import _waiting
-from tickets.operations._locking import (
+from tickets.operations._common import (
     CLOSED,
     OPEN,
     WAITING,
     ClosedReason,
     HoldReason,
-    closes_at,
-    iso,
+    format_instant,
+    hold_close,
     locked,
-    save,
+    release_held_close,
+    reminder_before,
+    require_closes_at,
+    save_ticket,
+    set_reply_due,
+    stop_waiting,
 )
-from tickets.operations._waiting import reminder_before
-from tickets.operations.errors import WrongStatus
 
 
 def void_silence_close(pk: int, *, inbound: InboundMessage, agent: User | None = None) -> Ticket:
-    """Take back a close by silence, because this mail had been received by then (M15): Cerrado -> Abierto.
+    """Reopen a ticket that closed by silence, because this mail had been received by then (M15).
 
-    The only edge out of Cerrado. The mail's words are added next, by `add_information`. `agent` is who found the
-    mail in the tray; None is the receiving program. Raises WrongStatus for a close that the customer confirmed, and
-    for a mail received after the close.
+    This is the only way out of Cerrado. `add_information` adds the mail's text next. `agent` is who found the mail in
+    the tray; None is the receiving program. Raises WrongStatus for a close that the customer confirmed, and for a
+    mail that was received after the close.
     """
     with locked(pk, CLOSED) as ticket:
         closed_at = ticket.closed_at
         assert closed_at is not None  # closed_has_reason_and_instant
         if ticket.closed_reason != ClosedReason.UNANSWERED or inbound.received_at > closed_at:
             raise WrongStatus(f"{ticket}: ese correo no llegó antes de un cierre sin respuesta.")
-        _waiting.stop_waiting(ticket)
+        stop_waiting(ticket)  # sets it Abierto
         ticket.closed_at = ticket.closed_reason = None
         ticket.voided_by, ticket.touched_at = inbound, now()
-        _waiting.owe_reply(ticket, inbound.received_at)
-        save(ticket)
+        set_reply_due(ticket, inbound.received_at)
+        save_ticket(ticket)
         event = audit.record(
             "ticket.close_voided",
             ticket,
             actor=agent,
             inbound=inbound.pk,
-            closed_at=iso(closed_at),
-            received_at=iso(inbound.received_at),
+            closed_at=format_instant(closed_at),
+            received_at=format_instant(inbound.received_at),
             before=CLOSED,
             after=ticket.status,
         )
-        _forget_closed_mail(ticket)
-        notifications.close_voided(ticket, event, inbound)
+        _drop_close_mail(ticket)
+        notifications.announce_voided_close(ticket, event, inbound)
     return ticket
 
 
 def mail_bounced(pk: int, *, mail: OutboxMessage, inbound: InboundMessage) -> Ticket:
-    """A mail of the ticket was not delivered: the history says so, and a silence cannot close it (M6, M15)."""
+    """Record that a mail to the ticket's customer was not delivered, and hold the close of a ticket En espera (M6)."""
     with locked(pk, OPEN, WAITING, CLOSED) as ticket:
         if ticket.status == WAITING:
-            _waiting.hold(ticket, HoldReason.BOUNCE)
-            save(ticket)
+            hold_close(ticket, HoldReason.BOUNCE)
+            save_ticket(ticket)
         audit.record(
             "ticket.mail_bounced",
             ticket,
@@ -74,59 +77,59 @@ def mail_bounced(pk: int, *, mail: OutboxMessage, inbound: InboundMessage) -> Ti
 
 
 def robot_answered(pk: int, *, inbound: InboundMessage, mark: str) -> Ticket:
-    """A machine answered a mail of the ticket: the history says so; neither state nor clock moves (M6)."""
+    """Record that a machine answered a mail of the ticket; `mark` shows that it was one. No clock moves (M6)."""
     with locked(pk, OPEN, WAITING, CLOSED) as ticket:
         audit.record("ticket.robot_answered", ticket, actor=None, inbound=inbound.pk, mark=mark[:60])
     return ticket
 
 
 def release_close(pk: int, *, agent: User) -> Ticket:
-    """An agent has seen why a close is held (M15).
+    """Let the held close by silence of a ticket run again, once an agent has seen why it is held (M15).
 
-    After a bounce it runs again, and the customer has at least 24 h ⚙ from now. If the customer's own words held
-    it, he was not silent: the ticket is Abierto. Raises WrongStatus when nothing is held, policy.NotAllowed.
+    After a bounce the customer has at least 24 h ⚙ from now. If the customer's own messages held the close, the
+    ticket goes to Abierto. Raises WrongStatus when nothing is held, NotAllowed for another provider's agent.
     """
     with locked(pk, WAITING) as ticket:
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
         if ticket.close_held_at is None:
             raise WrongStatus(f"El cierre de {ticket} no está detenido.")
         reason = ticket.close_held_reason
-        if reason == HoldReason.FLIPS:
-            _waiting.stop_waiting(ticket)
-            _waiting.owe_reply(ticket, now())
+        if reason == HoldReason.FLIPS:  # the customer wrote many mails: our turn
+            stop_waiting(ticket)
+            set_reply_due(ticket, now())
         else:
-            _waiting.release(ticket)
-            ticket.closes_at = max(closes_at(ticket), now() + reminder_before())
+            release_held_close(ticket)
+            ticket.closes_at = max(require_closes_at(ticket), now() + reminder_before())
             ticket.queue_at = ticket.closes_at
-        save(ticket)
+        save_ticket(ticket)
         audit.record(
             "ticket.close_released",
             ticket,
             actor=agent,
             reason=reason,
             after=ticket.status,
-            closes_at=iso(ticket.closes_at),
+            closes_at=format_instant(ticket.closes_at),
         )
     return ticket
 
 
 def retry_mail(pk: int, *, agent: User, mail_pk: int) -> Ticket:
-    """Queue a mail of the ticket that could not be sent again; neither state nor clock moves (M6).
+    """Queue again a mail of the ticket that could not be sent; neither status nor clock moves (M6).
 
-    Raises WrongStatus when it is not a failed mail to this ticket's customer, or its text was wiped, policy.NotAllowed.
+    Raises WrongStatus for a mail that has not failed, is not to this ticket's customer, or whose text was wiped.
     """
     with locked(pk, OPEN, WAITING, CLOSED) as ticket:
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
         mails = OutboxMessage.objects.filter(about=ticket.chain, pk=mail_pk)
-        mail = mails.exclude(kind=notifications.NEW_MESSAGE).only("key", "kind", "to").first()
+        mail = mails.exclude(kind__in=notifications.TO_AGENT).only("key", "kind", "to").first()
         if mail is None or not outbox.retry(mail.pk):
             raise WrongStatus("Ese correo ya no espera un reintento.")
         audit.record("ticket.mail_retried", ticket, actor=agent, mail=mail.key, kind=mail.kind, to=mail.to)
     return ticket
 
 
-def _forget_closed_mail(ticket: Ticket) -> None:
-    """«Se cerró sin respuesta» is not sent any more, if it has not left."""
-    told = OutboxMessage.objects.filter(about=ticket.chain, kind=notifications.CLOSED)
-    for mail in told.only("pk"):
-        outbox.drop(mail.pk)
+def _drop_close_mail(ticket: Ticket) -> None:
+    """Drop the mail that tells the customer of the close, if it is still queued, because that close was voided."""
+    mails = OutboxMessage.objects.filter(about=ticket.chain, kind=notifications.CLOSED)
+    for mail in mails.only("pk"):
+        outbox.drop_mail(mail.pk)

@@ -1,4 +1,4 @@
-"""What is said in a ticket: our answer, the customer's information, internal notes (M11, M13–M16)."""
+"""Write what is said in a ticket: our answer, the customer's information, internal notes (M11, M13–M16)."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -9,23 +9,30 @@ from accounts.models import User
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.models import Attachment, InboundMessage
+from factureya.core.refusals import WrongStatus
 from tickets import notifications, policy
 from tickets.models import Message, Note, Ticket
-from tickets.operations import _drafts, _waiting
-from tickets.operations._drafts import Draft
-from tickets.operations._locking import (
+from tickets.operations._common import (
     CLOSED,
     OPEN,
     WAITING,
     Channel,
     HoldReason,
+    Incomplete,
+    NewerMessage,
+    NewMessage,
     Side,
     WaitReason,
-    iso,
+    add_internal_note,
+    format_instant,
+    hold_close,
     locked,
-    save,
+    save_ticket,
+    set_reply_due,
+    start_waiting,
+    stop_waiting,
+    write_message,
 )
-from tickets.operations.errors import Incomplete, NewerMessage, WrongStatus
 
 
 def answer(
@@ -39,22 +46,22 @@ def answer(
     seen: int | None = None,
     form_key: str | None = None,
 ) -> Ticket:
-    """Write publicly to the customer (M13, M14, M15).
+    """Write a public answer to the customer (M13, M14, M15).
 
-    With a `wait_reason` the ticket goes to, or stays, En espera and `closes_at` starts anew; with None an Abierto
-    ticket stays Abierto, which an En espera ticket cannot. `proposes_solution` asks for confirmation and needs the
-    reason *autorización*. `seen` is the number of messages the agent had read. An unassigned ticket becomes his.
-    Raises WrongStatus, TicketClosed, NewerMessage, Incomplete, FormUsed, FilesGone, policy.NotAllowed.
+    With a `wait_reason` the ticket goes to En espera, or stays there, and `closes_at` starts anew. With None an Abierto
+    ticket stays Abierto; one En espera needs a reason. `proposes_solution` asks for confirmation and needs the reason
+    *autorización*. `seen` is the number of messages that the agent had read. An unassigned ticket becomes the agent's.
+    Raises NewerMessage if there are more than `seen` by now, FormUsed if `form_key` came with another text or ticket.
     """
-    draft = Draft(agent, Side.STAFF, Channel.PORTAL, body, files, form_key)
-    with locked(pk, OPEN, WAITING, draft=draft) as ticket:
+    new_message = NewMessage(agent, Side.STAFF, Channel.PORTAL, body, files, form_key)
+    with locked(pk, OPEN, WAITING, new_message=new_message) as ticket:
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
-        if not draft.repeats(ticket):
-            draft.require_text("Escriba la respuesta al cliente.")
+        if not new_message.is_repeated(ticket):
+            new_message.require_text("Escriba la respuesta al cliente.")
             _check_reason(ticket, wait_reason, proposes_solution)
             if seen is not None and seen != ticket.message_count:
                 raise NewerMessage("Hay un mensaje más reciente; su respuesta no se ha enviado.")
-            _answer(ticket, draft, wait_reason, proposes_solution)
+            _write_answer(ticket, new_message, wait_reason, proposes_solution)
     return ticket
 
 
@@ -69,75 +76,75 @@ def add_information(
     inbound: InboundMessage | None = None,
     agent: User | None = None,
 ) -> Ticket:
-    """Add the customer's message; the ticket goes to, or stays, Abierto and its clock stops (M11, M13).
+    """Add the customer's message; the ticket goes to Abierto, or stays there, and its clock stops (M11, M13).
 
-    `inbound` is the mail it came in; `agent` is who put a mail of the tray here. After MAIL_FLIPS_PER_HOUR ⚙ turns
-    by mail in an hour the message is stored, the ticket stays En espera, and its close is held for an agent (M6).
-    Raises TicketClosed (call `follow_up`), Incomplete, FormUsed, FilesGone, policy.NotAllowed.
+    `inbound` is the mail it came in; `agent` is who added a mail of the tray. When mails have ended the wait
+    MAIL_FLIPS_PER_HOUR ⚙ times in an hour, the next mail is stored, but the ticket stays En espera and its close is
+    held for an agent (M6). Raises TicketClosed if it is Cerrado: call `follow_up`.
     """
-    draft = Draft(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
-    with locked(pk, OPEN, WAITING, draft=draft) as ticket:
+    new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
+    with locked(pk, OPEN, WAITING, new_message=new_message) as ticket:
         policy.require(policy.may_write_as_customer(author, ticket), "Este ticket no es de su empresa.")
-        if not draft.repeats(ticket):
+        if not new_message.is_repeated(ticket):
             if not files:
-                draft.require_text("Escriba la información que quiere agregar.")
-            _add(ticket, draft, agent)
+                new_message.require_text("Escriba la información que quiere agregar.")
+            _write_information(ticket, new_message, agent)
     return ticket
 
 
 def add_note(
-    pk: int,
-    *,
-    agent: User,
-    body: str,
-    files: Sequence[Attachment] = (),
-    form_key: str | None = None,
+    pk: int, *, agent: User, body: str, files: Sequence[Attachment] = (), form_key: str | None = None
 ) -> Ticket:
-    """Write an internal note, which the customer never sees; moves neither state nor clock (M15, M16).
+    """Write an internal note, which the customer never sees; neither status nor clock moves (M15, M16).
 
-    Raises Incomplete, FormUsed, FilesGone, policy.NotAllowed.
+    The same form sent twice writes it once. Raises FormUsed if `form_key` came with another text or ticket.
     """
-    draft = Draft(agent, Side.STAFF, Channel.PORTAL, body, files, form_key, model=Note)
-    with locked(pk, OPEN, WAITING, CLOSED, draft=draft) as ticket:
+    new_message = NewMessage(agent, Side.STAFF, Channel.PORTAL, body, files, form_key, model=Note)
+    with locked(pk, OPEN, WAITING, CLOSED, new_message=new_message) as ticket:
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
-        if not draft.repeats(ticket):
-            draft.require_text("Escriba la nota.")
-            note = _drafts.add_internal_note(ticket, draft)
+        if not new_message.is_repeated(ticket):
+            new_message.require_text("Escriba la nota.")
+            note = add_internal_note(ticket, new_message)
             audit.record("ticket.note_added", ticket, actor=agent, note=note.pk)
     return ticket
 
 
-def _add(ticket: Ticket, draft: Draft, agent: User | None) -> None:
+def _write_information(ticket: Ticket, new_message: NewMessage, agent: User | None) -> None:
+    """Write the customer's message, move the ticket to Abierto, record the event and tell the agent who has it.
+
+    A mail that comes after too many others leaves the ticket En espera, with its close held. `agent` is who added a
+    mail of the tray.
+    """
     before = ticket.status
-    is_held = draft.inbound is not None and before == WAITING and _flipped_enough(ticket)
-    message: Message = _drafts.write(ticket, draft)
+    is_held = new_message.inbound is not None and before == WAITING and _has_reopened_too_often(ticket)
+    message: Message = write_message(ticket, new_message)
     if is_held:
-        _waiting.hold(ticket, HoldReason.FLIPS)
+        hold_close(ticket, HoldReason.FLIPS)
     else:
-        _waiting.stop_waiting(ticket)
-    _waiting.owe_reply(ticket, message.created_at)
-    save(ticket)
+        stop_waiting(ticket)
+    set_reply_due(ticket, message.created_at)
+    save_ticket(ticket)
     event = audit.record(
         "ticket.information_held" if is_held else "ticket.information_added",
         ticket,
-        actor=agent or draft.author,
+        actor=agent or new_message.author,
         message=message.seq,
         before=before,
         after=ticket.status,
-        channel=draft.channel,
-        **draft.trace,
+        channel=new_message.channel,
+        **new_message.trace,
     )
-    notifications.new_message(ticket, event, message)
+    notifications.notify_assignee(ticket, event, message)
 
 
-def _flipped_enough(ticket: Ticket) -> bool:
-    """Whether mails turned the ticket from En espera to Abierto as often as they may in an hour (M6).
+def _has_reopened_too_often(ticket: Ticket) -> bool:
+    """Return whether mails took the ticket back to Abierto MAIL_FLIPS_PER_HOUR times in an hour, as in a loop (M6).
 
-    Asked under the ticket's lock, so that no two mails are both the last.
+    The caller holds the ticket's lock, so that two mails at once are counted one after the other.
     """
     most: int = settings.MAIL_FLIPS_PER_HOUR
     if ticket.message_count <= most:
-        return False  # each turn was a message, and so was the opening: there were not so many
+        return False  # each return to Abierto was a message, and so was the opening: there were not so many
     flips = ticket.events().filter(
         verb="ticket.information_added",
         at__gt=now() - timedelta(hours=1),
@@ -148,6 +155,10 @@ def _flipped_enough(ticket: Ticket) -> bool:
 
 
 def _check_reason(ticket: Ticket, wait_reason: str | None, proposes_solution: bool) -> None:
+    """Raise WrongStatus or Incomplete when an answer to the customer cannot have this wait reason.
+
+    A ticket En espera stays so, and needs a reason. A proposed solution waits for *autorización*.
+    """
     if wait_reason is None and ticket.status == WAITING:
         raise WrongStatus("Un ticket En espera sigue En espera: indique qué se espera del cliente.")
     if wait_reason is not None and wait_reason not in WaitReason.values:
@@ -156,24 +167,25 @@ def _check_reason(ticket: Ticket, wait_reason: str | None, proposes_solution: bo
         raise Incomplete("Para pedir confirmación, la espera es por autorización.")
 
 
-def _answer(ticket: Ticket, draft: Draft, wait_reason: str | None, proposes_solution: bool) -> None:
+def _write_answer(ticket: Ticket, new_message: NewMessage, wait_reason: str | None, proposes_solution: bool) -> None:
+    """Write our answer, take an unassigned ticket, start the wait if there is a reason for one, mail the customer."""
     before = ticket.status
-    message = _drafts.write(ticket, draft)
+    message = write_message(ticket, new_message)
     if ticket.assignee_id is None:
-        ticket.assignee = draft.author
+        ticket.assignee = new_message.author
     ticket.first_replied_at = ticket.first_replied_at or message.created_at
     if wait_reason is not None:
-        _waiting.start_waiting(ticket, wait_reason, message.created_at, proposes_solution)
-    save(ticket)
+        start_waiting(ticket, wait_reason, message.created_at, proposes_solution)
+    save_ticket(ticket)
     event = audit.record(
         "ticket.answered",
         ticket,
-        actor=draft.author,
+        actor=new_message.author,
         message=message.seq,
         before=before,
         after=ticket.status,
         wait_reason=wait_reason,
         asks_confirmation=ticket.asks_confirmation,
-        closes_at=iso(ticket.closes_at),
+        closes_at=format_instant(ticket.closes_at),
     )
-    notifications.answered(ticket, event, message)
+    notifications.send_answer(ticket, event, message)

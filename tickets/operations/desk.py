@@ -1,15 +1,15 @@
-"""What the desk does without a word to the customer: who has a ticket, what it is about (M3). Moves no clock."""
+"""Do what the desk does without a word to the customer: who has a ticket, what it is about (M3). Moves no clock."""
 
 from accounts.models import Customer, Provider, User
 from factureya.core import audit
+from factureya.core.refusals import WrongStatus
 from tickets import policy
 from tickets.models import Ticket
-from tickets.operations._locking import OPEN, WAITING, locked
-from tickets.operations.errors import WrongStatus
+from tickets.operations._common import OPEN, WAITING, locked
 
 
 def take(pk: int, *, agent: User) -> Ticket:
-    """Take an unassigned ticket. Raises WrongStatus when somebody else has it; moves no clock (M15)."""
+    """Assign an unassigned ticket to the agent; no clock moves (M15). Raises WrongStatus when somebody else has it."""
     with locked(pk, OPEN, WAITING) as ticket:
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
         if ticket.assignee is None:
@@ -20,7 +20,7 @@ def take(pk: int, *, agent: User) -> Ticket:
 
 
 def assign(pk: int, *, agent: User, assignee: User | None) -> Ticket:
-    """Give the ticket to an agent of its provider, or to nobody; moves no clock (M15)."""
+    """Assign the ticket to an agent of its provider, or with None to nobody; no clock moves (M15)."""
     with locked(pk, OPEN, WAITING) as ticket:
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
         if assignee is not None and not policy.may_work(assignee, ticket):
@@ -31,7 +31,7 @@ def assign(pk: int, *, agent: User, assignee: User | None) -> Ticket:
 
 
 def classify(pk: int, *, agent: User, category: str, impact: int) -> Ticket:
-    """Correct category and impact; moves neither state nor clock (M15)."""
+    """Correct category and impact of the ticket; no clock moves (M15). Raises NotAllowed for another desk's agent."""
     with locked(pk, OPEN, WAITING) as ticket:
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
         if (ticket.category, ticket.impact) != (category, impact):
@@ -43,7 +43,7 @@ def classify(pk: int, *, agent: User, category: str, impact: int) -> Ticket:
 
 
 def hand_over(pk: int, *, supervisor: User, provider: Provider) -> Ticket:
-    """Give the ticket to another provider, unassigned (M3): only its agents see it from now on."""
+    """Give the ticket to another provider, unassigned (M3); only that provider's agents see it from now on."""
     with locked(pk, OPEN, WAITING) as ticket:
         policy.require(policy.may_hand_over(supervisor, ticket), "Solo un supervisor cambia el prestador.")
         if ticket.provider_id != provider.pk:
@@ -55,9 +55,10 @@ def hand_over(pk: int, *, supervisor: User, provider: Provider) -> Ticket:
 
 
 def move_to_customer(source: Customer, target: Customer, *, actor: User) -> int:
-    """Move every ticket of a company that staff joins to a known one; each leaves its event. The number moved.
+    """Move every ticket of a company to the known company that it is joined to, and return how many moved.
 
-    Called by `accounts.operations.join_company` inside its transaction; states and clocks stay.
+    Each ticket records its event; status and clocks stay. `accounts.operations.join_company` calls it in its
+    transaction.
     """
     moved = 0
     for ticket in Ticket.objects.select_for_update().filter(customer=source).order_by("pk"):
@@ -69,6 +70,7 @@ def move_to_customer(source: Customer, target: Customer, *, actor: User) -> int:
 
 
 def _assign(ticket: Ticket, assignee: User | None, verb: str, actor: User) -> None:
+    """Set or, with None, take away the ticket's assignee, and record the event `verb`."""
     before = ticket.assignee_id
     ticket.assignee = assignee
     ticket.save(update_fields=["assignee"])

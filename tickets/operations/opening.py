@@ -1,4 +1,4 @@
-"""How a ticket begins: a new one, or one that continues a closed one (M10, M12)."""
+"""Begin a ticket: a new one, or one that continues a closed one (M10, M12)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,12 +11,21 @@ from factureya.core import audit, numbers
 from factureya.core.clock import now
 from factureya.core.mail import own_links
 from factureya.core.models import Attachment, InboundMessage
+from factureya.core.refusals import FormUsed, NotAllowed
 from tickets import notifications, policy
 from tickets.models import NUMBER_PREFIX, Message, Ticket, searchable
-from tickets.operations import _drafts, _waiting
-from tickets.operations._drafts import Draft
-from tickets.operations._locking import CLOSED, OPEN, Channel, Side, locked
-from tickets.operations.errors import FormUsed, Incomplete
+from tickets.operations._common import (
+    CLOSED,
+    OPEN,
+    Channel,
+    Incomplete,
+    NewMessage,
+    Side,
+    add_message,
+    locked,
+    set_reply_due,
+    touch_ticket,
+)
 
 MAX_NUMBER_TRIES = 5
 
@@ -36,27 +45,20 @@ def open_ticket(
     agent: User | None = None,
     inbound: InboundMessage | None = None,
 ) -> Ticket:
-    """Open a ticket of `customer` on behalf of its contact `author`; Abierto, our turn (M10, M13, M17).
+    """Open a ticket of `customer` on behalf of its contact `author`; it is Abierto, our turn (M10, M13, M17).
 
-    `agent` is who wrote it down when the channel is the phone, or opened it from a mail of the tray; `inbound` is
-    the mail it came in. A second call with the same `form_key` by the same
-    person returns the ticket of the first. Raises policy.NotAllowed for a contact of another company, Incomplete,
-    FormUsed, FilesGone.
+    `agent` is who wrote it down by phone, or opened it from a mail of the tray; `inbound` is the mail it came in. A
+    second call with the same `form_key` by the same person returns the ticket of the first. Raises NotAllowed for a
+    contact of another company, Incomplete with neither text nor file, FormUsed if `form_key` came with another text.
     """
-    policy.require(
-        policy.may_open(author, customer),
-        "Solo un contacto activo de la empresa levanta sus tickets.",
-    )
-    policy.require(
-        agent is None or policy.may_take_calls(agent),
-        "Solo un agente levanta tickets por teléfono.",
-    )
-    draft = Draft(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
-    return _open(
-        draft,
+    policy.require(policy.may_open(author, customer), "Solo un contacto activo de la empresa levanta sus tickets.")
+    policy.require(agent is None or policy.may_take_calls(agent), "Solo un agente levanta tickets por teléfono.")
+    new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
+    return _open_under_free_number(
+        new_message,
         customer,
         agent,
-        subject=own_links.cut(subject),
+        subject=own_links.cut_links(subject),
         category=category,
         impact=impact,
         cfdi_uuid=cfdi_uuid,
@@ -75,14 +77,14 @@ def follow_up(
 ) -> Ticket:
     """Open a new ticket that cites the closed one, with its subject, category and impact (M12).
 
-    The closed ticket does not change. Raises WrongStatus when it is not closed, policy.NotAllowed, Incomplete,
-    FormUsed, FilesGone.
+    The closed ticket does not change. Raises WrongStatus when it is not closed, NotAllowed if `author` may not
+    write in it, Incomplete with neither text nor file, FormUsed if `form_key` came with another text or ticket before.
     """
-    draft = Draft(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
+    new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
     with locked(pk, CLOSED) as closed:
         policy.require(policy.may_write_as_customer(author, closed), "Este ticket no es de su empresa.")
-        return _open(
-            draft,
+        return _open_under_free_number(
+            new_message,
             closed.customer,
             None,
             subject=closed.subject,
@@ -92,92 +94,103 @@ def follow_up(
         )
 
 
-def _open(draft: Draft, customer: Customer, agent: User | None, **fields: Any) -> Ticket:
-    if not draft.files:
-        draft.require_text("Describa el problema.")
+def _open_under_free_number(new_message: NewMessage, customer: Customer, agent: User | None, **fields: Any) -> Ticket:
+    """Open a ticket under a free tracking number, or return the ticket that the same form opened before.
+
+    `fields` are the new ticket's columns. A number that is taken is replaced by another. Raises Incomplete with neither
+    text nor file, or for a long subject; FormUsed if the form's key came with another person, text or kind of message.
+    """
+    if not new_message.files:
+        new_message.require_text("Describa el problema.")
     # One line: it becomes a mail's subject.
     fields["subject"] = " ".join(fields["subject"].split())
-    most = Ticket._meta.get_field("subject").max_length or 0
-    if len(fields["subject"]) > most:
-        raise Incomplete(f"El problema va en una frase de hasta {most} caracteres.")
+    max_length = Ticket._meta.get_field("subject").max_length or 0
+    if len(fields["subject"]) > max_length:
+        raise Incomplete(f"El problema va en una frase de hasta {max_length} caracteres.")
     for attempt in range(MAX_NUMBER_TRIES):
-        number = numbers.new(NUMBER_PREFIX)
+        number = numbers.make_number(NUMBER_PREFIX)
         try:
-            return _open_as(number, draft, customer, agent, **fields)
-        except IntegrityError:
-            if first := _opened_before(draft, fields.get("follows")):
-                return first
+            return _open_under_number(number, new_message, customer, agent, **fields)
+        except IntegrityError:  # the number is taken, or the form's key is used
+            if opened_before := _find_opened_before(new_message, fields.get("follows")):
+                return opened_before
             if attempt == MAX_NUMBER_TRIES - 1 or not Ticket.objects.filter(number=number).exists():
-                raise
+                raise  # this was the last try, or it was not the number that clashed
     raise AssertionError("unreachable")  # pragma: no cover
 
 
 @transaction.atomic
-def _open_as(number: str, draft: Draft, customer: Customer, agent: User | None, **fields: Any) -> Ticket:
-    """Everything, under this number. IntegrityError when it is taken (one in 3·10¹⁰), or the form's key is used."""
+def _open_under_number(
+    number: str, new_message: NewMessage, customer: Customer, agent: User | None, **fields: Any
+) -> Ticket:
+    """Write a new ticket with its first message, event and mail under this tracking number, all or nothing.
+
+    Raises IntegrityError when the number is taken (one in 3·10¹⁰) or the form's key is used.
+    """
     follows: Ticket | None = fields.get("follows")
-    provider = _provider_of_new(draft.author, customer)
-    ticket = _create(draft, customer, number=number, provider_id=provider, **fields)
-    message = _drafts.add_message(ticket, draft)
-    event = audit.begin(
+    provider = _lock_author_and_find_provider(new_message.author, customer)
+    ticket = _insert_ticket(new_message, customer, number=number, provider_id=provider, **fields)
+    message = add_message(ticket, new_message)
+    event = audit.record_first(
         "ticket.followed_up" if follows else "ticket.opened",
         ticket,
-        actor=agent or draft.author,
-        channel=draft.channel,
+        actor=agent or new_message.author,
+        channel=new_message.channel,
         message=message.seq,
         follows=follows.number if follows else None,
-        **draft.trace,
+        **new_message.trace,
     )
-    announce = notifications.followed_up if follows else notifications.opened
-    announce(ticket, event, draft.inbound)
+    announce = notifications.announce_follow_up if follows else notifications.announce_ticket
+    announce(ticket, event, new_message.inbound)
     return ticket
 
 
-def _provider_of_new(author: User, customer: Customer) -> int:
-    """The key of our own provider, who gets every new ticket (M3); asked with the person's place in the company.
+def _lock_author_and_find_provider(author: User, customer: Customer) -> int:
+    """Lock the author's membership in the company, and return the key of our own provider, who gets new tickets (M3).
 
-    That is re-read and locked until the commit: whoever joins the company to another waits, and then moves this
-    ticket too. Raises NotAllowed when that was done, or the account closed, since the page was asked for.
+    If somebody joins the company to another one now, he waits for the lock and moves this ticket too. Raises NotAllowed
+    when the author is no active contact of the company any more. One query reads both.
     """
-    own = Provider.objects.filter(is_own=True).values("pk")
-    held = Contact.objects.select_for_update(of=("self",), no_key=True)
-    place = held.filter(user=author, customer=customer, user__is_active=True)
-    provider = place.values_list(Subquery(own), flat=True).first()
+    own_provider = Provider.objects.filter(is_own=True).values("pk")
+    contacts = Contact.objects.select_for_update(of=("self",), no_key=True)
+    membership = contacts.filter(user=author, customer=customer, user__is_active=True)
+    provider = membership.values_list(Subquery(own_provider), flat=True).first()
     if provider is None:
-        raise policy.NotAllowed("Su cuenta cambió mientras escribía; revise y envíelo de nuevo.")
+        raise NotAllowed("Su cuenta cambió mientras escribía; revise y envíelo de nuevo.")
     return int(provider)
 
 
-def _create(draft: Draft, customer: Customer, **fields: Any) -> Ticket:
-    """Insert an open ticket."""
+def _insert_ticket(new_message: NewMessage, customer: Customer, **fields: Any) -> Ticket:
+    """Insert a new ticket, Abierto and with the time our reply is due; the caller then inserts its first message."""
     instant = now()
     ticket = Ticket(
         customer=customer,
-        requester=draft.author,
-        channel=draft.channel,
+        requester=new_message.author,
+        channel=new_message.channel,
         status=OPEN,
         opened_at=instant,
-        queue_at=instant,
+        queue_at=instant,  # sorts the agents' queue; `set_reply_due` moves it
         search_words=searchable(fields["subject"]),
         **fields,
     )
-    _drafts.touch(ticket, draft)
-    _waiting.owe_reply(ticket, instant)
+    touch_ticket(ticket, new_message)  # counts that first message, and sets its excerpt
+    set_reply_due(ticket, instant)
     ticket.save(force_insert=True)
     return ticket
 
 
-def _opened_before(draft: Draft, follows: Ticket | None) -> Ticket | None:
-    """The ticket that the first submission of this form opened; None when its key is not used.
+def _find_opened_before(new_message: NewMessage, follows: Ticket | None) -> Ticket | None:
+    """Return the ticket that the first post of this form opened; None when the form's one-time key is not used.
 
-    Raises FormUsed when the key belongs to somebody else, to another text, or to a message of another kind.
+    Raises FormUsed when the key belongs to somebody else, to another text, or to another kind of message.
     """
-    if draft.form_key is None:
+    if new_message.form_key is None:
         return None
-    first = Message.objects.select_related("ticket").filter(form_key=draft.form_key).first()
+    first = Message.objects.select_related("ticket").filter(form_key=new_message.form_key).first()
     if first is None:
         return None
-    wanted = (1, draft.author.pk, draft.body, follows.pk if follows else None)
-    if (first.seq, first.author_id, first.body, first.ticket.follows_id) != wanted:
+    # A ticket is opened by its message number 1.
+    expected = (1, new_message.author.pk, new_message.body, follows.pk if follows else None)
+    if (first.seq, first.author_id, first.body, first.ticket.follows_id) != expected:
         raise FormUsed
     return first.ticket

@@ -1,4 +1,4 @@
-"""What an agent does with a mail of the tray: adds it to a ticket, opens one from it, or discards it (M5, M6).
+"""Do what an agent decides about a mail of the tray: add it to a ticket, open one from it, or discard it (M5, M6).
 
 A mail of the tray proves nothing. It becomes the customer's words only when an agent names the contact who sent it,
 having made sure; else it is an internal note. Each decision is taken once and is an event of the mail.
@@ -13,33 +13,27 @@ from accounts.models import User
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.models import Attachment, InboundMessage
+from factureya.core.refusals import WrongStatus
 from tickets import policy
 from tickets.models import Ticket
-from tickets.operations._locking import Channel
+from tickets.operations._common import Channel, Incomplete
 from tickets.operations.by_mail import void_silence_close
 from tickets.operations.conversation import add_information, add_note
-from tickets.operations.errors import Incomplete, WrongStatus
 from tickets.operations.opening import open_ticket
 
 Resolution = InboundMessage.Resolution
 
 
 def link_mail(
-    pk: int,
-    *,
-    agent: User,
-    inbound_pk: int,
-    body: str,
-    contact: User | None = None,
-    files: Sequence[Attachment] = (),
+    pk: int, *, agent: User, inbound_pk: int, body: str, contact: User | None = None, files: Sequence[Attachment] = ()
 ) -> Ticket:
-    """Add a mail of the tray to the ticket `pk`: as the words of `contact`, or as an internal note (M5, M16).
+    """Add a mail of the tray to the ticket `pk`, as the message of `contact` or as an internal note (M5, M16).
 
-    As words, a mail that was received before a close by silence voids it (M15). Raises TicketClosed (open a ticket
-    from the mail, or leave a note), WrongStatus when the mail is not in the tray, policy.NotAllowed, Incomplete.
+    If silence closed the ticket after the mail had come, a message voids that close (M15). Raises WrongStatus when the
+    mail is not in the tray, and for a message to any other closed ticket. A note may go to a closed ticket.
     """
-    with _in_tray(inbound_pk, agent) as inbound:
-        Ticket.objects.select_for_update().only("pk").get(pk=pk)  # closed or handed over meanwhile?
+    with _locked_tray_mail(inbound_pk, agent) as inbound:
+        Ticket.objects.select_for_update().only("pk").get(pk=pk)  # locked, so that it stays as it is read below
         ticket = Ticket.objects.get(pk=pk)
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
         if contact is None:
@@ -48,15 +42,9 @@ def link_mail(
             if ticket.is_closed:
                 void_silence_close(pk, inbound=inbound, agent=agent)
             ticket = add_information(
-                pk,
-                author=contact,
-                body=body,
-                files=files,
-                channel=Channel.MAIL,
-                inbound=inbound,
-                agent=agent,
+                pk, author=contact, body=body, files=files, channel=Channel.MAIL, inbound=inbound, agent=agent
             )
-        _resolve(inbound, agent, Resolution.LINKED, ticket, contact=contact.pk if contact else None)
+        _resolve_mail(inbound, agent, Resolution.LINKED, ticket, contact=contact.pk if contact else None)
     return ticket
 
 
@@ -71,8 +59,8 @@ def open_from_mail(
     impact: int,
     files: Sequence[Attachment] = (),
 ) -> Ticket:
-    """Open a ticket of `contact` from a mail of the tray (M5, M10). Raises as `open_ticket`; WrongStatus as above."""
-    with _in_tray(inbound_pk, agent) as inbound:
+    """Open a ticket of `contact` from a mail of the tray (M5, M10). Raises WrongStatus if it left the tray."""
+    with _locked_tray_mail(inbound_pk, agent) as inbound:
         membership = contact.membership
         policy.require(membership is not None, "Elija a un contacto activo de una empresa.")
         assert membership is not None
@@ -88,22 +76,25 @@ def open_from_mail(
             agent=agent,
             inbound=inbound,
         )
-        _resolve(inbound, agent, Resolution.OPENED, ticket, contact=contact.pk)
+        _resolve_mail(inbound, agent, Resolution.OPENED, ticket, contact=contact.pk)
     return ticket
 
 
 def discard_mail(inbound_pk: int, *, agent: User, reason: str) -> InboundMessage:
-    """Put a mail of the tray aside, with the reason; it stays stored (M6). Raises Incomplete, WrongStatus."""
-    with _in_tray(inbound_pk, agent) as inbound:
+    """Record why an agent discards a mail of the tray, which stays stored (M6). Raises Incomplete without a reason."""
+    with _locked_tray_mail(inbound_pk, agent) as inbound:
         if not reason.strip():
             raise Incomplete("Escriba por qué se descarta.")
-        _resolve(inbound, agent, Resolution.DISCARDED, None, reason=" ".join(reason.split()))
+        _resolve_mail(inbound, agent, Resolution.DISCARDED, None, reason=" ".join(reason.split()))
     return inbound
 
 
 @contextmanager
-def _in_tray(inbound_pk: int, agent: User) -> Iterator[InboundMessage]:
-    """The mail, locked before any ticket, still waiting for an agent of ours. Raises WrongStatus, NotAllowed."""
+def _locked_tray_mail(inbound_pk: int, agent: User) -> Iterator[InboundMessage]:
+    """Open a transaction and yield a mail of the tray, locked before any ticket, for the agent to decide about it.
+
+    Raises WrongStatus when somebody else has decided already, NotAllowed unless the agent works at our own desk.
+    """
     policy.require(policy.may_take_calls(agent), "Solo un agente de Factureya revisa la bandeja.")
     with transaction.atomic():
         inbound = InboundMessage.objects.select_for_update().get(pk=inbound_pk)
@@ -112,7 +103,8 @@ def _in_tray(inbound_pk: int, agent: User) -> Iterator[InboundMessage]:
         yield inbound
 
 
-def _resolve(inbound: InboundMessage, agent: User, resolution: str, ticket: Ticket | None, **data: object) -> None:
+def _resolve_mail(inbound: InboundMessage, agent: User, resolution: str, ticket: Ticket | None, **data: object) -> None:
+    """Store on a mail of the tray what the agent decided, and record the event; no `ticket` means it was discarded."""
     inbound.resolution, inbound.resolved_at = resolution, now()
     inbound.about = ticket.chain if ticket else inbound.about
     inbound.save(update_fields=["resolution", "resolved_at", "about"])

@@ -1,4 +1,4 @@
-"""The side bar of the admin's pages."""
+"""Render the side bar of the admin's pages."""
 
 from itertools import groupby
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from django import template
 from django.urls import reverse
 
-from tickets import policy
+from tickets import policy, sql
 from tickets.desk import queue
 
 register = template.Library()
@@ -14,48 +14,49 @@ register = template.Library()
 
 @register.inclusion_tag("admin/tickets/side_bar.html", takes_context=True)
 def side_bar(context: template.Context) -> dict[str, Any]:
-    """The queue's views for who holds a desk office, with `view_counts` where the page has them; then other pages."""
-    request, counts, place = (
-        context["request"],
-        context.get("view_counts") or {},
-        context.get("place"),
-    )
-    is_desk = request.user.is_authenticated and bool(request.user.desk_provider_ids)
+    """Return the entries of the admin's side bar: the queue's views, the mail tray, and the pages of other apps.
+
+    Only who holds a desk office sees the views; only our own desk sees the tray. A page without counts shows none.
+    """
+    request, counts, queue_place = (context["request"], context.get("view_counts") or {}, context.get("place"))
+    has_office = request.user.is_authenticated and bool(request.user.desk_provider_ids)
     apps = context.get("available_apps") or []
-    groups = _groups(counts, place.view.slug if place else "") if is_desk else []
-    if is_desk and policy.may_take_calls(request.user):
-        groups.append(("Correo", [_tray(request.path)]))
-    return {
-        "groups": groups,
-        "apps": [_app(app, request.path) for app in apps if app["app_label"] != "tickets"],
-    }
+    groups = _build_view_groups(counts, queue_place.view.slug if queue_place else "") if has_office else []
+    if has_office and policy.may_take_calls(request.user):
+        groups.append(("Correo", [_build_tray_entry(request.path)]))
+    other_apps = [_mark_current_page(app, request.path) for app in apps if app["app_label"] != "tickets"]
+    return {"groups": groups, "apps": other_apps}
 
 
-def _groups(counts: dict[str, int], current: str) -> list[tuple[str, list[dict[str, Any]]]]:
+def _build_view_groups(counts: dict[str, int], current_slug: str) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Return each heading of the side bar with the entries of its queue views; the current view's is marked."""
     url = reverse("admin:tickets_ticket_changelist")
     return [
-        (heading, [_entry(view, url, counts.get(view.slug), current) for view in views])
+        (heading, [_build_view_entry(view, url, counts.get(view.slug), current_slug) for view in views])
         for heading, views in groupby(queue.VIEWS.values(), key=lambda view: view.group)
     ]
 
 
-def _tray(path: str) -> dict[str, Any]:
+def _build_tray_entry(path: str) -> dict[str, Any]:
+    """Return the side bar's entry of the mail tray, marked as current on every page of the tray."""
     url = reverse("admin:tickets_ticket_tray")
-    current = path.startswith(url)
-    return {"label": "Bandeja", "url": url, "count": None, "is_hot": False, "is_current": current}
+    is_current = path.startswith(url)
+    return {"label": "Bandeja", "url": url, "count": None, "is_hot": False, "is_current": is_current}
 
 
-def _entry(view: queue.View, url: str, count: int | None, current: str) -> dict[str, Any]:
-    shown = None if count is None else "99+" if count >= queue.COUNT_CAP else str(count)
+def _build_view_entry(view: queue.View, url: str, count: int | None, current_slug: str) -> dict[str, Any]:
+    """Return the side bar's entry of a queue view with its count of tickets as text, no further than «99+»."""
     return {
         "label": view.label,
         "url": f"{url}?vista={view.slug}",
-        "count": shown,
+        "count": None if count is None else sql.show_count(count, queue.COUNT_CAP),
         "is_hot": view.is_urgent and bool(count),
-        "is_current": view.slug == current,
+        "is_current": view.slug == current_slug,
     }
 
 
-def _app(app: dict[str, Any], path: str) -> dict[str, Any]:
+def _mark_current_page(app: dict[str, Any], path: str) -> dict[str, Any]:
+    """Return the name of an app and its admin pages for the side bar; the page of this path is marked as current."""
+    # "\0" is in no path: a page without an address is never the current one.
     models = [{**model, "is_current": path.startswith(model["admin_url"] or "\0")} for model in app["models"]]
     return {"name": app["name"], "models": models}

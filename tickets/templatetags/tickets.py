@@ -1,4 +1,4 @@
-"""Rows of the customer's list, lines of a ticket's history, and the text of a message."""
+"""Render rows of the customer's list, lines of a ticket's history, and the text of a message."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -42,13 +42,13 @@ _THEIRS = (" fy-tl__dot--cust", "", "")
 
 @register.simple_tag
 def body(blocks: Iterable[Block]) -> SafeString:
-    """A message's text (tickets.message_text), escaped; a long history would pay dearly for an include per message."""
-    return format_html_join("", "{}", ((_block(block),) for block in blocks))
+    """Render the paragraphs, headings and lists of a message as escaped HTML; a template for each would be slow."""
+    return format_html_join("", "{}", ((_render_block(block),) for block in blocks))
 
 
 @register.simple_tag
 def ticket_rows(group: Group, reader: User) -> SafeString:
-    """The rows of a list. The tickets come from `lists`, which annotates `assignee_name` and `requester_name`."""
+    """Render the tickets of one titled part of the customer's list as rows; those that wait for him are marked."""
     base, due = reverse("tickets:list"), " fy-item--due" if group.is_due else ""
     chips = {status: chip(status, label) for status, label in Ticket.Status.choices}
     return format_html_join(
@@ -60,9 +60,9 @@ def ticket_rows(group: Group, reader: User) -> SafeString:
                 f"{base}{t.number}/",
                 t.subject,
                 t.number,
-                _meta(t, reader),
+                _describe_row(t, reader),
                 chips[t.status],
-                _note(t),
+                _describe_due(t),
             )
             for t in group.tickets
         ),
@@ -71,40 +71,42 @@ def ticket_rows(group: Group, reader: User) -> SafeString:
 
 @register.simple_tag
 def history(entries: Iterable[Entry]) -> SafeString:
-    """The lines of a ticket's history (tickets.customer.timeline)."""
-    return format_html_join("\n", "{}", ((_line(entry),) for entry in entries))
+    """Render the entries of a ticket's history."""
+    return format_html_join("\n", "{}", ((_render_entry(entry),) for entry in entries))
 
 
-def _line(entry: Entry) -> SafeString:
+def _render_entry(entry: Entry) -> SafeString:
+    """Render as HTML one entry of the ticket's history that a customer reads: an event, or a public message."""
     if entry.message is None:
         return format_html(_EVENT, icon(entry.icon), entry.text, iso(entry.at), entry.when)
-    dot, css, side = _OURS if entry.is_ours else _THEIRS
+    dot_class, message_class, author_suffix = _OURS if entry.is_ours else _THEIRS
     return format_html(
         _MESSAGE,
         entry.message.seq,
-        dot,
+        dot_class,
         initials(entry.message.author_name),
-        css,
+        message_class,
         entry.author,
         entry.when,
         entry.author,
-        side,
+        author_suffix,
         iso(entry.at),
         entry.when,
         body(entry.blocks),
-        _below(entry),
+        _render_below_text(entry),
     )
 
 
-def _below(entry: Entry) -> SafeString:
-    """What stands below a message's text: that a quote was cut out of it, and its files."""
+def _render_below_text(entry: Entry) -> SafeString:
+    """Render what stands below a message's text in the history: that a quote was cut out of it, and its files."""
     cut = '<p class="fy-small fy-muted fy-mb-0">Se recortó lo citado.</p>' if entry.was_cut else ""
     files = {"files": entry.files}
     shown = render_to_string("tickets/partials/message_files.html", files) if entry.files else ""
     return SafeString(cut + shown)
 
 
-def _block(block: Block) -> SafeString:
+def _render_block(block: Block) -> SafeString:
+    """Render one block of a message's text as HTML: a list of steps, a heading or a paragraph."""
     if block.kind == "steps":
         return format_html("<ol>{}</ol>", format_html_join("", "<li>{}</li>", ((item,) for item in block.items)))
     if block.kind == "heading":
@@ -112,17 +114,17 @@ def _block(block: Block) -> SafeString:
     return format_html("<p>{}</p>", linebreaksbr(block.text))
 
 
-def _meta(ticket: Any, reader: User) -> str:
-    """What last happened, whose the ticket is when it is a colleague's, and when it moved."""
+def _describe_row(ticket: Any, reader: User) -> str:
+    """Return the second line of a row of the customer's list: what happened last, whose it is if not his, and when."""
     whose = f"de {ticket.requester_name}" if ticket.requester_id != reader.pk else ""
-    parts = (wording.last_move(ticket, ticket.assignee_name), whose, when(ticket.touched_at))
+    parts = (wording.describe_last_move(ticket, ticket.assignee_name), whose, when(ticket.touched_at))
     return " · ".join(part for part in parts if part)
 
 
-def _note(ticket: Any) -> str:
-    """What the row says under the state: until when, who has it, or when it closed."""
-    if ticket.close_held_at:
+def _describe_due(ticket: Any) -> str:
+    """Return what a row of the customer's list says below the state: held close, closing time, end, or who has it."""
+    if ticket.close_held_at:  # it does not close until an agent decides
         return "El plazo está detenido"
     if ticket.is_waiting:
         return f"Se cierra el {when_long(ticket.closes_at)}"
-    return f"Terminó {when(ticket.touched_at)}" if ticket.is_closed else wording.whose(ticket.assignee_name)
+    return f"Terminó {when(ticket.touched_at)}" if ticket.is_closed else wording.describe_assignee(ticket.assignee_name)

@@ -4,19 +4,26 @@ On SQLite every REPLACE is tried twice: by Django's connection, and by a bare sq
 and `foreign_keys` off, as anybody's shell would open the file.
 """
 
-import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, models, transaction
+from django.db import connection, models
 
 from factureya.core import clock
 from factureya.core.mail import outbox
 from factureya.core.models import Attachment, Event, OutboxMessage
 from factureya.testing.people import make_agent, make_contact
+from factureya.testing.raw_sql import (
+    copy_statement,
+    execute,
+    execute_bare,
+    postgres_only,
+    refused_by,
+    sqlite_only,
+    update,
+)
 from factureya.testing.tickets import let_it_close, mails_about, make_ticket
 from tickets import guards, operations
 from tickets.models import Message, Note, Ticket, TicketFile
@@ -24,52 +31,7 @@ from tickets.models import Message, Note, Ticket, TicketFile
 pytestmark = pytest.mark.django_db
 
 DAY = timedelta(hours=24)
-SQLITE = connection.vendor == "sqlite"
-sqlite_only = pytest.mark.skipif(not SQLITE, reason="only SQLite has REPLACE and text instants")
-postgres_only = pytest.mark.skipif(SQLITE, reason="only PostgreSQL has this statement")
 Move = Callable[..., None]
-
-
-def execute(sql: str, *params: Any) -> None:
-    """Run one statement as it stands, in a transaction of its own; instants as Django stores them."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(sql, [stored(value) for value in params])
-
-
-def stored(value: Any) -> Any:
-    """A parameter as the engine keeps it."""
-    return connection.ops.adapt_datetimefield_value(value) if isinstance(value, datetime) else value
-
-
-@contextmanager
-def refused_by(*names: str) -> Iterator[None]:
-    """The statement is refused by one of these constraints or triggers, and no ticket, message or event changes."""
-    before = everything()
-    with pytest.raises(IntegrityError, match="|".join(names)):
-        yield
-    assert everything() == before
-
-
-def everything() -> list[list[dict[str, Any]]]:
-    """Every row a ticket's life is made of."""
-    kept: tuple[type[models.Model], ...] = (Ticket, Message, Note, TicketFile, Event)
-    return [list(model._default_manager.order_by("pk").values()) for model in kept]
-
-
-def update(ticket: Ticket, **columns: Any) -> None:
-    """UPDATE columns of a ticket behind everybody's back."""
-    pairs = ", ".join(f"{column} = %s" for column in columns)
-    execute(f"UPDATE tickets_ticket SET {pairs} WHERE id = %s", *columns.values(), ticket.pk)
-
-
-def copy_statement(model: type[models.Model], row: int, verb: str, **columns: Any) -> tuple[str, list[Any]]:
-    """`verb` a copy of a row with some columns changed: the statement and its parameters."""
-    names = [field.column for field in model._meta.concrete_fields]
-    chosen = [name for name in names if name != "id" or "id" in columns]
-    values = ", ".join("%s" if name in columns else name for name in chosen)
-    table = model._meta.db_table
-    sql = f"{verb} INTO {table} ({', '.join(chosen)}) SELECT {values} FROM {table} WHERE id = %s"
-    return sql, [*(columns[name] for name in chosen if name in columns), row]
 
 
 def reminded(sent_before: timedelta = DAY) -> Ticket:
@@ -341,12 +303,7 @@ def history() -> dict[str, tuple[type[models.Model], int]]:
     return {model._meta.db_table: (model, model._default_manager.latest("pk").pk) for model in rows}
 
 
-TEXTS = {
-    "tickets_message": "body",
-    "tickets_note": "body",
-    "tickets_ticketfile": "note_id",
-    "core_event": "verb",
-}
+TEXTS = {"tickets_message": "body", "tickets_note": "body", "tickets_ticketfile": "note_id", "core_event": "verb"}
 
 
 @pytest.mark.clause("M16", "M26")
@@ -388,13 +345,7 @@ REPLACED = {
     "event by place": ("core_event", ("chain", "seq")),
 }
 # Keys that are made fresh, so that the row collides by the key under test alone.
-FRESH = {
-    "number": "FY-0000-0000",
-    "form_key": "fresh",
-    "seq": 999,
-    "attachment_id": None,
-    "hash": "f" * 64,
-}
+FRESH = {"number": "FY-0000-0000", "form_key": "fresh", "seq": 999, "attachment_id": None, "hash": "f" * 64}
 
 
 def replacement(name: str, verb: str) -> tuple[str, list[Any]]:
@@ -435,21 +386,6 @@ def test_no_ticket_is_replaced_by_its_reminder(bare: bool):
         run(sql, holder.reminder_id, other.pk)
 
 
-def execute_bare(sql: str, *params: Any) -> None:
-    """Run a statement on a copy of the database by a plain sqlite3 connection, with all its defaults."""
-    bare = sqlite3.connect(":memory:")
-    try:
-        bare.deserialize(connection.connection.serialize())
-        assert bare.execute("PRAGMA recursive_triggers").fetchone() == (0,)
-        assert bare.execute("PRAGMA foreign_keys").fetchone() == (0,)
-        assert bare.execute("SELECT count(*) FROM tickets_ticket").fetchone()[0]
-        bare.execute(sql.replace("%s", "?"), [stored(value) for value in params])
-    except sqlite3.IntegrityError as error:
-        raise IntegrityError(*error.args) from error
-    finally:
-        bare.close()
-
-
 @postgres_only
 @pytest.mark.clause("M12", "M26")
 def test_no_upsert_passes():
@@ -470,7 +406,7 @@ def test_no_upsert_passes():
 def test_every_guard_is_there_after_all_migrations():
     catalog = (
         "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name LIKE 'tickets_%%'"
-        if SQLITE
+        if connection.vendor == "sqlite"
         else "SELECT tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
         "WHERE NOT tgisinternal AND c.relname LIKE 'tickets_%%'"
     )

@@ -3,7 +3,7 @@
 import pytest
 from django.template import Context, Template
 
-from tickets.message_text import blocks
+from tickets.message_text import read_blocks
 
 TEXT = "No <b>avanza</b>\nnada\n\nPasos que siguió:\n1. Entré & salí\n2. Timbré"
 WANTED = (
@@ -15,5 +15,5 @@ WANTED = (
 
 @pytest.mark.clause("M17")
 def test_a_message_is_printed_escaped_with_its_steps_as_a_list() -> None:
-    page = Template("{% load tickets %}{% body blocks %}").render(Context({"blocks": blocks(TEXT)}))
+    page = Template("{% load tickets %}{% body blocks %}").render(Context({"blocks": read_blocks(TEXT)}))
     assert page == WANTED

@@ -5,11 +5,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.test import Client
 from django.urls import reverse
 from playwright.sync_api import Page, Response
 
 from accounts.models import Office, User
+from factureya.testing.pages import cookies_of
 from factureya.testing.people import make_contact, make_staff, own_provider
 from tickets.models import Ticket
 from tickets.tests.test_budgets import load
@@ -58,10 +58,7 @@ def _visit(page: Page, server: str, who: User | None, path: str) -> tuple[int, i
     """Bytes and requests of a first visit, the static files compressed as WhiteNoise serves them."""
     page.context.clear_cookies()
     if who is not None:
-        client = Client()
-        client.force_login(who)
-        session = client.cookies["sessionid"].value
-        page.context.add_cookies([{"name": "sessionid", "value": session, "url": server}])
+        page.context.add_cookies(cookies_of(who, server))
     answers: list[Response] = []
 
     def note(found: Response) -> None:

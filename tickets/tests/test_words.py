@@ -2,19 +2,22 @@
 
 import pytest
 
+from accounts.web import form_memory
 from factureya.core import calendar
 from factureya.core.models import Event
 from factureya.testing.people import make_agent, make_contact, make_customer
 from factureya.testing.tickets import let_it_close, make_ticket
-from tickets import formkeys, message_text, operations
+from tickets import message_text, operations
 from tickets.customer import similar_tickets, timeline
+from tickets.events import EVENTS, PUBLIC
+from tickets.forms import join_answers
 from tickets.models import Ticket
 
 
 @pytest.mark.clause("M17")
 def test_answers_become_one_text_and_come_back_in_parts():
-    body = message_text.compose("Falló.\r\n\r\nDos veces.", "1. Entré\n\n 2) Timbré\n- salió el error", "Que timbrara")
-    assert [(b.kind, b.text, b.items) for b in message_text.blocks(body)] == [
+    body = join_answers("Falló.\r\n\r\nDos veces.", "1. Entré\n\n 2) Timbré\n- salió el error", "Que timbrara")
+    assert [(b.kind, b.text, b.items) for b in message_text.read_blocks(body)] == [
         ("paragraph", "Falló.", []),
         ("paragraph", "Dos veces.", []),
         ("heading", "Pasos que siguió", []),
@@ -40,7 +43,7 @@ def test_answers_become_one_text_and_come_back_in_parts():
     ],
 )
 def test_what_is_no_heading_and_no_list_is_a_paragraph(body, kinds):
-    found = message_text.blocks(body)
+    found = message_text.read_blocks(body)
     assert [block.kind for block in found] == kinds
 
 
@@ -50,11 +53,7 @@ def test_what_is_no_heading_and_no_list_is_a_paragraph(body, kinds):
     [
         ("No puedo timbrar: error CFDI40147", "Error CFDI40147 al timbrar", True),
         ("CFDI40147", "Sale el código cfdi40147 otra vez", True),
-        (
-            "No puedo timbrar con complemento de pago",
-            "No puedo timbrar: complemento de pagos",
-            True,
-        ),
+        ("No puedo timbrar con complemento de pago", "No puedo timbrar: complemento de pagos", True),
         ("Cancelación sigue en proceso", "La cancelacion está en proceso desde ayer", True),
         ("No puedo timbrar", "No puedo entrar al sistema", False),
         ("Quiero comprar más créditos", "No llega el correo al cliente", False),
@@ -65,7 +64,7 @@ def test_what_is_no_heading_and_no_list_is_a_paragraph(body, kinds):
     ],
 )
 def test_subjects_that_look_alike(one, other, alike):
-    score = similar_tickets.likeness(similar_tickets.words(one), similar_tickets.words(other))
+    score = similar_tickets.measure_likeness(similar_tickets.read_words(one), similar_tickets.read_words(other))
     assert (score >= similar_tickets.ENOUGH) is alike
 
 
@@ -76,30 +75,27 @@ def test_closed_tickets_are_not_offered_and_the_best_come_first():
     make_ticket(Ticket.Status.CLOSED, requester=ana, subject="Error CFDI40147")
     code = make_ticket(requester=ana, subject="CFDI40147 en la factura")
     loose = make_ticket(requester=ana, subject="La factura del cliente nuevo")
-    found = similar_tickets.find(ana, "Factura del cliente nuevo con CFDI40147")
-    assert [ticket.pk for ticket in found] == [loose.pk, code.pk] or [t.pk for t in found] == [
-        code.pk,
-        loose.pk,
-    ]
-    assert similar_tickets.find(ana, "de la") == []
+    found = similar_tickets.find_similar(ana, "Factura del cliente nuevo con CFDI40147")
+    assert [ticket.pk for ticket in found] == [loose.pk, code.pk] or [t.pk for t in found] == [code.pk, loose.pk]
+    assert similar_tickets.find_similar(ana, "de la") == []
 
 
 @pytest.mark.clause("M10")
 @pytest.mark.django_db
 def test_a_form_key_is_one_persons_and_one_forms():
     ana, beto = make_contact(), make_contact()
-    key = formkeys.new(ana, "FY-1")
-    assert formkeys.read(key.token, "FY-1", ana) == key
-    assert formkeys.read(key.token, "FY-2", ana) is None
-    assert formkeys.read(key.token, "FY-1", beto) is None
-    assert formkeys.read(key.token, "FY-1", None) == key
-    assert formkeys.read(key.token + "x", "FY-1", ana) is None
+    key = form_memory.new_key(ana, "FY-1")
+    assert form_memory.read_key(key.token, "FY-1", ana) == key
+    assert form_memory.read_key(key.token, "FY-2", ana) is None
+    assert form_memory.read_key(key.token, "FY-1", beto) is None
+    assert form_memory.read_key(key.token, "FY-1", None) == key
+    assert form_memory.read_key(key.token + "x", "FY-1", ana) is None
     assert len(key.key) >= 22
 
 
 @pytest.mark.clause("M16")
 def test_the_look_up_page_reads_the_same_verbs():
-    assert set(timeline._PUBLIC) == set(timeline._ACTIONS)
+    assert set(PUBLIC) == {verb for verb, reading in EVENTS.items() if reading.lookup}
 
 
 @pytest.mark.clause("M16")
@@ -125,8 +121,8 @@ def test_every_verb_of_a_tickets_life_is_public_or_meant_not_to_be():
     operations.confirm_by_phone(second.pk, agent=agent, contact=ana)
     let_it_close(make_ticket(Ticket.Status.WAITING, requester=ana))
     verbs = set(Event.objects.filter(chain__startswith="ticket:").values_list("verb", flat=True))
-    assert verbs - private <= set(timeline._PUBLIC)
-    assert not private & set(timeline._PUBLIC)
+    assert verbs - private <= set(PUBLIC)
+    assert not private & set(PUBLIC)
 
 
 @pytest.mark.clause("M3", "M16")
@@ -136,7 +132,7 @@ def test_a_phone_ticket_says_so_and_an_unassignment_says_nothing():
     ticket = make_ticket(requester=ana, channel=Ticket.Channel.PHONE, agent=agent)
     operations.assign(ticket.pk, agent=agent, assignee=agent)
     operations.assign(ticket.pk, agent=agent, assignee=None)
-    texts = [entry.text for entry in timeline.of(ticket, ana) if entry.message is None]
+    texts = [entry.text for entry in timeline.read_history(ticket, ana) if entry.message is None]
     assert texts == [
         "Ticket <strong>Abierto</strong> por teléfono. Le enviamos el número de seguimiento",
         f"{agent.get_full_name()}, de Soporte, tomó su caso",
@@ -145,10 +141,10 @@ def test_a_phone_ticket_says_so_and_an_unassignment_says_nothing():
 
 @pytest.mark.clause("M15")
 def test_days_are_called_business_days_when_they_are(settings):
-    assert calendar.reply_days() == "3 días"
+    assert calendar.describe_reply_time() == "3 días"
     settings.CUSTOMER_REPLY_CALENDAR = "business"
-    assert calendar.reply_days() == "3 días hábiles"
+    assert calendar.describe_reply_time() == "3 días hábiles"
     settings.CUSTOMER_REPLY_DAYS = 1
-    assert calendar.reply_days() == "1 día hábil"
+    assert calendar.describe_reply_time() == "1 día hábil"
     settings.CUSTOMER_REPLY_CALENDAR = "natural"
-    assert calendar.reply_days() == "1 día"
+    assert calendar.describe_reply_time() == "1 día"

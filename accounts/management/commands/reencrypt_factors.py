@@ -1,4 +1,4 @@
-"""`manage.py reencrypt_factors`: encrypt every second factor with the new key, before an old one goes."""
+"""Encrypt every second factor with the new key, before an old key is removed: `manage.py reencrypt_factors`."""
 
 from typing import Any
 
@@ -11,6 +11,7 @@ class Command(BaseCommand):
     help = "Encrypt the secrets of all second factors with the first key; exit 1 when a key that is needed is missing."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
+        """Encrypt all second factors with the first key. Raise CommandError with the owners of the unreadable ones."""
         changed, unreadable = operations.reencrypt_factors()
         self.stdout.write(f"{changed} second factors encrypted with the first key")
         if unreadable:

@@ -13,7 +13,7 @@ from django.urls import NoReverseMatch, get_resolver, resolve, reverse
 
 from accounts import operations
 from accounts.models import Office, User
-from accounts.web.client_address import client_ip
+from accounts.web.client_address import read_client_ip
 from factureya.core.clock import now
 from factureya.core.models import OutboxMessage
 from factureya.testing.people import PASSWORD, make_agent, make_contact, make_staff, make_superuser, make_user
@@ -252,10 +252,7 @@ def test_one_address_trying_many_accounts_is_slowed(client):
 
 
 def test_everybody_failing_together_is_slowed_and_success_does_not_count(settings):
-    settings.ACCOUNT_RATE_LIMITS = {
-        **settings.ACCOUNT_RATE_LIMITS,
-        "login_failed_everybody": "3/m/key",
-    }
+    settings.ACCOUNT_RATE_LIMITS = {**settings.ACCOUNT_RATE_LIMITS, "login_failed_everybody": "3/m/key"}
     ana = make_contact()
     for n in range(5):
         assert sign_in(Client(REMOTE_ADDR=f"10.1.0.{n}"), ana.email).status_code == 302
@@ -282,7 +279,7 @@ def test_the_clients_address_is_what_our_proxies_saw(settings, proxies, forwarde
     settings.TRUSTED_PROXY_COUNT = proxies
     headers = {"x-forwarded-for": forwarded} if forwarded is not None else {}
     request = RequestFactory(headers=headers).get("/", REMOTE_ADDR="10.0.0.1")
-    assert client_ip(request) == address
+    assert read_client_ip(request) == address
 
 
 def test_logging_out_takes_a_post(client):

@@ -154,10 +154,7 @@ def test_every_page_of_the_admin_asks_the_factor(client, required):
 def test_the_portals_ticket_pages_are_no_way_round(client, required):
     ticket, person = make_ticket(), make_agent()
     client.force_login(person)
-    for path in (
-        reverse("tickets:detail", args=[ticket.number]),
-        reverse("tickets:file", args=["x"]),
-    ):
+    for path in (reverse("tickets:detail", args=[ticket.number]), reverse("tickets:file", args=["x"])):
         assert client.get(path).url.startswith(reverse("mfa_activate_totp"))
 
 
@@ -221,11 +218,7 @@ def second_superuser():
 
 
 def test_one_asks_another_approves_and_the_person_starts_anew(client):
-    dario, root, elsa = (
-        enrolled(make_agent()),
-        make_superuser(),
-        make_staff(Office.SECURITY_OFFICER),
-    )
+    dario, root, elsa = (enrolled(make_agent()), make_superuser(), make_staff(Office.SECURITY_OFFICER))
     session = Client()
     session.force_login(dario)
     assert session.get(reverse("accounts:home")).status_code == 200
@@ -260,7 +253,7 @@ def test_one_asks_another_approves_and_the_person_starts_anew(client):
 
 def test_declining_leaves_the_factor(client):
     dario, root = enrolled(make_agent()), make_superuser()
-    reset = operations.request_factor_reset(dario, reason="Dice que lo perdió", actor=root)
+    reset = operations.request_factor_reset(dario.pk, reason="Dice que lo perdió", actor=root)
     client.force_login(second_superuser())
     page = client.get(reverse("admin:accounts_user_change", args=[dario.pk])).content.decode()
     assert "Aprobar y cerrar sus sesiones" in page
@@ -268,7 +261,7 @@ def test_declining_leaves_the_factor(client):
     reset.refresh_from_db()
     assert reset.approved is False
     assert Authenticator.objects.filter(user=dario).exists()
-    again = operations.request_factor_reset(dario, reason="Ahora sí", actor=root)
+    again = operations.request_factor_reset(dario.pk, reason="Ahora sí", actor=root)
     client.post(reverse("admin:accounts_user_approve_reset", args=[dario.pk, again.pk]))
     assert not Authenticator.objects.filter(user=dario).exists()
 
@@ -278,16 +271,16 @@ def test_who_may_not_ask_or_decide():
     enrolled(root)
     for office in set(Office) - {Office.SECURITY_OFFICER}:
         with pytest.raises(operations.Refused):
-            operations.request_factor_reset(dario, reason="x", actor=make_staff(office))
+            operations.request_factor_reset(dario.pk, reason="x", actor=make_staff(office))
     with pytest.raises(operations.Refused, match="propio"):
-        operations.request_factor_reset(root, reason="x", actor=root)
+        operations.request_factor_reset(root.pk, reason="x", actor=root)
     with pytest.raises(operations.Refused, match="no tiene segundo factor"):
-        operations.request_factor_reset(make_user(), reason="x", actor=root)
+        operations.request_factor_reset(make_user().pk, reason="x", actor=root)
     with pytest.raises(operations.Refused, match="comprobó"):
-        operations.request_factor_reset(dario, reason=" ", actor=root)
-    reset = operations.request_factor_reset(dario, reason="x", actor=root)
+        operations.request_factor_reset(dario.pk, reason=" ", actor=root)
+    reset = operations.request_factor_reset(dario.pk, reason="x", actor=root)
     with pytest.raises(operations.Refused, match="Ya está pedido"):
-        operations.request_factor_reset(dario, reason="x", actor=other)
+        operations.request_factor_reset(dario.pk, reason="x", actor=other)
     with pytest.raises(operations.Refused, match="no lo aprueba"):
         operations.approve_factor_reset(reset.pk, actor=root)
     for office in set(Office) - {Office.SECURITY_OFFICER}:
@@ -298,7 +291,7 @@ def test_who_may_not_ask_or_decide():
     operations.end_office(RoleAssignment.objects.get(user=officer).pk, actor=root)
     with pytest.raises(operations.Refused, match="cargos de hoy"):  # the object in hand still says so
         operations.approve_factor_reset(reset.pk, actor=officer)
-    mine = operations.request_factor_reset(root, reason="x", actor=other)
+    mine = operations.request_factor_reset(root.pk, reason="x", actor=other)
     with pytest.raises(operations.Refused, match="propio"):
         operations.approve_factor_reset(mine.pk, actor=root)
 
@@ -311,16 +304,13 @@ def test_who_may_not_ask_or_decide():
             "factor_reset_takes_two_people",
         ),
         ("requested_by_id = user_id", "factor_reset_by_others"),
-        (
-            "decided_by_id = user_id, decided_at = requested_at, approved = true",
-            "factor_reset_by_others",
-        ),
+        ("decided_by_id = user_id, decided_at = requested_at, approved = true", "factor_reset_by_others"),
         ("approved = true", "factor_reset_decided_whole"),
         ("reason = ''", "factor_reset_has_reason"),
     ],
 )
 def test_raw_sql_cannot_make_a_reset_of_one_person(sql, name):
-    operations.request_factor_reset(enrolled(make_agent()), reason="x", actor=make_superuser())
+    operations.request_factor_reset(enrolled(make_agent()).pk, reason="x", actor=make_superuser())
     with pytest.raises(IntegrityError, match=name), transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(f"UPDATE accounts_factorreset SET {sql}")

@@ -103,13 +103,7 @@ def test_a6_a_recovery_code_that_can_be_read_works_beside_an_app_that_cannot(gin
 
 
 @pytest.mark.parametrize(
-    "page",
-    [
-        "mfa_view_recovery_codes",
-        "mfa_generate_recovery_codes",
-        "mfa_download_recovery_codes",
-        "mfa_index",
-    ],
+    "page", ["mfa_view_recovery_codes", "mfa_generate_recovery_codes", "mfa_download_recovery_codes", "mfa_index"]
 )
 def test_a6_no_page_of_the_factor_breaks_or_shows_made_up_codes(gina: User, settings: Any, client: Client, page: str):
     settings.STAFF_MFA_REQUIRED = False

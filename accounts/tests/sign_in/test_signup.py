@@ -37,10 +37,7 @@ def code_of(mail: OutboxMessage) -> str:
 
 
 def prove_mail(client):
-    return client.post(
-        reverse("account_email_verification_sent"),
-        {"code": code_of(last_mail()), "action": "verify"},
-    )
+    return client.post(reverse("account_email_verification_sent"), {"code": code_of(last_mail()), "action": "verify"})
 
 
 def test_a_new_company_signs_up_proves_its_mail_and_may_open_tickets(client):

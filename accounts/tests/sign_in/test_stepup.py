@@ -11,7 +11,7 @@ from django.test import RequestFactory
 from django.urls import reverse
 
 from accounts.models import Office
-from accounts.sign_in import stepup
+from accounts.sign_in import backends
 from factureya.core.clock import now
 from factureya.testing.people import PASSWORD, make_staff
 
@@ -28,24 +28,24 @@ def request_of_elsa(rf: RequestFactory):
 
 
 def test_it_holds_for_five_minutes_and_no_more(request_of_elsa):
-    assert not stepup.is_fresh(request_of_elsa)
+    assert not backends.is_password_fresh(request_of_elsa)
     start = now()
     with time_machine.travel(start, tick=False):
-        assert stepup.confirm(request_of_elsa, PASSWORD) == ""
-        assert stepup.is_fresh(request_of_elsa)
+        assert backends.confirm_password(request_of_elsa, PASSWORD) == ""
+        assert backends.is_password_fresh(request_of_elsa)
     with time_machine.travel(start + timedelta(seconds=299), tick=False):
-        assert stepup.is_fresh(request_of_elsa)
+        assert backends.is_password_fresh(request_of_elsa)
     with time_machine.travel(start + timedelta(seconds=300), tick=False):
-        assert not stepup.is_fresh(request_of_elsa)
+        assert not backends.is_password_fresh(request_of_elsa)
 
 
 def test_a_wrong_or_absent_password_and_too_many_of_them(request_of_elsa):
-    assert stepup.confirm(request_of_elsa, "") == stepup.MISSING
-    assert stepup.confirm(request_of_elsa, "otra") == stepup.WRONG
-    said = {stepup.confirm(request_of_elsa, "otra") for _ in range(10)}
-    assert stepup.TOO_MANY in said
-    assert stepup.confirm(request_of_elsa, PASSWORD) == stepup.TOO_MANY
-    assert not stepup.is_fresh(request_of_elsa)
+    assert backends.confirm_password(request_of_elsa, "") == backends.MISSING
+    assert backends.confirm_password(request_of_elsa, "otra") == backends.WRONG
+    said = {backends.confirm_password(request_of_elsa, "otra") for _ in range(10)}
+    assert backends.TOO_MANY in said
+    assert backends.confirm_password(request_of_elsa, PASSWORD) == backends.TOO_MANY
+    assert not backends.is_password_fresh(request_of_elsa)
 
 
 def test_signing_in_by_the_form_is_not_the_password_again(client, rf):
@@ -57,7 +57,7 @@ def test_signing_in_by_the_form_is_not_the_password_again(client, rf):
     request.user, request.session = elsa, client.session
     (record,) = get_authentication_records(request, elsa)
     assert record["method"] == "password"
-    assert not stepup.is_fresh(request)
+    assert not backends.is_password_fresh(request)
     with request_context(request):
-        assert stepup.confirm(request, PASSWORD) == ""
-    assert stepup.is_fresh(request)
+        assert backends.confirm_password(request, PASSWORD) == ""
+    assert backends.is_password_fresh(request)

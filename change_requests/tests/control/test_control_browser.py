@@ -9,18 +9,12 @@ from django.urls import reverse
 from accounts.models import Customer, User
 from change_requests import operations
 from change_requests.models import FormalRequest
-from change_requests.tests.customer.test_customer_browser import (
-    cookie_of,
-    fill_address_and_mail,
-    go_on,
-    good,
-)
+from change_requests.tests.customer.test_customer_browser import cookie_of, fill_address_and_mail, go_on, good
 from factureya.core.mail import outbox
 from factureya.core.models import OutboxMessage
-from factureya.testing import offices as people
-from factureya.testing.offices import code_in_mail, link_in_mail, make_cast
 from factureya.testing.pages import png
-from factureya.testing.people import PASSWORD
+from factureya.testing.people import PASSWORD, make_neighbours
+from factureya.testing.request_histories import REASON, code_in_mail, link_in_mail, make
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 OLD, NEW = "contacto@ocaso.mx", "nuevo@ocaso.mx"
@@ -37,7 +31,7 @@ def quick(tmp_path, settings):
 
 @pytest.fixture
 def cast():
-    return make_cast()
+    return make_neighbours()
 
 
 @pytest.fixture
@@ -97,7 +91,7 @@ def ask(desk: Desk, ana: User) -> FormalRequest:
     page.check("#id_c_phone")
     page.fill("#id_phone", "222 555 0178")
     go_on(page)
-    page.fill("#id_reason", people.REASON)
+    page.fill("#id_reason", REASON)
     page.set_input_files("#id_files", {"name": "constancia.png", "mimeType": "image/png", "buffer": png().read()})
     go_on(page)
     page.check("#id_declares")
@@ -178,7 +172,7 @@ def as_approved(formal: FormalRequest) -> None:
 @pytest.mark.clause("M21")
 def test_approval_by_keyboard_alone(desk, cast):
     page = desk.page
-    formal = people.in_approval(cast)
+    formal = make(cast, "in_approval")
     desk.enter(cast.fabian)
     desk.go("/control/")
 
@@ -215,16 +209,16 @@ def test_approval_by_keyboard_alone(desk, cast):
 @pytest.mark.clause("M21")
 def test_content_that_changed_meanwhile_is_shown_anew(desk, cast):
     page = desk.page
-    formal = people.in_approval(cast)
+    formal = make(cast, "in_approval")
     desk.enter(cast.fabian)
     desk.go(reverse("control:request", args=[formal.folio]))
     page.check("#id_decide_decision_0")
-    operations.reopen_draft(formal, actor=cast.ana)
-    operations.save_draft(formal, actor=cast.ana, draft={"items": {"phone": "222 555 0001"}})
-    operations.submit(formal, actor=cast.ana)
+    operations.reopen_draft(formal.pk, actor=cast.ana)
+    operations.save_draft(formal.pk, actor=cast.ana, draft={"items": {"phone": "222 555 0001"}})
+    operations.submit(formal.pk, actor=cast.ana)
     formal = FormalRequest.objects.get()
-    operations.confirm_from_registered_email(formal, actor=cast.ana)
-    operations.verify(formal, actor=cast.laura, note="Revisada otra vez.")
+    operations.confirm_from_registered_email(formal.pk, actor=cast.ana, revision_no=formal.revision_no)
+    operations.verify(formal.pk, actor=cast.laura, note="Revisada otra vez.")
     page.fill("#id_decide_reason", WHY)
     page.fill("#id_decide_password", PASSWORD)
     page.click("text=Registrar mi decisión")
@@ -237,8 +231,8 @@ def test_content_that_changed_meanwhile_is_shown_anew(desk, cast):
 
 @pytest.mark.clause("M21", "M25")
 def test_every_page_of_the_officers_passes_axe(desk, cast):
-    waiting = people.approved(cast)
-    done = people.executed(cast, form="access", kind="clave", person={"user": cast.beto.pk})
+    waiting = make(cast, "approved")
+    done = make(cast, "executed", form="access", kind="clave", person={"user": cast.beto.pk})
     desk.enter(cast.elsa)
     for path in (
         "",

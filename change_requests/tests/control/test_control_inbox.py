@@ -13,18 +13,14 @@ from change_requests.control import inbox
 from change_requests.models import ACCESS, FormalRequest, InformationAsset
 from change_requests.tests.control.test_control_pages import browser
 from factureya.core.clock import now
+from factureya.core.keyset import PAGE_ROWS
 from factureya.testing.pages import text_of
 from factureya.testing.people import make_representative, make_staff, make_superuser
-from factureya.testing.request_histories import WHY, Cast, make, seen
+from factureya.testing.request_histories import WHY, make, seen
 from factureya.testing.requests import make_request
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M21")]
 Status = FormalRequest.Status
-
-
-@pytest.fixture
-def cast() -> Cast:
-    return Cast()
 
 
 def shown(person: User, **query: str) -> Any:
@@ -33,7 +29,7 @@ def shown(person: User, **query: str) -> Any:
 
 def mine(person: User) -> set[str]:
     """The folios that wait for this person."""
-    return {row.folio for row in inbox.page(User.objects.get(pk=person.pk), inbox.Asked()).rows}
+    return {row.folio for row in inbox.read_page(User.objects.get(pk=person.pk), inbox.InboxQuery()).rows}
 
 
 # -- Mine --------------------------------------------------------------------------------------------
@@ -42,38 +38,34 @@ def mine(person: User) -> set[str]:
 def test_each_step_waits_for_its_people(cast):
     request = make(cast, Status.SUBMITTED)
     everybody = (cast.laura, cast.fabian, cast.elsa, cast.gina)
-    waits = {
-        Status.SUBMITTED: set(),
-        Status.VERIFYING: {cast.laura},
-        Status.IN_APPROVAL: {cast.fabian, cast.elsa},
-    }
+    waits = {Status.SUBMITTED: set(), Status.VERIFYING: {cast.laura}, Status.IN_APPROVAL: {cast.fabian, cast.elsa}}
 
     def turns() -> set[User]:
         return {person for person in everybody if request.folio in mine(person)}
 
     assert turns() == waits[Status.SUBMITTED]
-    operations.confirm_from_registered_email(request, actor=cast.ana)
+    operations.confirm_from_registered_email(request.pk, actor=cast.ana, revision_no=request.revision_no)
     assert turns() == waits[Status.VERIFYING]
-    operations.verify(request, actor=cast.laura)
+    operations.verify(request.pk, actor=cast.laura)
     assert turns() == waits[Status.IN_APPROVAL]
-    operations.approve(request, actor=cast.fabian, reason=WHY, seen_hash=seen(request))
+    operations.approve(request.pk, actor=cast.fabian, reason=WHY, seen_hash=seen(request))
     assert turns() == {cast.elsa}
-    operations.approve(request, actor=cast.elsa, reason=WHY, seen_hash=seen(request))
+    operations.approve(request.pk, actor=cast.elsa, reason=WHY, seen_hash=seen(request))
     assert turns() == {cast.elsa}  # nobody is designated yet
-    operations.designate(request, actor=cast.elsa, implementer=cast.gina)
+    operations.designate(request.pk, actor=cast.elsa, implementer=cast.gina)
     assert turns() == {cast.gina}
-    operations.execute(request, actor=cast.gina)
+    operations.execute(request.pk, actor=cast.gina)
     assert turns() == {cast.laura}
-    operations.close(request, actor=cast.laura)
+    operations.close(request.pk, actor=cast.laura)
     assert turns() == set()
 
 
 def test_what_is_stopped_or_asked_waits_for_nobody_here(cast):
     request = make(cast, Status.IN_APPROVAL)
-    operations.ask_clarification(request, actor=cast.elsa, question="¿Desde qué día?")
+    operations.ask_clarification(request.pk, actor=cast.elsa, question="¿Desde qué día?")
     assert not mine(cast.fabian)
-    operations.answer_clarification(request, actor=cast.ana, answer="Desde el lunes.")
-    operations.not_me(request)
+    operations.answer_clarification(request.pk, actor=cast.ana, answer="Desde el lunes.")
+    operations.not_me(request.pk)
     assert not mine(cast.fabian)
     assert mine(cast.elsa) == {request.folio}  # she resumes it or not
 
@@ -91,7 +83,7 @@ def test_an_alternate_decides_inside_his_dates(cast):
     assert not mine(other)
     asset = InformationAsset.objects.get(code="location")
     operations.set_asset_owner(
-        asset,
+        asset.pk,
         actor=root,
         owner=cast.fabian,
         alternate=other,
@@ -107,7 +99,7 @@ def test_what_is_due_first_comes_first_and_the_late_is_red(cast):
     late = make(cast, Status.IN_APPROVAL)
     with time_machine.travel(now() + timedelta(hours=20)):
         soon = make(cast, Status.IN_APPROVAL, "access", "alta")
-        rows = inbox.page(cast.elsa, inbox.Asked()).rows
+        rows = inbox.read_page(cast.elsa, inbox.InboxQuery()).rows
         assert [row.folio for row in rows] == [late.folio, soon.folio]
     with time_machine.travel(now() + timedelta(days=20)):
         assert "Vencida" in text_of(shown(cast.elsa))
@@ -134,7 +126,7 @@ def test_search_by_folio_company_rfc_and_person(cast):
         request.folio.lower().replace("-", ""),
         cast.customer.rfc,
         f"empresa {name}",
-        "Ocaso",
+        "Robles",
         cast.ana.email,
         person,
     ):
@@ -155,7 +147,7 @@ def test_filter_by_form(cast):
 
 
 def test_pages_forth_and_back(cast):
-    for _ in range(inbox.PAGE_ROWS * 2 + 3):
+    for _ in range(PAGE_ROWS * 2 + 3):
         make_request(Status.SUBMITTED, requester=make_representative())
     client = browser(cast.elsa)
     address = reverse("control:inbox") + "?vista=en-curso"

@@ -7,9 +7,8 @@ from django.test import Client
 from accounts.models import User
 from change_requests import operations
 from change_requests.models import FormalRequest
-from factureya.testing import offices as people
-from factureya.testing.offices import link_in_mail, make_cast, seen
 from factureya.testing.pages import log_in, png
+from factureya.testing.request_histories import REASON, code_in_mail, link_in_mail, make, seen
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 NARROW = {"width": 320, "height": 640}
@@ -19,11 +18,6 @@ NARROW = {"width": 320, "height": 640}
 def quick(tmp_path, settings):
     settings.MEDIA_ROOT = tmp_path
     settings.SENSITIVE_FREEZE_HOURS = 0
-
-
-@pytest.fixture
-def cast():
-    return make_cast()
 
 
 def cookie_of(person, live_server):
@@ -58,12 +52,7 @@ def go_on(page):
 
 def fill_address_and_mail(page):
     page.check("#id_c_address")
-    address = {
-        "street": "Blvd. Atlixco 3505",
-        "zip": "72190",
-        "suburb": "Las Ánimas",
-        "city": "Puebla",
-    }
+    address = {"street": "Blvd. Atlixco 3505", "zip": "72190", "suburb": "Las Ánimas", "city": "Puebla"}
     for name, text in address.items():
         page.fill(f"#id_{name}", text)
     page.check("#id_c_email")
@@ -89,7 +78,7 @@ def test_from_the_list_to_the_change_that_is_applied(page, live_server, enter, c
     good(page)
     go_on(page)
     page.wait_for_url("**/motivo/")
-    page.fill("#id_reason", people.REASON)
+    page.fill("#id_reason", REASON)
     page.set_input_files("#id_files", {"name": "fachada.png", "mimeType": "image/png", "buffer": png().read()})
     good(page)
     go_on(page)
@@ -112,21 +101,21 @@ def confirm_and_answer(page, live_server, cast):
     good(page)
     page.click("text=Sí, la confirmo")
     page.wait_for_selector("text=La solicitud está confirmada")
-    operations.verify(formal, actor=cast.laura, note="Todo en orden.")
-    operations.ask_clarification(formal, actor=cast.elsa, question="¿Desde cuándo se mudan?")
+    operations.verify(formal.pk, actor=cast.laura, note="Todo en orden.")
+    operations.ask_clarification(formal.pk, actor=cast.elsa, question="¿Desde cuándo se mudan?")
     page.goto(f"{live_server.url}/solicitudes/{formal.folio}/")
     good(page)
     page.fill("#id_answer", "Desde el 1 de diciembre.")
     page.click("text=Enviar respuesta")
     page.wait_for_selector("text=Escriba el código que enviamos al correo nuevo")
     good(page)
-    page.fill("#id_code", people.code_in_mail("nuevo@ocaso.mx"))
+    page.fill("#id_code", code_in_mail("nuevo@ocaso.mx"))
     page.click("text=Comprobar el correo nuevo")
     page.wait_for_selector("text=Espera la aprobación de dos personas")
     for decider in (cast.fabian, cast.elsa):
-        operations.approve(formal, actor=decider, reason="Las razones bastan.", seen_hash=seen(formal))
-    operations.designate(formal, actor=cast.elsa, implementer=cast.gina)
-    operations.execute(formal, actor=cast.gina)
+        operations.approve(formal.pk, actor=decider, reason="Las razones bastan.", seen_hash=seen(formal))
+    operations.designate(formal.pk, actor=cast.elsa, implementer=cast.gina)
+    operations.execute(formal.pk, actor=cast.gina)
     page.reload()
     page.wait_for_selector("text=Ya se aplicó")
     good(page)
@@ -179,12 +168,12 @@ def test_without_javascript_everything_is_there(browser, live_server, cast):
     go_on(page)
     fill_address_and_mail(page)
     go_on(page)
-    page.fill("#id_reason", people.REASON)
+    page.fill("#id_reason", REASON)
     page.set_input_files("#id_files", {"name": "una.png", "mimeType": "image/png", "buffer": png().read()})
     go_on(page)
     page.click("text=Anterior")
     page.click("text=Quitar una.png")
-    assert page.input_value("#id_reason") == people.REASON
+    assert page.input_value("#id_reason") == REASON
     go_on(page)
     page.check("#id_declares")
     go_on(page)
@@ -200,14 +189,14 @@ def test_without_javascript_everything_is_there(browser, live_server, cast):
 
 @pytest.mark.clause("M7", "M8")
 def test_links_of_the_mails_and_ends_pass_axe(page, live_server, enter, cast):
-    stopped = people.submitted(cast, items={"registered_email": "nuevo@ocaso.mx"})
+    stopped = make(cast, "submitted", items={"registered_email": "nuevo@ocaso.mx"})
     link = live_server.url + link_in_mail("contacto@ocaso.mx", "no-fui-yo")
     page.goto(link)
     good(page)
     page.click("text=No fuimos nosotros: detenerla")
     page.wait_for_selector("text=La solicitud está detenida")
     good(page)
-    people.executed(cast, form="access", kind="clave", person={"user": cast.beto.pk})
+    make(cast, "executed", form="access", kind="clave", person={"user": cast.beto.pk})
     page.goto(live_server.url + link_in_mail("beto@ocaso.mx", "clave"))
     good(page)
     page.fill("#id_password", "tormenta-de-julio-88")
@@ -216,13 +205,7 @@ def test_links_of_the_mails_and_ends_pass_axe(page, live_server, enter, cast):
     page.goto(f"{live_server.url}/solicitudes/clave/x/")
     good(page)
     enter(cast.ana)
-    for path in (
-        "",
-        "?vista=terminadas",
-        f"{stopped.folio}/",
-        f"{stopped.folio}/retirar/",
-        "acceso/nueva/",
-    ):
+    for path in ("", "?vista=terminadas", f"{stopped.folio}/", f"{stopped.folio}/retirar/", "acceso/nueva/"):
         page.goto(f"{live_server.url}/solicitudes/{path}")
         good(page)
     enter(cast.beto)

@@ -10,32 +10,21 @@ from django.utils import timezone
 
 from accounts.models import Customer
 from change_requests import operations
+from change_requests.kinds import registry
 from change_requests.models import FormalRequest
 from factureya.core.clock import now
 from factureya.core.files import store
-from factureya.testing import offices as people
-from factureya.testing.offices import REASON, make_cast
 from factureya.testing.pages import hidden_in, key_in, log_in, png, text_of
+from factureya.testing.request_histories import REASON, draft, make
 
 pytestmark = pytest.mark.django_db
-ADDRESS = {
-    "c_address": "on",
-    "street": "Blvd. Atlixco 3505",
-    "zip": "72190",
-    "suburb": "Las Ánimas",
-    "city": "Puebla",
-}
+ADDRESS = {"c_address": "on", "street": "Blvd. Atlixco 3505", "zip": "72190", "suburb": "Las Ánimas", "city": "Puebla"}
 PHONE = {"c_phone": "on", "phone": "222 555 0178"}
 
 
 @pytest.fixture(autouse=True)
 def media(tmp_path, settings):
     settings.MEDIA_ROOT = tmp_path
-
-
-@pytest.fixture
-def cast():
-    return make_cast()
 
 
 @pytest.fixture
@@ -94,7 +83,7 @@ def test_a_double_click_makes_one_draft_and_sends_once(ana, cast):
     key = key_in(ana.get(path))
     first, second = (ana.post(path, {"key": key, "kind": "change"}) for _ in range(2))
     assert first.url == second.url
-    formal = people.draft(cast)
+    formal = draft(cast)
     review = step(formal.folio, "review")
     form = hidden_in(ana.get(review)) | {"confirm": "on"}
     ana.post(review, form)
@@ -106,14 +95,14 @@ def test_a_double_click_makes_one_draft_and_sends_once(ana, cast):
 @pytest.mark.clause("M19", "M21")
 @pytest.mark.parametrize("change", ["another value", "another file", "nothing seen"])
 def test_what_changed_after_the_review_is_reviewed_again(ana, cast, change):
-    formal = people.draft(cast)
+    formal = draft(cast)
     review = step(formal.folio, "review")
     form = hidden_in(ana.get(review)) | {"confirm": "on"}
     if change == "another value":
-        operations.save_draft(formal, actor=cast.ana, draft={"items": {"phone": "222 555 0001"}})
+        operations.save_draft(formal.pk, actor=cast.ana, draft={"items": {"phone": "222 555 0001"}})
     elif change == "another file":
         files = [store.store(png(), draft=formal.folio)]
-        operations.add_evidence(formal, actor=cast.ana, files=files)
+        operations.add_evidence(formal.pk, actor=cast.ana, files=files)
     else:
         del form["seen"]
     assert ana.post(review, form).url == review
@@ -181,6 +170,16 @@ def test_another_representative_is_asked_for_with_the_instrument(ana, cast):
     assert "Beto Luna Paz" in review
     assert "Apoderado" in review
     assert send(ana, step(folio, "review"), confirm="on").url == step(folio, "sent")
+
+
+@pytest.mark.clause("M7", "M19")
+@pytest.mark.parametrize("kind", registry.KINDS, ids=lambda kind: kind.choice)
+def test_every_kind_has_a_page_for_its_data(ana, kind):
+    folio = start(ana, "acceso" if kind.form == FormalRequest.Form.ACCESS else "cambio", kind.code)
+    page = ana.get(step(folio, "data"))
+    assert page.status_code == 200
+    form = page.context["form"]
+    assert all(f'name="{name}"' in page.content.decode() for name in form.fields)
 
 
 @pytest.mark.clause("M7")
@@ -302,7 +301,7 @@ def test_a_forged_key_keeps_what_was_typed(ana, cast):
 
 @pytest.mark.clause("M19")
 def test_a_step_of_a_request_on_its_way_leads_to_its_page(ana, cast):
-    formal = people.submitted(cast)
+    formal = make(cast, "submitted")
     for name in ("kind", "data", "reason", "sign", "review"):
         assert ana.get(step(formal.folio, name)).url == step(formal.folio, "detail")
         assert ana.post(step(formal.folio, name)).url == step(formal.folio, "detail")
@@ -310,7 +309,7 @@ def test_a_step_of_a_request_on_its_way_leads_to_its_page(ana, cast):
 
 @pytest.mark.clause("M19")
 def test_the_first_step_of_a_draft_tells_what_it_is(ana, cast):
-    formal = people.draft(cast)
+    formal = draft(cast)
     page = ana.get(step(formal.folio, "kind"))
     assert "descarte este borrador" in text_of(page)
     assert ana.post(step(formal.folio, "kind"), {"key": key_in(page)}).url == step(formal.folio, "data")
@@ -318,7 +317,7 @@ def test_the_first_step_of_a_draft_tells_what_it_is(ana, cast):
 
 @pytest.mark.clause("M8")
 def test_what_changed_since_is_told_at_the_end_with_everything_kept(ana, cast, monkeypatch):
-    formal = people.draft(cast)
+    formal = draft(cast)
     path = step(formal.folio, "review")
     key = key_in(ana.get(path))
 
@@ -335,7 +334,7 @@ def test_what_changed_since_is_told_at_the_end_with_everything_kept(ana, cast, m
 def test_without_the_people_who_decide_it_is_not_sent_and_says_who_is_missing(ana, cast):
     cast.elsa.is_active = False
     cast.elsa.save()
-    formal = people.draft(cast)
+    formal = draft(cast)
     page = send(ana, step(formal.folio, "review"), confirm="on")
     assert "Hoy no hay quien atienda esta solicitud" in text_of(page)
     assert FormalRequest.objects.get(pk=formal.pk).status == "draft"
@@ -343,7 +342,7 @@ def test_without_the_people_who_decide_it_is_not_sent_and_says_who_is_missing(an
 
 @pytest.mark.clause("M8")
 def test_only_who_began_it_goes_on_with_it(client, cast):
-    formal = people.draft(cast)
+    formal = draft(cast)
     log_in(client, cast.carla)
     assert client.get(step(formal.folio, "data")).status_code == 404
     assert Customer.objects.get(pk=cast.ana.contact.customer_id).phone == "222 555 0134"

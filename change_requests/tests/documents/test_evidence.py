@@ -8,19 +8,17 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from change_requests import operations
 from change_requests.documents import evidence
 from change_requests.models import Evidence, FormalRequest
-from change_requests.tests.control.test_control_pages import act, browser, look
+from change_requests.tests.control.test_control_pages import act, look
 from factureya.core.files import store
 from factureya.core.models import OutboxMessage
 from factureya.testing import request_histories
-from factureya.testing.pages import text_of
-from factureya.testing.request_histories import WHY, Cast, add_file, draft, seen, step
+from factureya.testing.pages import make_client, text_of
+from factureya.testing.people import Cast
+from factureya.testing.request_histories import WHY, add_file, draft, seen, step
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M20", "M21")]
 Status = FormalRequest.Status
-GOOD, BAD = (
-    "La evidencia es la que se envió",
-    "La evidencia no es la que se envió: «constancia.txt»",
-)
+GOOD, BAD = ("La evidencia es la que se envió", "La evidencia no es la que se envió: «constancia.txt»")
 
 
 def flip(path: Path) -> None:
@@ -45,11 +43,6 @@ every_way = pytest.mark.parametrize("alter", [flip, cut, lengthen, lose])
 @pytest.fixture(autouse=True)
 def _own_store(settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path
-
-
-@pytest.fixture
-def cast() -> Cast:
-    return Cast()
 
 
 def brought(cast: Cast, status: str) -> tuple[FormalRequest, Path]:
@@ -78,9 +71,9 @@ def test_h9_the_page_looks_at_the_bytes_and_names_the_file(cast, alter):
 
 
 RELIES = {
-    Status.VERIFYING: lambda cast, r: operations.verify(r, actor=cast.laura),
-    Status.IN_APPROVAL: lambda cast, r: operations.approve(r, actor=cast.fabian, reason=WHY, seen_hash=seen(r)),
-    Status.APPROVED: lambda cast, r: operations.execute(r, actor=cast.gina),
+    Status.VERIFYING: lambda cast, r: operations.verify(r.pk, actor=cast.laura),
+    Status.IN_APPROVAL: lambda cast, r: operations.approve(r.pk, actor=cast.fabian, reason=WHY, seen_hash=seen(r)),
+    Status.APPROVED: lambda cast, r: operations.execute(r.pk, actor=cast.gina),
 }
 
 
@@ -105,7 +98,7 @@ def test_h9_the_page_says_why_the_decision_was_not_taken(cast):
     answer = act(cast.fabian, request, "decide", decision="approve", reason=WHY)
     assert answer.status_code == 409
     assert "No se registró nada y avisamos a Seguridad Informática" in text_of(answer)
-    refused = operations.reject(request, actor=cast.elsa, reason=WHY, seen_hash=seen(request))
+    refused = operations.reject(request.pk, actor=cast.elsa, reason=WHY, seen_hash=seen(request))
     assert refused.status == Status.REJECTED  # a refusal relies on nothing
 
 
@@ -113,11 +106,8 @@ def test_h9_the_page_says_why_the_decision_was_not_taken(cast):
 def test_h9_an_altered_file_is_not_downloaded_and_the_officers_hear(cast, alter):
     request, path = brought(cast, Status.IN_APPROVAL)
     token = Evidence.objects.get(request=request).attachment.token
-    staff, hers = browser(cast.elsa), browser(cast.ana)
-    places = (
-        (staff, f"/control/{request.folio}/archivos/{token}/"),
-        (hers, evidence_url(token)),
-    )
+    staff, hers = make_client(cast.elsa), make_client(cast.ana)
+    places = ((staff, f"/control/{request.folio}/archivos/{token}/"), (hers, evidence_url(token)))
     for client, url in places:
         answer = client.get(url)
         assert answer.status_code == 200
@@ -148,7 +138,7 @@ def test_h9_a_file_that_was_altered_before_it_is_sent_is_asked_for_again(cast):
     request = add_file(cast, draft(cast))
     flip(Path(Evidence.objects.get(request=request).attachment.file.path))
     with pytest.raises(operations.Invalid, match=r"«constancia\.txt»") as refusal:
-        operations.submit(request, actor=cast.ana)
+        operations.submit(request.pk, actor=cast.ana)
     assert set(refusal.value.errors) == {"evidence"}
 
 
@@ -169,6 +159,6 @@ def test_h9_a_file_is_read_in_pieces_and_no_further_than_it_was(monkeypatch):
     with Path(kept.file.path).open("ab") as file:
         file.write(b"b" * evidence.PIECE * 9)
     with Path(kept.file.path).open("rb") as file:
-        assert evidence._digest(Watched(file), kept.size) == ""
+        assert evidence._hash_file(Watched(file), kept.size) == ""
     assert sizes == [evidence.PIECE] * 4  # the fourth is one too many, and the last
     assert not evidence.is_as_sent(kept, kept.sha256)

@@ -22,10 +22,10 @@ pytestmark = pytest.mark.once
 @pytest.mark.clause("M7", "M20")
 @pytest.mark.parametrize("form", FORMS)
 def test_the_blank_form_has_every_field_named_in_spanish_for_screen_readers(form):
-    reader = PdfReader(BytesIO(form_draw.render(form)))
+    reader = PdfReader(BytesIO(form_draw.render_form(form)))
     found = reader.get_fields()
 
-    assert set(found) == set(form_fields.named(form))
+    assert set(found) == set(form_fields.map_fields(form))
     assert all(one.get("/TU") for one in found.values())
     assert found["version"]["/V"] == form_fields.VERSION
     assert found["folio"]["/V"] == found["seal"]["/V"] == ""
@@ -37,7 +37,7 @@ def test_the_blank_form_has_every_field_named_in_spanish_for_screen_readers(form
 @pytest.mark.clause("M20")
 @pytest.mark.parametrize("form", FORMS)
 def test_the_form_says_how_it_is_sent_and_is_short(form):
-    content = form_draw.render(form)
+    content = form_draw.render_form(form)
 
     assert "mesadecontrol@factureya.com" in pdfs.texts(content)
     assert len(PdfReader(BytesIO(content)).pages) == {form_fields.ACCESS: 1, form_fields.CHANGE: 2}[form]
@@ -46,7 +46,7 @@ def test_the_form_says_how_it_is_sent_and_is_short(form):
 
 @pytest.mark.clause("M20")
 def test_a_drafts_form_carries_folio_seal_data_and_what_is_on_file():
-    content = form_draw.render(form_fields.CHANGE, DRAFT)
+    content = form_draw.render_form(form_fields.CHANGE, DRAFT)
     found = {name: one.get("/V") for name, one in PdfReader(BytesIO(content)).get_fields().items()}
 
     assert found["folio"] == DRAFT.folio
@@ -58,7 +58,7 @@ def test_a_drafts_form_carries_folio_seal_data_and_what_is_on_file():
 
 @pytest.mark.clause("M7", "M20")
 def test_what_is_ours_cannot_be_typed_over_in_a_reader():
-    found = PdfReader(BytesIO(form_draw.render(form_fields.ACCESS, DRAFT))).get_fields()
+    found = PdfReader(BytesIO(form_draw.render_form(form_fields.ACCESS, DRAFT))).get_fields()
 
     is_read_only = {name for name, one in found.items() if one.get("/Ff", 0) & 1}
     assert is_read_only == {"folio", "seal", "version", "form"}
@@ -66,7 +66,7 @@ def test_what_is_ours_cannot_be_typed_over_in_a_reader():
 
 @pytest.mark.clause("M20")
 def test_the_seal_binds_form_folio_and_company(settings):
-    sealed = form_fields.seal(form_fields.CHANGE, DRAFT.folio, 7)
+    sealed = form_fields.make_seal(form_fields.CHANGE, DRAFT.folio, 7)
 
     assert form_fields.is_sealed(form_fields.CHANGE, DRAFT.folio, 7, sealed)
     assert not form_fields.is_sealed(form_fields.ACCESS, DRAFT.folio, 7, sealed)
@@ -78,4 +78,4 @@ def test_the_seal_binds_form_folio_and_company(settings):
 
 
 def test_the_same_data_gives_the_same_bytes():
-    assert form_draw.render(form_fields.CHANGE, DRAFT) == form_draw.render(form_fields.CHANGE, DRAFT)
+    assert form_draw.render_form(form_fields.CHANGE, DRAFT) == form_draw.render_form(form_fields.CHANGE, DRAFT)

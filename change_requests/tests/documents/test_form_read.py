@@ -5,47 +5,45 @@ from collections.abc import Callable
 
 import pytest
 
+from accounts.models import Customer
 from change_requests.documents import form_draw, form_fields, form_read, pdf_worker
 from change_requests.documents.form_draw import FormData
-from change_requests.documents.form_read import Fault, OnFile, Proposal, Unreadable
+from change_requests.documents.form_read import Fault, Proposal, Unreadable
 from factureya.testing import pdfs
 
 ACCESS, CHANGE = form_fields.ACCESS, form_fields.CHANGE
-ON_FILE = OnFile(rfc="EKU9003173C9", registered_email="rosa@ocaso.example")
+ON_FILE = Customer(rfc="EKU9003173C9", registered_email="rosa@ocaso.example")
 pytestmark = pytest.mark.once
 
 
 def refusal(content: bytes) -> Fault:
     with pytest.raises(Unreadable) as refused:
-        form_read.read(content)
-    assert str(refused.value) == form_read.ANSWERS[refused.value.fault]
+        form_read.read_form(content)
+    assert str(refused.value) == refused.value.fault.label
     return refused.value.fault
 
 
 def proposal(form: str = CHANGE, **values: str) -> Proposal:
-    named = dict.fromkeys(form_fields.named(form), "")
+    named = dict.fromkeys(form_fields.map_fields(form), "")
     answers = {name: text.removeprefix("/") for name, text in pdfs.ANSWERS[form].items()}
     return Proposal(form, "", "", named | answers | values)
 
 
 @pytest.mark.clause("M7", "M20")
 def test_a_change_form_comes_back_as_it_was_written():
-    read = form_read.read(pdfs.filled(CHANGE))
-    answers = form_read.compare(read, ON_FILE)
+    read = form_read.read_form(pdfs.filled(CHANGE))
+    answers = form_read.compare_form(read, ON_FILE)
 
     assert (read.form, read.folio, read.seal) == (CHANGE, "", "")
     assert len(pdfs.ADDRESS) == 300
     assert answers.kind == "change"
-    assert answers.draft["items"] == {
-        "fiscal_address": pdfs.ADDRESS.strip(),
-        "phone": "222 555 0178",
-    }
+    assert answers.draft["items"] == {"fiscal_address": pdfs.ADDRESS.strip(), "phone": "222 555 0178"}
     assert answers.draft["reason"] == pdfs.CHANGE_ANSWERS["reason"].strip()
 
 
 @pytest.mark.clause("M7", "M20")
 def test_an_access_form_comes_back_as_it_was_written():
-    answers = form_read.compare(form_read.read(pdfs.filled(ACCESS)), ON_FILE)
+    answers = form_read.compare_form(form_read.read_form(pdfs.filled(ACCESS)), ON_FILE)
 
     assert answers.kind == "alta"
     assert answers.draft["person"] == {
@@ -59,12 +57,12 @@ def test_an_access_form_comes_back_as_it_was_written():
 @pytest.mark.clause("M20")
 def test_a_drafts_form_comes_back_with_its_folio_and_prefilled_values():
     data = FormData("SC-5R8T-2NW2", 7, {"kind": "change", "new_phone": "222 555 0199", "rfc": ON_FILE.rfc})
-    content = pdfs.fill(form_draw.render(CHANGE, data), {"reason": "Otro número", "oath": "/Yes"})
-    read = form_read.read(content)
+    content = pdfs.fill(form_draw.render_form(CHANGE, data), {"reason": "Otro número", "oath": "/Yes"})
+    read = form_read.read_form(content)
 
     assert read.folio == "SC-5R8T-2NW2"
     form_read.check_owner(read, owner=7, sender=7)
-    assert form_read.compare(read, ON_FILE).draft["items"] == {"phone": "222 555 0199"}
+    assert form_read.compare_form(read, ON_FILE).draft["items"] == {"phone": "222 555 0199"}
 
 
 @pytest.mark.clause("M20")
@@ -72,7 +70,7 @@ def test_a_form_saved_as_acrobat_does_is_read_with_any_letters():
     typed = {"new_phone": "222 555 0999", "reason": "Łukasz Ñandú — 株式会社,\rsegunda línea"}
     content = pdfs.filled(CHANGE)
 
-    read = form_read.read(pdfs.appended(content, typed))
+    read = form_read.read_form(pdfs.appended(content, typed))
 
     assert pdfs.appended(content, typed).startswith(content)
     assert read.values["new_phone"] == "222 555 0999"
@@ -126,19 +124,19 @@ def test_a_file_that_would_eat_the_machine_costs_one_short_process(make: Callabl
     content, before = make(), time.monotonic()
 
     with pytest.raises(Unreadable) as refused:
-        form_read.read(content)
+        form_read.read_form(content)
     assert refused.value.fault in {Fault.HEAVY, Fault.BROKEN}
     assert time.monotonic() - before < form_read.TIMEOUT_SECONDS + 1
 
 
 @pytest.mark.clause("M20")
 def test_a_value_that_is_a_stream_is_never_unpacked():
-    assert form_read.read(pdfs.field_bomb()).values["rfc"] == ""
+    assert form_read.read_form(pdfs.field_bomb()).values["rfc"] == ""
 
 
 @pytest.mark.clause("M20")
 def test_a_page_tree_that_contains_itself_is_read_once():
-    read = form_read.read(pdfs.changed(pdfs.filled(CHANGE), pdfs.looping_pages))
+    read = form_read.read_form(pdfs.changed(pdfs.filled(CHANGE), pdfs.looping_pages))
 
     assert read.values["new_phone"] == "222 555 0178"
 
@@ -159,7 +157,7 @@ def test_the_workers_limits_are_real(monkeypatch, tmp_path, code):
     worker = tmp_path / "worker.py"
     worker.write_text(
         f"import sys; sys.path.insert(0, {str(form_read.WORKER.parent)!r}); import pdf_worker\n"
-        f"pdf_worker.MAX_SECONDS = 1\npdf_worker.limit()\n{code}\nprint('{{}}')"
+        f"pdf_worker.MAX_SECONDS = 1\npdf_worker.set_limits()\n{code}\nprint('{{}}')"
     )
     monkeypatch.setattr(form_read, "WORKER", worker)
 
@@ -185,7 +183,7 @@ def test_an_old_version_is_refused():
     ],
 )
 def test_a_folio_that_is_not_the_senders_is_refused(folio, owner, sealed_for, fault):
-    seal = form_fields.seal(CHANGE, folio, sealed_for) if sealed_for else ""
+    seal = form_fields.make_seal(CHANGE, folio, sealed_for) if sealed_for else ""
     theirs = Proposal(CHANGE, folio, seal, {})
 
     with pytest.raises(Unreadable) as refused:
@@ -203,23 +201,19 @@ def test_a_folio_that_is_not_the_senders_is_refused(folio, owner, sealed_for, fa
         ({"oath": ""}, Fault.INCOMPLETE, "oath"),
         ({"new_fiscal_address": "x" * 301}, Fault.INCOMPLETE, "new_fiscal_address"),
         ({"effective_date": "31/02/2026"}, Fault.INCOMPLETE, "effective_date"),
-        (
-            {"new_representative_valid_from": "mañana"},
-            Fault.INCOMPLETE,
-            "new_representative_valid_from",
-        ),
+        ({"new_representative_valid_from": "mañana"}, Fault.INCOMPLETE, "new_representative_valid_from"),
     ],
 )
 def test_a_form_that_does_not_agree_with_what_is_on_file_is_refused(values, fault, where):
     with pytest.raises(Unreadable) as refused:
-        form_read.compare(proposal(**values), ON_FILE)
+        form_read.compare_form(proposal(**values), ON_FILE)
     assert refused.value.fault == fault
     assert where is None or where in refused.value.details
 
 
 @pytest.mark.clause("M20")
 def test_values_are_read_as_people_write_them():
-    answers = form_read.compare(
+    answers = form_read.compare_form(
         proposal(
             rfc="eku-900317-3c9",
             signer_email="ROSA@ocaso.example",
@@ -237,19 +231,19 @@ def test_values_are_read_as_people_write_them():
 
 @pytest.mark.clause("M20")
 def test_a_baja_of_the_service_asks_for_no_new_values():
-    answers = form_read.compare(proposal(kind="Baja", effective_date="31/12/2026"), ON_FILE)
+    answers = form_read.compare_form(proposal(kind="Baja", effective_date="31/12/2026"), ON_FILE)
 
     assert (answers.kind, answers.draft["items"]) == ("baja", {})
 
 
 def test_text_is_cleaned_and_put_into_one_form():
     found = {"form": "baja-o-cambio", "version": form_fields.VERSION}
-    read = form_read.understood(found | {"new_phone": " 222\u200b 555\r\n0178 ", "reason": "n\u0303o\rdos\u202e"})
+    read = form_read.read_fields(found | {"new_phone": " 222\u200b 555\r\n0178 ", "reason": "n\u0303o\rdos\u202e"})
 
     assert read.values["new_phone"] == "222 555 0178"
     assert read.values["reason"] == "ño\ndos"
 
 
 def test_every_fault_has_an_answer_and_the_worker_says_no_other():
-    assert set(form_read.ANSWERS) == set(Fault)
+    assert all(fault.label.endswith(".") for fault in Fault)
     assert pdf_worker.MAX_PAGES == form_read.MAX_PAGES

@@ -6,11 +6,11 @@ import pytest
 import time_machine
 
 from change_requests.documents import form_draw, form_read, receipt
-from change_requests.documents.form_read import OnFile
 from change_requests.models import FormalRequest
 from factureya.core.mail import outbox
 from factureya.core.models import OutboxMessage
 from factureya.testing import pdfs, request_histories
+from factureya.testing.people import Cast
 from factureya.testing.requests import NEW, make_request, revise
 
 Status = FormalRequest.Status
@@ -28,7 +28,7 @@ def test_it_says_folio_hash_content_and_what_happens_next_and_by_when():
         request = make_request(Status.SUBMITTED)
     revision = request.revisions.get()
 
-    said = flat(pdfs.texts(receipt.render(request)))
+    said = flat(pdfs.texts(receipt.render_receipt(request)))
 
     assert request.folio in said
     assert revision.sha256 in said
@@ -42,21 +42,21 @@ def test_it_says_folio_hash_content_and_what_happens_next_and_by_when():
 @pytest.mark.clause("M20")
 def test_it_is_the_same_whenever_it_is_drawn_and_each_version_keeps_its_own():
     request = make_request(Status.SUBMITTED)
-    first = receipt.render(request)
+    first = receipt.render_receipt(request)
     with time_machine.travel("2031-01-01T12:00Z"):
-        assert receipt.render(request) == first
+        assert receipt.render_receipt(request) == first
 
     request.status = Status.RETURNED
     FormalRequest.objects.filter(pk=request.pk).update(status=Status.RETURNED)
     revise(request, {"phone": "222 555 0001"})
 
-    assert receipt.draw(receipt.of(request, 1)) == first
-    assert receipt.of(request).version == 2
+    assert receipt.draw_receipt(receipt.read_receipt(request, 1)) == first
+    assert receipt.read_receipt(request).version == 2
 
 
 @pytest.mark.clause("M20")
 def test_it_goes_with_the_mail_of_its_submission(mailoutbox):
-    cast = request_histories.Cast()
+    cast = Cast()
     request = request_histories.make(cast, Status.SUBMITTED)
     sent = OutboxMessage.objects.get(kind="change_requests/confirm")
 
@@ -71,8 +71,8 @@ def test_it_goes_with_the_mail_of_its_submission(mailoutbox):
 
 @pytest.mark.clause("M8")
 def test_the_link_that_confirms_leaves_even_if_the_receipt_cannot_be_drawn(mailoutbox, monkeypatch, caplog):
-    request_histories.make(request_histories.Cast(), Status.SUBMITTED)
-    monkeypatch.setattr(receipt, "draw", lambda _acuse: 1 / 0)
+    request_histories.make(Cast(), Status.SUBMITTED)
+    monkeypatch.setattr(receipt, "draw_receipt", lambda _acuse: 1 / 0)
 
     assert outbox.deliver(OutboxMessage.objects.get(kind="change_requests/confirm").pk)
 
@@ -83,7 +83,7 @@ def test_the_link_that_confirms_leaves_even_if_the_receipt_cannot_be_drawn(mailo
 @pytest.mark.clause("M20")
 @pytest.mark.parametrize(("asset", "waits"), [("registered_email", True), ("location", False)])
 def test_it_tells_of_the_freeze_only_where_there_is_one(asset, waits):
-    steps = receipt.steps_of("change", {asset}, MONDAY)
+    steps = receipt.list_steps("change", {asset}, MONDAY)
 
     assert any("72 horas" in step for step in steps) == waits
 
@@ -102,10 +102,10 @@ def test_a_drafts_form_is_filled_with_the_draft_and_reads_back_the_same():
     request = make_request(draft=draft)
     customer = request.customer
 
-    content = form_draw.render(request.form, form_draw.data_of(request))
-    read = form_read.read(pdfs.fill(content, {"oath": "/Yes"}))
+    content = form_draw.render_form(request.form, form_draw.read_form_data(request))
+    read = form_read.read_form(pdfs.fill(content, {"oath": "/Yes"}))
     form_read.check_owner(read, owner=customer.pk, sender=customer.pk)
-    answers = form_read.compare(read, OnFile(customer.rfc, customer.registered_email))
+    answers = form_read.compare_form(read, customer)
 
     assert read.folio == request.folio
     assert answers.draft == draft
@@ -118,4 +118,4 @@ def test_the_form_of_a_baja_names_the_person_by_mail():
     request = make_request(form="access", kind="baja")
     request.draft = {"person": {"user": request.requester_id}}
 
-    assert form_draw.data_of(request).values["person_email"] == request.requester.email
+    assert form_draw.read_form_data(request).values["person_email"] == request.requester.email

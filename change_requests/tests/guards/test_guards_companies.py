@@ -9,17 +9,16 @@ import pytest
 from django.db import connection, transaction
 
 from accounts.models import Contact, Customer, Representative, User
-from accounts.models.representatives import compose, decompose
-from change_requests.execution import executing
+from accounts.models.representatives import compose_line, decompose_line
+from change_requests.execution import executing, mark_execution
 from change_requests.models import ExecutionContext, FormalRequest
-from change_requests.sql import mark_execution
 from factureya.core.clock import now
 from factureya.testing.people import make_contact, make_customer, make_representative, make_superuser, represent
 from factureya.testing.raw_sql import (
     SQLITE,
-    bare,
     copy_statement,
     execute,
+    execute_bare,
     named,
     postgres_only,
     refused_by,
@@ -123,7 +122,7 @@ def test_a_suspension_has_its_day_and_its_status():
 
 
 @sqlite_only
-@pytest.mark.parametrize("run", [execute, bare], ids=["django", "bare"])
+@pytest.mark.parametrize("run", [execute, execute_bare], ids=["django", "bare"])
 @pytest.mark.parametrize("verb", ["REPLACE", "INSERT OR REPLACE"])
 @pytest.mark.parametrize("key", ["id", "form_key", "rfc"])
 def test_a_company_is_not_replaced(key: str, verb: str, run: Callable[..., None]):
@@ -137,7 +136,7 @@ def test_a_company_is_not_replaced(key: str, verb: str, run: Callable[..., None]
 
 
 @sqlite_only
-@pytest.mark.parametrize("run", [execute, bare], ids=["django", "bare"])
+@pytest.mark.parametrize("run", [execute, execute_bare], ids=["django", "bare"])
 @pytest.mark.parametrize("key", ["id", "form_key", "rfc"])
 def test_no_other_company_takes_its_place(key: str, run: Callable[..., None]):
     customer = make_customer(form_key="clave")
@@ -145,13 +144,7 @@ def test_no_other_company_takes_its_place(key: str, run: Callable[..., None]):
     root = make_superuser()
     sql = f"UPDATE OR REPLACE accounts_customer SET {key} = %s, verified_at = %s, verified_by_id = %s WHERE id = %s"
     with refused_by("customer_update_replaces_none", "customer_verified_is_final"):
-        run(
-            sql,
-            getattr(customer, key),
-            other.verified_at or now(),
-            other.verified_by_id or root.pk,
-            other.pk,
-        )
+        run(sql, getattr(customer, key), other.verified_at or now(), other.verified_by_id or root.pk, other.pk)
 
 
 @postgres_only
@@ -322,8 +315,7 @@ def baja(effective: str) -> FormalRequest:
 
 @pytest.mark.time_machine("2026-11-24 18:00:00+00:00")
 @pytest.mark.parametrize(
-    ("day", "refused"),
-    [("2026-11-30 05:59:00+00:00", True), ("2026-11-30 06:00:00+00:00", False)],
+    ("day", "refused"), [("2026-11-30 05:59:00+00:00", True), ("2026-11-30 06:00:00+00:00", False)]
 )
 def test_a_service_is_not_suspended_before_its_day(day: str, refused: bool):
     formal = baja("2026-11-30")
@@ -349,7 +341,7 @@ def test_a_service_is_not_suspended_before_its_day(day: str, refused: bool):
 def successor(ana: User) -> str:
     """The line of Beto, a contact of the company, as its next representative."""
     beto = make_contact(ana.contact.customer, full_name="Beto Núñez & Hijos")
-    return compose(
+    return compose_line(
         name=beto.full_name,
         rfc="NUBE800101AB1",
         email=beto.email,
@@ -362,7 +354,7 @@ def successor(ana: User) -> str:
 
 def row_of(formal: FormalRequest, line: str, **columns: Any) -> Representative:
     """The row that the line asks for, unsaved."""
-    facts = decompose(line)
+    facts = decompose_line(line)
     beto = User.objects.get(email=facts["email"])
     facts["valid_until"] = facts["valid_until"] or None
     whole = {"customer": formal.customer, "user": beto, "verified_by": formal.verified_by}
@@ -434,9 +426,7 @@ def test_no_representative_outside_an_execution():
 
 @pytest.mark.clause("M8")
 @pytest.mark.parametrize(
-    "columns",
-    [{"name": "Otra"}, {"valid_until": "2036-01-01"}, {"rfc": "X"}, {"power_kind": "attorney"}],
-    ids=named,
+    "columns", [{"name": "Otra"}, {"valid_until": "2036-01-01"}, {"rfc": "X"}, {"power_kind": "attorney"}], ids=named
 )
 @pytest.mark.parametrize("verified", [True, False])
 def test_a_representative_is_only_revoked(columns: dict[str, Any], verified: bool):
@@ -478,7 +468,7 @@ def test_a_contact_is_not_made_representative():
 
 @sqlite_only
 @pytest.mark.clause("M8")
-@pytest.mark.parametrize("run", [execute, bare], ids=["django", "bare"])
+@pytest.mark.parametrize("run", [execute, execute_bare], ids=["django", "bare"])
 def test_a_contact_is_not_replaced(run: Callable[..., None]):
     beto = make_contact(make_representative().contact.customer).contact
     sql, params = copy_statement(Contact, beto.pk, "REPLACE", role="representative")
@@ -488,16 +478,14 @@ def test_a_contact_is_not_replaced(run: Callable[..., None]):
 
 @sqlite_only
 @pytest.mark.clause("M8")
-@pytest.mark.parametrize("run", [execute, bare], ids=["django", "bare"])
+@pytest.mark.parametrize("run", [execute, execute_bare], ids=["django", "bare"])
 @pytest.mark.parametrize("key", ["id", "email"])
 def test_a_representative_is_not_replaced(key: str, run: Callable[..., None]):
     row = Representative.objects.get(user=make_representative())
     columns = {key: getattr(row, key), "valid_until": "2036-01-01"}
     sql, params = copy_statement(Representative, row.pk, "REPLACE", **columns)
     with refused_by(
-        "accounts_representative_no_replace",
-        "representative_insert_replaces_none",
-        "representative_by_execution",
+        "accounts_representative_no_replace", "representative_insert_replaces_none", "representative_by_execution"
     ):
         run(sql, *params)
 

@@ -21,9 +21,9 @@ from factureya.core.clock import now
 from factureya.core.models import Attachment
 from factureya.testing.people import make_customer, make_staff
 from factureya.testing.raw_sql import (
-    bare,
     copy_statement,
     execute,
+    execute_bare,
     named,
     postgres_only,
     refused_by,
@@ -147,7 +147,7 @@ def test_a_version_is_not_edited(columns: dict[str, Any]):
 
 @sqlite_only
 @pytest.mark.clause("M21")
-@pytest.mark.parametrize("run", [execute, bare], ids=["django", "bare"])
+@pytest.mark.parametrize("run", [execute, execute_bare], ids=["django", "bare"])
 def test_a_version_is_not_replaced(run: Callable[..., None]):
     revision = current_revision(make_request(Status.SUBMITTED))
     for keys in ({"id": revision.pk}, {}):
@@ -212,7 +212,7 @@ def test_a_requested_asset_is_of_its_request():
 
 @sqlite_only
 @pytest.mark.clause("M21")
-@pytest.mark.parametrize("run", [execute, bare], ids=["django", "bare"])
+@pytest.mark.parametrize("run", [execute, execute_bare], ids=["django", "bare"])
 def test_a_requested_asset_is_not_replaced(run: Callable[..., None]):
     row = make_request(Status.SUBMITTED).requested_assets.first()
     other = make_request()
@@ -296,7 +296,7 @@ def test_an_answer_is_of_a_question_of_the_same_request(formal: FormalRequest):
 
 
 def test_the_canonical_text_is_one():
-    content = payload.build(
+    content = payload.build_content(
         folio="SC-7K3M-9QX1",
         form="change",
         kind="change",
@@ -307,17 +307,17 @@ def test_the_canonical_text_is_one():
         effective_date="2026-12-01",
         evidence=[{"name": "b.pdf", "sha256": "1", "size": 3}],
     )
-    assert payload.canonical(content).decode() == (
+    assert payload.write_canonical(content).decode() == (
         '{"customer_rfc":"ABC010101AB1","effective_date":"2026-12-01",'
         '"evidence":[{"name":"b.pdf","sha256":"1","size":3}],"folio":"SC-7K3M-9QX1","form":"change",'
         '"items":[{"asset":"identity","field":"legal_name","new":"Niño","old":"A"},'
         '{"asset":"location","field":"phone","new":"2","old":"1"}],'
         '"kind":"change","reason":"Cambio","requester":"ana@ejemplo.mx","version":1}'
     )
-    assert payload.digest(b"") == hashlib.sha256().hexdigest()
+    assert payload.hash_bytes(b"") == hashlib.sha256().hexdigest()
 
 
 @pytest.mark.parametrize("value", [1.5, object(), b"x"], ids=["float", "object", "bytes"])
 def test_what_has_no_one_way_to_be_written_is_refused(value: Any):
     with pytest.raises(TypeError):
-        payload.canonical({"size": [value]})
+        payload.write_canonical({"size": [value]})

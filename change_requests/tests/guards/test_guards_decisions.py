@@ -9,28 +9,18 @@ from django.db import connection
 from accounts.models import Office, RoleAssignment, User
 from change_requests.models import Decision, DecisionSlot, FormalRequest, InformationAsset
 from factureya.core.clock import now
-from factureya.testing.people import make_staff, make_superuser
+from factureya.testing.people import give_office, make_staff, own_assets
 from factureya.testing.raw_sql import (
-    bare,
     copy_statement,
     execute,
+    execute_bare,
     named,
     postgres_only,
     refused_by,
     sqlite_only,
     update,
 )
-from factureya.testing.requests import (
-    REASON,
-    Status,
-    current_revision,
-    decide,
-    designate,
-    make_request,
-    officer,
-    own_assets,
-    revise,
-)
+from factureya.testing.requests import REASON, Status, current_revision, decide, designate, make_request, revise
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M21")]
 ONCE = ("one_decision_per_person", "change_requests_decision_no_replace")
@@ -46,7 +36,7 @@ def fabian() -> User:
 @pytest.fixture
 def elsa() -> User:
     """The security officer."""
-    return officer(Office.SECURITY_OFFICER, "Elsa Seguridad")
+    return make_staff(Office.SECURITY_OFFICER, full_name="Elsa Seguridad")
 
 
 @pytest.fixture
@@ -65,28 +55,23 @@ def approved_columns() -> dict[str, Any]:
     }
 
 
-def give(user: User, office: str, **columns: Any) -> RoleAssignment:
-    """One more office for somebody."""
-    return RoleAssignment.objects.create(user=user, office=office, granted_by=make_superuser(), **columns)
-
-
 # -- Who decides -------------------------------------------------------------------------------------
 
 
 def test_who_asks_does_not_decide(formal: FormalRequest):
     ana = formal.requester
-    give(ana, Office.SECURITY_OFFICER)
+    give_office(ana, Office.SECURITY_OFFICER)
     with refused_by("decision_not_by_requester", "decision_not_by_author"):
         decide(formal, ana, "security")
 
 
 def test_nobody_lies_about_the_requester(formal: FormalRequest):
     ana = formal.requester
-    give(ana, Office.SECURITY_OFFICER)
+    give_office(ana, Office.SECURITY_OFFICER)
     with refused_by("decision_pins_its_revision", "decision_not_by_author"):
         decide(formal, ana, "security", requester=make_staff())
     with refused_by("decision_pins_its_revision"):
-        decide(formal, officer(Office.SECURITY_OFFICER), "security", requester=make_staff())
+        decide(formal, make_staff(Office.SECURITY_OFFICER), "security", requester=make_staff())
 
 
 def test_nobody_lies_about_the_content(formal: FormalRequest, elsa: User):
@@ -105,7 +90,7 @@ def test_who_edited_does_not_decide(formal: FormalRequest, elsa: User):
 
 def test_who_implements_does_not_decide(formal: FormalRequest, elsa: User):
     gina = designate(formal)
-    give(gina, Office.SECURITY_OFFICER)
+    give_office(gina, Office.SECURITY_OFFICER)
     with refused_by("decision_not_by_implementer"):
         decide(formal, gina, "security")
 
@@ -113,8 +98,8 @@ def test_who_implements_does_not_decide(formal: FormalRequest, elsa: User):
 @pytest.mark.parametrize("first", ["owner", "security"])
 def test_one_person_does_not_decide_in_two_offices(formal: FormalRequest, first: str):
     fabian = own_assets()
-    give(fabian, Office.SECURITY_OFFICER)
-    own_assets(officer(Office.INFORMATION_OWNER))
+    give_office(fabian, Office.SECURITY_OFFICER)
+    own_assets(make_staff(Office.INFORMATION_OWNER))
     assets = InformationAsset.objects.filter(code="identity")
     span = {"alternate_from": now() - timedelta(1), "alternate_until": now() + timedelta(1)}
     stands_in = {"alternate": fabian, **span}
@@ -128,10 +113,10 @@ def test_one_person_does_not_decide_in_two_offices(formal: FormalRequest, first:
 
 
 def test_an_owner_does_not_decide_for_security(formal: FormalRequest, fabian: User):
-    give(fabian, Office.SECURITY_OFFICER)
+    give_office(fabian, Office.SECURITY_OFFICER)
     with refused_by("decision_of_security_not_by_owner"):
         decide(formal, fabian, "security")
-    jorge = officer(Office.SECURITY_OFFICER)
+    jorge = make_staff(Office.SECURITY_OFFICER)
     InformationAsset.objects.exclude(code="access").update(
         alternate=jorge, alternate_from=now() - timedelta(1), alternate_until=now() + timedelta(1)
     )
@@ -149,10 +134,10 @@ def test_one_decision_per_person_and_version(formal: FormalRequest, elsa: User, 
 def test_one_decision_per_place(formal: FormalRequest, elsa: User):
     decide(formal, elsa, "security")
     with refused_by("one_decision_of_security", "slot_insert_replaces_none"):
-        decide(formal, officer(Office.SECURITY_OFFICER), "security")
+        decide(formal, make_staff(Office.SECURITY_OFFICER), "security")
     decide(formal, own_assets(), "owner")
     with refused_by("one_decision_per_asset", "slot_insert_replaces_none"):
-        decide(formal, own_assets(officer(Office.INFORMATION_OWNER)), "owner")
+        decide(formal, own_assets(make_staff(Office.INFORMATION_OWNER)), "owner")
 
 
 @pytest.mark.parametrize("reason", ["", " " * 20, "corto    "])
@@ -188,13 +173,13 @@ def test_an_office_is_ones_own_and_the_right_one(formal: FormalRequest, elsa: Us
         decide(formal, make_staff(), "security", assignment=theirs)
     with refused_by("decision_by_office_in_force"):
         decide(formal, elsa, "owner", assignment=theirs)
-    other = officer(Office.INFORMATION_OWNER)
+    other = make_staff(Office.INFORMATION_OWNER)
     with refused_by("decision_by_office_in_force"):
         decide(formal, other, "security", assignment=RoleAssignment.objects.get(user=other))
 
 
 def test_only_the_owner_fills_the_place_of_an_asset(formal: FormalRequest, fabian: User):
-    other = officer(Office.INFORMATION_OWNER)
+    other = make_staff(Office.INFORMATION_OWNER)
     decision = decide(formal, other, "owner")  # of no asset: it fills no place
     assert not decision.slots.exists()
     asset = InformationAsset.objects.get(code="identity")
@@ -210,7 +195,7 @@ def test_only_the_owner_fills_the_place_of_an_asset(formal: FormalRequest, fabia
 
 @pytest.mark.parametrize(("since", "until", "lawful"), [(-1, 1, True), (-2, -1, False), (1, 2, False)])
 def test_an_alternate_decides_inside_his_dates(formal: FormalRequest, since: int, until: int, lawful: bool):
-    alternate = officer(Office.INFORMATION_OWNER)
+    alternate = make_staff(Office.INFORMATION_OWNER)
     InformationAsset.objects.filter(owner__isnull=False).update(
         alternate=alternate, alternate_from=now() + timedelta(since), alternate_until=now() + timedelta(until)
     )
@@ -228,9 +213,7 @@ def test_an_alternate_decides_inside_his_dates(formal: FormalRequest, since: int
 
 
 @pytest.mark.parametrize(
-    "change",
-    [{"revision_no": 2}, {"office": "security", "asset": None}, {"voided_at": now()}],
-    ids=named,
+    "change", [{"revision_no": 2}, {"office": "security", "asset": None}, {"voided_at": now()}], ids=named
 )
 def test_a_place_is_of_its_decision(formal: FormalRequest, fabian: User, change: dict[str, Any]):
     decision = decide(formal, fabian, "owner")
@@ -286,7 +269,7 @@ def test_only_a_request_in_approval_is_decided(status: str):
     if status == "draft":
         revise(formal, NEW)
     with refused_by("decision_on_the_current_revision"):
-        decide(formal, officer(Office.SECURITY_OFFICER), "security")
+        decide(formal, make_staff(Office.SECURITY_OFFICER), "security")
 
 
 def test_a_suspended_request_is_not_decided(formal: FormalRequest, elsa: User):
@@ -315,7 +298,7 @@ def test_both_make_it_approved(formal: FormalRequest, fabian: User, elsa: User):
 
 
 def test_every_asset_needs_its_owner(formal: FormalRequest, fabian: User, elsa: User):
-    other = officer(Office.INFORMATION_OWNER)
+    other = make_staff(Office.INFORMATION_OWNER)
     InformationAsset.objects.filter(code="identity").update(owner=other)
     decide(formal, fabian, "owner")
     decide(formal, elsa, "security")
@@ -412,16 +395,11 @@ def test_the_pin_is_a_foreign_key():
         there = connection.introspection.get_constraints(cursor, Decision._meta.db_table)
         cursor.execute("SELECT contype, convalidated FROM pg_constraint WHERE conname = 'decision_pins_its_revision'")
         assert cursor.fetchall() == [("f", True)]
-    assert there["decision_pins_its_revision"]["columns"] == [
-        "request_id",
-        "revision_no",
-        "requester_id",
-        "sha256",
-    ]
+    assert there["decision_pins_its_revision"]["columns"] == ["request_id", "revision_no", "requester_id", "sha256"]
 
 
 @sqlite_only
-@pytest.mark.parametrize("run", [execute, bare], ids=["django", "bare"])
+@pytest.mark.parametrize("run", [execute, execute_bare], ids=["django", "bare"])
 @pytest.mark.parametrize("verb", ["REPLACE", "INSERT OR REPLACE", "UPDATE OR REPLACE"])
 def test_a_decision_is_not_replaced(formal: FormalRequest, elsa: User, verb: str, run: Any):
     decision = decide(formal, elsa, "security")
@@ -463,7 +441,7 @@ def test_a_voided_place_is_filled_by_another(formal: FormalRequest, fabian: User
     update(slot, voided_at=now())
     with refused_by("request_approved_by_every_slot"):
         update(formal, **approved_columns())
-    decide(formal, officer(Office.SECURITY_OFFICER), "security")
+    decide(formal, make_staff(Office.SECURITY_OFFICER), "security")
     update(formal, **approved_columns())
 
 
@@ -481,7 +459,7 @@ def test_what_an_asset_holds_never_changes(change: dict[str, Any]):
 
 def test_an_alternate_has_dates_and_is_another(fabian: User):
     asset = InformationAsset.objects.get(code="identity")
-    beto = officer(Office.INFORMATION_OWNER)
+    beto = make_staff(Office.INFORMATION_OWNER)
     dates = {"alternate_from": now(), "alternate_until": now() + timedelta(1)}
     with refused_by("alternate_has_dates"):
         update(asset, alternate_id=beto.pk)

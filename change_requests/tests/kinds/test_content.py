@@ -11,14 +11,20 @@ from time_machine import travel
 from accounts.models import Customer, Office, Representative, RoleAssignment
 from accounts.operations import end_office
 from change_requests import operations
-from change_requests.kinds import content
 from change_requests.models import FormalRequest, InformationAsset, RequestRevision
 from factureya.core import clock
 from factureya.core.files import store
 from factureya.core.models import OutboxMessage
 from factureya.testing import request_histories
-from factureya.testing.people import make_contact, make_customer, make_representative, make_staff, make_superuser
-from factureya.testing.request_histories import Cast
+from factureya.testing.people import (
+    Cast,
+    give_office,
+    make_contact,
+    make_customer,
+    make_representative,
+    make_staff,
+    make_superuser,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -35,7 +41,7 @@ def refused(cast: Cast, form: str = Form.CHANGE, kind: str = Kind.CHANGE, **answ
     """The errors of sending this; nothing was stored."""
     request = request_histories.draft(cast, form, kind, **answers)
     with pytest.raises(operations.Invalid) as refusal:
-        operations.submit(request, actor=cast.ana)
+        operations.submit(request.pk, actor=cast.ana)
     assert not RequestRevision.objects.exists()
     assert not OutboxMessage.objects.exists()
     return refusal.value.errors
@@ -43,7 +49,7 @@ def refused(cast: Cast, form: str = Form.CHANGE, kind: str = Kind.CHANGE, **answ
 
 def evidence(cast: Cast, request: FormalRequest, name: str = "poder.txt") -> FormalRequest:
     file = store.store(SimpleUploadedFile(name, b"Poder notarial"), draft="k")
-    return operations.add_evidence(request, actor=cast.ana, files=[file])
+    return operations.add_evidence(request.pk, actor=cast.ana, files=[file])
 
 
 @pytest.mark.clause("M19")
@@ -126,9 +132,9 @@ def test_only_the_representative_with_powers_in_force(cast):
         with pytest.raises(operations.NotAllowed):
             operations.create_draft(actor=person, customer=cast.customer, form=Form.CHANGE, kind=Kind.CHANGE)
         with pytest.raises(operations.NotAllowed):
-            operations.submit(request, actor=person)
+            operations.submit(request.pk, actor=person)
         with pytest.raises(operations.NotAllowed):
-            operations.save_draft(request, actor=person, draft={})
+            operations.save_draft(request.pk, actor=person, draft={})
 
 
 @pytest.mark.clause("M8")
@@ -138,10 +144,10 @@ def test_powers_that_ended_ask_for_nothing():
     with travel(clock.now() + timedelta(days=2)):
         for act in (operations.submit, operations.reopen_draft):
             with pytest.raises(operations.Refused):
-                act(request, actor=cast.ana)
+                act(request.pk, actor=cast.ana)
         with pytest.raises(operations.NotAllowed):
             operations.create_draft(actor=cast.ana, customer=cast.customer, form=Form.CHANGE, kind=Kind.BAJA)
-    operations.submit(request, actor=cast.ana)  # on their last day they hold
+    operations.submit(request.pk, actor=cast.ana)  # on their last day they hold
 
 
 @pytest.mark.clause("M21")
@@ -149,21 +155,21 @@ def test_one_open_request_for_the_same_data(cast):
     first = request_histories.make(cast, Status.SUBMITTED)
     again = request_histories.draft(cast)
     with pytest.raises(operations.Refused, match=first.folio):
-        operations.submit(again, actor=cast.ana)
+        operations.submit(again.pk, actor=cast.ana)
     baja = request_histories.draft(cast, Form.CHANGE, Kind.BAJA)
     with pytest.raises(operations.Refused, match=first.folio):
-        operations.submit(baja, actor=cast.ana)
+        operations.submit(baja.pk, actor=cast.ana)
     other = request_histories.draft(cast, items={"registered_email": "facturas@kemper.mx"})
-    operations.submit(other, actor=cast.ana)
-    operations.withdraw(first, actor=cast.ana, reason="La hago de nuevo.")
-    operations.submit(again, actor=cast.ana)
+    operations.submit(other.pk, actor=cast.ana)
+    operations.withdraw(first.pk, actor=cast.ana, reason="La hago de nuevo.")
+    operations.submit(again.pk, actor=cast.ana)
 
 
 @pytest.mark.clause("M21")
 def test_a_baja_of_the_service_is_alone(cast):
     baja = request_histories.make(cast, Status.SUBMITTED, Form.CHANGE, Kind.BAJA)
     with pytest.raises(operations.Refused, match=baja.folio):
-        operations.submit(request_histories.draft(cast), actor=cast.ana)
+        operations.submit(request_histories.draft(cast).pk, actor=cast.ana)
     request_histories.make(cast, Status.SUBMITTED, Form.ACCESS, Kind.ALTA)  # people are another matter
 
 
@@ -188,44 +194,35 @@ def test_without_a_lawful_set_of_people_nothing_is_sent(cast):
         held = RoleAssignment.objects.get(user=person)
         end_office(held.pk, actor=root)
         with pytest.raises(operations.NoPeople, match=missing):
-            operations.submit(request, actor=cast.ana)
+            operations.submit(request.pk, actor=cast.ana)
         again = RoleAssignment(user=person, office=held.office, provider=held.provider, granted_by=root)
         again.save()
     InformationAsset.objects.filter(code="location").update(owner=None)
     with pytest.raises(operations.NoPeople, match="Domicilio"):
-        operations.submit(request, actor=cast.ana)
+        operations.submit(request.pk, actor=cast.ana)
     request_histories.make(cast, Status.SUBMITTED, Form.ACCESS, Kind.ALTA)  # has no owner
 
 
 @pytest.mark.clause("M24")
 def test_a_developer_or_an_owner_alone_is_no_implementer(cast):
-    root = make_superuser()
-    RoleAssignment.objects.create(user=cast.gina, office=Office.DEVELOPER, granted_by=root)
+    give_office(cast.gina, Office.DEVELOPER)
     request = request_histories.draft(cast)
     with pytest.raises(operations.NoPeople, match="Implementador"):
-        operations.submit(request, actor=cast.ana)
-    RoleAssignment.objects.create(user=cast.fabian, office=Office.IMPLEMENTER, granted_by=root)
+        operations.submit(request.pk, actor=cast.ana)
+    give_office(cast.fabian, Office.IMPLEMENTER)
     with pytest.raises(operations.NoPeople, match="Implementador"):
-        operations.submit(request, actor=cast.ana)
+        operations.submit(request.pk, actor=cast.ana)
     make_staff(Office.IMPLEMENTER)
-    operations.submit(request, actor=cast.ana)
+    operations.submit(request.pk, actor=cast.ana)
 
 
 @pytest.mark.clause("M8", "M19")
 def test_a_change_of_representative_is_one_line(cast):
     beto = cast.colleague(full_name="Beto Ocaso")
-    new = {
-        "representative_name": "Beto Ocaso",
-        "representative_email": beto.email,
-        "representative_rfc": "GODE561231GR8",
-        "representative_power": "attorney",
-        "representative_instrument": "Escritura 1,234",
-        "representative_valid_from": "2026-01-01",
-        "representative_valid_until": "",
-    }
+    new = request_histories.name_representative(beto, valid_until="")
     request = evidence(cast, request_histories.draft(cast, items=new))
-    request = operations.submit(request, actor=cast.ana)
-    (item,) = content.payload_of(request)["items"]
+    request = operations.submit(request.pk, actor=cast.ana)
+    (item,) = request.read_payload()["items"]
     assert item["old"] == cast.ana.representations.get().line
     assert item["new"] == f"Beto Ocaso | GODE561231GR8 | {beto.email} | attorney | Escritura 1,234 | 2026-01-01 | "
 
@@ -247,71 +244,54 @@ def test_a_change_of_representative_is_one_line(cast):
 )
 def test_what_a_representative_lacks_is_told(cast, change, field):
     beto = cast.colleague()
-    new = {
-        "name": "Beto Ocaso",
-        "email": beto.email,
-        "rfc": "GODE561231GR8",
-        "power": "attorney",
-        "instrument": "Escritura 1,234",
-        "valid_from": "2026-01-01",
-    }
-    parts = {f"representative_{part}": text for part, text in {**new, **change}.items()}
+    parts = request_histories.name_representative(beto, **change)
     assert f"representative_{field}" in refused(cast, items=parts)
 
 
 @pytest.mark.clause("M8")
 def test_a_representative_may_be_added_beside_the_others(cast):
     beto = cast.colleague()
-    new = {
-        "replaces": "",
-        "name": "Beto Ocaso",
-        "email": beto.email,
-        "rfc": "GODE561231GR8",
-        "power": "attorney",
-        "instrument": "Escritura 1,234",
-        "valid_from": "2026-01-01",
-    }
-    parts = {f"representative_{part}": text for part, text in new.items()}
-    request = operations.submit(evidence(cast, request_histories.draft(cast, items=parts)), actor=cast.ana)
-    assert content.payload_of(request)["items"][0]["old"] == ""
+    parts = request_histories.name_representative(beto, replaces="")
+    request = operations.submit(evidence(cast, request_histories.draft(cast, items=parts)).pk, actor=cast.ana)
+    assert request.read_payload()["items"][0]["old"] == ""
     same = {**parts, "representative_email": cast.ana.email}
-    operations.withdraw(request, actor=cast.ana, reason="La hago de nuevo.")
+    operations.withdraw(request.pk, actor=cast.ana, reason="La hago de nuevo.")
     again = evidence(cast, request_histories.draft(cast, items=same))
     with pytest.raises(operations.Invalid, match="ya representa"):
-        operations.submit(again, actor=cast.ana)
+        operations.submit(again.pk, actor=cast.ana)
 
 
 @pytest.mark.clause("M20", "M21")
 def test_an_edit_makes_a_revision_with_its_own_hash(cast):
     request = request_histories.make(cast, Status.IN_APPROVAL)
     first = request_histories.revision(request)
-    operations.reopen_draft(request, actor=cast.ana)
-    operations.save_draft(request, actor=cast.ana, draft={"items": {"phone": "222 555 0177"}})
+    operations.reopen_draft(request.pk, actor=cast.ana)
+    operations.save_draft(request.pk, actor=cast.ana, draft={"items": {"phone": "222 555 0177"}})
     evidence(cast, request)
-    request = operations.submit(request, actor=cast.ana)
+    request = operations.submit(request.pk, actor=cast.ana)
     second = request_histories.revision(request)
     assert (second.no, request.confirmed_at) == (2, None)
     assert second.sha256 != first.sha256
-    assert [i["field"] for i in content.payload_of(request)["items"]] == ["phone"]
-    assert content.payload_of(request)["evidence"][0]["name"] == "poder.txt"
+    assert [i["field"] for i in request.read_payload()["items"]] == ["phone"]
+    assert request.read_payload()["evidence"][0]["name"] == "poder.txt"
 
 
 @pytest.mark.clause("M19", "M20")
 def test_evidence_is_taken_once_dropped_and_limited(cast):
     request = request_histories.draft(cast)
     file = store.store(SimpleUploadedFile("a.txt", b"a"), draft="k")
-    operations.add_evidence(request, actor=cast.ana, files=[file, file])
+    operations.add_evidence(request.pk, actor=cast.ana, files=[file, file])
     with pytest.raises(operations.Refused):
-        operations.add_evidence(request, actor=cast.ana, files=[file])
+        operations.add_evidence(request.pk, actor=cast.ana, files=[file])
     kept = request.evidence.get()
-    operations.remove_evidence(request, actor=cast.ana, evidence=kept)
+    operations.remove_evidence(request.pk, actor=cast.ana, evidence=kept)
     with pytest.raises(operations.Refused):
-        operations.remove_evidence(request, actor=cast.ana, evidence=kept)
+        operations.remove_evidence(request.pk, actor=cast.ana, evidence=kept)
     many = [store.store(SimpleUploadedFile(f"{n}.txt", b"x"), draft="k") for n in range(11)]
     with pytest.raises(operations.Invalid):
-        operations.add_evidence(request, actor=cast.ana, files=many)
-    request = operations.submit(request, actor=cast.ana)
-    assert content.payload_of(request)["evidence"] == []
+        operations.add_evidence(request.pk, actor=cast.ana, files=many)
+    request = operations.submit(request.pk, actor=cast.ana)
+    assert request.read_payload()["evidence"] == []
 
 
 @pytest.mark.clause("M8")
@@ -319,7 +299,7 @@ def test_a_suspended_company_begins_nothing(cast):
     begun = request_histories.draft(cast)
     request = request_histories.make(cast, Status.EXECUTED, Form.CHANGE, Kind.BAJA)
     with pytest.raises(operations.NotAllowed, match="suspendido"):
-        operations.submit(begun, actor=cast.ana)
+        operations.submit(begun.pk, actor=cast.ana)
     customer = Customer.objects.get(pk=request.customer_id)
     assert customer.is_suspended
     with pytest.raises(operations.NotAllowed):

@@ -3,57 +3,24 @@
 RACE_ROUNDS rounds each (`race_rounds`).
 """
 
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from accounts.models import Customer
 from change_requests import operations
 from change_requests.models import Decision, Execution, FormalRequest
-from factureya.core import audit
 from factureya.core.models import OutboxMessage
 from factureya.testing import request_histories
-from factureya.testing.people import make_representative, own_provider
-from factureya.testing.request_histories import NEW, WHY, Cast, seen
+from factureya.testing.people import Cast, make_representative, own_provider
+from factureya.testing.races import Call, kinds, race
+from factureya.testing.request_histories import NEW, WHY, seen
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
 Form, Kind, Status = FormalRequest.Form, FormalRequest.Kind, FormalRequest.Status
-Call = Callable[[], Any]
-
-
-def race(*calls: Call) -> list[Any]:
-    """Run the calls at one instant, each in a thread with a connection of its own; what each returned or raised."""
-    barrier = threading.Barrier(len(calls))
-    results: list[Any] = [None] * len(calls)
-
-    def run(place: int, call: Call) -> None:
-        try:
-            connection.ensure_connection()
-            barrier.wait(timeout=30)
-            results[place] = call()
-        except Exception as error:  # the race is judged by its outcome
-            results[place] = error
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=pair, daemon=True) for pair in enumerate(calls)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-        assert not thread.is_alive(), "deadlock"
-    return results
-
-
-def kinds(results: list[Any]) -> Counter[str]:
-    """How many calls ended how: the name of the error, or `ok`."""
-    return Counter(type(r).__name__ if isinstance(r, Exception) else "ok" for r in results)
 
 
 def verbs(request: FormalRequest) -> Counter[str]:
@@ -70,13 +37,6 @@ def cast() -> Cast:
     return Cast()
 
 
-@pytest.fixture
-def rounds(race_rounds: int) -> Iterator[range]:
-    """The rounds of a race; afterwards every chain is whole."""
-    yield range(race_rounds)
-    assert list(audit.verify()) == []
-
-
 def fresh(cast: Cast, status: str, form: str = Form.CHANGE, kind: str = Kind.CHANGE) -> FormalRequest:
     """A request of another company in this status, with the same officers."""
     cast.ana = make_representative(full_name="Ana Ocaso")
@@ -84,7 +44,7 @@ def fresh(cast: Cast, status: str, form: str = Form.CHANGE, kind: str = Kind.CHA
 
 
 def approval(request: FormalRequest, actor: Any) -> Call:
-    return partial(operations.approve, request, actor=actor, reason=WHY, seen_hash=seen(request))
+    return partial(operations.approve, request.pk, actor=actor, reason=WHY, seen_hash=seen(request))
 
 
 @pytest.mark.clause("M21")
@@ -115,7 +75,7 @@ def test_an_approval_against_a_refusal(cast: Cast, rounds: range, record_propert
     for _ in rounds:
         request = fresh(cast, Status.IN_APPROVAL)
         approval(request, cast.fabian)()
-        reject = partial(operations.reject, request, actor=cast.elsa, reason=WHY, seen_hash=seen(request))
+        reject = partial(operations.reject, request.pk, actor=cast.elsa, reason=WHY, seen_hash=seen(request))
         results = race(approval(request, cast.elsa), reject)
         assert kinds(results)["ok"] == 1, results
         request.refresh_from_db()
@@ -129,7 +89,7 @@ def test_an_approval_against_a_refusal(cast: Cast, rounds: range, record_propert
 def test_the_owner_approves_while_security_refuses(cast: Cast, rounds: range):
     for _ in rounds:
         request = fresh(cast, Status.IN_APPROVAL)
-        reject = partial(operations.reject, request, actor=cast.elsa, reason=WHY, seen_hash=seen(request))
+        reject = partial(operations.reject, request.pk, actor=cast.elsa, reason=WHY, seen_hash=seen(request))
         results = race(approval(request, cast.fabian), reject)
         assert not isinstance(results[1], Exception), results
         request.refresh_from_db()
@@ -142,7 +102,7 @@ def test_an_approval_against_a_withdrawal(cast: Cast, rounds: range):
     for _ in rounds:
         request = fresh(cast, Status.IN_APPROVAL)
         approval(request, cast.fabian)()
-        withdraw = partial(operations.withdraw, request, actor=cast.ana, reason="Ya no hace falta.")
+        withdraw = partial(operations.withdraw, request.pk, actor=cast.ana, reason="Ya no hace falta.")
         results = race(approval(request, cast.elsa), withdraw)
         assert not isinstance(results[1], Exception), results  # before or after the approval
         request.refresh_from_db()
@@ -154,7 +114,7 @@ def test_an_approval_against_a_withdrawal(cast: Cast, rounds: range):
 def test_it_is_executed_once(cast: Cast, rounds: range):
     for _ in rounds:
         request = fresh(cast, Status.APPROVED)
-        execute = partial(operations.execute, request, actor=cast.gina)
+        execute = partial(operations.execute, request.pk, actor=cast.gina)
         results = race(execute, execute)
         assert kinds(results) == {"ok": 1, "WrongStatus": 1}, results
         assert Execution.objects.filter(request=request).count() == 1
@@ -166,7 +126,7 @@ def test_it_is_executed_once(cast: Cast, rounds: range):
 def test_a_password_is_voided_and_set_once(cast: Cast, rounds: range):
     for _ in rounds:
         request = fresh(cast, Status.APPROVED, Form.ACCESS, Kind.CLAVE)
-        execute = partial(operations.execute, request, actor=cast.gina)
+        execute = partial(operations.execute, request.pk, actor=cast.gina)
         assert kinds(race(execute, execute)) == {"ok": 1, "WrongStatus": 1}
         body = OutboxMessage.objects.get(kind="change_requests/set_password", about=request.chain).body
         token = body.partition("/solicitudes/clave/")[2].partition("/")[0]
@@ -178,8 +138,8 @@ def test_a_password_is_voided_and_set_once(cast: Cast, rounds: range):
 def test_an_execution_against_a_withdrawal(cast: Cast, rounds: range):
     for _ in rounds:
         request = fresh(cast, Status.APPROVED)
-        execute = partial(operations.execute, request, actor=cast.gina)
-        withdraw = partial(operations.withdraw, request, actor=cast.ana, reason="Ya no hace falta.")
+        execute = partial(operations.execute, request.pk, actor=cast.gina)
+        withdraw = partial(operations.withdraw, request.pk, actor=cast.ana, reason="Ya no hace falta.")
         results = race(execute, withdraw)
         assert kinds(results) == {"ok": 1, "WrongStatus": 1}, results
         request.refresh_from_db()
@@ -194,14 +154,14 @@ def test_an_edit_against_the_last_approval(cast: Cast, rounds: range, record_pro
     for _ in rounds:
         request = fresh(cast, Status.IN_APPROVAL)
         approval(request, cast.fabian)()
-        edit = partial(operations.reopen_draft, request, actor=cast.ana)
+        edit = partial(operations.reopen_draft, request.pk, actor=cast.ana)
         results = race(approval(request, cast.elsa), edit)
         assert kinds(results) == {"ok": 1, "WrongStatus": 1}, results
         request.refresh_from_db()
         won[request.status] += 1
         assert request.status in (Status.APPROVED, Status.DRAFT)
         if request.status == Status.DRAFT:
-            request = operations.submit(request, actor=cast.ana)
+            request = operations.submit(request.pk, actor=cast.ana)
             assert request.revision_no == 2
             assert not request.slots.filter(revision_no=2).exists()
     record_property("won", dict(won))
@@ -211,7 +171,7 @@ def test_an_edit_against_the_last_approval(cast: Cast, rounds: range, record_pro
 def test_an_edit_against_the_first_approval_voids_it(cast: Cast, rounds: range):
     for _ in rounds:
         request = fresh(cast, Status.IN_APPROVAL)
-        edit = partial(operations.reopen_draft, request, actor=cast.ana)
+        edit = partial(operations.reopen_draft, request.pk, actor=cast.ana)
         results = race(approval(request, cast.elsa), edit)
         assert not isinstance(results[1], Exception), results
         request.refresh_from_db()
@@ -223,12 +183,12 @@ def test_the_same_draft_sent_twice_and_two_drafts_for_the_same_data(cast: Cast, 
     for _ in rounds:
         cast.ana = make_representative(full_name="Ana Ocaso")
         first, second = request_histories.draft(cast), request_histories.draft(cast)
-        send = partial(operations.submit, first, actor=cast.ana)
+        send = partial(operations.submit, first.pk, actor=cast.ana)
         assert kinds(race(send, send)) == {"ok": 1, "WrongStatus": 1}
         assert first.revisions.count() == 1
-        operations.withdraw(first, actor=cast.ana, reason="La hago de nuevo.")
+        operations.withdraw(first.pk, actor=cast.ana, reason="La hago de nuevo.")
         third = request_histories.draft(cast)
-        results = race(*(partial(operations.submit, one, actor=cast.ana) for one in (second, third)))
+        results = race(*(partial(operations.submit, one.pk, actor=cast.ana) for one in (second, third)))
         assert kinds(results) == {"ok": 1, "Refused": 1}, results
 
 

@@ -9,10 +9,10 @@ from factureya.bench import costs, report, sample_mails
 from factureya.bench.costs import Cost
 from factureya.bench.mail import MailFindings
 from factureya.bench.report import Findings
-from factureya.bench.sample_mails import Letter, Seed
+from factureya.bench.sample_mails import PlannedMail, Seed
 from factureya.core.mail import parse
 from factureya.core.mail.parse import LimitExceeded
-from factureya.core.mail.verdicts import Verdict, verdict
+from factureya.core.mail.verdicts import Verdict, read_verdict
 
 pytestmark = [pytest.mark.once, pytest.mark.clause("M6")]
 SENDERS = [f"contacto{n}@carga.example" for n in range(7)]
@@ -21,15 +21,15 @@ SEEDS = [Seed(SENDERS[n % 7], f"FY-{n:04d}", ("raiz@x", f"respuesta{n}@x")) for 
 
 def test_the_mix() -> None:
     mails = sample_mails.plan(0, 80, SENDERS)
-    replies = [letter for letter in mails if letter.seed is not None]
+    replies = [planned for planned in mails if planned.seed is not None]
     assert len(replies) == 40
-    assert sum(letter.by_number for letter in replies) == 20
-    assert sum(letter.is_html for letter in mails) == 16
-    assert sum(letter.has_image for letter in mails) == 8
-    assert {letter.is_html for letter in replies} == {True, False}
-    assert {letter.has_image for letter in replies} == {True, False}
-    assert len({letter.seed for letter in replies}) == 40
-    assert all(letter.sender == SEEDS[letter.seed or 0].sender for letter in replies)
+    assert sum(planned.by_number for planned in replies) == 20
+    assert sum(planned.is_html for planned in mails) == 16
+    assert sum(planned.has_image for planned in mails) == 8
+    assert {planned.is_html for planned in replies} == {True, False}
+    assert {planned.has_image for planned in replies} == {True, False}
+    assert len({planned.seed for planned in replies}) == 40
+    assert all(planned.sender == SEEDS[planned.seed or 0].sender for planned in replies)
     assert sample_mails.plan(40, 40, SENDERS) == mails[40:]
 
 
@@ -42,13 +42,13 @@ def test_the_mails_as_they_are_read() -> None:
     assert read.subject.startswith(f"Re: {SEEDS[by_number.seed or 0].tag} ")
     assert "Gracias por escribirnos" in read.text
     assert "Gracias por escribirnos" not in read.shortened().new_text
-    assert verdict(read.authentication, authserv=sample_mails.AUTHSERV, domain="carga.example") is Verdict.PASS
-    html = parse.parse(sample_mails.write(Letter(5, SENDERS[0], None), SEEDS))
+    assert read_verdict(read.authentication, authserv=sample_mails.AUTHSERV, domain="carga.example") is Verdict.PASS
+    html = parse.parse(sample_mails.write(PlannedMail(5, SENDERS[0], None), SEEDS))
     assert html.new_text.startswith("Serie 00005.")
 
 
 def test_the_image_weighs_20_kilobytes() -> None:
-    raw = sample_mails.write(Letter(4, SENDERS[0], None), SEEDS)
+    raw = sample_mails.write(PlannedMail(4, SENDERS[0], None), SEEDS)
     (file,) = parse.parse(raw).files
     assert 19_000 < len(file.content) < 24_000
     assert b"\n" not in raw.replace(b"\r\n", b"")
@@ -73,10 +73,7 @@ def test_the_page_says_ratios_first_and_what_was_missed() -> None:
     for rate in (90.0, 80.0, 100.0):
         found.note("ours", key, rate, 9.0)
     found.note("peer", key, 10.0, 80.0)
-    found.costs = {
-        ("sqlite", costs.ORDINARY): [Cost(0.5, 300, 0.4)],
-        ("sqlite", costs.LARGE): [Cost(1.0, 300, 0.9)],
-    }
+    found.costs = {("sqlite", costs.ORDINARY): [Cost(0.5, 300, 0.4)], ("sqlite", costs.LARGE): [Cost(1.0, 300, 0.9)]}
     page = report.render(Findings(mail=found), 1, 1.0, "# Benchmarks\n\n## Loading\n\nx\n")
     assert "| SQLite | 100,000 | 9.0 | ≥ 8 | met | 90.0 | 10.0 | 9.0 | 80.0 |" in page
     assert "| SQLite | an ordinary mail | 0.50 s | 300 MB | ≤ 1 s | met | 0.40 s |" in page

@@ -1,4 +1,4 @@
-"""Files that came by mail: the rules of uploads, and embedded messages and TNEF for download only (M17)."""
+"""Store the files of a mail by the rules of uploads; embedded messages and TNEF are for download only (M17)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,48 +24,48 @@ _EXTENSIONS = {
 
 @dataclass(frozen=True)
 class Kept:
-    """What became of a mail's files: those kept, why the others were not, and for each whether it was."""
+    """Hold what became of a mail's files: the stored files, the refusals, and for each file whether it was stored."""
 
     files: tuple[Attachment, ...] = ()
     refusals: tuple[str, ...] = ()
     accepted: tuple[bool, ...] = ()
 
 
-def store(files: Sequence[MailFile], *, draft: str) -> Kept:
-    """Keep the good files under `draft`; nobody can send the others again, so each refusal says its reason.
+def store_files(files: Sequence[MailFile], *, draft: str) -> Kept:
+    """Store the files of a mail that pass the limits; return rows, refusals, and for each file whether it is stored.
 
-    Raises Unstorable when the store is full or cannot be written: then the whole mail waits (M17).
+    The stored files have the key `draft` until an operation puts them into a ticket or request. Raises Unstorable if
+    the store is full or cannot be written; then the whole mail waits (M17).
     """
-    kept: list[Attachment] = []
+    stored: list[Attachment] = []
     refusals: list[str] = []
     accepted: list[bool] = []
     for file in files:
         try:
-            if len(kept) >= settings.MAIL_IN_MAX_FILES:
-                raise files_store.Refused(f"«{_name(file)}» no cupo: el correo trae demasiados archivos.", "")
-            kept.append(_store(file, draft))
+            if len(stored) >= settings.MAIL_IN_MAX_FILES:
+                text = f"«{_make_clean_name(file)}» no cupo: el correo trae demasiados archivos."
+                raise files_store.RefusedFile(text, "")
+            stored.append(_store_file(file, draft))
             accepted.append(True)
         except files_store.Unstorable:
             raise
-        except files_store.Refused as refusal:
-            refusals.append(refusal.message)
+        except files_store.RefusedFile as refusal:
+            refusals.append(str(refusal))
             accepted.append(False)
-    return Kept(tuple(kept), tuple(refusals), tuple(accepted))
+    return Kept(tuple(stored), tuple(refusals), tuple(accepted))
 
 
-def _store(file: MailFile, draft: str) -> Attachment:
-    upload: UploadedFile[Any] = UploadedFile(BytesIO(file.content), _name(file), size=len(file.content))
-    kind = _only_by_mail(file)
-    return files_store.store_as(upload, kind, draft=draft) if kind else files_store.store(upload, draft=draft)
-
-
-def _only_by_mail(file: MailFile) -> types.Kind | None:
+def _store_file(file: MailFile, draft: str) -> Attachment:
+    """Store one file of a mail and return its row; an embedded mail and a file of Outlook (TNEF) are not examined."""
+    upload: UploadedFile[Any] = UploadedFile(BytesIO(file.content), _make_clean_name(file), size=len(file.content))
     if file.content_type == types.EML.content_type:
-        return types.EML
-    return types.TNEF if file.content.startswith(types.TNEF_SIGNATURE) else None
+        return files_store.store_as(upload, types.EML, draft=draft)
+    if file.content.startswith(types.TNEF_SIGNATURE):
+        return files_store.store_as(upload, types.TNEF, draft=draft)
+    return files_store.store(upload, draft=draft)
 
 
-def _name(file: MailFile) -> str:
-    """Its clean name; to one without an extension, the type it claims adds what it can."""
+def _make_clean_name(file: MailFile) -> str:
+    """Return a safe name for a file of a mail; without an extension it gets that of the type that the mail claims."""
     name = files_store.clean_name(file.name)
     return name if "." in name else name + _EXTENSIONS.get(file.content_type, "")

@@ -1,8 +1,7 @@
-"""Files that people send (M17): checked, re-encoded, named anew and kept under a random name.
+"""Store the files that people send (M17): each is checked, images are re-encoded, and it gets a random name on disk.
 
-A form keeps its files under its one-time key (`draft`), so they survive a failed field or an expired session;
-the operation that stores the message takes them by emptying `draft`. What nobody took is purged after 24 h ⚙.
-A draft key must be unguessable and belong to one person: whoever knows it can add and remove the form's files.
+A form keeps its files under its one-time key (`draft`), unguessable and of one person: whoever knows it can add and
+remove them. The operation that stores the message empties `draft`; files with a draft are deleted after 24 h ⚙.
 """
 
 import hashlib
@@ -27,6 +26,7 @@ from factureya.core import clock
 from factureya.core.files import types
 from factureya.core.mail import copies
 from factureya.core.models import Attachment
+from factureya.core.refusals import Refused
 
 logger = logging.getLogger(__name__)
 MAX_NAME = 150
@@ -34,104 +34,111 @@ TOKEN_BYTES = 32
 MEGABYTE = 1024 * 1024
 _PURGE_BATCH = 500
 _SMALL = ".small"
+# Headers of everything that people sent: a browser runs nothing in it, and no cache keeps it.
+SANDBOXED = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "private, no-store",
+}
 _NOT_IN_NAMES = str.maketrans(dict.fromkeys('<>:"|?*', "-"))
 
 
-class Refused(Exception):
-    """A file that was not kept. The text is Spanish, names the file and says what to do; `name` is the clean name."""
+class RefusedFile(Refused):
+    """Say that a file was not kept; the text names the file and says what to do, `name` is its clean name."""
 
-    def __init__(self, message: str, name: str) -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(self, text: str, name: str) -> None:
+        super().__init__(text)
         self.name = name
 
 
-class Unstorable(Refused):
-    """The store is full or cannot be written: a person tries again in some minutes, a mail waits."""
+class Unstorable(RefusedFile):
+    """Say that the store is full or cannot be written: a person tries again in some minutes, a mail waits."""
 
 
 def store(upload: "UploadedFile[Any]", *, draft: str) -> Attachment:
-    """Check a file, re-encode an image, and keep it for the form with this key (M17). Raises Refused and Unstorable.
+    """Check an uploaded file, store it for the form whose one-time key is `draft`, and return its row (M17).
 
-    `size` and `sha256` are of what was stored, which for an image is not what was sent.
+    An image is re-encoded: `size` and `sha256` are those of the stored file. Raises RefusedFile and Unstorable.
     """
     name = clean_name(upload.name or "")
-    content = _read(upload, name)
+    content = _read_upload(upload, name)
     try:
-        found = types.examine(_extension(name), content)
+        examined = types.examine_file(_get_extension(name), content)
     except types.Unacceptable as reason:
-        raise _refused(name, str(reason)) from reason
-    return _keep(named_as(name, found.kind), found, draft)
+        raise _make_refusal(name, str(reason)) from reason
+    return _save_checked(name, examined, draft)
 
 
 def store_as(upload: "UploadedFile[Any]", kind: types.Kind, *, draft: str) -> Attachment:
-    """Keep a file of a kind that only mail brings, byte by byte, within the limit of bytes.
+    """Store a file as a `kind` that only mail brings, without examining it, and return its row.
 
-    Raises Refused and Unstorable.
+    Raises RefusedFile and Unstorable.
     """
     name = clean_name(upload.name or "")
-    return _keep(named_as(name, kind), types.Examined(kind, _read(upload, name)), draft)
+    return _save_checked(name, types.Examined(kind, _read_upload(upload, name)), draft)
 
 
-def store_all(uploads: "Iterable[UploadedFile[Any]]", draft: str) -> tuple[list[Attachment], list[Refused]]:
-    """Keep the good files of a form and report the bad ones; at most ATTACHMENT_MAX_FILES with those kept before."""
-    kept: list[Attachment] = []
-    refusals: list[Refused] = []
-    room = settings.ATTACHMENT_MAX_FILES - len(drafts(draft))
+def store_uploads(uploads: "Iterable[UploadedFile[Any]]", draft: str) -> tuple[list[Attachment], list[RefusedFile]]:
+    """Store files for the form whose key is `draft`; return the rows of the good ones and the refusals of the rest."""
+    stored: list[Attachment] = []
+    refusals: list[RefusedFile] = []
+    limit = settings.ATTACHMENT_MAX_FILES
+    room = limit - len(list_draft_files(draft))
+    no_room_text = f"no cupo: un mensaje lleva hasta {limit} archivos. Quite otro, o envíelo en el mensaje siguiente."
     for upload in uploads:
         try:
-            if len(kept) >= room:
-                raise _no_room(upload)
-            kept.append(store(upload, draft=draft))
-        except Refused as refusal:
+            if len(stored) >= room:
+                raise _make_refusal(clean_name(upload.name or ""), no_room_text)
+            stored.append(store(upload, draft=draft))
+        except RefusedFile as refusal:
             refusals.append(refusal)
-    return kept, refusals
+    return stored, refusals
 
 
-def drafts(draft: str) -> list[Attachment]:
-    """The files kept for the form with this key, in the order they came."""
+def list_draft_files(draft: str) -> list[Attachment]:
+    """Return the files uploaded so far for the form whose one-time key is `draft`, the oldest first."""
     return list(Attachment.objects.filter(draft=draft).order_by("pk")) if draft else []
 
 
-def discard(draft: str, token: str) -> bool:
-    """Remove one file of a form; False when it is not (or no longer) the form's."""
-    is_token = "\0" not in token  # which PostgreSQL would refuse to look for
-    return bool(draft) and is_token and bool(_remove(draft=draft, token=token))
+def discard_file(draft: str, token: str) -> bool:
+    """Delete the file `token` of the form with the key `draft`; return False if the form does not have that file."""
+    if not draft or "\0" in token:  # PostgreSQL refuses to look for a NUL
+        return False
+    return bool(_delete_untaken(draft=draft, token=token))
 
 
-def move(draft: str, to: str) -> None:
-    """Give a form's files to the form that takes its place, when its one-time key was used already."""
-    if draft and to:  # without a key a file would count as taken, and never be purged
+def move_files(draft: str, to: str) -> None:
+    """Give the files of the form with the key `draft` to the form that replaces it, which has the key `to`."""
+    if draft and to:  # an empty key marks files that belong to a message already
         Attachment.objects.filter(draft=draft).update(draft=to)
 
 
 def open_for_download(attachment: Attachment) -> tuple[dict[str, str], IO[Any]]:
-    """The headers and the open file of a download: never shown in our origin, never cached by others.
+    """Return the headers and the open file for the download of an attachment.
 
-    Raises FileNotFoundError when the store lost the file. The caller has asked the owner's policy.
+    With the headers no browser shows the file in our origin and no cache keeps it. Raises FileNotFoundError if
+    the store lost the file. The caller has asked the policy of the file's owner.
     """
-    return download_headers(attachment), _storage().open(str(attachment.file.name))
+    return download_headers(attachment), _get_storage().open(str(attachment.file.name))
 
 
 def download_headers(attachment: Attachment) -> dict[str, str]:
-    """Headers of a file that leaves: as an attachment, typed from the allow-list, sandboxed, private."""
+    """Return the headers for the download of a file: saved, not shown; an allowed type; sandboxed; private."""
     allowed = {kind.content_type for kind in types.KINDS}
     return {
         "Content-Type": attachment.content_type if attachment.content_type in allowed else "application/octet-stream",
         "Content-Length": str(attachment.size),
         "Content-Disposition": content_disposition_header(True, attachment.name) or "attachment",
-        "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "sandbox; default-src 'none'",
-        "Cross-Origin-Resource-Policy": "same-origin",
-        "Cache-Control": "private, no-store",
+        **SANDBOXED,
     }
 
 
 def open_picture(attachment: Attachment, *, small: bool = False) -> tuple[dict[str, str], IO[Any]]:
-    """Return the headers and the open file of a picture that is shown in place or in a tab of its own.
+    """Return the headers and the open file of a picture that a page shows; `small` asks for its small copy.
 
-    Only what we re-encoded ourselves: anything else, and what the store lost, raises FileNotFoundError. A missing small
-    copy is no loss: the picture itself is sent.
+    A picture without a small copy is returned itself. Raises FileNotFoundError for a file that we did not re-encode,
+    and for one that the store lost.
     """
     if attachment.content_type not in types.PICTURES:
         raise FileNotFoundError(attachment.token)
@@ -141,94 +148,95 @@ def open_picture(attachment: Attachment, *, small: bool = False) -> tuple[dict[s
         # The browser's own page around a picture has styles in it; nothing else may run or load.
         "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'",
     }
-    path = _small_path(str(attachment.file.name))
-    if small and _storage().exists(path):
-        size = str(_storage().size(path))
-        return headers | {"Content-Type": "image/webp", "Content-Length": size}, _storage().open(path)
-    return headers, _storage().open(str(attachment.file.name))
+    path = _make_small_path(str(attachment.file.name))
+    if small and _get_storage().exists(path):
+        size = str(_get_storage().size(path))
+        return headers | {"Content-Type": "image/webp", "Content-Length": size}, _get_storage().open(path)
+    return headers, _get_storage().open(str(attachment.file.name))
 
 
 def purge_orphans() -> int:
-    """Remove rows and files of abandoned forms, and stray files without a row, once they are 24 h ⚙ old; how many."""
+    """Delete files that no message took within 24 h ⚙: those of abandoned forms, and strays, which have no row.
+
+    Return the number of files deleted.
+    """
     before = clock.now() - timedelta(hours=settings.ATTACHMENT_ORPHAN_HOURS)
-    strays = [name for name in _strays() if _storage().get_modified_time(name) < before]
+    strays = [name for name in _find_strays() if _get_storage().get_modified_time(name) < before]
     for name in strays:
-        _storage().delete(name)
+        _get_storage().delete(name)
     removed = len(strays)
-    while batch := _remove(created_at__lt=before):
+    while batch := _delete_untaken(created_at__lt=before):
         removed += batch
     return removed
 
 
 def clean_name(raw: str) -> str:
-    """A file name safe to show and to save: no folders, no control, bidirectional or invisible characters."""
+    """Return a file name that is safe to show: no folders, no control, bidirectional or invisible characters."""
     base = unicodedata.normalize("NFC", raw).replace("\\", "/").rpartition("/")[2]
     # C* is control, format (bidi overrides, zero width), surrogate, private, unassigned; split() takes the rest.
     shown = "".join(c for c in base if unicodedata.category(c)[0] != "C")
     words = shown.translate(_NOT_IN_NAMES).split()
-    return _shortened(" ".join(words).strip(". "))
+    return _shorten_name(" ".join(words).strip(". "))
 
 
-def named_as(name: str, kind: types.Kind) -> str:
-    """The clean name with an extension that tells the truth: `foto.gif` kept as PNG becomes `foto.png`."""
-    extension = _extension(name)
-    if extension in kind.extensions:
-        return f"{_stem(name)}.{extension}"
-    stem = _stem(name) if extension in types.EXTENSIONS else name
-    return _shortened(f"{stem}.{kind.extensions[0]}")
+def set_true_extension(name: str, kind: types.Kind) -> str:
+    """Return a file name with the extension of the file's real kind: `foto.gif` stored as PNG becomes `foto.png`.
 
-
-# -- Private -----------------------------------------------------------------------------------------
-
-
-def _keep(name: str, found: types.Examined, draft: str) -> Attachment:
-    """Write what passed into the store, and its row; a picture with its size and its small copy.
-
-    Links of ours are cut out of it (M16).
+    The extension of another kind that we store is replaced. Any other is taken for a part of the name, and kept.
     """
-    kind, picture = found.kind, found.picture
-    stored = copies.cut_file(found.stored, is_mail=kind == types.EML, is_text=kind == types.TEXT)
+    extension = _get_extension(name)
+    if extension in kind.extensions:
+        return f"{name.rpartition('.')[0]}.{extension}"
+    stem = name.rpartition(".")[0] if extension in types.EXTENSIONS else name
+    return _shorten_name(f"{stem}.{kind.extensions[0]}")
+
+
+def _save_checked(name: str, examined: types.Examined, draft: str) -> Attachment:
+    """Write an examined file and the small copy of a picture into the store; return the row of the file.
+
+    The secret links of our mails are cut out of the file (M16). Raises Unstorable.
+    """
+    kind, picture = examined.kind, examined.picture
+    stored = copies.cut_file(examined.stored, is_mail=kind == types.EML, is_text=kind == types.TEXT)
     attachment = Attachment(
         token=secrets.token_urlsafe(TOKEN_BYTES),
-        name=name,
-        content_type=found.kind.content_type,
+        name=set_true_extension(name, kind),
+        content_type=kind.content_type,
         size=len(stored),
         sha256=hashlib.sha256(stored).hexdigest(),
         draft=draft,
         width=picture.width if picture else None,
         height=picture.height if picture else None,
     )
-    attachment.file.name = _write(attachment, stored)
+    attachment.file.name = _write_to_storage(attachment, stored)
     if picture and picture.small:
         with suppress(OSError):  # without it the picture itself is shown
-            _storage().save(_small_path(attachment.file.name), ContentFile(picture.small))
+            _get_storage().save(_make_small_path(attachment.file.name), ContentFile(picture.small))
     attachment.save(force_insert=True)
     return attachment
 
 
-def _small_path(path: str) -> str:
-    """Return where the small copy of a stored picture is."""
+def _make_small_path(path: str) -> str:
+    """Return the path of the small copy of a stored picture."""
     return f"{path}{_SMALL}"
 
 
-def _read(upload: "UploadedFile[Any]", name: str) -> bytes:
-    """The whole content, which fits in memory because it is limited. Raises Refused when empty or too big."""
+def _read_upload(upload: "UploadedFile[Any]", name: str) -> bytes:
+    """Return the content of an uploaded file. Raises RefusedFile, with its `name`, if it is empty or too big."""
     limit = settings.ATTACHMENT_MAX_BYTES
     content: bytes = b"" if (upload.size or 0) > limit else upload.read(limit + 1)  # the declared size may lie
     size = max(upload.size or 0, len(content))
     if size > limit:
         weight = math.ceil(size * 10 / MEGABYTE) / 10
-        raise _refused(
-            name,
-            f"pesa {weight} MB y el máximo es {limit // MEGABYTE} MB. Redúzcalo o envíelo por partes.",
-        )
+        text = f"pesa {weight} MB y el máximo es {limit // MEGABYTE} MB. Redúzcalo o envíelo por partes."
+        raise _make_refusal(name, text)
     if not content:
-        raise _refused(name, "está vacío. Ábralo para comprobarlo y elíjalo de nuevo.")
+        raise _make_refusal(name, "está vacío. Ábralo para comprobarlo y elíjalo de nuevo.")
     return content
 
 
-def _write(attachment: Attachment, content: bytes) -> str:
-    """Put the content in the store; its path there. Raises Unstorable when the store is full or cannot be written."""
+def _write_to_storage(attachment: Attachment, content: bytes) -> str:
+    """Write a file's content into the store and return its path. Raises Unstorable if the disk is full or read-only."""
     storage = attachment.file.storage
     path = attachment.file.field.generate_filename(attachment, attachment.token)
     try:
@@ -241,20 +249,15 @@ def _write(attachment: Attachment, content: bytes) -> str:
         raise Unstorable(f"«{attachment.name}» {reason}", attachment.name) from error
 
 
-def _refused(name: str, reason: str) -> Refused:
-    return Refused(f"«{name}» {reason}", name)
+def _make_refusal(name: str, reason: str) -> RefusedFile:
+    """Return the refusal of a file with this name, for this reason."""
+    return RefusedFile(f"«{name}» {reason}", name)
 
 
-def _no_room(upload: "UploadedFile[Any]") -> Refused:
-    most = settings.ATTACHMENT_MAX_FILES
-    reason = f"no cupo: un mensaje lleva hasta {most} archivos. Quite otro, o envíelo en el mensaje siguiente."
-    return _refused(clean_name(upload.name or ""), reason)
-
-
-def _remove(**which: Any) -> int:
-    """Delete files that no message has taken, a batch at a time; from the store only once the rows are gone."""
+def _delete_untaken(**which: Any) -> int:
+    """Delete up to _PURGE_BATCH files that no message has taken, and return how many; `which` filters the rows."""
     with transaction.atomic():
-        waiting = Attachment.objects.exclude(draft="").filter(**which).order_by("pk")
+        waiting = Attachment.objects.exclude(draft="").filter(**which).order_by("pk")  # "": taken
         # Locked: an operation that takes the file at this instant either has it already or finds it gone.
         batch = list(waiting.select_for_update(skip_locked=True)[:_PURGE_BATCH])
         Attachment.objects.filter(pk__in=[attachment.pk for attachment in batch]).delete()
@@ -264,42 +267,42 @@ def _remove(**which: Any) -> int:
 
 
 def _delete_on_commit(path: str) -> None:
-    transaction.on_commit(lambda: _storage().delete(path), robust=True)
-    transaction.on_commit(lambda: _storage().delete(_small_path(path)), robust=True)
+    """Delete a stored file and its small copy once the transaction is committed, so that no row loses its file."""
+    transaction.on_commit(lambda: _get_storage().delete(path), robust=True)
+    transaction.on_commit(lambda: _get_storage().delete(_make_small_path(path)), robust=True)
 
 
-def _strays() -> Iterator[str]:
-    """Paths in the store that no row knows, folder by folder: left by a transaction that did not commit."""
-    for folder in _listed("")[0]:
-        tokens = {file: file.removesuffix(_SMALL) for file in _listed(folder)[1]}
+def _find_strays() -> Iterator[str]:
+    """Yield the path of each file in the store that has no row, because the transaction that stored it was undone."""
+    for folder in _list_folder("")[0]:
+        tokens = {file: file.removesuffix(_SMALL) for file in _list_folder(folder)[1]}
         rows = Attachment.objects.filter(token__in=set(tokens.values()))
         known = set(rows.values_list("token", flat=True))
         yield from (f"{folder}/{file}" for file, token in tokens.items() if token not in known)
 
 
-def _listed(folder: str) -> tuple[list[str], list[str]]:
+def _list_folder(folder: str) -> tuple[list[str], list[str]]:
+    """Return the names of the folders and of the files in a folder of the store; none if the folder does not exist."""
     try:
-        return _storage().listdir(folder)
+        return _get_storage().listdir(folder)
     except FileNotFoundError:  # nobody has sent a file yet
         return [], []
 
 
-def _storage() -> Storage:
+def _get_storage() -> Storage:
+    """Return the storage in which the attachments are."""
     file: FileField = Attachment._meta.get_field("file")
     return file.storage
 
 
-def _extension(name: str) -> str:
+def _get_extension(name: str) -> str:
+    """Return the extension of a file name in lower case, without its dot, or an empty text."""
     return name.rpartition(".")[2].lower() if "." in name else ""
 
 
-def _stem(name: str) -> str:
-    return name.rpartition(".")[0] if "." in name else name
-
-
-def _shortened(name: str) -> str:
-    """At most MAX_NAME characters with the extension kept; a name of which nothing is left is «archivo»."""
-    extension = _extension(name)
-    tail = f".{extension}" if extension and len(extension) <= 10 else ""
+def _shorten_name(name: str) -> str:
+    """Return a name of at most MAX_NAME characters that keeps its extension; an empty name becomes «archivo»."""
+    extension = _get_extension(name)
+    tail = f".{extension}" if extension and len(extension) <= 10 else ""  # a longer one is no extension
     stem = name[: -len(tail)] if tail else name
     return f"{stem[: MAX_NAME - len(tail)].strip('. ') or 'archivo'}{tail}"

@@ -1,13 +1,14 @@
-"""What a file really is, by its content: the allow-list of M17, and the re-encoding of images.
+"""Find out what a file really is by its content: the allow-list of M17, and the re-encoding of images.
 
-Pure functions on bytes; no database and no storage. Images are decoded and written anew, so nothing but pixels
-survives: no EXIF, no position, no text, no second file hidden behind the first. Everything else is kept byte by byte.
+An image is decoded and written anew, so that nothing but its pixels stays: no EXIF, no position, no text, no second
+file hidden behind the first. Every other file stays unchanged.
 """
 
 import codecs
 import threading
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -21,12 +22,12 @@ warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 
 class Unacceptable(Exception):
-    """The content is refused. The text is Spanish, follows the file's name, and says what to do."""
+    """Say that a content is refused; the text is Spanish, follows the file's name, and says what to do."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A type of file that is kept: how it is served, and the extensions its name may carry (the first is ours)."""
+    """Describe a type of file that is stored: how it is served, and the extensions its name may have (ours first)."""
 
     content_type: str
     extensions: tuple[str, ...]
@@ -34,7 +35,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Picture:
-    """How large a re-encoded picture is, in pixels, and a small copy of it; empty when the picture is light enough."""
+    """Hold the size of a re-encoded picture in pixels, and its small copy (empty if the picture is small enough)."""
 
     width: int
     height: int
@@ -43,7 +44,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Examined:
-    """What is known of a file that is good: its kind, what is to be stored of it, and its picture if it is one."""
+    """Hold what is known of a good file: its kind, the bytes to store, and its picture if it is one."""
 
     kind: Kind
     stored: bytes
@@ -74,57 +75,52 @@ _WRITTEN: dict[str, tuple[Kind, dict[str, Any]]] = {
     "WEBP": (WEBP, {"format": "WEBP", "quality": 88}),
 }
 _IMAGE_EXTENSIONS = {"png", "jpg", "jpeg", "gif", "webp"}
-_PROGRAMS = {
-    "exe",
-    "com",
-    "bat",
-    "cmd",
-    "msi",
-    "scr",
-    "dll",
-    "ps1",
-    "vbs",
-    "js",
-    "jar",
-    "sh",
-    "apk",
-    "app",
-    "dmg",
-    "lnk",
+# Extension of a file outside the allow-list -> why it is refused, and what to send instead.
+_PROGRAM = "es un programa, y los programas no se aceptan. Envíe una captura de pantalla o un PDF."
+_REASONS = {
+    **dict.fromkeys("exe com bat cmd msi scr dll ps1 vbs js jar sh apk app dmg lnk".split(), _PROGRAM),
+    **dict.fromkeys(
+        "key cer pfx p12 pem".split(), "puede ser su llave o certificado. No lo envíe a nadie: Factureya nunca lo pide."
+    ),
+    **dict.fromkeys(
+        "html htm xhtml mht svg svgz".split(),
+        "es una página web o un dibujo, que no se aceptan. Envíe una captura en PNG o JPG.",
+    ),
+    **dict.fromkeys(
+        "heic heif avif tif tiff bmp".split(),
+        "es una imagen de un tipo que no se acepta. Guárdela como JPG o PNG y súbala de nuevo.",
+    ),
 }
-_SECRETS = {"key", "cer", "pfx", "p12", "pem"}
-_PAGES = {"html", "htm", "xhtml", "mht", "svg", "svgz"}
-_PHOTOS = {"heic", "heif", "avif", "tif", "tiff", "bmp"}
 _DRAWN = {"html", "svg", "script"}
-_MODES = {
-    "PNG": {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"},
-    "JPEG": {"L", "RGB"},
-    "WEBP": {"RGB", "RGBA"},
-}
+_MODES = {"PNG": {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}, "JPEG": {"L", "RGB"}, "WEBP": {"RGB", "RGBA"}}
 _MAX_JPEG_SCANS = 100  # a progressive photo has about ten; each scan walks over all pixels again
 
 # One 40-megapixel picture takes about 300 MB while it is turned and written: two at a time, the others wait.
 _decoding = threading.BoundedSemaphore(2)
 
 
-def examine(extension: str, content: bytes) -> Examined:
-    """Tell the kind of a file and what is to be stored of it. Raises Unacceptable.
+def examine_file(extension: str, content: bytes) -> Examined:
+    """Find out what an uploaded file really is; return its kind and the bytes to store. Raises Unacceptable.
 
-    An image is known by its content, whatever its name; PDF, XML and TXT need both the content and the extension.
+    An image is known by its content, whatever its name says; PDF, XML and TXT need both the content and the extension.
     """
-    if picture := _picture_format(content):
-        return _reencode(picture, content)
+    if picture_format := _detect_picture_format(content):
+        return _reencode_picture(picture_format, content)
     if extension in _IMAGE_EXTENSIONS:
         raise Unacceptable(
             "no es una imagen, aunque su nombre lo diga. Tome la captura de nuevo, guárdela como PNG o JPG y súbala."
         )
     if check := _CHECKS.get(extension):
         return Examined(check(content), content)
-    raise Unacceptable(_why_not(extension, content))
+    if content.startswith((b"MZ", b"\x7fELF", b"#!")):
+        raise Unacceptable(_PROGRAM)
+    raise Unacceptable(
+        _REASONS.get(extension, "es de un tipo que no se acepta. Envíe PNG, JPG, WebP, GIF, PDF, XML o TXT.")
+    )
 
 
-def _picture_format(content: bytes) -> str:
-    """Pillow's name of the format the content claims, or nothing."""
+def _detect_picture_format(content: bytes) -> str:
+    """Return Pillow's name of the image format that the content begins with, or an empty text."""
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
         return "PNG"
     if content.startswith(b"\xff\xd8\xff"):
@@ -134,61 +130,61 @@ def _picture_format(content: bytes) -> str:
     return "WEBP" if content[:4] == b"RIFF" and content[8:12] == b"WEBP" else ""
 
 
-def _reencode(picture: str, content: bytes) -> Examined:
-    """Keep pixels only: first frame, upright, alpha kept, without metadata; and make the small copy of them."""
-    kind, how = _WRITTEN[picture]
+def _reencode_picture(picture_format: str, content: bytes) -> Examined:
+    """Return an image decoded and written anew, so that nothing hidden in it is stored, with its small copy.
+
+    Only the first frame is written, upright, with its transparency and without metadata. Raises Unacceptable if the
+    image cannot be read or has too many pixels.
+    """
+    kind, save_options = _WRITTEN[picture_format]
     damaged = Unacceptable("está dañada o incompleta. Tome la captura de nuevo y súbala.")
-    if picture == "JPEG" and content.count(b"\xff\xda") > _MAX_JPEG_SCANS:
+    if picture_format == "JPEG" and content.count(b"\xff\xda") > _MAX_JPEG_SCANS:  # the mark of a scan
         raise damaged
     try:
-        with _decoding, Image.open(BytesIO(content), formats=[picture]) as image:
-            _check_pixels(image.width, image.height)  # from the header: nothing is decoded yet
-            upright = ImageOps.exif_transpose(image)
-            plain = _plain_mode(upright, how["format"])
+        with _decoding, Image.open(BytesIO(content), formats=[picture_format]) as image:
+            if image.width * image.height > settings.ATTACHMENT_MAX_PIXELS:  # by the header: nothing is decoded yet
+                raise _make_pixel_refusal(f"{image.width:,} × {image.height:,} puntos")
+            plain = _convert_mode(ImageOps.exif_transpose(image), save_options["format"])
             plain.info.clear()  # what Pillow would otherwise copy: comment, ICC profile, transparency
             out = BytesIO()
-            plain.save(out, **how)
+            plain.save(out, **save_options)
             width, height = plain.size
-            small = _small(plain) if out.tell() > SMALL_FROM_BYTES else b""
+            small = _make_small_copy(plain) if out.tell() > SMALL_FROM_BYTES else b""
     except Unacceptable:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_many_pixels("demasiados puntos") from error
+        raise _make_pixel_refusal("demasiados puntos") from error
     except Exception as error:  # a decoder fed with a hostile file raises nearly anything; none of it is ours
         raise damaged from error
     return Examined(kind, out.getvalue(), Picture(width, height, small))
 
 
-def _small(image: Image.Image) -> bytes:
-    """Return a WebP with a longer side of SMALL_SIDE pixels; the image itself is used up."""
-    image.thumbnail((2 * SMALL_SIDE, 2 * SMALL_SIDE))  # first, as a palette has no colours between
-    image = _plain_mode(image, "WEBP")
+def _make_small_copy(image: Image.Image) -> bytes:
+    """Return a copy of a picture for lists, as WebP of at most SMALL_SIDE pixels a side; `image` itself is shrunk."""
+    image.thumbnail((2 * SMALL_SIDE, 2 * SMALL_SIDE))  # roughly: a palette cannot blend its colours
+    image = _convert_mode(image, "WEBP")
     image.thumbnail((SMALL_SIDE, SMALL_SIDE))
     out = BytesIO()
     image.save(out, format="WEBP", quality=80)
     return out.getvalue()
 
 
-def _check_pixels(width: int, height: int) -> None:
-    if width * height > settings.ATTACHMENT_MAX_PIXELS:
-        raise _too_many_pixels(f"{width:,} × {height:,} puntos")
-
-
-def _too_many_pixels(how_many: str) -> Unacceptable:
+def _make_pixel_refusal(how_many: str) -> Unacceptable:
+    """Return the error for an image with too many pixels. `how_many` is the size in Spanish; the caller raises it."""
     millions = settings.ATTACHMENT_MAX_PIXELS // 1_000_000
-    return Unacceptable(
-        f"tiene {how_many} y el máximo es {millions} millones. Recórtela o redúzcala y súbala de nuevo."
-    )
+    text = f"tiene {how_many} y el máximo es {millions} millones. Recórtela o redúzcala y súbala de nuevo."
+    return Unacceptable(text)
 
 
-def _plain_mode(image: Image.Image, written: str) -> Image.Image:
-    """The image in a mode its format writes, with the same look."""
+def _convert_mode(image: Image.Image, file_format: str) -> Image.Image:
+    """Return an image converted to a colour mode that `file_format` can store; the image looks the same."""
     if image.has_transparency_data and image.mode not in {"LA", "RGBA"}:
         return image.convert("RGBA")  # a palette or one colour that is transparent
-    return image if image.mode in _MODES[written] else image.convert("RGB")
+    return image if image.mode in _MODES[file_format] else image.convert("RGB")
 
 
 def _check_pdf(content: bytes) -> Kind:
+    """Return the kind PDF if a file has the marks of a PDF near its beginning and its end; else raise Unacceptable."""
     # Some programs leave blanks before the header or bytes after the end mark; a cut-off file has no end mark.
     if content.lstrip(b"\xef\xbb\xbf \t\r\n\0").startswith(b"%PDF-") and b"%%EOF" in content[-2048:]:
         return PDF
@@ -196,17 +192,16 @@ def _check_pdf(content: bytes) -> Kind:
 
 
 def _check_xml(content: bytes) -> Kind:
-    """Well-formed XML without DOCTYPE (so no entities, and nothing to fetch) that is neither a page nor a drawing."""
+    """Return the kind XML if a file is well-formed XML; raise Unacceptable if not.
+
+    A DOCTYPE (and so every entity), a web page and a drawing are refused too.
+    """
     parser = expat.ParserCreate()
     parser.StartDoctypeDeclHandler = _refuse_doctype
     parser.StartElementHandler = _refuse_drawing
     try:
         parser.Parse(content, True)
-    except (
-        expat.ExpatError,
-        ValueError,
-        LookupError,
-    ) as error:  # the last two: an encoding that does not exist
+    except (expat.ExpatError, ValueError, LookupError) as error:  # the last two: an encoding that does not exist
         raise Unacceptable(
             "no es un XML bien formado. Descárguelo de nuevo; si así se lo entregaron, guárdelo como .txt y súbalo."
         ) from error
@@ -214,47 +209,31 @@ def _check_xml(content: bytes) -> Kind:
 
 
 def _refuse_doctype(*_declaration: object) -> None:
+    """Raise Unacceptable: the XML parser calls this function when it meets a DOCTYPE, which may define entities."""
     raise Unacceptable("trae una declaración DOCTYPE, que no se acepta por seguridad. Suba el XML tal como se emitió.")
 
 
 def _refuse_drawing(name: str, _attributes: object) -> None:
+    """Raise Unacceptable if an XML element belongs to a web page or a drawing. The parser calls this for each."""
     if name.rpartition(":")[2].lower() in _DRAWN:
         raise Unacceptable("es una página web o un dibujo, no un XML de datos. Envíe una captura en PNG o JPG.")
 
 
 def _check_text(content: bytes) -> Kind:
-    """Text in UTF-8, in UTF-16 with its mark, or in the Windows code page; no control characters, no NUL."""
-    text = _decoded(content)
+    """Return the kind TEXT if a file is text without control characters; raise Unacceptable if not."""
+    text = _decode_text(content)
     if text is None or any(c < " " and c not in "\t\n\r\f\x1a" for c in text) or "\x7f" in text:
         raise Unacceptable("no es texto simple. Guárdelo como texto (.txt) desde el Bloc de notas y súbalo.")
     return TEXT
 
 
-def _decoded(content: bytes) -> str | None:
+def _decode_text(content: bytes) -> str | None:
+    """Return bytes as text: as UTF-16 if they begin with its mark, else as UTF-8 or cp1252; None if nothing fits."""
     utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     for encoding in ("utf-16",) if utf16 else ("utf-8", "cp1252"):
-        try:
+        with suppress(UnicodeDecodeError):
             return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
     return None
 
 
-_CHECKS: dict[str, Callable[[bytes], Kind]] = {
-    "pdf": _check_pdf,
-    "xml": _check_xml,
-    "txt": _check_text,
-}
-
-
-def _why_not(extension: str, content: bytes) -> str:
-    """Why a file outside the allow-list is refused, and what to send instead."""
-    if extension in _PROGRAMS or content.startswith((b"MZ", b"\x7fELF", b"#!")):
-        return "es un programa, y los programas no se aceptan. Envíe una captura de pantalla o un PDF."
-    if extension in _SECRETS:
-        return "puede ser su llave o certificado. No lo envíe a nadie: Factureya nunca lo pide."
-    if extension in _PAGES:
-        return "es una página web o un dibujo, que no se aceptan. Envíe una captura en PNG o JPG."
-    if extension in _PHOTOS:
-        return "es una imagen de un tipo que no se acepta. Guárdela como JPG o PNG y súbala de nuevo."
-    return "es de un tipo que no se acepta. Envíe PNG, JPG, WebP, GIF, PDF, XML o TXT."
+_CHECKS: dict[str, Callable[[bytes], Kind]] = {"pdf": _check_pdf, "xml": _check_xml, "txt": _check_text}

@@ -1,4 +1,4 @@
-"""The mail server of the demo: every mail becomes one `.eml` in `var/mail/` that a person can open."""
+"""Write the demo's mails: each becomes one `.eml` file in `var/mail/` that a person can open."""
 
 import os
 import re
@@ -14,48 +14,42 @@ from django.utils.text import slugify
 
 from factureya.core import clock
 
-_NUMBER = re.compile(r"\b[A-Z]{2}-[0-9A-Z]{4}-[0-9A-Z]{4}\b")
+_TICKET_NUMBER = re.compile(r"\b[A-Z]{2}-[0-9A-Z]{4}-[0-9A-Z]{4}\b")
 
 
 class EmlFileBackend(BaseEmailBackend):
-    """Writes each mail to EMAIL_FILE_PATH, whole or not at all; holds no state, so any thread may use it.
-
-    `20261124-101530-FY-7K3M-9QX1-5f0c2a9e.eml`: local time, the ticket's number or the subject, a random end.
-    """
+    """Write each mail to a file in EMAIL_FILE_PATH, whole or not at all; it has no state, so any thread may use it."""
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        """Write the mails that have a recipient; how many. Raises OSError when the folder cannot be written."""
+        """Write each mail with a recipient to an `.eml` file instead of sending it; return how many. Raises OSError."""
         addressed = [message for message in email_messages if message.recipients()]
         for message in addressed:
             # Django's own message takes `linesep`, which the stubs of the class above it do not know.
             content = message.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
-            _write(_folder() / _name(str(message.subject)), content)
+            folder = Path(settings.EMAIL_FILE_PATH)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _write_mail(folder / _make_file_name(str(message.subject)), content)
         return len(addressed)
 
 
-def _folder() -> Path:
-    folder = Path(settings.EMAIL_FILE_PATH)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder
-
-
-def _name(subject: str) -> str:
+def _make_file_name(subject: str) -> str:
+    """Return the file name for a mail: local time, its ticket's number or else its subject, and random characters."""
     moment = timezone.localtime(clock.now()).strftime("%Y%m%d-%H%M%S")
-    number = _NUMBER.search(subject)
+    number = _TICKET_NUMBER.search(subject)
     about = number.group() if number else slugify(subject)[:40].strip("-_") or "correo"
     return f"{moment}-{about}-{secrets.token_hex(4)}.eml"
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Write aside and rename, so that nobody reads half a mail."""
-    aside = path.with_name(f".{path.name}.part")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+def _write_mail(path: Path, content: bytes) -> None:
+    """Write a mail to a temporary file and rename that to `path`, so that nobody reads half a mail."""
+    temporary = path.with_name(f".{path.name}.part")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        aside.rename(path)
+        temporary.rename(path)
     except OSError:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise

@@ -1,115 +1,98 @@
-"""Bytes of a mail as text: by the superset of the charset they claim; never raises, loses nothing it can read."""
+"""Decode the bytes of a mail by the superset of the charset that they claim. Nothing here raises or loses text."""
 
 import codecs
 import re
+from contextlib import suppress
 
 # What senders mean when they name a charset: the superset that contains it.
 SUPERSETS = {
-    "": "utf-8",
-    "us-ascii": "utf-8",
-    "ascii": "utf-8",
-    "utf8": "utf-8",
-    "unknown-8bit": "utf-8",
-    "iso-8859-1": "cp1252",
-    "latin-1": "cp1252",
-    "latin1": "cp1252",
-    "x-user-defined": "cp1252",
+    **dict.fromkeys(("", "us-ascii", "ascii", "utf8", "unknown-8bit"), "utf-8"),
+    **dict.fromkeys(("iso-8859-1", "latin-1", "latin1", "x-user-defined"), "cp1252"),
     "iso-8859-9": "cp1254",
-    "iso-8859-11": "cp874",
-    "tis-620": "cp874",
+    **dict.fromkeys(("iso-8859-11", "tis-620"), "cp874"),
     "iso-8859-8-i": "iso-8859-8",
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "x-gbk": "gb18030",
+    **dict.fromkeys(("gb2312", "gbk", "x-gbk"), "gb18030"),
     "big5": "cp950",
-    "euc-kr": "cp949",
-    "ks_c_5601-1987": "cp949",
-    "shift_jis": "cp932",
-    "shift-jis": "cp932",
-    "sjis": "cp932",
-    "x-sjis": "cp932",
+    **dict.fromkeys(("euc-kr", "ks_c_5601-1987"), "cp949"),
+    **dict.fromkeys(("shift_jis", "shift-jis", "sjis", "x-sjis"), "cp932"),
 }
-NOT_TEXT = {
-    "idna",
-    "punycode",
-    "unicode_escape",
-    "raw_unicode_escape",
-    "undefined",
-}  # codecs, no charsets
+NOT_TEXT = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"}  # codecs, no charsets
 # PostgreSQL refuses NUL, people the rest; and no database takes half a character, which UTF-7 can write.
 CONTROLS = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 127]) | dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 ESCAPE = re.compile(rb"\x1b(\$@|\$B|\(B|\(J|\(I)")
 
 
 def decode(raw: bytes, charset: str = "") -> str:
-    """The text, without control characters but tab and line ends.
+    """Return bytes of a mail as text, decoded by the charset that the mail names.
 
-    Without a usable claim, and for a false one: UTF-8 if it is mostly that, else Windows-1252.
+    The superset that senders mean by that name is used. If the charset is unknown or wrong, UTF-8 or Windows-1252 is
+    tried. Control characters other than tabs and line ends are left out.
     """
     claimed = charset.strip().strip("\"'").lower()
     if claimed.startswith("iso-2022-jp"):
-        return _japanese(raw).translate(CONTROLS)
-    return _decode(raw, SUPERSETS.get(claimed, claimed)).translate(CONTROLS)
+        return _decode_japanese(raw).translate(CONTROLS)
+    return _decode_bytes(raw, SUPERSETS.get(claimed, claimed)).translate(CONTROLS)
 
 
-def _decode(raw: bytes, wanted: str) -> str:
-    known = _codec(wanted)
-    for name in filter(None, (known, "utf-8")):
-        try:
+def _decode_bytes(raw: bytes, charset: str) -> str:
+    """Return bytes of a mail as text by its charset, or as UTF-8 if the charset does not fit.
+
+    If neither fits, marks stand for the bytes that cannot be read. A known charset is then used all the same. Else it
+    is UTF-8, or Windows-1252 if more than half of the characters beyond ASCII would be marks in UTF-8.
+    """
+    codec = _find_codec(charset)
+    for name in filter(None, (codec, "utf-8")):
+        with suppress(UnicodeError, ValueError):
             return raw.decode(name)
-        except (UnicodeError, ValueError):
-            continue
-    if known and known not in {"utf-8", "cp1252"}:
-        return raw.decode(known, "replace")
+    if codec and codec not in {"utf-8", "cp1252"}:
+        return raw.decode(codec, "replace")
     text = raw.decode("utf-8", "replace")
-    unreadable = text.count("\ufffd")
-    if unreadable * 2 <= len(text) - len(text.encode("ascii", "ignore")):
+    marks = text.count("\ufffd")
+    if marks * 2 <= len(text) - len(text.encode("ascii", "ignore")):
         return text
     return raw.decode("cp1252", "replace")
 
 
-def _codec(name: str) -> str:
-    """The codec that Python knows by this name, or an empty text."""
+def _find_codec(name: str) -> str:
+    """Return Python's name for the charset that a mail names; "" if Python has none or it is no charset (as `idna`)."""
     try:
-        found = codecs.lookup(name[:60])
+        codec = codecs.lookup(name[:60])
     except (LookupError, ValueError, UnicodeError):
         return ""
-    is_text = getattr(found, "_is_text_encoding", True) and found.name.replace("-", "_") not in NOT_TEXT
-    return found.name if is_text else ""
+    is_text = getattr(codec, "_is_text_encoding", True) and codec.name.replace("-", "_") not in NOT_TEXT
+    return codec.name if is_text else ""
 
 
-def _japanese(raw: bytes) -> str:
-    """ISO-2022-JP as it is sent: the rows that Windows adds to JIS included, which Python's codec refuses."""
-    try:
+def _decode_japanese(raw: bytes) -> str:
+    """Return ISO-2022-JP bytes as text, with the characters that Windows adds and Python's own codec refuses."""
+    with suppress(UnicodeError):
         return raw.decode("iso2022_jp_ext")
-    except UnicodeError:
-        pass
     text: list[str] = []
-    mode = b"(B"
+    character_set = b"(B"  # ASCII, until an escape sequence chooses another
     for number, piece in enumerate(ESCAPE.split(raw)):
-        if number % 2:
-            mode = piece
-        elif mode in {b"$@", b"$B"}:
-            text.append(_shifted(piece).decode("cp932", "replace"))
-        elif mode == b"(I":
+        if number % 2:  # every second piece is an escape sequence
+            character_set = piece
+        elif character_set in {b"$@", b"$B"}:  # JIS X 0208
+            text.append(_convert_to_shift_jis(piece).decode("cp932", "replace"))
+        elif character_set == b"(I":  # half-width katakana
             text.append(bytes(byte | 0x80 for byte in piece).decode("cp932", "replace"))
         else:
             text.append(piece.decode("cp932", "replace"))
     return "".join(text)
 
 
-def _shifted(jis: bytes) -> bytes:
-    """Pairs of JIS X 0208 as Shift JIS; line ends between them stay."""
-    shifted, at = bytearray(), 0
+def _convert_to_shift_jis(jis: bytes) -> bytes:
+    """Return JIS X 0208 characters of two bytes each as Shift JIS, of which Python knows more; line ends stay."""
+    shift_jis, at = bytearray(), 0
     while at < len(jis):
         pair = jis[at : at + 2]
-        if pair[0] < 0x21 or len(pair) < 2:
-            shifted += pair[:1]
+        if pair[0] < 0x21 or len(pair) < 2:  # a line end, or half a character
+            shift_jis += pair[:1]
             at += 1
             continue
-        row, cell = pair
+        row, cell = pair  # of the table of characters JIS X 0208
         lead = ((row - 0x21) >> 1) + 0x81
         trail = cell + ((0x1F if cell < 0x60 else 0x20) if row % 2 else 0x7E)
-        shifted += bytes([(lead + 0x40 if lead > 0x9F else lead) & 0xFF, trail & 0xFF])
+        shift_jis += bytes([(lead + 0x40 if lead > 0x9F else lead) & 0xFF, trail & 0xFF])
         at += 2
-    return bytes(shifted)
+    return bytes(shift_jis)

@@ -1,8 +1,7 @@
-"""The copy of a mail that a person may download: its bytes without our links, and of a bounce without our mail (M16).
+"""Make the copy of a mail that a person may download: without our links, and without a mail that it returns (M16).
 
-The original stays as it came (`core.models.InboundOriginal`); `manage.py export_mail` alone gives it out, as an event.
-Only what holds a link of ours is decoded, cut and written again; every other byte stays. The work is linear in the
-mail's size, within the limits of `core.mail.parts`.
+Only parts with a link of ours are decoded, cut and encoded again; all other bytes stay. The work is linear in the size
+of the mail, within the limits of `core.mail.parts`.
 """
 
 import binascii
@@ -11,7 +10,7 @@ from dataclasses import dataclass, field
 
 from factureya.core.mail import own_links
 from factureya.core.mail.charsets import decode
-from factureya.core.mail.parts import MAX_DEPTH, MAX_PARTS, Budget, LimitExceeded, Part, read_parts, uuencoded
+from factureya.core.mail.parts import MAX_DEPTH, MAX_PARTS, Budget, LimitExceeded, Part, find_uuencoded, read_parts
 from factureya.core.mail.robots import HEADERS_TYPES, STATUS_TYPES, read_bounce
 
 MAX_READ = 256 * 1024  # bytes of text of one mail that are read; a copy leaves out the rest
@@ -42,43 +41,41 @@ _SIGNED = re.compile(rb":[\w-]{20}")
 
 @dataclass
 class _Copy:
-    """A mail that is copied: what stands in place of each body, in their order; between them are heads.
-
-    None stands for a body that stays as it is: large files are not held twice.
-    """
+    """Collect what replaces each body of a mail, in their order; None stands for a body that stays as it is."""
 
     raw: bytes
     is_report: bool
     bodies: list[tuple[int, int, bytes | None]] = field(default_factory=list)
-    left: int = MAX_READ
+    bytes_left: int = MAX_READ
     checks: own_links.Checks = field(default_factory=own_links.Checks)
 
-    def whole(self) -> bytes:
-        """Return the copy; the mail itself when nothing in it changed."""
-        changed: list[tuple[int, int, bytes]] = []
+    def build(self) -> bytes:
+        """Return the copy of the mail that a person may download, or the mail itself if nothing changed."""
+        replacements: list[tuple[int, int, bytes]] = []
         at = 0
-        for start, end, content in [*self.bodies, (len(self.raw), len(self.raw), None)]:
-            head = self.raw[at:start]
-            if (cut := self.cut(head)) != head:
-                changed.append((at, start, cut))
-            if content is not None:
-                changed.append((start, end, content))
+        for start, end, new_body in [*self.bodies, (len(self.raw), len(self.raw), None)]:  # the last is the mail's end
+            between = self.raw[at:start]  # the heads of parts between two bodies
+            if (shown := self.cut_text(between)) != between:
+                replacements.append((at, start, shown))
+            if new_body is not None:
+                replacements.append((start, end, new_body))
             at = end
-        return _replaced(self.raw, changed) if changed else self.raw
+        return _replace_places(self.raw, replacements) if replacements else self.raw
 
-    def cut(self, text: bytes, charset: str = "") -> bytes:
-        """Return text bytes without our links, as far as the mail's text may be read."""
-        size = min(len(text), self.left)
-        self.left -= size
-        is_wide = charset.startswith(WIDE) or decode(ASCII, charset) != ASCII.decode()
-        cut = _cut_wide(text[:size], charset, self.checks) if is_wide else _cut(text[:size], self.checks)
-        return cut if size == len(text) else cut + LEFT_OUT
+    def cut_text(self, text: bytes, charset: str = "") -> bytes:
+        """Return a text of the mail with our links cut out, and a note for what is beyond MAX_READ bytes of a mail."""
+        size = min(len(text), self.bytes_left)
+        self.bytes_left -= size
+        is_wide = charset.startswith(WIDE) or decode(ASCII, charset) != ASCII.decode()  # as UTF-16
+        shown = _cut_wide_text(text[:size], charset, self.checks) if is_wide else _cut_text(text[:size], self.checks)
+        return shown if size == len(text) else shown + LEFT_OUT
 
 
 def cut_mail(raw: bytes, depth: int = 0) -> bytes:
-    """Return the mail without the tokens of our links; the same bytes when none is in it (M16).
+    """Return the mail without the tokens of our signed links, or the same bytes if it has none (M16).
 
-    Of a delivery report the returned mail's body is left out, too. What is beyond the limits is cut as one text.
+    A delivery report also loses the body of the mail that it returns. A mail beyond the limits is cut as one text.
+    `depth` is the number of parts around a mail that is attached to another.
     """
     try:
         top = read_parts(raw, Budget())
@@ -86,39 +83,38 @@ def cut_mail(raw: bytes, depth: int = 0) -> bytes:
         return cut_whole(raw)
     copy = _Copy(raw, is_report=read_bounce(top, "") is not None)
     _copy_part(copy, top, depth)
-    return copy.whole()
+    return copy.build()
 
 
 def cut_file(content: bytes, *, is_mail: bool = False, is_text: bool = False) -> bytes:
-    """Return a file without the tokens of our links: a mail, a text, or any other bytes, which keep their length."""
+    """Return a file of a mail without the tokens of our links (M16). A binary file keeps its length."""
     if is_mail:
         return cut_mail(content)
-    return _cut(content) if is_text else _mask(content)
+    return _cut_text(content) if is_text else _mask_tokens(content)
 
 
-def head_alone(raw: bytes) -> bytes:
-    """Return the head of a mail that was returned to us, without our links (M16); a head alone stays as it is."""
+def cut_to_head(raw: bytes) -> bytes:
+    """Return only the head of a mail that was returned to us, without our links (M16); a note replaces its body."""
     ends = [at for at in (raw.find(b"\r\n\r\n"), raw.find(b"\n\n")) if at >= 0]
     end = min(ends, default=len(raw))
-    if not raw[end:].strip():
-        return _cut(raw[:MAX_READ])
-    return _cut(raw[: min(end, MAX_READ)]) + b"\r\n\r\n" + NOT_SHOWN.encode() + b"\r\n"
+    if not raw[end:].strip():  # there is no body
+        return _cut_text(raw[:MAX_READ])
+    return _cut_text(raw[: min(end, MAX_READ)]) + b"\r\n\r\n" + NOT_SHOWN.encode() + b"\r\n"
 
 
-def report_words(text: str) -> str:
-    """Return a delivery report's own words and the head of the mail it returns, without that mail's text (M6, M16)."""
+def cut_report(text: str) -> str:
+    """Return a delivery report's own words and the head of the mail it returns, with a note for that mail's text."""
     lines = text.split("\n")
     for number, line in enumerate(lines):
-        if _ANNOUNCED.match(line[:200]):
-            head = _head_end(lines, number + 1)
-            return "\n".join([*lines[: head or number + 1], NOT_SHOWN])
-        if _HEAD_LINE.match(line[:200]):
-            return "\n".join([*lines[: _head_end(lines, number)], NOT_SHOWN])
+        is_announced = _ANNOUNCED.match(line[:200])  # as by «Original message»
+        if is_announced or _HEAD_LINE.match(line[:200]):
+            end = _find_head_end(lines, number + 1 if is_announced else number) or number + 1
+            return "\n".join([*lines[:end], NOT_SHOWN])
     return text
 
 
-def _head_end(lines: list[str], at: int) -> int:
-    """Return the number of the line that ends the head which begins here or after blank lines; 0 without a head."""
+def _find_head_end(lines: list[str], at: int) -> int:
+    """Return the number of the line after the mail head that begins at `at` or after blank lines; 0 if none begins."""
     while at < len(lines) and not lines[at].strip("> |\t\r"):
         at += 1
     begin = at
@@ -128,18 +124,21 @@ def _head_end(lines: list[str], at: int) -> int:
     return at if is_head else 0
 
 
-def _replaced(raw: bytes, changed: list[tuple[int, int, bytes]]) -> bytes:
-    """Return the bytes with other ones at these places."""
+def _replace_places(raw: bytes, replacements: list[tuple[int, int, bytes]]) -> bytes:
+    """Return a mail's bytes with places (start, end, new bytes) replaced, which are sorted and do not overlap."""
     parts: list[bytes | memoryview] = []
     at = 0
-    for start, end, content in changed:
-        parts += [memoryview(raw)[at:start], content]
+    for start, end, new_bytes in replacements:
+        parts += [memoryview(raw)[at:start], new_bytes]
         at = end
     return b"".join([*parts, memoryview(raw)[at:]])
 
 
 def _copy_part(copy: _Copy, part: Part, depth: int) -> None:
-    """Note what stands in the copy in place of each body of the part."""
+    """Add to the copy of a mail the new body of this part, or None if the body stays; the same for its inner parts.
+
+    A note replaces the body of a mail that a delivery report returns.
+    """
     if part.is_message and part.parts and copy.is_report:
         inner = part.parts[0]
         copy.bodies.append((inner.start, inner.end, NOT_SHOWN.encode() + b"\r\n"))
@@ -150,39 +149,42 @@ def _copy_part(copy: _Copy, part: Part, depth: int) -> None:
         copy.bodies.append((part.start, part.end, None))
     else:
         content = part.content(None if part.is_message else MAX_ENCODED)
-        shown = _shown(copy, part, content, depth)
-        body = None if shown == content else _encoded(part, shown)
-        copy.bodies.append((part.start, part.end, body))
+        shown = _cut_content(copy, part, content, depth)
+        new_body = None if shown == content else _encode_content(part, shown)
+        copy.bodies.append((part.start, part.end, new_body))
 
 
-def _shown(copy: _Copy, part: Part, content: bytes, depth: int) -> bytes:
-    """Return what a part without parts holds, without what may not be given out."""
+def _cut_content(copy: _Copy, part: Part, content: bytes, depth: int) -> bytes:
+    """Return the content of a mail's part with our links cut out, for the copy that a person may download.
+
+    A returned mail, and one inside MAX_DEPTH others, is cut to its head. A binary file keeps its length.
+    """
     name = part.file_name.lower()
     if part.kind in HEADERS_TYPES:
-        return head_alone(content)
+        return cut_to_head(content)
     if part.is_message or name.endswith(".eml"):
-        if copy.is_report or depth >= MAX_DEPTH:
-            return head_alone(content)
+        if copy.is_report or depth >= MAX_DEPTH:  # `depth`: the number of parts around this one
+            return cut_to_head(content)
         return cut_mail(content, depth + 1)
     if _is_binary(part):
-        return _mask(content)
+        return _mask_tokens(content)
     if b"begin " in content:
-        content = _without_uuencoded(content)
-    shown = copy.cut(content, part.parameter("charset").lower())
-    if copy.is_report and part.kind == "text/plain":
-        return _report(shown)
+        content = _drop_uuencoded_files(content)
+    shown = copy.cut_text(content, part.read_parameter("charset").lower())
+    if copy.is_report and part.kind == "text/plain":  # its words may repeat the returned mail
+        return _cut_report_bytes(shown)
     return shown
 
 
-def _without_uuencoded(content: bytes) -> bytes:
-    """Return a text without the files written into it, when one of them holds a link of ours."""
-    found, rest = uuencoded(content)
-    files = b"\n".join(file.content for file in found)[:MAX_READ]  # what is beyond is left out anyway
-    return rest + LEFT_OUT if len(found) > MAX_PARTS or _cut(files) != files else content
+def _drop_uuencoded_files(content: bytes) -> bytes:
+    """Return a text without its uuencoded files if one holds a link of ours or they are too many; else unchanged."""
+    files, rest = find_uuencoded(content)
+    contents = b"\n".join(file.content for file in files)[:MAX_READ]  # what is beyond is left out anyway
+    return rest + LEFT_OUT if len(files) > MAX_PARTS or _cut_text(contents) != contents else content
 
 
 def _is_binary(part: Part) -> bool:
-    """Tell whether the part is neither a text nor a mail: its bytes keep their length."""
+    """Return True if a part of a mail is neither a text nor a mail, so that its bytes must keep their length."""
     name = part.file_name.lower()
     is_text = part.kind.startswith("text/") or part.is_multipart or name.endswith(TEXT_NAMES)
     is_mail = part.is_message or part.kind in HEADERS_TYPES or name.endswith(".eml")
@@ -190,25 +192,25 @@ def _is_binary(part: Part) -> bool:
 
 
 def _holds_token(part: Part) -> bool:
-    """Tell whether a link of ours is in a binary part, which is read a piece at a time: it may be large."""
-    last = b""
-    for piece in part.pieces():
-        window = last + piece
+    """Return True if a binary part of a mail holds a link of ours; it is read in pieces, because it may be large."""
+    end_of_last = b""  # a token may begin in one piece and end in the next
+    for piece in part.iterate_content():
+        window = end_of_last + piece
         if _TOKEN.search(window) or _WIDE_TOKEN.search(window):
             return True
-        last = window[-2 * own_links.MAX_TOKEN - 100 :]
+        end_of_last = window[-2 * own_links.MAX_TOKEN - 100 :]
     return False
 
 
-def _report(content: bytes) -> bytes:
-    """Return the text of a report without the text of the mail that it returns."""
+def _cut_report_bytes(content: bytes) -> bytes:
+    """Return the text bytes of a delivery report without the text of the mail that the report returns."""
     text = content.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
-    shown = report_words(text)
+    shown = cut_report(text)
     return content if shown == text else shown.replace("\n", "\r\n").encode("utf-8", "surrogateescape")
 
 
-def _encoded(part: Part, content: bytes) -> bytes:
-    """Return the content as the part's head says that it is encoded."""
+def _encode_content(part: Part, content: bytes) -> bytes:
+    """Return new content of a part encoded as the head of the part says: in base64, quoted-printable or not at all."""
     if part.encoding == "base64":
         lines = (content[at : at + 57] for at in range(0, len(content), 57))
         return b"".join(binascii.b2a_base64(line)[:-1] + b"\r\n" for line in lines)
@@ -217,17 +219,17 @@ def _encoded(part: Part, content: bytes) -> bytes:
     return content
 
 
-def _cut(content: bytes, checks: own_links.Checks | None = None) -> bytes:
-    """Return text bytes of any charset that has ASCII in it, without our links."""
-    text = content.decode("utf-8", "surrogateescape")
-    shown = own_links.cut(text, checks)
+def _cut_text(content: bytes, checks: own_links.Checks | None = None) -> bytes:
+    """Return the bytes of a text with a mark for each of our links; `checks` limits the signatures computed."""
+    text = content.decode("utf-8", "surrogateescape")  # good for any charset that contains ASCII
+    shown = own_links.cut_links(text, checks)
     return content if shown == text else shown.encode("utf-8", "surrogateescape")
 
 
-def _cut_wide(content: bytes, charset: str, checks: own_links.Checks) -> bytes:
-    """The same of a charset that has no ASCII in it; what cannot be written again is marked alone."""
+def _cut_wide_text(content: bytes, charset: str, checks: own_links.Checks) -> bytes:
+    """Return a text of a wide charset (UTF-16) with marks for our links. If that cannot be encoded, return one mark."""
     text = decode(content, charset)
-    shown = own_links.cut(text, checks)
+    shown = own_links.cut_links(text, checks)
     if shown == text:
         return content
     try:
@@ -237,22 +239,18 @@ def _cut_wide(content: bytes, charset: str, checks: own_links.Checks) -> bytes:
 
 
 def cut_whole(raw: bytes) -> bytes:
-    """Return the beginning of a mail that is beyond the limits, cut as one text."""
-    kept = _cut(raw[:MAX_READ])
-    return kept if len(raw) <= MAX_READ else kept + LEFT_OUT
+    """Return the beginning of a mail that is beyond the limits, as one text with our links cut out."""
+    return _cut_text(raw[:MAX_READ]) + (LEFT_OUT if len(raw) > MAX_READ else b"")
 
 
-def _mask(content: bytes) -> bytes:
-    """Return bytes that are no text with our tokens written over, so that nothing in them moves."""
-    return _WIDE_TOKEN.sub(_x_wide, _TOKEN.sub(_x, content))
+def _mask_tokens(content: bytes) -> bytes:
+    """Return binary bytes with our tokens overwritten, in UTF-16 too, so that no byte moves."""
+    return _WIDE_TOKEN.sub(_mask_match, _TOKEN.sub(_mask_match, content))
 
 
-def _x(found: re.Match[bytes]) -> bytes:
+def _mask_match(found: re.Match[bytes]) -> bytes:
+    """Return a link of ours in a binary file with its token overwritten by as many x; one without a signature stays."""
     link, token = found.group(), found.group(1)
-    return link[: -len(token)] + b"x" * len(token) if _SIGNED.search(token) else link
-
-
-def _x_wide(found: re.Match[bytes]) -> bytes:
-    link, token = found.group(), found.group(1)
-    is_signed = _SIGNED.search(token.replace(b"\0", b""))
-    return link[: -len(token)] + b"x\0" * (len(token) // 2) if is_signed else link
+    if not _SIGNED.search(token.replace(b"\0", b"")):  # in UTF-16 a zero byte follows each character
+        return link
+    return link[: -len(token)] + (b"x\0" * (len(token) // 2) if b"\0" in token else b"x" * len(token))

@@ -1,7 +1,7 @@
-"""The head of a mail or of one of its parts: bytes in, decoded values out.
+"""Read the head of a mail or of one of its parts: it takes bytes and gives decoded values.
 
-Heads of real mail are broken: a blank first line, lines that are no headers, 8-bit bytes, addresses hidden in
-encoded words. Nothing here raises but HeadTooLong, and what it reads is bounded.
+Heads of real mails are broken: a blank first line, lines that are no headers, 8-bit bytes, addresses inside encoded
+words. Nothing here raises but HeadTooLong, and all work is bounded.
 """
 
 import binascii
@@ -16,19 +16,9 @@ MAX_HEAD = 256 * 1024  # bytes
 MAX_FIELDS = 2000
 MAX_JUNK = 20  # lines of a head that are no headers
 MAX_REFERENCES = 100
-# What its sender says. Whatever else stands in a head may be written or added on the way, by each hop another.
-SAID = frozenset(
-    {
-        "from",
-        "to",
-        "cc",
-        "date",
-        "subject",
-        "in-reply-to",
-        "references",
-        "content-type",
-        "content-transfer-encoding",
-    }
+# The fields that the sender writes; servers on the way may write or add all others.
+SENDER_FIELDS = frozenset(
+    "from to cc date subject in-reply-to references content-type content-transfer-encoding".split()
 )
 BLANK = b" \t\r\n"
 FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
@@ -48,203 +38,204 @@ PIECE = re.compile(r'"(?:[^"\\]|\\.)*"?|[()]|<[^<>]*>?|[,;]|[^"()<,;]+')
 
 
 class HeadTooLong(Exception):
-    """More than MAX_HEAD bytes or MAX_FIELDS fields: this is no mail that a person sent."""
+    """Say that a head has more than MAX_HEAD bytes or MAX_FIELDS fields; no person sends such a mail."""
 
 
 @dataclass(frozen=True)
 class Head:
-    """Header fields in their order: names in lower case, values unfolded, not yet decoded."""
+    """Hold header fields in their order: names in lower case, values unfolded and not yet decoded."""
 
     fields: tuple[tuple[str, bytes], ...] = ()
 
     def raw(self, name: str) -> list[str]:
-        """Every value of the field as text: 8-bit bytes decoded, encoded words as they stand."""
-        return [plain(value) for key, value in self.fields if key == name]
+        """Return every value of the field as text: 8-bit bytes are decoded, encoded words are not."""
+        return [decode_plain(value) for key, value in self.fields if key == name]
 
     def all(self, name: str) -> list[str]:
-        """Every value of the field, encoded words decoded."""
-        return [words(value) for value in self.raw(name)]
+        """Return every value of the field, with encoded words decoded."""
+        return [decode_words(value) for value in self.raw(name)]
 
     def get(self, name: str) -> str:
-        """The first value of the field, decoded; empty when there is none."""
+        """Return the first value of the field, decoded, or an empty text."""
         return next(iter(self.all(name)), "")
 
-    def addresses(self, *names: str) -> list[tuple[str, str]]:
-        """(display name, address) of every usable address of the fields; a display name never lends an address."""
-        return [pair for name in names for value in self.raw(name) for pair in addresses(value)]
+    def read_addresses(self, *names: str) -> list[tuple[str, str]]:
+        """Return (display name, address) for each usable address of these fields, but not one in a display name."""
+        return [pair for name in names for value in self.raw(name) for pair in parse_addresses(value)]
 
-    def ids(self, *names: str) -> tuple[str, ...]:
-        """The message ids of the fields, without brackets, each once."""
+    def read_ids(self, *names: str) -> tuple[str, ...]:
+        """Return the message ids of these fields without brackets, each once."""
         text = " ".join(value for name in names for value in self.raw(name))
         return tuple(dict.fromkeys(MESSAGE_ID.findall(text)))[:MAX_REFERENCES]
 
 
 def read_head(raw: bytes, start: int = 0, end: int | None = None, *, is_top: bool = False) -> tuple[Head, int]:
-    """The head that begins at `start`, and where its body begins. Raises HeadTooLong.
+    """Return the head of a mail or part that begins at `start`, and the place where the body begins.
 
-    The head of a whole mail (`is_top`) is forgiven a blank first line, an mbox line, and lines that are no headers.
+    The head of a whole mail (`is_top`) may have a blank first line, an mbox line, and lines that are no headers.
+    Raises HeadTooLong if it has more than MAX_HEAD bytes or MAX_FIELDS fields.
     """
     end = len(raw) if end is None else end
     fields: list[tuple[str, bytearray]] = []
-    junk = 0 if is_top else MAX_JUNK
-    at = _skip_blank(raw, start, end) if is_top else start
-    for line, after in _lines(raw, at, end):
+    junk = 0 if is_top else MAX_JUNK  # lines that are no headers; a part may have none
+    at = _skip_blank_lines(raw, start, end) if is_top else start
+    for line, after in _iterate_lines(raw, at, end):
         if not line:
-            return _head(fields), after
-        if line[:1] in {b" ", b"\t"} and fields:
+            return _build_head(fields), after
+        if line[:1] in {b" ", b"\t"} and fields:  # it continues the header before it
             fields[-1][1].extend(b" " + line.lstrip())
         elif found := FIELD.match(line):
             fields.append((found.group(1).decode("ascii").lower(), bytearray(found.group(2).lstrip())))
-        elif junk == MAX_JUNK or not _goes_on(raw, after, end):
-            return _head(fields), at
+        elif junk == MAX_JUNK or not _does_head_continue(raw, after, end):  # the body begins here
+            return _build_head(fields), at
         else:
             junk += 1
         at = after
         if len(fields) > MAX_FIELDS or at - start > MAX_HEAD:
             raise HeadTooLong
-    return _head(fields), end
+    return _build_head(fields), end
 
 
-def fingerprint(raw: bytes) -> tuple[str, str]:
-    """The Message-ID (without brackets, may be empty) and the digest that make a mail the same mail (M6).
+def compute_fingerprint(raw: bytes) -> tuple[str, str]:
+    """Return the Message-ID (without brackets, possibly empty) and the digest by which a mail is recognised again (M6).
 
-    The digest is SHA-256 of the headers in SAID and the body, so that a redelivery by another hop, or to both our
-    boxes at once, is one mail. Of a mail with a Message-ID blanks do not count, because servers fold long lines.
-    Never raises.
+    The digest is the SHA-256 of the body and of the SENDER_FIELDS, so that a second delivery by another server, or to
+    both our mailboxes, is the same mail. If there is a Message-ID, blanks do not count: servers fold long lines.
     """
     try:
         head, body_at = read_head(raw, is_top=True)
     except HeadTooLong:
-        head, body_at = Head(), 0
-    message_id = next(iter(head.ids("message-id")), "")
+        head, body_at = Head(), 0  # all of it counts as the body
+    message_id = next(iter(head.read_ids("message-id")), "")
     digest = hashlib.sha256()
     for name, value in head.fields:
-        if name in SAID:
+        if name in SENDER_FIELDS:
             digest.update(name.encode() + b":" + value.translate(None, BLANK) + b"\n")
-    body = memoryview(raw)[body_at : _text_end(raw, body_at)]
-    for chunk in _chunks(body):
+    body = memoryview(raw)[body_at : _find_text_end(raw, body_at)]
+    for chunk in _iterate_chunks(body):
         digest.update(chunk.translate(None, BLANK) if message_id else chunk)
     return message_id, digest.hexdigest()
 
 
-def plain(value: bytes) -> str:
-    """Header bytes as one line of text."""
+def decode_plain(value: bytes) -> str:
+    """Return header bytes as one line of text."""
     return decode(value).translate(LINE_ENDS)
 
 
-def words(value: str) -> str:
-    """A header value with its encoded words decoded (RFC 2047); what cannot be is left as it stands.
+def decode_words(value: str) -> str:
+    """Return a header value with its encoded words decoded (RFC 2047); a word that cannot be decoded stays as it is.
 
-    Neighbours of one charset are joined before they are decoded, because senders cut them inside a character.
+    Neighbours of one charset are joined first, because some senders cut a character in two.
     """
     text: list[str] = []
-    pending: list[bytes] = []
+    pending: list[bytes] = []  # the neighbours in `charset`, not yet decoded
     charset, at = "", 0
     for found in WORD.finditer(value):
         between = value[at : found.start()]
         if charset and (between.strip() or charset != found.group(1).lower()):
             text.append(decode(b"".join(pending), charset))
             pending = []
-        if between.strip() or not at:
+        if between.strip() or not at:  # blanks between two encoded words are not shown
             text.append(between)
         charset, at = found.group(1).lower(), found.end()
-        pending.append(_word(found.group(2).lower(), found.group(3)))
+        pending.append(_decode_word(found.group(2).lower(), found.group(3)))
     text += [decode(b"".join(pending), charset), value[at:]]
     return "".join(text).translate(LINE_ENDS)
 
 
-def addresses(value: str) -> list[tuple[str, str]]:
-    """(display name, address) of each usable address of a header value; addresses in lower case."""
+def parse_addresses(value: str) -> list[tuple[str, str]]:
+    """Return (display name, address) for each usable address of a header value; addresses are in lower case."""
     return [
-        (" ".join(words(name).split()), address.lower())
-        for name, address in _mailboxes(value)
+        (" ".join(decode_words(name).split()), address.lower())
+        for name, address in _split_mailboxes(value)
         if ADDRESS.fullmatch(address)
     ]
 
 
-def _mailboxes(value: str) -> Iterator[tuple[str, str]]:
-    """Of each part between commas: what names it, and what it says its address is.
+def _split_mailboxes(value: str) -> Iterator[tuple[str, str]]:
+    """Yield the display name and the address, not yet checked, of each entry of a header such as From or To.
 
-    Text in quotes is never an address, and one with two pairs of brackets, or text behind them, has none.
+    The address is what stands in <…>, else the text of the entry, but never text in quotes. A second <…>, or text
+    after <…>, spoils the entry: its address is empty.
     """
-    name, bare, angle, depth = "", "", "", 0
-    for piece in [*PIECE.findall(value), ","]:
-        if piece in {"(", ")"}:
-            depth = max(0, depth + (1 if piece == "(" else -1))
-        elif depth or not piece.strip():
-            name += piece if not depth else ""
+    name, text, bracketed, comment_depth = "", "", "", 0
+    for piece in [*PIECE.findall(value), ","]:  # the comma ends the last entry
+        if piece in {"(", ")"}:  # a comment, of which nothing is used
+            comment_depth = max(0, comment_depth + (1 if piece == "(" else -1))
+        elif comment_depth or not piece.strip():
+            name += piece if not comment_depth else ""  # the blanks of a name are kept
         elif piece in {",", ";"}:
-            yield name if angle else "", (angle or bare.rpartition(":")[2]).strip("<> ")
-            name, bare, angle = "", "", ""
+            yield name if bracketed else "", (bracketed or text.rpartition(":")[2]).strip("<> ")  # «group: address»
+            name, text, bracketed = "", "", ""
         elif piece.startswith("<"):
-            angle = "<>" if angle else piece
-        elif angle:
-            angle = "<>"
+            bracketed = "<>" if bracketed else piece  # «<>» gives an empty address
+        elif bracketed:  # text after <…>
+            bracketed = "<>"
         else:
             is_quoted = piece.startswith('"')
-            bare += '"' if is_quoted else piece
+            text += '"' if is_quoted else piece  # an address with a quotation mark is not usable
             name += re.sub(r"\\(.)", r"\1", piece[1:].removesuffix('"')) if is_quoted else piece
 
 
-def _word(encoding: str, payload: str) -> bytes:
+def _decode_word(encoding: str, payload: str) -> bytes:
+    """Return the bytes of an encoded word of a header; `encoding` is "q" (quoted-printable) or "b" (base64)."""
     raw = payload.encode("utf-8", "replace")
-    if encoding == "q":
-        return binascii.a2b_qp(raw, header=True)
-    return base64_bytes(raw)
+    return binascii.a2b_qp(raw, header=True) if encoding == "q" else decode_base64(raw)
 
 
-def base64_bytes(raw: bytes | memoryview) -> bytes:
-    """Base64 as far as it goes: characters that are none of it and a wrong end do no harm."""
+def decode_base64(raw: bytes | memoryview) -> bytes:
+    """Return the bytes of base64 text; characters that are no base64 are left out, and a wrong end is mended."""
     try:
         return binascii.a2b_base64(raw)
     except binascii.Error:
         clean = re.sub(rb"[^A-Za-z0-9+/]", b"", bytes(raw))
+        # A single last character holds no byte.
         return binascii.a2b_base64(clean[: len(clean) - (len(clean) % 4 == 1)] + b"==")
 
 
-def _lines(raw: bytes, at: int, end: int) -> Iterator[tuple[bytes, int]]:
-    """Each line without its end, and where the next begins; lines longer than a head are cut."""
+def _iterate_lines(raw: bytes, at: int, end: int) -> Iterator[tuple[bytes, int]]:
+    """Yield each line of a mail without its end, and where the next line begins; one beyond MAX_HEAD is cut."""
     while at < end:
-        stop = raw.find(b"\n", at, min(end, at + MAX_HEAD))
-        after = stop + 1 if stop >= 0 else min(end, at + MAX_HEAD)
+        line_end = raw.find(b"\n", at, min(end, at + MAX_HEAD))
+        after = line_end + 1 if line_end >= 0 else min(end, at + MAX_HEAD)
         yield raw[at:after].rstrip(b"\r\n"), after
         at = after
 
 
-def _skip_blank(raw: bytes, start: int, end: int) -> int:
-    """Where the head begins, if nothing but blank lines stands before it."""
+def _skip_blank_lines(raw: bytes, start: int, end: int) -> int:
+    """Return the place where the first header of a mail begins after blank lines; `start` if no header follows them."""
     found = re.compile(rb"[\r\n]*").match(raw, start, min(end, start + MAX_HEAD))
     at = found.end() if found else start
     return at if FIELD.match(raw[at : at + 200].partition(b"\n")[0]) else start
 
 
-def _goes_on(raw: bytes, at: int, end: int) -> bool:
-    """Whether the head goes on after a line that is no header."""
+def _does_head_continue(raw: bytes, at: int, end: int) -> bool:
+    """Return True if the head of a mail continues at `at`, after a line that is no header, with a header we know."""
     rest = raw[at : min(end, at + 4096)]
-    blank = re.search(rb"(?:^|\n)\r?\n", rest)
-    return KNOWN.search(rest[: blank.start() + 1] if blank else rest) is not None
+    blank_line = re.search(rb"(?:^|\n)\r?\n", rest)
+    return KNOWN.search(rest[: blank_line.start() + 1] if blank_line else rest) is not None
 
 
-def _head(fields: list[tuple[str, bytearray]]) -> Head:
+def _build_head(fields: list[tuple[str, bytearray]]) -> Head:
     return Head(tuple((name, bytes(value)) for name, value in fields))
 
 
-def _text_end(raw: bytes, at: int, size: int = 65536) -> int:
-    """Where the line ends begin with which the mail ends, found without a copy of it."""
+def _find_text_end(raw: bytes, at: int, size: int = 65536) -> int:
+    """Return the place after the last character of a mail's text that is no line end; `at` is where the text begins."""
     end = len(raw)
-    while end > at:
+    while end > at:  # in pieces, because the mail may be large
         begin = max(at, end - size)
-        if kept := raw[begin:end].rstrip(b"\r\n"):
-            return begin + len(kept)
+        if piece := raw[begin:end].rstrip(b"\r\n"):
+            return begin + len(piece)
         end = begin
     return end
 
 
-def _chunks(body: memoryview, size: int = 1024 * 1024) -> Iterator[bytes]:
-    """The body with line feeds alone, a piece at a time, so that a large mail is not copied whole."""
-    carry = b""
+def _iterate_chunks(body: memoryview, size: int = 1024 * 1024) -> Iterator[bytes]:
+    """Yield the body of a mail with line feeds only, in pieces, so that a large mail is not copied whole."""
+    carried = b""  # a carriage return whose line feed may begin the next piece
     for at in range(0, len(body), size):
-        chunk = carry + bytes(body[at : at + size])
-        carry = b"\r" if chunk.endswith(b"\r") else b""
-        yield (chunk[:-1] if carry else chunk).replace(b"\r\n", b"\n")
-    yield carry
+        chunk = carried + bytes(body[at : at + size])
+        carried = b"\r" if chunk.endswith(b"\r") else b""
+        yield (chunk[:-1] if carried else chunk).replace(b"\r\n", b"\n")
+    yield carried

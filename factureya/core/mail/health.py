@@ -1,7 +1,4 @@
-"""Whether mail comes in and goes out: for /readyz, and for the line on the agent's page (M6).
-
-The tray has no limit: what waits there is an agent's work, not a fault of the program's.
-"""
+"""Check that mail comes in and goes out, for /readyz and for the warning on the agent's page (M6)."""
 
 from datetime import datetime, timedelta
 
@@ -18,46 +15,40 @@ TRAY_CAP = 100  # counted no further
 Disposition = InboundMessage.Disposition
 
 
-def last_fetch() -> datetime | None:
-    """When all that was in the polled mailbox had been kept; None when nothing is polled, or never."""
-    if not (name := mailbox.name()):
+def find_last_fetch() -> datetime | None:
+    """Return until when all mails of the polled mailbox are stored; None if no mailbox is polled or no poll ended."""
+    if not (name := mailbox.get_mailbox_name()):
         return None
     return MailFolder.objects.filter(name=name).values_list("read_until", flat=True).first()
 
 
-def fetch() -> dict[str, Check]:
-    """How long ago the polled mailbox was read to its end; no check when none is polled.
-
-    `mail_certificate` stands there, and is not ready, while the certificate of the mail server is refused.
-    """
-    if not mailbox.name():
+def check_fetch() -> dict[str, Check]:
+    """Return the checks of incoming mail for /readyz: the age of the last whole fetch, and a refused certificate."""
+    if not mailbox.get_mailbox_name():
         return {}
-    fetched = last_fetch()
-    age = clock.now() - fetched if fetched else None
-    checks = {"fetch_mail": Check(ok=health.within(fetched, FETCH_MAX_AGE), age=age)}
-    if refused_at := mailbox.bad_certificate_at():
+    checks = {"fetch_mail": health.check_age(find_last_fetch(), FETCH_MAX_AGE)}
+    if refused_at := mailbox.find_bad_certificate():
         checks["mail_certificate"] = Check(ok=False, age=clock.now() - refused_at)
     return checks
 
 
-def overdue() -> QuerySet[OutboxMessage]:
-    """Mails that should have left long ago: the sweep does not run, or the worker is too slow."""
-    before = clock.now() - health.OUTBOX_MAX_AGE
-    return OutboxMessage.objects.filter(status=OutboxMessage.Status.QUEUED, due_at__lte=before)
+def find_overdue() -> QuerySet[OutboxMessage]:
+    """Return the queued mails that were due OUTBOX_MAX_AGE ago; then the sweep does not run, or is too slow."""
+    latest = clock.now() - health.OUTBOX_MAX_AGE
+    return OutboxMessage.objects.filter(status=OutboxMessage.Status.QUEUED, due_at__lte=latest)
 
 
-def tray() -> QuerySet[InboundMessage]:
-    """Mails that wait for an agent."""
+def find_tray() -> QuerySet[InboundMessage]:
+    """Return the mails that wait for an agent."""
     return InboundMessage.objects.filter(disposition__in=InboundMessage.IN_TRAY, resolution="")
 
 
-def tray_size() -> int:
-    """How many mails wait for an agent, counting no further than TRAY_CAP."""
-    return len(tray().values_list("pk")[:TRAY_CAP])
+def count_tray() -> int:
+    """Return how many mails wait for an agent, but no more than TRAY_CAP."""
+    return len(find_tray().values_list("pk")[:TRAY_CAP])
 
 
-def warnings() -> list[str]:
-    """What is not set up and should be: the program works, but every mail goes to quarantine (M5)."""
-    if settings.MAIL_IN_REQUIRE_VERDICT and not settings.MAIL_TRUSTED_AUTHSERV:
-        return ["mail_verdict"]
-    return []
+def list_warnings() -> list[str]:
+    """Return the name of the warning if no server is trusted to prove senders; then all mails are quarantined (M5)."""
+    is_server_missing = settings.MAIL_IN_REQUIRE_VERDICT and not settings.MAIL_TRUSTED_AUTHSERV
+    return ["mail_verdict"] if is_server_missing else []

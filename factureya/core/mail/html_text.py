@@ -1,7 +1,6 @@
-"""HTML of a mail as plain text; it is read, never rendered.
+"""Turn the HTML of a mail into plain text; it is never rendered.
 
-Every element is met once and every character is written once, so a page costs what its text costs: nothing is laid
-out in columns, because a row of a table laid out so costs its cells times the lines of the tallest (M6).
+Each element is visited once and each character written once, so the work is linear in the text (M6).
 """
 
 import re
@@ -15,7 +14,7 @@ TAG = re.compile(r"<[^<>]{0,2000}>")
 INVISIBLE = re.compile(r"<(script|style|head|title)\b", re.IGNORECASE)
 CLOSING = {name: re.compile(rf"</{name}\s*>", re.IGNORECASE) for name in ("script", "style", "head", "title")}
 DECLARATION = re.compile(r"^\s*<\?xml[^>]{0,200}\?>")
-# A name, and what stands before the next «<»: the parser compares each attribute of a tag with all before it.
+# A name, and a long text before the next «<»: the parser compares each attribute of a tag with all before it.
 LONG = re.compile(r"<([A-Za-z!?][A-Za-z0-9-]{0,40})[^<]{4000,}+")
 UNREAD = frozenset({"style", "script"})  # whose content is no attribute, and often long
 BETWEEN_ATTRIBUTES = str.maketrans("/\"'=", "    ")
@@ -37,127 +36,129 @@ LINE, BLANK_LINE = 1, 2  # what must stand before the next word
 
 
 def html_to_text(page: str) -> str:
-    """Return the page as text; what is marked as quoted stands behind «> » as in plain mail.
+    """Return the HTML page of a mail as plain text; quoted text begins with «> », as in plain mail.
 
-    A page that the parser refuses, or of which it leaves something out, keeps its text without the tags.
+    If the parser would take too long, refuses the page or drops some of it, only the tags are removed.
     """
     page = DECLARATION.sub("", page[:MAX_HTML])
-    if _has_flood(page):
-        return without_tags(page)
+    if _has_too_many_attributes(page):
+        return strip_tags(page)
     parser = html.HTMLParser(huge_tree=True)  # else it leaves out what is nested deeper than 256
     try:
         tree = html.document_fromstring(page, parser=parser)
     except (etree.LxmlError, ValueError, AssertionError, LookupError, TypeError):
-        return without_tags(page)
-    if any(entry.type_name == "ERR_RESOURCE_LIMIT" for entry in parser.error_log):
-        return without_tags(page)
-    return _Writer().read(tree)
+        return strip_tags(page)
+    is_incomplete = any(entry.type_name == "ERR_RESOURCE_LIMIT" for entry in parser.error_log)
+    return strip_tags(page) if is_incomplete else _Writer().read(tree)
 
 
-def without_tags(page: str) -> str:
-    """Return the page's text with a blank for each tag: what is left when its structure cannot be read."""
-    text = unescape(TAG.sub(" ", _without_invisible(page)))
+def strip_tags(page: str) -> str:
+    """Return the text of an HTML page with a blank for each tag, for a page whose structure cannot be read."""
+    text = unescape(TAG.sub(" ", _strip_invisible(page)))
     return re.sub(r"[ \t]+", " ", text).strip()
 
 
 class _Writer:
-    """Writes the text of a page line by line, in the order of its elements."""
+    """Write the text of a page line by line, in the order of its elements."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
         self._line: list[str] = []  # what stands on the line that is being written
-        self._mark = ""  # of a list's item whose first word is still to come
-        self._wanted = 0  # before the next word: nothing, LINE or BLANK_LINE
-        self._lists: list[int] = []  # of each list around: the number of its last item, or -1
-        self._preserved = 0
-        self._quotes = 0
-        self._cell_at = -1  # how many lines there were when the cell before began; -1 outside of a row
-        self._is_fresh = False  # whether the cell has no word yet: a block that begins it begins no line
+        self._item_mark = ""  # of a list's item whose first word is still to come
+        self._gap = 0  # before the next word: nothing, LINE or BLANK_LINE
+        self._list_numbers: list[int] = []  # of each list around: the number of its last item, or -1
+        self._preserved_depth = 0
+        self._quote_depth = 0
+        self._last_cell_at = -1  # how many lines there were when the cell before began; -1 outside of a row
+        self._is_cell_empty = False  # whether the cell has no word yet: a block that begins it begins no line
 
     def read(self, tree: html.HtmlElement) -> str:
-        """Return all of the text, without blanks at the end of its lines."""
+        """Return the text of the HTML elements that browsers show, without blanks at the ends of lines."""
         walk = etree.iterwalk(tree, events=("start", "end", "comment", "pi"))
         for event, element in walk:
             if event == "start":
                 if _is_hidden(element):
                     walk.skip_subtree()
                 else:
-                    self._open(element)
-                    self._write(element.text)
+                    self._open_element(element)
+                    self._write_text(element.text)
                 continue
             if event == "end" and not _is_hidden(element):
-                self._close(element)
+                self._close_element(element)
             if element is not tree:
-                self._write(element.tail)
+                self._write_text(element.tail)  # what stands after the element
         self._end_line()
         return "\n".join(self.lines).strip("\n")
 
-    def _open(self, element: html.HtmlElement) -> None:
+    def _open_element(self, element: html.HtmlElement) -> None:
+        """Prepare the plain text for an HTML element that starts: a line break, a cell, a list item or a quote."""
         tag = element.tag
         if tag == "br":
             self._begin_line()
             self._end_line(is_forced=True)
         elif tag in CELLS:
             self._open_cell()
-        elif not self._is_fresh:
-            self._want(_gap(tag))
+        elif not self._is_cell_empty:  # a block that begins a cell stays on the cell's line
+            self._ask_for_gap(_get_gap(tag))
         if tag == "tr":
-            self._cell_at = -1
+            self._last_cell_at = -1  # the first cell of a row has none to stand beside
         elif tag in LISTS:
-            self._lists.append(0 if tag == "ol" else -1)
+            self._list_numbers.append(0 if tag == "ol" else -1)  # -1: a list without numbers
         elif tag == "li":
-            self._mark = self._item_mark()
-        self._preserved += tag in PRESERVED
+            self._item_mark = self._make_item_mark()
+        self._preserved_depth += tag in PRESERVED  # inside <pre> blanks and line ends stay
         if _is_quote(element):
-            self._turn_quote(1)
+            self._change_quote_depth(1)
 
-    def _close(self, element: html.HtmlElement) -> None:
+    def _close_element(self, element: html.HtmlElement) -> None:
+        """Note the end of an HTML element: a gap follows it, and its list, cell, table or quote is left."""
         tag = element.tag
-        self._want(_gap(tag))
-        self._is_fresh = self._is_fresh and tag not in CELLS
+        self._ask_for_gap(_get_gap(tag))
+        self._is_cell_empty = self._is_cell_empty and tag not in CELLS  # after </td> no cell is open
         if tag in LISTS:
-            self._lists.pop()
+            self._list_numbers.pop()  # the list around goes on with its own numbers
         elif tag == "li":
-            self._mark = ""
+            self._item_mark = ""  # the mark of an item without words is never written
         elif tag == "table":
-            self._cell_at = -1
-        self._preserved -= tag in PRESERVED
+            self._last_cell_at = -1  # no cell to stand beside: the next one begins a line
+        self._preserved_depth -= tag in PRESERVED  # at 0 blanks and line ends are joined again
         if _is_quote(element):
-            self._turn_quote(-1)
+            self._change_quote_depth(-1)
 
     def _open_cell(self) -> None:
-        """Put the cell beside the one before, if that one has a single line; else on a line of its own."""
-        if self._line and self._cell_at == len(self.lines):
-            self._wanted = 0
-            self._line.append("  ")
+        """Begin a table cell: on the line of the cell before it if that cell has only one line, else on a new line."""
+        if self._line and self._last_cell_at == len(self.lines):
+            self._gap = 0
+            self._line.append("  ")  # two blanks part the cells
         else:
-            self._want(LINE)
-        self._cell_at = len(self.lines) + bool(self._line and self._wanted)
-        self._is_fresh = True
+            self._ask_for_gap(LINE)
+        self._last_cell_at = len(self.lines) + bool(self._line and self._gap)  # a gap ends the line before the cell
+        self._is_cell_empty = True
 
-    def _item_mark(self) -> str:
-        indent = "  " * min(len(self._lists) - 1, MAX_DEPTH)
-        if not self._lists or self._lists[-1] < 0:
+    def _make_item_mark(self) -> str:
+        """Return what stands before an item of an HTML list: its indent, and a star or its number."""
+        indent = "  " * min(len(self._list_numbers) - 1, MAX_DEPTH)
+        if not self._list_numbers or self._list_numbers[-1] < 0:  # a list without numbers
             return f"{indent}* "
-        self._lists[-1] += 1
-        return f"{indent}{self._lists[-1]}. "
+        self._list_numbers[-1] += 1
+        return f"{indent}{self._list_numbers[-1]}. "
 
-    def _turn_quote(self, by: int) -> None:
-        """Enter or leave a quote; the outermost one alone is marked, as mail programs nest them."""
+    def _change_quote_depth(self, change: int) -> None:
+        """Enter (+1) or leave (-1) a quote in the page; the lines of nested quotes get a single «>»."""
         self._end_line()
-        self._quotes += by
+        self._quote_depth += change
 
-    def _want(self, what: int) -> None:
-        self._wanted = max(self._wanted, what)
+    def _ask_for_gap(self, gap: int) -> None:
+        """Note that at least this gap must stand before the next word: LINE or BLANK_LINE."""
+        self._gap = max(self._gap, gap)
 
-    def _write(self, text: str | None) -> None:
-        if text and self._preserved:
-            self._write_lines(text.replace("\r\n", "\n").split("\n"))
-        elif text:
-            self._write_words(BLANKS.sub(" ", text))
-
-    def _write_lines(self, lines: list[str]) -> None:
-        """Write text whose lines stay as they are."""
+    def _write_text(self, text: str | None) -> None:
+        """Write the text of an HTML element: preserved lines (<pre>) as they are, other text with single blanks."""
+        if not text:
+            return
+        lines = text.replace("\r\n", "\n").split("\n") if self._preserved_depth else [BLANKS.sub(" ", text)]
+        if not self._preserved_depth and (not self._line or self._gap or self._line[-1].endswith(" ")):
+            lines = [lines[0].removeprefix(" ")]  # no blank begins a line or follows another
         for number, line in enumerate(lines):
             if number:
                 self._end_line(is_forced=True)
@@ -165,75 +166,70 @@ class _Writer:
                 self._begin_line()
                 self._line.append(line)
 
-    def _write_words(self, words: str) -> None:
-        """Write text that flows; a blank counts only between two words of one line."""
-        if not self._line or self._wanted or self._line[-1].endswith(" "):
-            words = words.removeprefix(" ")
-        if words:
-            self._begin_line()
-            self._line.append(words)
-
     def _begin_line(self) -> None:
-        """End the line before, as far as an element between them asks for it, and put an item's mark first."""
-        self._is_fresh = False
-        if self._wanted:
+        """Write what must stand before the next word: the gap, and the mark of a list item if the word is its first."""
+        self._is_cell_empty = False
+        if self._gap:
             self._end_line()
-            if self._wanted == BLANK_LINE and self.lines and self.lines[-1].strip("> "):
-                self.lines.append(">" if self._quotes else "")
-            self._wanted = 0
-        if self._mark and not self._line:
-            self._line.append(self._mark)
-            self._mark = ""
+            if self._gap == BLANK_LINE and self.lines and self.lines[-1].strip("> "):
+                self.lines.append(">" if self._quote_depth else "")  # unless one is there
+            self._gap = 0
+        if self._item_mark and not self._line:
+            self._line.append(self._item_mark)
+            self._item_mark = ""
 
     def _end_line(self, *, is_forced: bool = False) -> None:
+        """End the line that is being written; an empty line is written only if it is forced."""
         line = "".join(self._line).rstrip()
         if line or is_forced:
-            self.lines.append(f"> {line}".rstrip() if self._quotes else line)
+            self.lines.append(f"> {line}".rstrip() if self._quote_depth else line)
         self._line = []
 
 
-def _has_flood(page: str) -> bool:
-    """Tell whether a tag may have so many attributes that the parser takes seconds (M6)."""
+def _has_too_many_attributes(page: str) -> bool:
+    """Return True if a tag of an HTML page may have so many attributes that the parser takes seconds (M6)."""
     for found in LONG.finditer(page):
-        name, run = found.group(1).lower(), found.group()
-        if name in UNREAD or name.startswith("!"):
-            run = run.partition(">")[0]
-        pieces = len(run.translate(BETWEEN_ATTRIBUTES).split())
-        if pieces > MAX_ATTRIBUTES and len(run) < pieces * ATTRIBUTE_SIZE:
+        name, tag = found.group(1).lower(), found.group()
+        if name in UNREAD or name.startswith("!"):  # what follows their «>» is no attribute
+            tag = tag.partition(">")[0]
+        attributes = len(tag.translate(BETWEEN_ATTRIBUTES).split())
+        # Long attributes are few: mostly pictures written into the tag.
+        if attributes > MAX_ATTRIBUTES and len(tag) < attributes * ATTRIBUTE_SIZE:
             return True
     return False
 
 
-def _gap(tag: str) -> int:
-    """Return what an element of this name wants before and behind it."""
+def _get_gap(tag: str) -> int:
+    """Return the gap that an element of this name needs before and after it: 0, LINE or BLANK_LINE."""
     return BLANK_LINE if tag in APART else LINE if tag in BLOCKS else 0
 
 
 def _is_hidden(element: html.HtmlElement) -> bool:
-    if element.tag in HIDDEN:
-        return True
+    """Return True if browsers do not show this HTML element, by its name or its style."""
     style: str = element.get("style", "")
-    return "display" in style and "display:none" in style.replace(" ", "").lower()
+    return element.tag in HIDDEN or ("display" in style and "display:none" in style.replace(" ", "").lower())
 
 
 def _is_quote(element: html.HtmlElement) -> bool:
-    """Tell whether a mail program marked this as what is answered."""
+    """Return True if a mail program marked this HTML element as a quote from the mail that is answered."""
     if element.tag != "blockquote":
         return False
-    kind = element.get("type") == "cite" or bool(element.get("cite"))
-    return kind or "quote" in element.get("class", "")
+    return element.get("type") == "cite" or bool(element.get("cite")) or "quote" in element.get("class", "")
 
 
-def _without_invisible(page: str) -> str:
-    """Return the page without what no browser shows. One expression for it all takes minutes when nothing closes."""
-    kept, at, unclosed = [], 0, set()
+def _strip_invisible(page: str) -> str:
+    """Return an HTML page without the elements that no browser shows. An element without an end tag stays.
+
+    A missing end tag is looked for only once, so the time is linear in the length of the page (M6).
+    """
+    visible, at, unclosed_names = [], 0, set()
     for opening in INVISIBLE.finditer(page):
         name = opening.group(1).lower()
-        if opening.start() < at or name in unclosed:
+        if opening.start() < at or name in unclosed_names:
             continue
         if closing := CLOSING[name].search(page, opening.end()):
-            kept.append(page[at : opening.start()])
+            visible.append(page[at : opening.start()])
             at = closing.end()
         else:
-            unclosed.add(name)
-    return " ".join([*kept, page[at:]])
+            unclosed_names.add(name)
+    return " ".join([*visible, page[at:]])

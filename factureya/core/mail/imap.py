@@ -1,8 +1,8 @@
-"""Polling a mailbox by IMAP (M6): what is ours is kept, then marked as seen, then disposed of; nothing is removed.
+r"""Poll a mailbox by IMAP (M6): each mail is stored, then marked as seen, then handled; nothing is removed.
 
-What was kept is remembered by its UID (`MailFolder`), not by \\Seen, which anybody who opens the mailbox sets. Of what
-lay in the mailbox when it was first polled, only what nobody had read is taken. A UIDVALIDITY that changed makes every
-UID void: then what came since the first poll is read again, and what was kept before is a duplicate.
+A stored mail is remembered by its UID (`MailFolder`) and not by \Seen, because anybody who opens the mailbox sets that.
+Of the mails that were there at the first poll only unread ones are taken. If UIDVALIDITY changes, mails that came since
+the first poll are read again, and those stored before count as duplicates.
 """
 
 import logging
@@ -41,30 +41,34 @@ RECEIVED = f"BODY.PEEK[HEADER.FIELDS (RECEIVED)]<0.{RECEIVED_BYTES}>"
 
 
 class BadCertificate(Exception):
-    """The mail server did not prove its name; no password was sent."""
+    """Say that the mail server did not prove its name; no password was sent."""
 
 
 def fetch() -> int:
-    """One pass over MAIL_IN_IMAP_URL; the number of mails looked at. Raises what server or database raises."""
+    """Store and handle the new mails of MAIL_IN_IMAP_URL, and return how many were looked at.
+
+    It ends early at PASS_MAILS or PASS_SECONDS; the next call goes on. Raises the errors of the mail server.
+    """
     began, until = clock.now(), time.monotonic() + PASS_SECONDS
-    with _connected(urlsplit(settings.MAIL_IN_IMAP_URL)) as box:
-        folder = _memory(box, began)
-        uids = _new_uids(box, folder)
+    with _connect(urlsplit(settings.MAIL_IN_IMAP_URL)) as box:
+        folder = _load_folder(box, began)
+        uids = _list_new_uids(box, folder)
         for done, uid in enumerate(uids):
             if done >= PASS_MAILS or time.monotonic() > until:
                 return done
-            _take(box, folder, uid)
-    same = MailFolder.objects.filter(pk=folder.pk, uid_validity=folder.uid_validity)
-    same.update(read_until=began, wanted=[])
+            _take_mail(box, folder, uid)
+    # Nothing is written if the mailbox was rebuilt meanwhile.
+    unchanged = MailFolder.objects.filter(pk=folder.pk, uid_validity=folder.uid_validity)
+    unchanged.update(read_until=began, wanted=[])
     return len(uids)
 
 
 @contextmanager
-def _connected(url: SplitResult) -> Iterator[BaseMailBox]:
-    """The mailbox with its folder selected; the connection is closed whatever happens."""
+def _connect(url: SplitResult) -> Iterator[BaseMailBox]:
+    """Yield the mailbox that the address names, with its folder selected; the connection is closed in any case."""
     if url.scheme not in PORTS or not url.hostname:
         raise ImproperlyConfigured(f"MAIL_IN_IMAP_URL: {', '.join(PORTS)}://user:password@host/folder")
-    box = _proven(url)
+    box = _open_verified(url)
     folder = unquote(url.path.strip("/")) or "INBOX"
     try:
         box.login(unquote(url.username or ""), unquote(url.password or ""), initial_folder=folder)
@@ -76,11 +80,11 @@ def _connected(url: SplitResult) -> Iterator[BaseMailBox]:
             box.client.shutdown()
 
 
-def _proven(url: SplitResult) -> BaseMailBox:
-    """A connection whose certificate was verified, where it has one. Raises BadCertificate, which /readyz tells."""
+def _open_verified(url: SplitResult) -> BaseMailBox:
+    """Return a connection to the mail server. A refused certificate raises BadCertificate and is noted for /readyz."""
     host, port = url.hostname or "", url.port or PORTS[url.scheme]
     try:
-        box = _open(url.scheme, host, port)
+        box = _open_connection(url.scheme, host, port)
     except ssl.SSLCertVerificationError as error:
         Heartbeat.beat(mailbox.BAD_CERTIFICATE)
         raise BadCertificate(f"{host}: {error.verify_message}; the password was not sent") from error
@@ -88,11 +92,10 @@ def _proven(url: SplitResult) -> BaseMailBox:
     return box
 
 
-def _open(scheme: str, host: str, port: int) -> BaseMailBox:
-    """A connection, encrypted unless the address says `imap`. Without a context imaplib believes any certificate."""
-    if scheme == "imaps":
-        context = ssl.create_default_context()
-        return MailBox(host, port, timeout=TIMEOUT, ssl_context=context)
+def _open_connection(scheme: str, host: str, port: int) -> BaseMailBox:
+    """Return a connection to a mail server, encrypted and with a verified certificate unless the scheme is `imap`."""
+    if scheme == "imaps":  # without the context imaplib believes any certificate
+        return MailBox(host, port, timeout=TIMEOUT, ssl_context=ssl.create_default_context())
     box = MailBoxUnencrypted(host, port, timeout=TIMEOUT)
     if scheme == "imap+tls":
         try:
@@ -104,65 +107,69 @@ def _open(scheme: str, host: str, port: int) -> BaseMailBox:
     return box
 
 
-def _memory(box: BaseMailBox, began: datetime) -> MailFolder:
-    """What is remembered of the folder. The first time: what somebody read before us was answered before us."""
+def _load_folder(box: BaseMailBox, began: datetime) -> MailFolder:
+    """Return the row of the polled folder: how far it was read, and which old mails are still to be taken.
+
+    The first poll makes the row and takes the unread mails. In a rebuilt mailbox the old mails are chosen anew.
+    """
     _, (answer, *_) = box.client.response("UIDVALIDITY")
-    validity = int(answer or 0)
-    folder = MailFolder.objects.filter(pk=mailbox.name()).first()
+    validity, name = int(answer or 0), mailbox.get_mailbox_name()
+    folder = MailFolder.objects.filter(pk=name).first()
     if folder is None:
         # The highest UID first: what comes between the two questions is new, not unread and old.
-        highest, unread = _highest(box), _search(box, "UNSEEN")
+        highest, unread = _find_highest_uid(box), _search_uids(box, "UNSEEN")
         return MailFolder.objects.create(
-            name=mailbox.name(),
+            name=name,
             uid_validity=validity,
             taken_over_at=began.replace(microsecond=0),
-            old_uid=highest,
+            old_uid=highest,  # mails above it are new and taken in any case
             wanted=[uid for uid in unread if uid <= highest],
         )
     if folder.uid_validity != validity:
         logger.warning("the mailbox was rebuilt (UIDVALIDITY): what came since it is ours is read again")
-        _start_again(box, folder)
+        _choose_from_rebuilt(box, folder)
         folder.uid_validity, folder.last_uid = validity, 0
         folder.save(update_fields=["uid_validity", "last_uid", "old_uid", "wanted"])
     return folder
 
 
-def _start_again(box: BaseMailBox, folder: MailFolder) -> None:
-    """Choose from a rebuilt mailbox: what came since the first poll, and what that one had not finished."""
-    highest = _highest(box)
-    # Days of the server's, wherever it stands; the instants are compared below.
+def _choose_from_rebuilt(box: BaseMailBox, folder: MailFolder) -> None:
+    """Set the mails to take from a rebuilt mailbox: all since our first poll, and unread ones if no poll ever ended."""
+    highest = _find_highest_uid(box)
+    # A search knows only days, in the server's time zone; the instants are compared below.
     day = folder.taken_over_at.date() - timedelta(days=1)
-    recent = [uid for uid in _search(box, str(AND(date_gte=day))) if uid <= highest]
-    wanted = set(_search(box, "UNSEEN")) if folder.read_until is None else set()
+    recent = [uid for uid in _search_uids(box, str(AND(date_gte=day))) if uid <= highest]
+    wanted = set(_search_uids(box, "UNSEEN")) if folder.read_until is None else set()  # None: no poll ended
     for first in range(0, len(recent), ASKED_AT_ONCE):
-        asked = ",".join(map(str, recent[first : first + ASKED_AT_ONCE]))
-        for uid, (literal, said) in _answers(box, asked, f"(INTERNALDATE {RECEIVED})").items():
-            if not _is_older(folder.taken_over_at, literal, said):
+        uids = ",".join(map(str, recent[first : first + ASKED_AT_ONCE]))
+        for uid, (received_fields, answer) in _fetch_answers(box, uids, f"(INTERNALDATE {RECEIVED})").items():
+            if not _is_older(folder.taken_over_at, received_fields, answer):
                 wanted.add(uid)
     folder.old_uid, folder.wanted = highest, sorted(uid for uid in wanted if uid <= highest)
 
 
-def _new_uids(box: BaseMailBox, folder: MailFolder) -> list[int]:
-    """What is still to be taken, in order: the wanted among the old ones, and all above these."""
+def _list_new_uids(box: BaseMailBox, folder: MailFolder) -> list[int]:
+    """Return the UIDs of the mails to take, in order: the old ones that were chosen, and all newer ones."""
     wanted = [uid for uid in folder.wanted if uid > folder.last_uid]
     last = max(folder.last_uid, folder.old_uid)
     # «n:*» names the last mail even when it is older than n.
-    return wanted + [uid for uid in _search(box, f"UID {last + 1}:*") if uid > last]
+    return wanted + [uid for uid in _search_uids(box, f"UID {last + 1}:*") if uid > last]
 
 
-def _highest(box: BaseMailBox) -> int:
-    return max(_search(box, "ALL"), default=0)
+def _find_highest_uid(box: BaseMailBox) -> int:
+    """Return the highest UID in the mailbox, or 0."""
+    return max(_search_uids(box, "ALL"), default=0)
 
 
-def _search(box: BaseMailBox, criteria: str) -> list[int]:
-    """UIDs in order."""
+def _search_uids(box: BaseMailBox, criteria: str) -> list[int]:
+    """Return the UIDs that match the criteria, in order."""
     return sorted(map(int, box.uids(criteria)))
 
 
-def _take(box: BaseMailBox, folder: MailFolder, uid: int) -> None:
-    """Keep one mail, remember its UID, mark it as seen, dispose of it."""
+def _take_mail(box: BaseMailBox, folder: MailFolder, uid: int) -> None:
+    """Store one mail of the mailbox, remember its UID, mark it as seen, and handle it (or quarantine a large one)."""
     fetched = _download(box, folder, uid)
-    if fetched is not None:  # None: somebody removed it meanwhile, or had read it before us
+    if fetched is not None:  # None: somebody removed it meanwhile, or moved it here
         raw, received_at, is_whole = fetched
         inbound, is_new = intake.keep(raw, source=intake.Source.IMAP, received_at=received_at)
     MailFolder.objects.filter(pk=folder.pk, uid_validity=folder.uid_validity, last_uid__lt=uid).update(last_uid=uid)
@@ -179,45 +186,50 @@ def _take(box: BaseMailBox, folder: MailFolder, uid: int) -> None:
 
 
 def _mark_as_seen(box: BaseMailBox, uid: int) -> None:
-    """Set \\Seen, for people; not by `BaseMailBox.flag`, which removes what others marked as deleted."""
+    r"""Set \Seen on a mail, for people who read the mailbox; a failure is only logged."""
+    # Not by `BaseMailBox.flag`, which also removes the mails that others marked as deleted.
     status, _ = box.client.uid("STORE", str(uid), "+FLAGS", f"({MailMessageFlags.SEEN})")
     if status != "OK":
         logger.warning("mail %s of the mailbox was kept and could not be marked as seen", uid)
 
 
 def _download(box: BaseMailBox, folder: MailFolder, uid: int) -> tuple[bytes, datetime | None, bool] | None:
-    """The mail, when its server had it, and whether it is whole: of one that is too large only the head is kept."""
-    what = f"(FLAGS INTERNALDATE RFC822.SIZE {RECEIVED})"
-    received, said = _answers(box, str(uid), what).get(uid, (b"", b""))
-    size = SIZE.search(said)
-    if not size or (uid > folder.old_uid and _was_moved_here(folder, received, said)):
+    """Return the mail with this UID (only its head if it is too large), its date of arrival, and whether it is whole.
+
+    Returns None if the mail is gone, or if somebody read it elsewhere and moved it here.
+    """
+    items = f"(FLAGS INTERNALDATE RFC822.SIZE {RECEIVED})"
+    received_fields, answer = _fetch_answers(box, str(uid), items).get(uid, (b"", b""))
+    size = SIZE.search(answer)
+    if not size or (uid > folder.old_uid and _was_moved_here(folder, received_fields, answer)):  # no size: it is gone
         return None
     is_whole = int(size.group(1)) <= intake.MAX_KEPT
-    body = _answers(box, str(uid), f"(BODY.PEEK[{'' if is_whole else 'HEADER'}])").get(uid)
+    body = _fetch_answers(box, str(uid), f"(BODY.PEEK[{'' if is_whole else 'HEADER'}])").get(uid)
     # No answer: somebody removed it between the two questions.
-    return (body[0], _internal_date(said), is_whole) if body else None
+    return (body[0], _parse_internal_date(answer), is_whole) if body else None
 
 
-def _was_moved_here(folder: MailFolder, received: bytes, said: bytes) -> bool:
-    """Whether it is older than our first poll and was read: somebody moved it here from another folder."""
-    flags = FLAGS.search(said)
+def _was_moved_here(folder: MailFolder, received_fields: bytes, answer: bytes) -> bool:
+    """Return True if the mail was read and arrived before our first poll: somebody moved it here, it is not for us."""
+    flags = FLAGS.search(answer)
     is_seen = flags is not None and b"\\seen" in flags.group(1).lower().split()
-    return is_seen and _is_older(folder.taken_over_at - CLOCKS_DIFFER, received, said)
+    return is_seen and _is_older(folder.taken_over_at - CLOCKS_DIFFER, received_fields, answer)
 
 
-def _is_older(instant: datetime, received: bytes, said: bytes) -> bool:
-    """Whether our mail server had it before the instant, by INTERNALDATE or, where a copy lost it, by Received."""
-    moments = [_internal_date(said), _received_date(received)]
+def _is_older(instant: datetime, received_fields: bytes, answer: bytes) -> bool:
+    """Return True if our mail server had the mail before `instant`, by its INTERNALDATE or newest Received field."""
+    moments = [_parse_internal_date(answer), _parse_received_date(received_fields)]
     return any(moment is not None and moment < instant for moment in moments)
 
 
-def _internal_date(said: bytes) -> datetime | None:
-    moment = Internaldate2tuple(said)
+def _parse_internal_date(answer: bytes) -> datetime | None:
+    """Return the date of a mail's arrival (INTERNALDATE) from the mail server's answer, or None."""
+    moment = Internaldate2tuple(answer)
     return datetime.fromtimestamp(time.mktime(moment), UTC) if moment else None
 
 
-def _received_date(fields: bytes) -> datetime | None:
-    """The instant of the first field Received, which the last server wrote: what stands behind its last semicolon."""
+def _parse_received_date(fields: bytes) -> datetime | None:
+    """Return the instant in a mail's first Received field, which the last server wrote; None if it is no date."""
     first = re.split(rb"\r?\n(?![ \t])", fields[:RECEIVED_BYTES], maxsplit=1)[0]
     try:
         moment = parsedate_to_datetime(first.rpartition(b";")[2].decode("ascii", "replace").strip())
@@ -226,22 +238,25 @@ def _received_date(fields: bytes) -> datetime | None:
         return None
 
 
-def _answers(box: BaseMailBox, uids: str, what: str) -> dict[int, tuple[bytes, bytes]]:
-    """By UID: the literal, and all that stands around it. What the server tells of other mails has a UID of its own."""
-    status, data = box.client.uid("FETCH", uids, what)
+def _fetch_answers(box: BaseMailBox, uids: str, items: str) -> dict[int, tuple[bytes, bytes]]:
+    """Ask the mail server for `items` of these mails; return for each UID the bytes of the mail, and the other text.
+
+    The server may answer about one mail in several lines: they are joined. Raises IMAP4.error.
+    """
+    status, data = box.client.uid("FETCH", uids, items)
     if status != "OK":
         raise IMAP4.error(f"UID FETCH {uids}: {status}")
-    told: list[tuple[bytes, bytes]] = []
+    lines: list[tuple[bytes, bytes]] = []
     for piece in data:
-        said, literal = piece if isinstance(piece, tuple) else (piece or b"", b"")
-        if told and not BEGINS.match(said):
-            before = told.pop()
-            told.append((before[0] or literal, before[1] + b" " + said))
+        line, literal = piece if isinstance(piece, tuple) else (piece or b"", b"")  # a tuple has a literal
+        if lines and not BEGINS.match(line):  # it continues the answer before it
+            before = lines.pop()
+            lines.append((before[0] or literal, before[1] + b" " + line))
         else:
-            told.append((literal, said))
+            lines.append((literal, line))
     answers: dict[int, tuple[bytes, bytes]] = {}
-    for literal, said in told:
-        if uid := UID.search(said):
-            known = answers.get(int(uid.group(1)), (b"", b""))
-            answers[int(uid.group(1))] = (known[0] or literal, known[1] + b" " + said)
+    for literal, line in lines:
+        if uid := UID.search(line):
+            earlier = answers.get(int(uid.group(1)), (b"", b""))
+            answers[int(uid.group(1))] = (earlier[0] or literal, earlier[1] + b" " + line)
     return answers

@@ -1,12 +1,12 @@
-"""Every mail is kept before it is read, and disposed of exactly once, whichever way it came (M5, M6).
+"""Store every mail before it is read, and handle it exactly once, whichever way it came (M5, M6).
 
-`keep` commits the raw bytes; `dispose` reads them and asks the handlers of `settings.MAIL_ROUTES` (address -> dotted
-paths, in order). A handler is `receive(inbound, mail) -> Plan | Aside | None`: called outside of any transaction it
-decides whether the mail is its own and prepares what is slow (files); the Plan it returns does the writing, inside the
-one transaction that also writes what became of the mail, and what it said (`readings`), because no page parses a mail.
-So a crash at any instant, a second delivery, or two processes at once leave one entry; what a dead process left,
-`sweep` takes up. Two deliveries whose bytes differ are one mail when Message-ID, sender, decoded text and files are
-the same.
+`keep` commits the raw bytes. `dispose` reads them and asks the handlers of `settings.MAIL_ROUTES` (address -> dotted
+paths, in order). A handler is `receive(inbound, mail) -> Plan | Aside | None`. It runs outside of any transaction,
+decides whether the mail is its own, and prepares slow work such as files. The Plan that it returns does the writing, in
+the one transaction that also stores the mail's disposition and its reading (`readings`).
+
+So a crash, a second delivery, or two processes at once leave one entry; `sweep` handles the mails of a process that
+died. Two deliveries with different bytes are one mail if Message-ID, sender, decoded text and files are the same.
 """
 
 import hashlib
@@ -24,8 +24,9 @@ from django.utils.module_loading import import_string
 from factureya.core import clock, sql
 from factureya.core.files.store import Unstorable
 from factureya.core.mail import parse, readings
-from factureya.core.mail.headers import fingerprint
-from factureya.core.mail.parse import InboundMail, LimitExceeded
+from factureya.core.mail.headers import compute_fingerprint
+from factureya.core.mail.parse import InboundMail
+from factureya.core.mail.parts import LimitExceeded
 from factureya.core.mail.verdicts import Verdict
 from factureya.core.models import InboundCopy, InboundMessage, InboundReading
 
@@ -41,7 +42,7 @@ _SETTLED = ("disposition", "reason", "about", "content")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a mail; `about` is the chain of what it became (ticket:FY-…), `accepted` says it of each file."""
+    """Say what became of a mail; `about` is the chain of its ticket (ticket:FY-…), `accepted` has a value per file."""
 
     disposition: str
     reason: str = ""
@@ -54,7 +55,7 @@ Plan = Callable[[], Outcome]
 
 @dataclass(frozen=True)
 class Aside:
-    """What a handler that leaves the mail to the next one has to add: written after it, in the same transaction."""
+    """Hold what a handler adds to a mail that it leaves to the next one; `act` runs in that one's transaction."""
 
     act: Callable[[Outcome], None]
 
@@ -63,28 +64,24 @@ Handler = Callable[[InboundMessage, InboundMail], Plan | Aside | None]
 
 
 class TooLarge(Exception):
-    """More than MAX_KEPT bytes: not kept; whoever brought it must keep it."""
+    """Say that a mail has more than MAX_KEPT bytes and was not stored; its sender or server must keep it."""
 
 
 class Postponed(Exception):
-    """The mail is kept and could not be disposed of now; it is tried again."""
+    """Say that a mail is stored and could not be handled now; it is tried again."""
 
 
 def keep(
-    raw: bytes,
-    *,
-    source: str,
-    received_at: datetime | None = None,
-    recipients: Sequence[str] = (),
+    raw: bytes, *, source: str, received_at: datetime | None = None, recipients: Sequence[str] = ()
 ) -> tuple[InboundMessage, bool]:
-    """Commit a mail as it came; the row, and whether it is new (False: this very mail was kept before).
+    """Commit the bytes of a mail as they came; return its row, and True if it is new or False if it was stored before.
 
-    `received_at` is when the first server of ours had it, where it says so; else now (M15). Raises TooLarge and
-    DatabaseError: then it was not kept.
+    `received_at` is when our first server got the mail; None means now (M15). If the stored mail was refused without
+    proof of its sender, a repetition with proof is new. Raises TooLarge or DatabaseError; then nothing was stored.
     """
     if len(raw) > MAX_KEPT:
         raise TooLarge(f"{len(raw)} bytes")
-    message_id, digest = fingerprint(raw)
+    message_id, digest = compute_fingerprint(raw)
     now = clock.now()
     inbound = InboundMessage(
         source=source,
@@ -92,105 +89,107 @@ def keep(
         kept_at=now,
         message_id=message_id,
         digest=digest,
-        recipients=[_storable(address) for address in recipients],
+        # Without NUL and halves of characters, which no database takes.
+        recipients=[address.replace("\0", "").encode("utf-8", "replace").decode() for address in recipients],
         attempts=1,
         attempted_at=now,
     )
     try:
         _insert(inbound, raw)
     except IntegrityError:
-        known = _known(inbound)
-        if known is None:
+        earlier = _find_same(inbound)
+        if earlier is None:
             raise
-        if not _is_refused(known) or not _is_outdone(known, _verdict_of(raw)):
-            return known, False
+        if not _is_refused(earlier) or not _proves_sender_first(earlier, _read_verdict(raw)):
+            return earlier, False
         # It came before by a way that could not prove its sender: what is proven now is no repetition of that.
         inbound.digest = hashlib.sha256(f"{digest} proven".encode()).hexdigest()
         try:
             _insert(inbound, raw)
         except IntegrityError:
-            return _known(inbound) or known, False
+            return _find_same(inbound) or earlier, False
     inbound.raw = raw  # so that it need not be read back
     return inbound, True
 
 
 def _insert(inbound: InboundMessage, raw: bytes) -> None:
+    """Commit the row of a new mail and its bytes."""
     with transaction.atomic(durable=True):
         inbound.save(force_insert=True)
         sql.insert_original(inbound.pk, raw)
 
 
-def _known(inbound: InboundMessage) -> InboundMessage | None:
-    kept = InboundMessage.objects.filter(message_id=inbound.message_id, digest=inbound.digest)
-    return kept.first()
+def _find_same(inbound: InboundMessage) -> InboundMessage | None:
+    """Return the stored mail that has the Message-ID and digest of this one, or None."""
+    return InboundMessage.objects.filter(message_id=inbound.message_id, digest=inbound.digest).first()
 
 
-def _verdict_of(raw: bytes) -> Verdict:
+def _read_verdict(raw: bytes) -> Verdict:
+    """Return what our mail server found out about the sender of a mail; NONE if the mail is beyond the limits."""
     try:
-        return readings.sender_verdict(parse.parse(raw))
+        return readings.find_sender_verdict(parse.parse(raw))
     except LimitExceeded:
         return Verdict.NONE
 
 
 def _is_refused(inbound: InboundMessage) -> bool:
-    """Whether it lies in the tray because of its sender, and no agent made anything of it."""
+    """Return True if a stored mail was refused because its sender was not proven, and no agent used it for a ticket."""
     return inbound.disposition == Disposition.UNREGISTERED and not inbound.about
 
 
-def _is_outdone(refused: InboundMessage, verdict: Verdict) -> bool:
-    """Whether a delivery with this verdict proves a sender whom the refused one did not (M5)."""
-    if verdict != Verdict.PASS:
-        return False
-    return not InboundReading.objects.filter(message=refused, verdict=Verdict.PASS).exists()
+def _proves_sender_first(refused: InboundMessage, verdict: Verdict) -> bool:
+    """Return True if a delivery with this verdict proves the sender, and the refused delivery did not (M5)."""
+    proof = InboundReading.objects.filter(message=refused, verdict=Verdict.PASS)
+    return verdict == Verdict.PASS and not proof.exists()
 
 
-def receive(
-    raw: bytes,
-    *,
-    source: str,
-    received_at: datetime | None = None,
-    recipients: Sequence[str] = (),
-) -> Outcome:
-    """Keep a mail and dispose of it: what every way in does. Raises TooLarge, Postponed and DatabaseError."""
+def receive(raw: bytes, *, source: str, received_at: datetime | None = None, recipients: Sequence[str] = ()) -> Outcome:
+    """Store and handle a mail; return what became of it. Raises TooLarge (not stored) or Postponed (only stored)."""
     inbound, is_new = keep(raw, source=source, received_at=received_at, recipients=recipients)
     return finish(inbound, is_new)
 
 
 def finish(inbound: InboundMessage, is_new: bool) -> Outcome:
-    """Dispose of what `keep` returned; a new one is not read from the database again. Raises as `dispose` does."""
-    return _act_on(inbound) if is_new else dispose(inbound.pk)
+    """Handle the mail that `keep` stored, unless it was handled before; return what became of it. Raises Postponed."""
+    return _handle_mail(inbound) if is_new else dispose(inbound.pk)
 
 
 def dispose(pk: int) -> Outcome:
-    """Act on a mail that was kept before, once: one that was disposed of gives `ignore-duplicate` and its entry.
+    """Handle a stored mail once, and return what became of it; one that was handled before gives `ignore-duplicate`.
 
-    Raises Postponed, and DatabaseError when the database went away; the mail stays kept and `sweep` takes it up.
+    After MAX_ATTEMPTS failures it goes to the agents' tray. Raises Postponed if it must be tried again, and
+    DatabaseError if the database is down; then `sweep` handles the mail later.
     """
     inbound = InboundMessage.objects.get(pk=pk)
     if inbound.disposition:
-        return _repeated(inbound)
-    inbound.attempts += _claim(pk)
+        return _make_duplicate_outcome(inbound)
+    inbound.attempts += _count_attempt(pk)  # by 0 while another process tries: the lock decides which one writes
     if inbound.attempts > MAX_ATTEMPTS:
-        return _settle(inbound, None, _given_up)
-    return _act_on(inbound)
+        return _put_in_tray(inbound, "error")
+    return _handle_mail(inbound)
 
 
 def quarantine(pk: int, reason: str) -> Outcome:
-    """Put a kept mail into the tray unread: only part of it was had."""
-    return _settle(InboundMessage.objects.get(pk=pk), None, lambda: Outcome(Disposition.MALFORMED, reason))
+    """Put a stored mail into the agents' tray without reading it, because only a part of it came."""
+    return _put_in_tray(InboundMessage.objects.get(pk=pk), reason)
+
+
+def _put_in_tray(inbound: InboundMessage, reason: str) -> Outcome:
+    """Put a mail into the agents' tray as unreadable, with the reason; return this outcome."""
+    return _write_outcome(inbound, None, lambda: Outcome(Disposition.MALFORMED, reason))
 
 
 def sweep() -> int:
-    """Dispose of what was kept and then left by a process that died or failed; the number disposed of."""
-    before = clock.now() - SWEEP_AFTER
-    left = InboundMessage.objects.filter(disposition="", kept_at__lte=before).order_by("kept_at")
+    """Handle the stored mails that a process left unfinished, and return how many were handled."""
+    latest = clock.now() - SWEEP_AFTER
+    unfinished = InboundMessage.objects.filter(disposition="", kept_at__lte=latest).order_by("kept_at")
     disposed = 0
-    for pk in list(left.values_list("pk", flat=True)[:SWEEP_MAILS]):
+    for pk in list(unfinished.values_list("pk", flat=True)[:SWEEP_MAILS]):
         try:
             dispose(pk)
             disposed += 1
         except Postponed:
-            continue  # logged; the next pass, or the tray
+            continue  # it is logged; the next pass tries again
         except (OperationalError, InterfaceError):
             raise
         except Exception:  # not even the tray takes it: the others must not wait for it
@@ -198,90 +197,90 @@ def sweep() -> int:
     return disposed
 
 
-def _storable(address: str) -> str:
-    """An address of the envelope as any database takes it: bytes that are no text come as halves of characters."""
-    return address.replace("\0", "").encode("utf-8", "replace").decode()
+def _handle_mail(inbound: InboundMessage) -> Outcome:
+    """Read a stored mail and write what becomes of it; one that failed MAX_ATTEMPTS times goes to the agents' tray.
 
-
-def _act_on(inbound: InboundMessage) -> Outcome:
+    Raises Postponed if it must be tried again, and DatabaseError if the database is down. A full disk is no failure.
+    """
     try:
-        mail, plan = _read(inbound)
-        return _settle(inbound, mail, plan, readings.copy_without_links(inbound.raw, mail))
+        mail, plan = _read_and_plan(inbound)
+        return _write_outcome(inbound, mail, plan, readings.make_copy_without_links(inbound.raw, mail))
     except (OperationalError, InterfaceError):
         raise  # the database went away: no fault of the mail's
-    except Unstorable as error:  # nor is a disk that is full: it waits until its files can be kept
-        InboundMessage.objects.filter(pk=inbound.pk).update(attempts=inbound.attempts - 1)
+    except Unstorable as error:  # a full disk is no fault of the mail's either: it waits
+        InboundMessage.objects.filter(pk=inbound.pk).update(attempts=inbound.attempts - 1)  # it did not fail
         raise Postponed(str(inbound.pk)) from error
     except Exception as error:
         logger.exception("mail %s failed, attempt %s", inbound.pk, inbound.attempts)
         if inbound.attempts >= MAX_ATTEMPTS:
-            return _settle(inbound, None, _given_up)
+            return _put_in_tray(inbound, "error")
         raise Postponed(str(inbound.pk)) from error
     finally:
         # Rows that know each other live until the collector comes: the bytes must not wait for it (M6).
         inbound.__dict__.pop("raw", None)
 
 
-def _claim(pk: int) -> int:
-    """Count one more attempt before it is made: a mail that kills its process must not do so for ever.
-
-    Not while whoever kept or claimed it may still be at it: eight deliveries at one instant are no eight failures.
-    """
+def _count_attempt(pk: int) -> int:
+    """Count one more attempt to handle a mail and return 1; return 0 if another process may be handling it now."""
     now = clock.now()
-    left = InboundMessage.objects.filter(pk=pk, disposition="", attempted_at__lte=now - SWEEP_AFTER)
-    return left.update(attempts=F("attempts") + 1, attempted_at=now)
+    waiting = InboundMessage.objects.filter(pk=pk, disposition="", attempted_at__lte=now - SWEEP_AFTER)
+    return waiting.update(attempts=F("attempts") + 1, attempted_at=now)
 
 
-def _given_up() -> Outcome:
-    return Outcome(Disposition.MALFORMED, "error")
+def _read_and_plan(inbound: InboundMessage) -> tuple[InboundMail | None, Plan]:
+    """Return the mail as values (None beyond the limits) and the plan that will write what becomes of it.
 
-
-def _read(inbound: InboundMessage) -> tuple[InboundMail | None, Plan]:
-    """The mail as values, and what is to be written for it; nothing is written here."""
+    The first handler that returns a plan takes the mail. What earlier handlers add (Aside) runs with that plan.
+    """
     try:
         mail = parse.parse(inbound.raw)
     except LimitExceeded as limit:
         logger.warning("mail %s is beyond the limits: %s", inbound.pk, limit)
         return None, lambda: Outcome(Disposition.MALFORMED, "limits")
-    if import_string(settings.MAIL_ANSWERS_OURS)(inbound, mail):
+    if import_string(settings.MAIL_ANSWERS_OURS)(inbound, mail):  # then quotes and signature are cut
         mail = mail.shortened()
     asides: list[Aside] = []
-    for handler in _handlers(inbound, mail):
-        said = handler(inbound, mail)
-        if isinstance(said, Aside):
-            asides.append(said)
-        elif said is not None:
-            return mail, partial(_with_asides, said, asides)
+    for handler in _find_handlers(inbound, mail):
+        answer = handler(inbound, mail)
+        if isinstance(answer, Aside):
+            asides.append(answer)
+        elif answer is not None:
+            return mail, partial(_run_with_asides, answer, asides)
     return mail, lambda: Outcome(Disposition.UNREGISTERED, "unclaimed")
 
 
-def _with_asides(plan: Plan, asides: Sequence[Aside]) -> Outcome:
+def _run_with_asides(plan: Plan, asides: Sequence[Aside]) -> Outcome:
+    """Carry out the plan of the handler that took a mail, then what other handlers add; return the plan's outcome."""
     outcome = plan()
     for aside in asides:
         aside.act(outcome)
     return outcome
 
 
-def _handlers(inbound: InboundMessage, mail: InboundMail) -> list[Handler]:
-    """The handlers of the addresses it was sent to, each once; those of soporte@ when none of them is ours."""
+def _find_handlers(inbound: InboundMessage, mail: InboundMail) -> list[Handler]:
+    """Return the handlers of our addresses that the mail was sent to, each once. Without any: those of soporte@."""
     routes: dict[str, list[str]] = settings.MAIL_ROUTES
     paths: list[str] = []
     for address in [*inbound.recipients, *mail.recipients]:
         local, _, domain = address.lower().rpartition("@")
-        paths += routes.get(f"{local.partition('+')[0]}@{domain}", [])
+        paths += routes.get(f"{local.partition('+')[0]}@{domain}", [])  # soporte+x@ is soporte@
     return [import_string(path) for path in dict.fromkeys(paths or routes[settings.SUPPORT_EMAIL])]
 
 
-def _settle(inbound: InboundMessage, mail: InboundMail | None, plan: Plan, copy: bytes | None = None) -> Outcome:
-    """Carry the plan out and write what became of the mail: one transaction, under the row's lock."""
-    content = readings.content_digest(mail) if mail else None
+def _write_outcome(inbound: InboundMessage, mail: InboundMail | None, plan: Plan, copy: bytes | None = None) -> Outcome:
+    """Carry out the plan and store what became of the mail, in one transaction under the lock of its row.
+
+    The plan is not carried out for a duplicate: a mail that was handled before, or one that says the same under the
+    same Message-ID. `copy` is what a person may download instead of the original.
+    """
+    content = readings.compute_content_digest(mail) if mail else None
     with transaction.atomic():
-        locked, others = _lock(inbound)
+        locked, others = _lock_with_same_id(inbound)
         if locked.disposition:
-            return _repeated(locked)
-        same = [other for other in others if content and other.content == content]
-        twin = next((other for other in same if not _is_void(other, mail)), None)
-        outcome = _repeated(twin) if twin else plan()
+            return _make_duplicate_outcome(locked)
+        same = [other for other in others if content and other.content == content]  # they say the same
+        repeated = next((other for other in same if not _is_replaced(other, mail)), None)
+        outcome = _make_duplicate_outcome(repeated) if repeated else plan()
         sender, subject = (mail.sender, mail.subject) if mail else parse.peek(inbound.raw)
         InboundMessage.objects.filter(pk=inbound.pk).update(
             disposition=outcome.disposition,
@@ -293,29 +292,32 @@ def _settle(inbound: InboundMessage, mail: InboundMail | None, plan: Plan, copy:
             content=content,
         )
         if mail:
-            readings.store(inbound, mail, is_id_reused=bool(others) and not same)
+            readings.store_reading(inbound, mail, is_id_reused=bool(others) and not same)
         if copy is not None:
             InboundCopy.objects.create(message_id=inbound.pk, raw=copy)
     return outcome
 
 
-def _is_void(earlier: InboundMessage, mail: InboundMail | None) -> bool:
-    """Whether the earlier delivery of the same mail was refused for want of the proof that this one has (M5, M6)."""
-    return mail is not None and _is_refused(earlier) and _is_outdone(earlier, readings.sender_verdict(mail))
+def _is_replaced(earlier: InboundMessage, mail: InboundMail | None) -> bool:
+    """Return True if the earlier delivery was refused without proof and this one has proof: no duplicate (M5, M6)."""
+    if mail is None or not _is_refused(earlier):
+        return False
+    return _proves_sender_first(earlier, readings.find_sender_verdict(mail))
 
 
-def _lock(inbound: InboundMessage) -> tuple[InboundMessage, list[InboundMessage]]:
-    """Lock the mail and the first ones under its Message-ID; return it and those of them that were disposed of.
+def _lock_with_same_id(inbound: InboundMessage) -> tuple[InboundMessage, list[InboundMessage]]:
+    """Lock the mail and the first mails with its Message-ID; return the mail, and the others that were handled.
 
-    Always in the order of their keys. So of two deliveries at once one waits for the other and sees what it said.
+    The locks are taken in the order of the keys: of two deliveries at once, one waits for the other's outcome.
     """
     rows = InboundMessage.objects.select_for_update().only(*_SETTLED).order_by("pk")
     if not inbound.message_id:
         return rows.get(pk=inbound.pk), []
-    same = list(rows.filter(message_id=inbound.message_id)[:MAX_SAME_ID])
-    own = next((row for row in same if row.pk == inbound.pk), None) or rows.get(pk=inbound.pk)
-    return own, [row for row in same if row.pk != inbound.pk and row.disposition]
+    same_id = list(rows.filter(message_id=inbound.message_id)[:MAX_SAME_ID])
+    own = next((row for row in same_id if row.pk == inbound.pk), None) or rows.get(pk=inbound.pk)
+    return own, [row for row in same_id if row.pk != inbound.pk and row.disposition]
 
 
-def _repeated(inbound: InboundMessage) -> Outcome:
+def _make_duplicate_outcome(inbound: InboundMessage) -> Outcome:
+    """Return the outcome "duplicate" with the reason and the ticket of the mail that was handled before."""
     return Outcome(Disposition.DUPLICATE, inbound.reason, inbound.about)

@@ -1,8 +1,8 @@
-"""Mails are decided inside a transaction and sent after it, at least once and recognisably.
+"""Queue mails inside a transaction and send them after it: at least once, and recognisably.
 
-`enqueue` renders now and writes a row with a unique key; after the commit a bell rings at the broker. If the bell
-is lost the sweep finds the row. `deliver` claims by a conditional UPDATE, so any number of workers send it once;
-it repeats only if the process died between the mail server's yes and our commit, with the same Message-ID.
+`enqueue` renders the mail at once and writes a row with a unique key. After the commit it wakes a worker through the
+broker; if that fails, the sweep finds the row. `deliver` claims a mail by a conditional UPDATE. A mail goes out twice
+only if the process dies between the mail server's yes and our commit, and then with the same Message-ID.
 """
 
 import logging
@@ -34,12 +34,9 @@ Status = OutboxMessage.Status
 DELIVER_TASK = "factureya.core.tasks.deliver"
 MAX_ADDRESS: int = OutboxMessage._meta.get_field("to").max_length or 0
 WIPED = "(borrado)\n"
-SWEEP_MAILS, SWEEP_SECONDS = (
-    1000,
-    50,
-)  # of one pass, so that a server that hangs does not pile passes up
-BELL_REST_SECONDS = 30  # a broker that failed is left alone this long: it costs one request, not each
-BELL_EXPIRES_SECONDS = 300  # an older bell says nothing the sweep has not done
+SWEEP_MAILS, SWEEP_SECONDS = (1000, 50)  # of one pass, so that a server that hangs does not pile passes up
+BROKER_REST_SECONDS = 30  # a broker that failed is left alone this long: it costs one request, not each
+WAKE_EXPIRES_SECONDS = 300  # an older call has nothing left that the sweep has not done
 
 
 def enqueue(
@@ -53,12 +50,13 @@ def enqueue(
     automatic: bool = True,
     headers: dict[str, str] | None = None,
 ) -> OutboxMessage:
-    """Render `templates/mail/<kind>.txt` (first line = subject) into the outbox, in the caller's transaction.
+    """Render `templates/mail/<kind>.txt` (its first line is the subject) into the outbox, and return the row.
 
-    `key` is unique, made of the event that caused the mail: the same event cannot mail twice (IntegrityError).
-    `is_secret` wipes the text once it is sent or given up (codes). `automatic` is False for what a person wrote;
-    all else says `Auto-Submitted`, so that no machine answers it (RFC 3834). `headers` are those of its thread. Raises
-    ValidationError for a `to` that is not one address.
+    It runs in the caller's transaction. `key` is unique, made of the event that caused the mail: the same event cannot
+    mail twice (IntegrityError). `is_secret` wipes the text once the mail is sent or given up (codes). `automatic` is
+    False for what a person wrote; all other mails say `Auto-Submitted`, so that no machine answers them (RFC 3834).
+    `about` names what the mail is about, as ticket:FY-…; `headers` are those of its thread. Raises ValidationError if
+    `to` is not one address.
     """
     validate_email(to)
     if len(to) > MAX_ADDRESS:
@@ -66,200 +64,195 @@ def enqueue(
     subject, _, body = engines["mail"].get_template(f"{kind}.txt").render(context).partition("\n")
     message = OutboxMessage.objects.create(
         key=key,
-        message_id=message_id(key).strip("<>"),
+        message_id=make_message_id(key).strip("<>"),
         kind=kind,
         about=about,
         to=to,
         is_secret=is_secret,
-        subject=_one_line(subject),
+        # A header holds one line of printable characters (RFC 5322).
+        subject="".join(c for c in " ".join(subject.split()) if c.isprintable())[:200],
         body=body.strip() + "\n",
         headers={"Auto-Submitted": "auto-generated" if automatic else "no", **(headers or {})},
     )
-    _ring_on_commit(message.pk)
+    _wake_on_commit(message.pk)
     return message
 
 
-def drop(pk: int) -> None:
-    """A mail that is no longer needed will not be sent, nor tried again; one that left already stays as it is.
+def drop_mail(pk: int) -> None:
+    """Cancel a mail that is no longer needed; one that was sent stays as it is.
 
-    One that is being sent at this moment may still leave (then it is *sent*), but a failure does not queue it again.
+    A mail that is being sent at this moment may still leave (then it is *sent*), but a failure does not queue it again.
     """
-    pending = [Status.QUEUED, Status.SENDING, Status.FAILED]
-    unsent = OutboxMessage.objects.filter(pk=pk, status__in=pending)
+    unsent = OutboxMessage.objects.filter(pk=pk, status__in=[Status.QUEUED, Status.SENDING, Status.FAILED])
     unsent.update(status=Status.DROPPED, claimed_at=None)
 
 
 def retry(pk: int) -> bool:
-    """Queue a failed mail again from the first try; False when it was not failed, or its text was wiped."""
+    """Queue a failed mail again and return True; return False if it has not failed or its secret text was wiped."""
     failed = OutboxMessage.objects.filter(pk=pk, status=Status.FAILED, is_secret=False)
-    again = failed.update(status=Status.QUEUED, attempts=0, due_at=clock.now(), last_error="")
-    if again:
-        _ring_on_commit(pk)
-    return bool(again)
+    is_queued = bool(failed.update(status=Status.QUEUED, attempts=0, due_at=clock.now(), last_error=""))
+    if is_queued:
+        _wake_on_commit(pk)
+    return is_queued
 
 
 def retry_by(actor: Any, pk: int) -> bool:
-    """The same by a person who looks at the mails and not at what they are about: it is an event of the mail."""
-    with transaction.atomic():
-        queued = retry(pk)
-        if queued:
-            audit.record("outbox.retried", OutboxMessage(pk=pk), actor=actor)
-    return queued
+    """Queue a failed mail again because a member of staff (`actor`) asked, and record that as an event.
 
-
-def deliver(pk: int, line: sending.Line | None = None) -> bool:
-    """Send one queued mail that is due, over this connection or one of its own; True when this call sent it.
-
-    A failure queues it again with a growing delay; after OUTBOX_MAX_ATTEMPTS it is *failed* and stays visible.
+    Returns False, without an event, if the mail has not failed or its text was wiped.
     """
-    message = _claimed(pk)
+    with transaction.atomic():
+        if is_queued := retry(pk):
+            audit.record("outbox.retried", OutboxMessage(pk=pk), actor=actor)
+    return is_queued
+
+
+def deliver(pk: int, connection: sending.MailConnection | None = None) -> bool:
+    """Send one queued mail that is due, over `connection` or a new one; return True if this call sent it.
+
+    A failure queues the mail again with a growing delay. After OUTBOX_MAX_ATTEMPTS it is *failed* and stays visible.
+    """
+    message = _claim_mail(pk)
     if message is None:
         return False
-    line = line or sending.Line()
+    connection = connection or sending.MailConnection()
     try:
-        line.send(_as_email(message))
+        connection.send(_build_email(message))
     except Exception as error:  # whatever the mail server does, the row must not stay claimed
         logger.warning("mail %s not sent (try %s): %s", message.key, message.attempts, error)
-        _failed(message, error)
+        _mark_failed(message, error)
         return False
     try:
-        _sent(message)
-    except Exception:  # it left, but we could not write so: it hangs in *sending* and repeats recognisably
+        _mark_sent(message)
+    except Exception:  # it stays *sending*; `requeue_stuck` will send it again with the same Message-ID
         logger.exception("mail %s was sent and could not be marked so", message.key)
         return False
     return True
 
 
 def sweep() -> int:
-    """Send what is due, after queueing again what hangs; the number sent."""
+    """Queue again the mails of a process that died, send the mails that are due, and return how many were sent."""
     requeue_stuck()
-    return drain()
+    return send_due()
 
 
-def drain() -> int:
-    """Send what is due for SWEEP_SECONDS at most, unless somebody else on this machine does; the number sent (M6).
+def send_due() -> int:
+    """Send the mails that are due, for SWEEP_SECONDS at most, and return how many; 0 if another process sends (M6).
 
-    After the lock is given back it looks once more: a mail that was queued meanwhile rang in vain.
+    After each round it looks for due mails again: the task for a mail queued meanwhile found the lock taken.
     """
     sent, until = 0, monotonic() + SWEEP_SECONDS
-    while monotonic() < until and (due := _due()):
-        with sending.only_sender() as is_mine:
-            if not is_mine:
+    while monotonic() < until and (due := _list_due()):
+        with sending.only_sender() as is_only_sender:
+            if not is_only_sender:
                 break
-            sent += _send(due, until)
+            sent += _send_mails(due, until)
     return sent
 
 
-def _due() -> list[int]:
+def _list_due() -> list[int]:
+    """Return the keys of at most SWEEP_MAILS queued mails that are due, the oldest first."""
     due = OutboxMessage.objects.filter(status=Status.QUEUED, due_at__lte=clock.now())
     return list(due.order_by("due_at").values_list("pk", flat=True)[:SWEEP_MAILS])
 
 
-def _send(due: list[int], until: float) -> int:
-    """Send these over one connection, until the time is over; the number sent.
+def _send_mails(due: list[int], until: float) -> int:
+    """Send these mails over one connection until the instant `until`, and return how many were sent.
 
-    When no connection can be had, the one wait for it is a failed try of all of them: not each waits EMAIL_TIMEOUT.
+    If no connection can be opened, a failed try is noted for all other mails, so that none waits EMAIL_TIMEOUT.
     """
-    line, sent = sending.Line(), 0
+    connection, sent = sending.MailConnection(), 0
     for pk in due:
         if monotonic() > until:
             break
-        if line.fault is None:
-            sent += deliver(pk, line)
-        elif message := _claimed(pk):
-            _failed(message, line.fault)
-    line.close()
+        if connection.open_error is None:
+            sent += deliver(pk, connection)
+        elif message := _claim_mail(pk):
+            _mark_failed(message, connection.open_error)
+    connection.close()
     return sent
 
 
 def requeue_stuck() -> int:
-    """Queue again what was claimed by a process that died; the number of mails.
+    """Queue the mails again that a process claimed before it died, and return how many.
 
-    What hung OUTBOX_MAX_ATTEMPTS times is *failed*: a mail that kills its process must not do so for ever.
+    A mail with OUTBOX_MAX_ATTEMPTS tries is given up instead, because it may be what kills the process.
     """
-    before = clock.now() - settings.OUTBOX_STUCK_AFTER
-    stuck = OutboxMessage.objects.filter(status=Status.SENDING, claimed_at__lt=before)
-    hopeless = stuck.filter(attempts__gte=settings.OUTBOX_MAX_ATTEMPTS)
-    _give_up(hopeless, "el proceso que lo enviaba terminó sin avisar")
+    latest = clock.now() - settings.OUTBOX_STUCK_AFTER
+    stuck = OutboxMessage.objects.filter(status=Status.SENDING, claimed_at__lt=latest)
+    exhausted = stuck.filter(attempts__gte=settings.OUTBOX_MAX_ATTEMPTS)
+    _give_up(exhausted, "el proceso que lo enviaba terminó sin avisar")
     return stuck.update(status=Status.QUEUED, claimed_at=None)
 
 
-def undelivered(message: OutboxMessage) -> None:
-    """Do what its kind asks for when a mail was not delivered (MAIL_UNDELIVERED); inside the caller's transaction."""
+def handle_undelivered(message: OutboxMessage) -> None:
+    """Tell the app that queued the mail that it cannot be delivered, by the hook for its kind in MAIL_UNDELIVERED."""
     if hook := settings.MAIL_UNDELIVERED.get(message.kind):
         import_string(hook)(message)
 
 
-def message_id(key: str) -> str:
-    """The stable Message-ID of the mail with this key."""
+def make_message_id(key: str) -> str:
+    """Return the Message-ID, in brackets, of the mail with this unique key; the same at each try and in replies."""
     domain = settings.SUPPORT_EMAIL.partition("@")[2]
     digest = salted_hmac("outbox.message-id", key, algorithm="sha256").hexdigest()
     return f"<{digest[:40]}@{domain}>"
 
 
-class _Bell:
-    """Wakes a worker: there is a mail to send. A broker that failed is not asked again for BELL_REST_SECONDS."""
+class _Waker:
+    """Wake a worker when there is a mail to send. A broker that failed is not asked again for BROKER_REST_SECONDS."""
 
     def __init__(self) -> None:
         self.rests_until = 0.0
 
-    def ring(self, _pk: int) -> None:
+    def wake(self, _pk: int) -> None:
+        """Ask the broker to start the task that sends all due mails; after a failure it is not asked for some time."""
         if monotonic() < self.rests_until:
             return  # the sweep will find the mail
         try:
-            current_app.send_task(
-                DELIVER_TASK,
-                ignore_result=True,
-                retry=False,
-                expires=BELL_EXPIRES_SECONDS,
-            )
+            current_app.send_task(DELIVER_TASK, ignore_result=True, retry=False, expires=WAKE_EXPIRES_SECONDS)
         except Exception as error:  # the page has succeeded and says so, whatever the broker does
-            self.rests_until = monotonic() + BELL_REST_SECONDS
+            self.rests_until = monotonic() + BROKER_REST_SECONDS
             logger.warning("the broker does not answer, the sweep will send the mails: %s", error)
 
 
-_bell = _Bell()
+_waker = _Waker()
 
 
-def _one_line(subject: str) -> str:
-    """A subject as a header may hold it: one line of printable characters (RFC 5322 has no ESC, no backspace)."""
-    return "".join(c for c in " ".join(subject.split()) if c.isprintable())[:200]
-
-
-def _ring_on_commit(pk: int) -> None:
+def _wake_on_commit(pk: int) -> None:
+    """Ask a worker to send the mail as soon as the transaction that queued it is committed."""
     # A lambda and not a partial: Django's log of a failed robust hook asks for its __qualname__.
-    transaction.on_commit(lambda: _bell.ring(pk), robust=True)
+    transaction.on_commit(lambda: _waker.wake(pk), robust=True)
 
 
-def _as_email(message: OutboxMessage) -> EmailMessage:
-    """The mail as it leaves; the same whenever it is tried (Message-ID, Date)."""
+def _build_email(message: OutboxMessage) -> EmailMessage:
+    """Return the mail of an outbox row as it is sent, with its files; Message-ID and Date are the same at every try."""
     headers = {
         **message.headers,
         "Date": format_datetime(timezone.localtime(message.created_at)),
         "Message-ID": f"<{message.message_id}>",
-        "X-Factureya-Loop": "1",
+        "X-Factureya-Loop": "1",  # by which we know our own mail if it comes back, and do not answer it
     }
-    email = EmailMessage(_subject(message.subject), message.body, to=[message.to], headers=headers)
-    for name, content, content_type in _files(message):
+    email = EmailMessage(_encode_subject(message.subject), message.body, to=[message.to], headers=headers)
+    for name, content, content_type in _load_files(message):
         email.attach(name, content, content_type)
     return email
 
 
-def _files(message: OutboxMessage) -> list[tuple[str, bytes, str]]:
-    """What goes with a mail of this kind, made again at each try; it leaves without, if that fails."""
-    hook = settings.OUTBOX_FILES.get(message.kind)
+def _load_files(message: OutboxMessage) -> list[tuple[str, bytes, str]]:
+    """Return the files (name, bytes, type) that the hook for the mail's kind makes at each try; none if it fails."""
+    files: list[tuple[str, bytes, str]] = []
     try:
-        files: list[tuple[str, bytes, str]] = import_string(hook)(message) if hook else []
+        if hook := settings.OUTBOX_FILES.get(message.kind):
+            files = import_string(hook)(message)
     except Exception:
         logger.exception("mail %s leaves without its file", message.key)
-        return []
     return files
 
 
-def _subject(text: str) -> str:
-    """The subject with its first word (the number) left plain and the rest in encoded words where they are needed.
+def _encode_subject(text: str) -> str:
+    """Return a mail's subject for its header: the first word (the ticket's number) plain, the rest encoded if needed.
 
-    Encoded whole, a long one is folded before its first word, and some readers show the number after a gap.
+    If all were encoded, a long subject would be folded before its first word, and some programs show a gap there.
     """
     first, _, rest = text.partition(" ")
     if text.isascii() or not first.isascii():
@@ -267,61 +260,64 @@ def _subject(text: str) -> str:
     return f"{first} {Header(rest, 'utf-8').encode(linesep='')}"
 
 
-def _claimed(pk: int) -> OutboxMessage | None:
-    """Claim a mail that is due for one try; None when somebody else has it, or it is not due."""
+def _claim_mail(pk: int) -> OutboxMessage | None:
+    """Claim a queued mail that is due for one try, and return it; None if another process has it, or it is not due."""
     claimed = OutboxMessage.objects.filter(pk=pk, status=Status.QUEUED, due_at__lte=clock.now()).update(
         status=Status.SENDING, claimed_at=clock.now(), attempts=F("attempts") + 1
     )
     return OutboxMessage.objects.get(pk=pk) if claimed else None
 
 
-def _claim(message: OutboxMessage) -> QuerySet[OutboxMessage]:
-    """The message, as long as nobody claimed it after this try; it may have been queued again or dropped."""
+def _find_claimed(message: OutboxMessage) -> QuerySet[OutboxMessage]:
+    """Return a queryset of the claimed mail; it is empty once another try has claimed it or the mail was sent."""
     return OutboxMessage.objects.filter(pk=message.pk, attempts=message.attempts, sent_at__isnull=True)
 
 
-def _sent(message: OutboxMessage) -> None:
-    """Mark it sent; a kind that something depends on (the reminder of M15) is told in the same transaction."""
+def _mark_sent(message: OutboxMessage) -> None:
+    """Mark a mail as sent, wipe a secret text, and call the hook of its kind (the reminder of M15), all or nothing.
+
+    Nothing is written if another try has claimed the mail meanwhile.
+    """
     sent_at = clock.now()
     body = WIPED if message.is_secret else message.body
     with transaction.atomic():
         # Before the update: the hook locks the ticket, and operations lock ticket first, then mail.
         if hook := settings.OUTBOX_ON_SENT.get(message.kind):
             import_string(hook)(message, sent_at)
-        marked = _claim(message).update(status=Status.SENT, sent_at=sent_at, claimed_at=None, last_error="", body=body)
-        if not marked:  # another try is under way and will tell
+        marked = _find_claimed(message).update(
+            status=Status.SENT, sent_at=sent_at, claimed_at=None, last_error="", body=body
+        )
+        if not marked:  # the other try will mark it
             transaction.set_rollback(True)
 
 
-def _failed(message: OutboxMessage, error: Exception) -> None:
-    """Queue it again after 1, 2, 4… minutes, or give it up after the last try."""
-    mine = _claim(message).filter(status=Status.SENDING)
-    said = _answer(error)[:500]
+def _mark_failed(message: OutboxMessage, error: Exception) -> None:
+    """Queue a mail again after a failed try, for 1, 2, 4… minutes later, or give it up after OUTBOX_MAX_ATTEMPTS."""
+    claimed = _find_claimed(message).filter(status=Status.SENDING)  # none if it was dropped, or claimed again
+    description = _describe_error(error)[:500]
     if message.attempts >= settings.OUTBOX_MAX_ATTEMPTS:
-        _give_up(mine, said)
+        _give_up(claimed, description)
         return
-    later = clock.now() + timedelta(minutes=2 ** (message.attempts - 1))
-    mine.update(status=Status.QUEUED, due_at=later, claimed_at=None, last_error=said)
+    due_at = clock.now() + timedelta(minutes=2 ** (message.attempts - 1))
+    claimed.update(status=Status.QUEUED, due_at=due_at, claimed_at=None, last_error=description)
 
 
-def _answer(error: Exception) -> str:
-    """What the mail server answered (550 5.1.1 …), for a person to read; else the error by its name."""
-    answers: list[tuple[int, bytes]] = []
+def _describe_error(error: Exception) -> str:
+    """Return what the mail server answered (550 5.1.1 …) as text for a person, else the error with its name."""
+    answers: list[tuple[int, bytes | str]] = []
     if isinstance(error, SMTPRecipientsRefused):
         answers = list(error.recipients.values())
     elif isinstance(error, SMTPResponseException):
-        text = error.smtp_error
-        answers = [(error.smtp_code, text if isinstance(text, bytes) else str(text).encode())]
-    if not answers:
-        return f"{type(error).__name__}: {error}"
-    return "; ".join(f"{code} {text.decode(errors='replace')}" for code, text in answers)
+        answers = [(error.smtp_code, error.smtp_error)]
+    texts = [f"{code} {text.decode(errors='replace') if isinstance(text, bytes) else text}" for code, text in answers]
+    return "; ".join(texts) or f"{type(error).__name__}: {error}"
 
 
 def _give_up(messages: QuerySet[OutboxMessage], error: str) -> None:
-    """Failed and visible; the text of a secret mail is wiped, so it cannot be retried: its code is dead by now."""
+    """Mark mails as failed (they stay visible), wipe secret texts, and tell the apps that queued them (hooks)."""
     with transaction.atomic():
         # Before the update: the hooks lock what the mail is about, and operations lock that first, then mail.
         for message in messages.filter(kind__in=settings.MAIL_UNDELIVERED):
-            undelivered(message)
+            handle_undelivered(message)
         messages.filter(is_secret=True).update(body=WIPED)
         messages.update(status=Status.FAILED, claimed_at=None, last_error=error)

@@ -1,20 +1,22 @@
-"""Our signed links: the one list of them, and the cutting of their tokens out of every text that comes back to us.
+"""List our signed links, make the digests in them, and cut their tokens out of every text that comes back to us.
 
-Whoever holds such a link may act with it (M3, M8, M15, M16). Mails carry links to the people they are for; bounces,
-replies and forwards bring them back to soporte@, where other people read. `cut` finds a token whatever mail programs
-made of it: wrapped, quoted, percent-encoded, written as entities, quoted-printable or base64, inside another link.
-Every step is linear in the length of the text, and no expression has two quantifiers that overlap.
+Whoever holds such a link may act with it (M3, M8, M15, M16), and bounces, replies and forwards bring them to soporte@.
+`cut_links` finds a token in every form that mail programs give it: wrapped, quoted, percent-encoded, as entities,
+quoted-printable or base64, inside another link. Each step is linear in the length of the text.
 """
 
 import binascii
+import logging
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from html import unescape
 
 from django.conf import settings
 from django.core import signing
+from django.utils.crypto import constant_time_compare, salted_hmac
 
 MARK = "[enlace personal]"
 CODE_MARK = "[código]"
@@ -22,7 +24,7 @@ CODE_MARK = "[código]"
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of signed link: the beginning of its address, and the salt of its signature."""
+    """Describe a kind of signed link by the beginning of its address and the salt of its signature."""
 
     path: str
     salt: str
@@ -35,6 +37,7 @@ PASSWORD = Kind("solicitudes/clave", "requests.password")
 INVITATION = Kind("cuenta/invitacion", "accounts.invitation")
 KINDS = (TICKET, CONFIRM, NOT_ME, PASSWORD, INVITATION)
 
+DIGEST = 24  # hexadecimal characters of what a link is bound to: 96 bits
 SIGNATURE = 43  # characters of a signature: SHA-256 in base64
 LEAST_SIGNATURE = 20  # of a link that was cut short; what is shorter opens nothing
 MAX_TOKEN = 2000
@@ -68,80 +71,92 @@ _CODE_SAID = re.compile(
     re.IGNORECASE,
 )
 _CODE = re.compile(r"(?<![A-Za-z0-9-])(?:[A-Z]{4}-?[A-Z]{4}|\d{3} ?\d{3})(?![A-Za-z0-9-])")
+_LONG_SEGMENT = re.compile(r"(?<=/)[\w\-:.=~%]{40,}")  # of an address: longer than our folios, numbers and names
 MAX_CHECKS = 2000  # signatures of one mail that are computed; what looks like one after them is cut unseen
 CODE_WITHIN = 400  # characters after the words that announce a code
 
 
 class Checks:
-    """How many more signatures are computed for one mail: each costs as much as a page of text (M6)."""
+    """Count how many more signatures are computed for one mail: each costs as much as a page of text (M6)."""
 
     def __init__(self) -> None:
         self.left = MAX_CHECKS
 
     def is_signed(self, token: str) -> bool:
-        """Whether we signed the token; of the many of a mail that is made of them, whether it looks so."""
-        if len(token) - token.rfind(":") - 1 != SIGNATURE:
+        """Return True if we signed this token of a link. After MAX_CHECKS checks, all that look signed count."""
+        if len(token) - token.rfind(":") - 1 != SIGNATURE:  # the signature is what follows the last colon
             return False
         self.left -= 1
         return self.left < 0 or _is_signed(token)
 
 
-def url(kind: Kind, token: str) -> str:
+def make_url(kind: Kind, token: str) -> str:
     """Return the absolute address of a signed link, for a mail that is rendered without a request."""
     return f"{settings.SITE_URL}/{kind.path}/{token}/"
 
 
-def cut(text: str, checks: Checks | None = None) -> str:
-    """Replace the token of each of our links, and the codes that our mails announce, by a mark (M16).
+def make_digest(salt: str, value: str, secret: str | None = None) -> str:
+    """Return a short digest of `value` that only we can make: under SECRET_KEY, or under `secret`."""
+    return salted_hmac(salt, value, secret=secret, algorithm="sha256").hexdigest()[:DIGEST]
 
-    Texts of one mail share their `checks`.
+
+def matches_digest(salt: str, value: str, claimed: str) -> bool:
+    """Return True if `claimed`, as a link carries it, is our digest of `value` under today's key or an earlier one."""
+    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return any(constant_time_compare(make_digest(salt, value, secret), claimed) for secret in secrets)
+
+
+def cut_links(text: str, checks: Checks | None = None) -> str:
+    """Return the text with a mark in place of each token of our links and each code that our mails announce (M16).
+
+    `checks` limits the signatures that are computed; texts of one mail share it.
     """
-    spans = [(start, end, MARK) for start, end in _links(text, checks or Checks())]
-    spans += [(start, end, CODE_MARK) for start, end in _codes(text)]
-    if not spans:
+    places = [(start, end, MARK) for start, end in _find_links(text, checks or Checks())]
+    places += [(start, end, CODE_MARK) for start, end in _find_codes(text)]
+    if not places:
         return text
-    kept, at = [], 0
-    for start, end, mark in sorted(spans):
-        if start >= at:
-            kept += [text[at:start], mark]
+    pieces, at = [], 0
+    for start, end, mark in sorted(places):
+        if start >= at:  # else it overlaps a place that is cut already
+            pieces += [text[at:start], mark]
         at = max(at, end)
-    return "".join([*kept, text[at:]])
+    return "".join([*pieces, text[at:]])
 
 
-def _codes(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where the codes are that one of our mails announces as «este código»."""
-    for said in _CODE_SAID.finditer(text):
-        if found := _CODE.search(text, said.end(), said.end() + CODE_WITHIN):
+def _find_codes(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the places of the codes that one of our mails announces as «este código»."""
+    for announcement in _CODE_SAID.finditer(text):
+        if found := _CODE.search(text, announcement.end(), announcement.end() + CODE_WITHIN):
             yield found.span()
 
 
-def _links(text: str, checks: Checks) -> list[tuple[int, int]]:
-    """Return where the tokens are, in each way that the text can be read."""
-    plain = _Reading.of(text)
-    readings = [plain]
-    if "<" in plain.text:
-        readings.append(plain.then(_TAG))
-    if "-3a" in plain.text.lower():  # links that urldefense rewrote
-        readings.append(plain.then(_DEFENSE))
+def _find_links(text: str, checks: Checks) -> list[tuple[int, int]]:
+    """Return the places of the tokens of our links in a text, also of those that escapes or HTML tags interrupt."""
+    unescaped = _Reading.read_whole(text)
+    variants = [unescaped]
+    if "<" in unescaped.text:
+        variants.append(unescaped.replace(_TAG))  # the text without HTML tags
+    if "-3a" in unescaped.text.lower():  # links that urldefense rewrote
+        variants.append(unescaped.replace(_DEFENSE))
     return [
-        reading.place(start, end)
-        for reading in readings
+        variant.find_original_place(start, end)
+        for variant in variants
         for start, end in (
-            *_tokens(reading.text, reading.places, checks),
-            *_encoded(reading.text, checks),
+            *_find_tokens(variant.text, variant.places, checks),
+            *_find_base64_runs(variant.text, checks),
         )
     ]
 
 
-def _tokens(text: str, breaks: list[int], checks: Checks) -> Iterator[tuple[int, int]]:
-    """Yield the tokens of our links in a text without escapes; `breaks` are places at which lines were joined."""
-    done = 0
+def _find_tokens(text: str, breaks: list[int], checks: Checks) -> Iterator[tuple[int, int]]:
+    """Yield the places of the tokens of our links in a text without escapes; at `breaks` its lines were joined."""
+    done = 0  # the end of the last token that was found
     at = text.find(":")
     while at >= 0:
-        if found := _SIGNED.match(text, at):
-            before = _TOKEN_END.match(text[max(done, at - MAX_TOKEN) : at][::-1])
+        if found := _SIGNED.match(text, at):  # a colon and what may be a signature
+            before = _TOKEN_END.match(text[max(done, at - MAX_TOKEN) : at][::-1])  # backwards from the colon
             start = at - (before.end() if before else 0)
-            if (begin := _beginning(text, start, found.end(), at, breaks, checks)) is not None:
+            if (begin := _find_token_start(text, start, found.end(), at, breaks, checks)) is not None:
                 yield begin, found.end()
                 done = found.end()
             at = text.find(":", found.end())
@@ -149,12 +164,13 @@ def _tokens(text: str, breaks: list[int], checks: Checks) -> Iterator[tuple[int,
             at = text.find(":", at + 1)
 
 
-def _beginning(text: str, start: int, end: int, colon: int, breaks: list[int], checks: Checks) -> int | None:
-    """Return where our token begins that ends here; None when it is nothing of ours.
+def _find_token_start(text: str, start: int, end: int, colon: int, breaks: list[int], checks: Checks) -> int | None:
+    """Return where the token of a link that ends at `end` begins, or None if the token is not ours.
 
-    Behind the address of one of our pages it is ours. Elsewhere the signature tells, so that links of others stay.
+    After the address of one of our pages it is ours and begins at `start`. Elsewhere its signature decides, because
+    other people's links stay. It may then begin at one of the last `breaks` too, where lines of the text were joined.
     """
-    if text[max(0, start - 20) : start].lower().endswith(_LAST_FOLDERS):
+    if text[max(0, start - 20) : start].lower().endswith(_LAST_FOLDERS):  # «enlace/»
         return start
     first, last = bisect_right(breaks, start), bisect_right(breaks, colon)
     starts = [start, *breaks[first:last][-4:]]
@@ -162,111 +178,129 @@ def _beginning(text: str, start: int, end: int, colon: int, breaks: list[int], c
 
 
 def _is_signed(token: str) -> bool:
-    """Whether we signed the token, with the present key or one that is being retired."""
+    """Return True if we signed the token of a link, with today's key or an earlier one that is still valid."""
     for kind in KINDS:
-        try:
+        with suppress(signing.BadSignature):
             signing.Signer(salt=kind.salt).unsign(token)
-        except signing.BadSignature:
-            continue
-        return True
+            return True
     return False
 
 
-def _encoded(text: str, checks: Checks) -> Iterator[tuple[int, int]]:
-    """Yield the runs of base64 in which a link of ours is; a run may begin inside a group of four."""
+def _find_base64_runs(text: str, checks: Checks) -> Iterator[tuple[int, int]]:
+    """Yield the places of the pieces of base64 in a text that hold one of our links when they are decoded."""
     for run in _BASE64.finditer(text):
         if run.end() - run.start() >= BASE64_RUN and any(
-            _has_token(decoded, checks) for decoded in _decoded(run.group())
+            _has_token(decoded, checks) for decoded in _decode_base64(run.group())
         ):
             yield run.span()
 
 
-def _decoded(run: str) -> Iterator[str]:
-    standard = run.rstrip("=").translate({ord("-"): "+", ord("_"): "/"})
+def _decode_base64(encoded: str) -> Iterator[str]:
+    """Yield the decoded text of a piece of base64, from each of its first four characters: any may begin a group."""
+    standard = encoded.rstrip("=").translate({ord("-"): "+", ord("_"): "/"})  # from base64 for addresses
     for skipped in range(4):
         rest = standard[skipped:]
         content = binascii.a2b_base64(rest[: len(rest) // 4 * 4]).replace(b"\0", b"")
-        # Of pictures and of a wrong beginning most is no text: they are not looked at.
+        # Pictures, and groups of four that begin wrongly, give mostly bytes that are no text.
         if len(content.translate(None, _PRINTED)) * 4 < len(content):
             yield content.decode("latin-1")
 
 
 def _has_token(text: str, checks: Checks) -> bool:
-    reading = _Reading.of(text)
-    return any(True for _ in _tokens(reading.text, reading.places, checks))
+    """Return True if the text holds a token of one of our links."""
+    reading = _Reading.read_whole(text)
+    return any(True for _ in _find_tokens(reading.text, reading.places, checks))
 
 
 class _Reading:
-    """A text without what mail programs put into it, and for each place where it comes from."""
+    """Hold a text whose escapes and line breaks were replaced, and where each of its characters stood before."""
 
     def __init__(self, text: str, before: "_Reading | None" = None) -> None:
         self.text, self.before = text, before
-        # Of each piece: where it begins here and there, and how long it is here and there.
-        self.places: list[int] = []
-        self.pieces: list[tuple[int, int, int]] = []
+        self.places: list[int] = []  # where each piece begins in `text`: plain text, or the character for an escape
+        self.pieces: list[tuple[int, int, int]] = []  # its start in the text before; its length now, and before
 
     @classmethod
-    def of(cls, text: str) -> "_Reading":
-        """Return the text read once for each encoding inside another."""
+    def read_whole(cls, text: str) -> "_Reading":
+        """Return the text with its escapes replaced, again and again (MAX_ROUNDS), because one may hide another."""
         reading = cls(text)
         for _ in range(MAX_ROUNDS):
-            following = reading.then(_ESCAPED)
-            if following is reading:
+            unescaped = reading.replace(_ESCAPED)
+            if unescaped is reading:
                 break
-            reading = following
+            reading = unescaped
         return reading
 
-    def then(self, pattern: re.Pattern[str]) -> "_Reading":
-        """Return this reading with what the pattern finds replaced; itself when nothing is found."""
+    def replace(self, pattern: re.Pattern[str]) -> "_Reading":
+        """Return a text with each escape that the pattern finds replaced by its character; itself if there is none.
+
+        It keeps the old position of each piece, so that a link found in the new text can be cut out of the old one.
+        """
         after = _Reading("", before=self)
-        parts: list[str] = []
+        new_pieces: list[str] = []
         size, at = 0, 0
         for found in pattern.finditer(self.text):
             literal = self.text[at : found.start()]
-            if found.lastgroup == "wrap":
+            if found.lastgroup == "wrap":  # blanks before a line break do not belong to the text
                 literal = literal.rstrip(" \t")
-            for part, source, length in (
+            # The text before the escape stays; the escape gives way to the character that it stands for.
+            for piece, old_start, old_length in (
                 (literal, at, len(literal)),
-                (_meant(found), found.start(), found.end() - found.start()),
+                (_unescape(found), found.start(), found.end() - found.start()),
             ):
-                if part:
-                    parts.append(part)
+                if piece:
+                    new_pieces.append(piece)
                     after.places.append(size)
-                    after.pieces.append((source, len(part), length))
-                    size += len(part)
+                    after.pieces.append((old_start, len(piece), old_length))
+                    size += len(piece)
             at = found.end()
         if not at:
             return self
         rest = self.text[at:]
         after.places.append(size)
         after.pieces.append((at, len(rest), len(rest)))
-        after.text = "".join([*parts, rest])
+        after.text = "".join([*new_pieces, rest])
         return after
 
-    def place(self, start: int, end: int) -> tuple[int, int]:
-        """Return where in the first text these characters are."""
+    def find_original_place(self, start: int, end: int) -> tuple[int, int]:
+        """Return where the characters from `start` to `end` stood in the original text, before all replacements."""
         reading: _Reading = self
         while reading.before is not None:
-            start, end = reading._source(start)[0], reading._source(end - 1)[1]
+            start, end = reading._find_source(start)[0], reading._find_source(end - 1)[1]
             reading = reading.before
         return start, end
 
-    def _source(self, at: int) -> tuple[int, int]:
-        index = bisect_right(self.places, at) - 1
-        source, size, length = self.pieces[index]
-        if size != length:  # a character that stood for several
-            return source, source + length
-        source += at - self.places[index]
-        return source, source + 1
+    def _find_source(self, at: int) -> tuple[int, int]:
+        """Return the place (start, end) that the character at `at` had in the text before the last replacement."""
+        index = bisect_right(self.places, at) - 1  # `places`: where each piece begins in this text, in order
+        old_start, size, old_length = self.pieces[index]  # its start before; its length now, and before
+        if size != old_length:  # one character that replaced an escape: the place of the whole escape
+            return old_start, old_start + old_length
+        old_start += at - self.places[index]
+        return old_start, old_start + 1
 
 
-def _meant(found: re.Match[str]) -> str:
-    """Return what an escape stands for."""
+def _unescape(found: re.Match[str]) -> str:
+    """Return the character that an escape in a mail stands for, so that a link can be found in spite of escapes.
+
+    It is "" for what only interrupts a link: a line break, an HTML tag, a character that nobody sees.
+    """
     name = found.lastgroup or ""
     value = found.group(name)
-    if name in {"percent", "quoted", "unicode"}:
+    if name in {"percent", "quoted", "unicode"}:  # %3A, =3A, \u003A: the group holds the two digits
         return chr(int(value, 16))
-    if name == "entity":
-        meant = unescape(value)
-        return "" if re.fullmatch(f"[{_HIDDEN}]", meant) else meant
-    return {"slash": "/", "folder": "/"}.get(name, "")
+    if name == "entity":  # &amp; or &#58;
+        character = unescape(value)
+        return "" if re.fullmatch(f"[{_HIDDEN}]", character) else character
+    return {"slash": "/", "folder": "/"}.get(name, "")  # slash: «\/» in JSON; folder: «_» in a link of urldefense
+
+
+class WithoutTokens(logging.Filter):
+    """Cut signed tokens out of every log record: whoever reads one could use it while it lasts (M16)."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Cut the tokens of our links, and every long part of an address, out of a log record; each record passes."""
+        text = record.getMessage()
+        if (short := cut_links(_LONG_SEGMENT.sub("…", text))) != text:
+            record.msg, record.args = short, ()
+        return True

@@ -1,6 +1,6 @@
-"""Bytes of a mail -> InboundMail. No database, no HTTP; raises LimitExceeded and nothing else (M6).
+"""Turn the bytes of a mail into an InboundMail, without database or HTTP; only LimitExceeded is raised (M6).
 
-Nothing that it says is proven: who wrote and what is believed is decided by the handlers (see `core.mail.intake`).
+Nothing in the result is proven: `accounts.mail_sender` decides who wrote, and the handlers decide the rest.
 """
 
 from dataclasses import dataclass, replace
@@ -9,8 +9,8 @@ from email.utils import parsedate_to_datetime
 from itertools import count
 
 from factureya.core.mail import copies, own_links
-from factureya.core.mail.headers import HeadTooLong, addresses, read_head
-from factureya.core.mail.html_text import MAX_HTML, html_to_text, without_tags
+from factureya.core.mail.headers import HeadTooLong, parse_addresses, read_head
+from factureya.core.mail.html_text import MAX_HTML, html_to_text, strip_tags
 from factureya.core.mail.parts import (
     MAX_PARTS,
     MAX_TEXT_BYTES,
@@ -18,13 +18,12 @@ from factureya.core.mail.parts import (
     LimitExceeded,
     Part,
     Place,
+    find_uuencoded,
     read_parts,
-    uuencoded,
 )
-from factureya.core.mail.replies import reply_text
-from factureya.core.mail.robots import HEADERS_TYPES, STATUS_TYPES, Bounce, read_bounce, robot_mark
+from factureya.core.mail.replies import extract_reply
+from factureya.core.mail.robots import HEADERS_TYPES, STATUS_TYPES, Bounce, find_robot_mark, read_bounce
 
-__all__ = ["Bounce", "InboundMail", "LimitExceeded", "MailFile", "parse", "peek"]
 MAX_TEXT = 400_000  # characters of a text that are read; the raw message keeps the rest
 RETURNED_TYPES = HEADERS_TYPES | {"message/rfc822", "message/global"}
 FORWARD_SUBJECTS = ("fwd:", "fw:", "rv:", "tr:", "wg:", "enc:", "reenv:", "reenvío:", "reenvio:")
@@ -33,7 +32,7 @@ ANSWER_SUBJECTS = ("re:", "aw:", "res:", "resp:")  # which may stand before thos
 
 @dataclass(frozen=True)
 class MailFile:
-    """An attachment as it came, decoded; `name` is the sender's, or made up where he gave none."""
+    """Hold a decoded attachment; `name` is the sender's, or made up if there is none."""
 
     name: str
     content_type: str
@@ -44,13 +43,11 @@ class MailFile:
 
 @dataclass(frozen=True)
 class InboundMail:
-    """What a mail says, as plain values.
+    """Hold what a mail says, as plain values; message ids have no brackets.
 
-    `senders` are all usable addresses of all From fields: exactly one is a sender. `text` is all of the text, and so
-    is `new_text` until `shortened` cuts quotes and signature out of it. `robot` names the mark of a machine.
-    `authentication` are the values of Authentication-Results, whoever wrote them, the last hop's first: who believes
-    one compares its authserv-id with our own, and its header.from with the domain of `sender`. Message ids are
-    without brackets.
+    `senders` are all usable addresses of all From fields; exactly one is a sender. `text` is the whole text, and so is
+    `new_text` until `shortened` cuts quotes and signature out of it. `robot` names the mark of a machine.
+    `authentication` are the values of Authentication-Results, whoever wrote them, the last server's first.
     """
 
     message_id: str
@@ -70,68 +67,71 @@ class InboundMail:
 
     @property
     def sender(self) -> str:
-        """The one address in From; empty when there is none or more than one."""
+        """Return the one address in From; empty if there is none or more than one."""
         return self.senders[0] if len(self.senders) == 1 else ""
 
     def shortened(self) -> "InboundMail":
-        """Return the mail without quotes and signature in its new words: for one that answers ours alone (M17)."""
-        new_text = reply_text(self.text, is_forward=_is_forward(self.subject))
+        """Return the mail with a `new_text` without quotes and signature; used if it answers a mail of ours (M17)."""
+        new_text = extract_reply(self.text, is_forward=_is_forward(self.subject))
         was_cut = "".join(new_text.split()) != "".join(self.text.split())
         return replace(self, new_text=new_text, was_cut=was_cut)
 
 
 def parse(raw: bytes) -> InboundMail:
-    """Read a raw message. Raises LimitExceeded only."""
+    """Return what the bytes of a mail say, as values; the tokens of our links are cut out of it (M16).
+
+    Of a mail that a delivery report returns only the head is kept. Raises LimitExceeded for a mail beyond the limits.
+    """
     budget = Budget()
     top = read_parts(with_line_feeds(raw), budget)
     text, files = _Reader(budget).read(top)
     bounce = read_bounce(top, text[:20_000])
-    text = own_links.cut(text[:MAX_TEXT])  # nobody reads a live link of somebody else's (M16)
+    text = own_links.cut_links(text[:MAX_TEXT])  # nobody reads a live link of somebody else's (M16)
     if bounce is not None:
-        text, files = copies.report_words(text), [_without_returned(file) for file in files]
-    head, senders = top.head, top.head.addresses("from")
+        text, files = copies.cut_report(text), [_strip_returned(file) for file in files]
+    head, senders = top.head, top.head.read_addresses("from")
     return InboundMail(
-        message_id=next(iter(head.ids("message-id")), ""),
-        references=head.ids("in-reply-to", "references"),
+        message_id=next(iter(head.read_ids("message-id")), ""),
+        references=head.read_ids("in-reply-to", "references"),
         senders=tuple(address for _, address in senders),
         sender_name=senders[0][0] if senders else "",
-        recipients=tuple(a for _, a in head.addresses("to", "cc", "delivered-to", "x-original-to"))[:200],
-        subject=own_links.cut(head.get("subject")),
-        date=_date(head.get("date")),
+        recipients=tuple(a for _, a in head.read_addresses("to", "cc", "delivered-to", "x-original-to"))[:200],
+        subject=own_links.cut_links(head.get("subject")),
+        date=_parse_date(head.get("date")),
         text=text,
         new_text=text,
         files=tuple(files),
-        robot=robot_mark(top),
+        robot=find_robot_mark(top),
         bounce=bounce,
         authentication=tuple(head.raw("authentication-results")),
     )
 
 
 def peek(raw: bytes) -> tuple[str, str]:
-    """Sender and subject of a mail that is beyond the limits, for the tray; empty where even they are."""
+    """Return sender and subject of a mail that is beyond the limits of `parse`, for the agents' tray; "" if unknown."""
     try:
         head, _ = read_head(raw, is_top=True)
     except HeadTooLong:
         return "", ""
-    senders = [pair for value in head.raw("from") for pair in addresses(value)]
-    return (senders[0][1] if len(senders) == 1 else "", own_links.cut(head.get("subject")))
+    senders = [pair for value in head.raw("from") for pair in parse_addresses(value)]
+    return (senders[0][1] if len(senders) == 1 else "", own_links.cut_links(head.get("subject")))
 
 
 def with_line_feeds(raw: bytes) -> bytes:
-    """Return a mail of carriage returns alone with line feeds; what lies where stays the same."""
+    """Return the mail with line feeds if its only line ends are carriage returns; all places stay the same."""
     return raw if b"\n" in raw else raw.replace(b"\r", b"\n")
 
 
 def _is_forward(subject: str) -> bool:
-    """Tell whether the subject says that somebody else's mail is sent on."""
+    """Return True if the subject says that the mail forwards somebody else's."""
     bare = subject.lower().strip()
-    while start := next((start for start in ANSWER_SUBJECTS if bare.startswith(start)), ""):
-        bare = bare.removeprefix(start).lstrip()
+    while prefix := next((prefix for prefix in ANSWER_SUBJECTS if bare.startswith(prefix)), ""):  # «RE: RE: RV: …»
+        bare = bare.removeprefix(prefix).lstrip()
     return bare.startswith(FORWARD_SUBJECTS)
 
 
 class _Reader:
-    """Takes the text and the files out of a tree of parts."""
+    """Take the text and the files out of a tree of parts."""
 
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
@@ -140,79 +140,79 @@ class _Reader:
         self._serial = count(1)
 
     def read(self, top: Part) -> tuple[str, list[MailFile]]:
-        """All of the text, and everything else as files."""
-        return self._text(top).strip("\n"), self.files
+        """Return the whole text, and all other parts as files."""
+        return self._read_text(top).strip("\n"), self.files
 
-    def _text(self, part: Part) -> str:
-        """The part's text; what is no text becomes a file on the way."""
+    def _read_text(self, part: Part) -> str:
+        """Return the text of a part of a mail, with that of its inner parts; parts that are no text become files.
+
+        Of alternative texts one is chosen. A delivery status gives no text, because `read_bounce` reads it.
+        """
         self.budget.check_time()
         if part.is_multipart and part.parts:
-            texts = [(inner.kind, self._text(inner)) for inner in part.parts]
+            texts = [(inner.kind, self._read_text(inner)) for inner in part.parts]
             if part.kind == "multipart/alternative":
-                return _best(texts)
+                return _choose_text(texts)
             return "\n\n".join(text.strip("\n") for _, text in texts if text.strip())
         if part.is_multipart:  # without a boundary: its text is read, and it is kept as the file it may be
             if part.kind != "multipart/alternative":
-                self._add(part)
-            return part.text()
+                self._add_file(part)
+            return part.read_text()
         if part.kind in STATUS_TYPES:
             return ""
         if part.disposition == "attachment" or part.file_name or part.kind not in {"text/plain", "text/html"}:
-            self._add(part)
+            self._add_file(part)
             return ""
-        return self._html(part) if part.kind == "text/html" else self._plain(part)
+        return self._read_html(part) if part.kind == "text/html" else self._read_plain(part)
 
-    def _html(self, part: Part) -> str:
-        page = part.text()
+    def _read_html(self, part: Part) -> str:
+        """Return an HTML part of a mail as text; beyond MAX_HTML characters of the mail only the tags are removed."""
+        page = part.read_text()
         self._html_left -= min(len(page), MAX_HTML)
-        return html_to_text(page) if self._html_left >= 0 else without_tags(page)
+        return html_to_text(page) if self._html_left >= 0 else strip_tags(page)
 
-    def _plain(self, part: Part) -> str:
-        place = part.place(MAX_TEXT_BYTES)
+    def _read_plain(self, part: Part) -> str:
+        """Return a plain part of a mail as text; add the files uuencoded in it. Raises LimitExceeded at too many."""
+        place = part.find_place(MAX_TEXT_BYTES)
         content = place.read(part.source)
-        if b"begin " not in content or place.inner:
-            return part.as_text(content)
-        found, rest = uuencoded(content)
+        if b"begin " not in content or place.inner:  # no uuencode, or the part is uuencoded as a whole
+            return part.decode_text(content)
+        uuencoded_files, rest = find_uuencoded(content)
         self.files += [
-            MailFile(
-                file.name,
-                "application/octet-stream",
-                file.content,
-                replace(place, inner=file.lines),
-            )
-            for file in found
+            MailFile(file.name, "application/octet-stream", file.content, replace(place, inner=file.lines))
+            for file in uuencoded_files
         ]
         if len(self.files) > MAX_PARTS:  # as many as other files may be
             raise LimitExceeded("parts")
-        return part.as_text(rest)
+        return part.decode_text(rest)
 
-    def _add(self, part: Part) -> None:
-        """Keep the part as a file; an embedded message as its own bytes, with a name from its subject."""
-        name = own_links.cut(part.file_name)  # a page that was saved is named by its address
+    def _add_file(self, part: Part) -> None:
+        """Add a part of a mail as a file. Without a name, a mail is named by its subject, another file by a number."""
+        name = own_links.cut_links(part.file_name)  # a page that was saved is named by its address
         if not name and part.is_message and part.parts:
             name = "".join(c for c in part.parts[0].head.get("subject")[:60] if c.isalnum() or c in " -_").strip()
             name = f"{name}.eml" if name else ""
-        name = name or f"adjunto-{next(self._serial)}{part.suffix()}"
-        place = part.place()
+        name = name or f"adjunto-{next(self._serial)}{part.guess_suffix()}"
+        place = part.find_place()
         self.files.append(MailFile(name, part.kind, place.read(part.source), place))
 
 
-def _best(texts: list[tuple[str, str]]) -> str:
-    """Of alternatives the plain one, unless it is empty."""
-    written = [(kind, text) for kind, text in texts if text.strip()]
-    plain = [text for kind, text in written if kind == "text/plain"]
-    return next(iter(plain or [text for _, text in written]), "")
+def _choose_text(texts: list[tuple[str, str]]) -> str:
+    """Return one of the alternative texts (type, text) of a mail: the plain one, else the first that is not empty."""
+    not_empty = [(kind, text) for kind, text in texts if text.strip()]
+    plain = [text for kind, text in not_empty if kind == "text/plain"]
+    return next(iter(plain or [text for _, text in not_empty]), "")
 
 
-def _without_returned(file: MailFile) -> MailFile:
-    """Return a file of a delivery report; of the mail that it returns, the head alone (M16)."""
+def _strip_returned(file: MailFile) -> MailFile:
+    """Return a file of a delivery report unchanged; but of the mail that the report returns only the head (M16)."""
     if file.content_type in RETURNED_TYPES or file.name.lower().endswith(".eml"):
-        return replace(file, content=copies.head_alone(file.content), is_returned=True)
+        return replace(file, content=copies.cut_to_head(file.content), is_returned=True)
     return file
 
 
-def _date(value: str) -> datetime | None:
-    """The date it claims, aware; None when it is none."""
+def _parse_date(value: str) -> datetime | None:
+    """Return the date in the Date header of a mail, in UTC if it names no time zone; None if it is no date."""
     try:
         date = parsedate_to_datetime(value)
     except (ValueError, TypeError, IndexError, OverflowError):

@@ -1,7 +1,6 @@
-"""The parts of a mail as places in its bytes: nothing is copied, and nothing is read beyond the limits (M6).
+"""Find the parts of a mail as places in its bytes: nothing is copied, and nothing is read beyond the limits (M6).
 
-The standard library's parser holds every line as an object of its own: 25 MB of mail take it 400 MB and, nested,
-time that grows with the square. This one looks for the boundaries alone.
+The standard library's parser takes 400 MB for 25 MB of mail, and quadratic time for nested parts.
 """
 
 import binascii
@@ -13,7 +12,7 @@ from email.message import Message
 from time import monotonic
 
 from factureya.core.mail.charsets import decode
-from factureya.core.mail.headers import Head, HeadTooLong, base64_bytes, plain, read_head, words
+from factureya.core.mail.headers import Head, HeadTooLong, decode_base64, decode_plain, decode_words, read_head
 
 MAX_BYTES = 25 * 1024 * 1024
 MAX_PARTS = 200
@@ -28,14 +27,14 @@ DECODED = {"base64", "quoted-printable"}
 
 
 class LimitExceeded(Exception):
-    """Larger, in more parts, nested deeper, or slower than is read; the mail is kept and quarantined."""
+    """Say that a mail is larger, has more or deeper parts, or takes longer than we read; it is kept and quarantined."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a file lies in the bytes of its mail and how it is written there: to read it again takes no parsing.
+    """Hold where a file lies in the bytes of its mail and how it is encoded, so that reading it needs no parsing.
 
-    `inner` is where in the decoded bytes the lines of a uuencoded file lie.
+    `inner` is the place of a uuencoded file's lines in the decoded bytes.
     """
 
     start: int
@@ -44,33 +43,33 @@ class Place:
     inner: tuple[int, int] | None = None
 
     def read(self, raw: bytes) -> bytes:
-        """Decode the file's bytes, a broken encoding as far as it goes."""
-        written = memoryview(raw)[self.start : self.end]
+        """Return the decoded bytes of a file from `raw`, the bytes of its mail; broken ones as far as possible."""
+        encoded = memoryview(raw)[self.start : self.end]
         if self.encoding == "base64":
-            content = base64_bytes(written)
+            content = decode_base64(encoded)
         elif self.encoding == "quoted-printable":
-            content = binascii.a2b_qp(written)
+            content = binascii.a2b_qp(encoded)
         else:
-            content = bytes(written)
-        return uudecoded(content[slice(*self.inner)]) if self.inner else content
+            content = bytes(encoded)
+        return decode_uuencoded(content[slice(*self.inner)]) if self.inner else content
 
 
 @dataclass
 class Budget:
-    """What is left of the limits while one mail is read."""
+    """Count the parts, delimiters and seconds that reading one mail has taken."""
 
     until: float = field(default_factory=lambda: monotonic() + MAX_SECONDS)
     parts: int = 0
     delimiters: int = 0
 
-    def spend_delimiter(self) -> None:
-        """One more line that begins like a delimiter. Raises LimitExceeded."""
+    def add_delimiter(self) -> None:
+        """Count one more line of the mail that begins like a delimiter of parts. Raises LimitExceeded at too many."""
         self.delimiters += 1
         if self.delimiters > MAX_DELIMITERS:
             raise LimitExceeded("parts")
 
-    def spend(self, depth: int) -> None:
-        """One more part at this depth. Raises LimitExceeded."""
+    def add_part(self, depth: int) -> None:
+        """Count one more part of the mail. Raises LimitExceeded if it is one too many, too deep, or too late."""
         self.parts += 1
         if self.parts > MAX_PARTS:
             raise LimitExceeded("parts")
@@ -79,17 +78,14 @@ class Budget:
         self.check_time()
 
     def check_time(self) -> None:
-        """Raises LimitExceeded when the mail has taken too long."""
+        """Raise LimitExceeded if reading the mail has taken too long."""
         if monotonic() > self.until:
             raise LimitExceeded("time")
 
 
 @dataclass
 class Part:
-    """A part: its head, its type, where its body lies, and its own parts.
-
-    A multipart without any boundary of its own, and an embedded message that is encoded, have no parts.
-    """
+    """Describe a part of a mail: its head, its type, the place of its body, and its own parts, if they can be read."""
 
     source: bytes
     head: Head
@@ -99,10 +95,11 @@ class Part:
     parts: list["Part"] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        """Read the type, the disposition and the encoding from the head."""
         # The standard library knows RFC 2231; it is given these three fields and nothing else.
         self._fields = Message()
         for name in ("content-type", "content-disposition"):
-            for value in self.head.raw(name)[:1]:
+            for value in self.head.raw(name)[:1]:  # of several the first counts
                 self._fields[name] = value[:MAX_FIELD]
         self._fields.set_default_type(self.default)
         self.kind: str = self._fields.get_content_type()
@@ -111,146 +108,153 @@ class Part:
 
     @property
     def is_multipart(self) -> bool:
+        """Return True if the part is made of parts."""
         return self.kind.startswith("multipart/")
 
     @property
     def is_message(self) -> bool:
+        """Return True if the part is an embedded message."""
         return self.kind in {"message/rfc822", "message/global", "message/news"}
 
-    def parameter(self, name: str, header: str = "content-type", *, is_text: bool = True) -> str:
-        """A parameter of a header, decoded (RFC 2231; RFC 2047 for text; 8-bit); empty when there is none."""
+    def read_parameter(self, name: str, header: str = "content-type", *, is_text: bool = True) -> str:
+        """Return a parameter of the part's header, such as its charset, decoded as RFC 2231 says; "" if there is none.
+
+        Some senders use encoded words (RFC 2047) instead: they are decoded too if `is_text`.
+        """
         try:
             value = self._fields.get_param(name, "", header)
         except (ValueError, LookupError, TypeError):
             return ""
-        if isinstance(value, tuple):
+        if isinstance(value, tuple):  # RFC 2231: charset, language, text
             charset, _, text = value
-            return plain(decode(text.encode("latin-1", "replace"), charset or "").encode())
-        return words(str(value)) if value and is_text else str(value or "")
+            return decode_plain(decode(text.encode("latin-1", "replace"), charset or "").encode())
+        return decode_words(str(value)) if value and is_text else str(value or "")
 
     @property
     def file_name(self) -> str:
-        """The name the sender gave it; empty when he gave none."""
-        name = self.parameter("filename", "content-disposition") or self.parameter("name")
-        return name.strip()
+        """Return the file name that the sender gave the part, or an empty text."""
+        return (self.read_parameter("filename", "content-disposition") or self.read_parameter("name")).strip()
 
     def content(self, limit: int | None = None) -> bytes:
-        """The decoded bytes, of at most `limit` encoded ones; a broken encoding as far as it goes."""
-        return self.place(limit).read(self.source)
+        """Return the decoded bytes of the part, or of its first `limit` bytes; broken ones as far as possible."""
+        return self.find_place(limit).read(self.source)
 
-    def place(self, limit: int | None = None) -> Place:
-        """Where those bytes lie."""
+    def find_place(self, limit: int | None = None) -> Place:
+        """Return where the part's body (or its first `limit` bytes) lies in the mail; of uuencode, its first file."""
         end = self.end if limit is None else min(self.end, self.start + limit)
-        whole = Place(self.start, end, self.encoding if self.encoding in DECODED else "")
+        body = Place(self.start, end, self.encoding if self.encoding in DECODED else "")
         if self.encoding not in {"x-uuencode", "uuencode", "x-uue"}:
-            return whole
-        found, _ = uuencoded(whole.read(self.source))
-        return replace(whole, inner=found[0].lines) if found else whole
+            return body  # else the place of the first uuencoded file in it
+        files, _ = find_uuencoded(body.read(self.source))
+        return replace(body, inner=files[0].lines) if files else body
 
-    def pieces(self, size: int = 1024 * 1024) -> Iterator[bytes]:
-        """Yield the decoded bytes, of about `size` encoded ones at a time; whole where the encoding needs it."""
-        if self.encoding not in {"base64", "", "7bit", "8bit", "binary"}:
+    def iterate_content(self, size: int = 1024 * 1024) -> Iterator[bytes]:
+        """Yield the decoded bytes of a part in pieces of about `size` encoded bytes; quoted-printable is one piece."""
+        if self.encoding not in {"base64", *IDENTITY}:
             yield self.content()
             return
-        carry = b""
+        carried = b""  # the last characters of base64, which are no whole group of four
         for at in range(self.start, self.end, size):
-            written = carry + self.source[at : min(self.end, at + size)]
+            encoded = carried + self.source[at : min(self.end, at + size)]
             if self.encoding != "base64":
-                yield written
+                yield encoded
                 continue
-            written = written.translate(None, b"\r\n \t")
-            whole = len(written) // 4 * 4
-            carry = written[whole:]
-            yield base64_bytes(written[:whole])
+            encoded = encoded.translate(None, b"\r\n \t")
+            whole = len(encoded) // 4 * 4
+            carried = encoded[whole:]
+            yield decode_base64(encoded[:whole])
 
-    def text(self) -> str:
-        """The text of a text part, with line feeds."""
-        return self.as_text(self.content(MAX_TEXT_BYTES))
+    def read_text(self) -> str:
+        """Return the text of the part, with line feeds."""
+        return self.decode_text(self.content(MAX_TEXT_BYTES))
 
-    def as_text(self, content: bytes) -> str:
-        """Decoded bytes of this part as text, with line feeds."""
-        text = decode(content, self.parameter("charset"))
-        return text.replace("\r\n", "\n").replace("\r", "\n")
+    def decode_text(self, content: bytes) -> str:
+        """Return decoded bytes of this part as text, with line feeds."""
+        return decode(content, self.read_parameter("charset")).replace("\r\n", "\n").replace("\r", "\n")
 
-    def suffix(self) -> str:
-        """The ending of a file of this type."""
+    def guess_suffix(self) -> str:
+        """Return the file extension of this part's type, with its dot."""
         return ".eml" if self.is_message else mimetypes.guess_extension(self.kind) or ".bin"
 
     def walk(self) -> Iterator["Part"]:
-        """Itself and everything inside, embedded messages too."""
+        """Yield this part of a mail and all parts inside it, those of embedded mails too."""
         yield self
         for part in self.parts:
             yield from part.walk()
 
 
 def read_parts(raw: bytes, budget: Budget) -> Part:
-    """The whole mail as a tree. Raises LimitExceeded."""
+    """Return the whole mail as a tree of its parts, which are places in its bytes; LimitExceeded beyond the limits."""
     if len(raw) > MAX_BYTES:
         raise LimitExceeded("bytes")
     try:
-        return _read(raw, 0, len(raw), "text/plain", budget, 0)
+        return _read_part(raw, 0, len(raw), "text/plain", budget, 0)
     except HeadTooLong as error:
         raise LimitExceeded("head") from error
 
 
 @dataclass(frozen=True)
 class Uuencoded:
-    """A file in a text: its name, where its lines lie, and what they say."""
+    """Hold a file that uuencode wrote into a text: its name, the place of its lines, and its content."""
 
     name: str
     lines: tuple[int, int]
     content: bytes
 
 
-def uuencoded(raw: bytes) -> tuple[list[Uuencoded], bytes]:
-    """The files written into a text by uuencode, and the text without them; what does not decode stays text."""
+def find_uuencoded(raw: bytes) -> tuple[list[Uuencoded], bytes]:
+    """Return the files that uuencode wrote into a text, and the text without them; what does not decode stays text."""
     files: list[Uuencoded] = []
     rest: list[bytes] = []
     at = 0
     for found in UUENCODED.finditer(raw):
         try:
-            content = uudecoded(found.group(2))
+            content = decode_uuencoded(found.group(2))
         except binascii.Error:
             continue
-        files.append(Uuencoded(plain(found.group(1)).strip(), found.span(2), content))
+        files.append(Uuencoded(decode_plain(found.group(1)).strip(), found.span(2), content))
         rest.append(raw[at : found.start()])
         at = found.end()
     return files, b"".join([*rest, raw[at:]])
 
 
-def uudecoded(lines: bytes) -> bytes:
-    """The bytes that these lines of uuencode say. Raises binascii.Error."""
+def decode_uuencoded(lines: bytes) -> bytes:
+    """Return the bytes of these lines of uuencode. Raises binascii.Error."""
     return b"".join(binascii.a2b_uu(line) for line in lines.splitlines())
 
 
 UUENCODED = re.compile(rb"^begin [0-7]{3,4} ([^\r\n]{1,200})\r?\n((?:[ -`]{1,90}\r?\n)+)end[ \t]*\r?$", re.MULTILINE)
 
 
-def _read(raw: bytes, start: int, end: int, default: str, budget: Budget, depth: int) -> Part:
-    budget.spend(depth)
+def _read_part(raw: bytes, start: int, end: int, default: str, budget: Budget, depth: int) -> Part:
+    """Return the part of a mail between `start` and `end` with its inner parts; `depth` is the number of parts around.
+
+    `default` is the type of a part that names none. A mail in base64 is not looked into. Raises LimitExceeded.
+    """
+    budget.add_part(depth)
     head, body_at = read_head(raw, start, end, is_top=depth == 0)
     part = Part(raw, head, body_at, end, default)
-    if part.is_multipart and (boundary := _boundary(part)):
-        inner = "message/rfc822" if part.kind == "multipart/digest" else "text/plain"
-        for begin, stop in _sections(raw, body_at, end, boundary, budget):
-            part.parts.append(_read(raw, begin, stop, inner, budget, depth + 1))
+    if part.is_multipart and (boundary := _get_boundary(part)):
+        inner_default = "message/rfc822" if part.kind == "multipart/digest" else "text/plain"
+        for begin, stop in _find_sections(raw, body_at, end, boundary, budget):
+            part.parts.append(_read_part(raw, begin, stop, inner_default, budget, depth + 1))
     elif part.is_message and part.encoding in IDENTITY:
-        part.parts.append(_read(raw, body_at, end, "text/plain", budget, depth + 1))
+        part.parts.append(_read_part(raw, body_at, end, "text/plain", budget, depth + 1))
     return part
 
 
-def _boundary(part: Part) -> bytes:
-    """The delimiter of the part's parts; empty when it names none."""
-    name = part.parameter("boundary", is_text=False).rstrip()
+def _get_boundary(part: Part) -> bytes:
+    """Return the delimiter that stands between the inner parts of a part, or nothing if its head names none."""
+    name = part.read_parameter("boundary", is_text=False).rstrip()
     return b"--" + name.encode("utf-8", "replace") if name else b""
 
 
-def _sections(raw: bytes, start: int, end: int, boundary: bytes, budget: Budget) -> Iterator[tuple[int, int]]:
-    """Where each part between the delimiters lies; the last may miss its end."""
-    begin = -1
-    for at, after, is_last in _delimiters(raw, start, end, boundary, budget):
+def _find_sections(raw: bytes, start: int, end: int, boundary: bytes, budget: Budget) -> Iterator[tuple[int, int]]:
+    """Yield the place of each inner part between the delimiters of a mail; the closing delimiter may be missing."""
+    begin = -1  # before the first delimiter no part begins
+    for at, after, is_last in _find_delimiters(raw, start, end, boundary, budget):
         if begin >= 0:
-            yield begin, max(begin, _before_line_end(raw, at))
+            yield begin, max(begin, _skip_line_end(raw, at))
         begin = -1 if is_last else after
         if is_last:
             return
@@ -258,28 +262,30 @@ def _sections(raw: bytes, start: int, end: int, boundary: bytes, budget: Budget)
         yield begin, end
 
 
-def _delimiters(raw: bytes, start: int, end: int, boundary: bytes, budget: Budget) -> Iterator[tuple[int, int, bool]]:
-    """Each line that is the delimiter: where it begins, where the next line begins, whether it is the closing one."""
-    at = start if raw.startswith(boundary, start, end) else _next(raw, boundary, start, end)
+def _find_delimiters(
+    raw: bytes, start: int, end: int, boundary: bytes, budget: Budget
+) -> Iterator[tuple[int, int, bool]]:
+    """Yield for each delimiter of parts: where it begins, where the next line begins, and if it is the closing one."""
+    at = start if raw.startswith(boundary, start, end) else _find_next_delimiter(raw, boundary, start, end)
     while at >= 0:
-        budget.spend_delimiter()
+        budget.add_delimiter()
         rest_at = at + len(boundary)
-        stop = raw.find(b"\n", rest_at, min(end, rest_at + MAX_DELIMITER))
-        line_end = stop if stop >= 0 else min(end, rest_at + MAX_DELIMITER)
+        feed = raw.find(b"\n", rest_at, min(end, rest_at + MAX_DELIMITER))
+        line_end = feed if feed >= 0 else min(end, rest_at + MAX_DELIMITER)
         rest = raw[rest_at:line_end].rstrip(b" \t\r")
-        if rest in {b"", b"--"}:
+        if rest in {b"", b"--"}:  # else another delimiter, which begins with the same characters
             yield at, min(line_end + 1, end), rest == b"--"
-        at = _next(raw, boundary, line_end, end)
+        at = _find_next_delimiter(raw, boundary, line_end, end)
 
 
-def _next(raw: bytes, boundary: bytes, at: int, end: int) -> int:
-    """Where the next line that begins with the boundary begins, or -1."""
+def _find_next_delimiter(raw: bytes, boundary: bytes, at: int, end: int) -> int:
+    """Return the place of the next line of the mail that begins with the boundary, or -1."""
     found = raw.find(b"\n" + boundary, at, end)
     return found + 1 if found >= 0 else -1
 
 
-def _before_line_end(raw: bytes, at: int) -> int:
-    """The place before the line end that belongs to the delimiter at `at`."""
+def _skip_line_end(raw: bytes, at: int) -> int:
+    """Return where a part of a mail ends: before the line end that belongs to the delimiter at `at`."""
     if raw[at - 2 : at] == b"\r\n":
         return at - 2
     return at - 1 if raw[at - 1 : at] == b"\n" else at

@@ -1,9 +1,8 @@
-"""The new words of a mail that answers one of ours: quotes and signatures are cut, a whole forward stays whole (M17).
+"""Find the new words of a mail that answers one of ours: quotes and signatures are cut, a forward stays whole (M17).
 
-Losing the customer's words is the worst outcome and keeping too much a blemish, so whatever is not surely a quote,
-a signature or a mail program's line stays; when nothing would be left, all of it stays. No parser on PyPI does so:
-on public bodies each loses words in one of seven (background/mail.md). Of a mail that answers nothing of ours every
-word is new, and this module is not asked.
+To lose the customer's words is the worst outcome, to keep too much a small fault. So a line is cut only if it is surely
+a quote, a signature or a mail program's line; if nothing would be left, everything stays. In a mail that answers
+nothing of ours all words are new, and this module is not used.
 """
 
 import re
@@ -16,25 +15,14 @@ FORWARD = re.compile(
     r"(?: (?:por|from|de|by)\b.{0,150}|\W{0,100})$",
     re.IGNORECASE,
 )
-ORIGINALS = {
-    "original message",
-    "mensaje original",
-    "message d'origine",
-    "ursprüngliche nachricht",
-    "mensagem original",
-    "messaggio originale",
-    "oorspronkelijk bericht",
-}
+ORIGINALS = set(
+    "original message|mensaje original|message d'origine|ursprüngliche nachricht|mensagem original|messaggio originale|"
+    "oorspronkelijk bericht".split("|")
+)
 VERB = r"(?:escribi[óo]|ha escrito|wrote|a écrit|schrieb|schreef|escreveu|ha scritto|skrev|kirjoitti|napisał)"
-DATED = re.compile(
-    r"^\W{0,3}(?:el|on|le|am|op|em|il|den)\b.{0,30}\d|^\W{0,3}\d{1,4}[-/.]\d{1,2}[-/.]\d",
-    re.IGNORECASE,
-)
+DATED = re.compile(r"^\W{0,3}(?:el|on|le|am|op|em|il|den)\b.{0,30}\d|^\W{0,3}\d{1,4}[-/.]\d{1,2}[-/.]\d", re.IGNORECASE)
 BRACKETED = r"<[^\s<>@]{1,64}@[^\s<>@]{1,255}>"
-SAID = re.compile(
-    rf".{{4,300}}\b{VERB}\b.{{0,60}}:\W{{0,3}}$|.{{4,300}}{BRACKETED}\s{{0,3}}:\W{{0,3}}$",
-    re.IGNORECASE,
-)
+SAID = re.compile(rf".{{4,300}}\b{VERB}\b.{{0,60}}:\W{{0,3}}$|.{{4,300}}{BRACKETED}\s{{0,3}}:\W{{0,3}}$", re.IGNORECASE)
 NAMED = re.compile(rf".{{0,150}}{BRACKETED}\W{{0,3}}{VERB}\b.{{0,30}}:\W{{0,3}}$", re.IGNORECASE)
 CLOCK = re.compile(r"\b\d{1,2}[:.h]\d\d\b")
 YEAR = re.compile(r"\b(?:19|20)\d\d\b")
@@ -55,29 +43,9 @@ LABEL = re.compile(
 RULES = "-_=*#~+.•"  # signs of which a line is drawn
 HEADER_LINE = re.compile(r"^(?:[A-Za-z][A-Za-z-]*:|\s+\S)")
 SENT_FROM = (
-    "sent from",
-    "sent via",
-    "sent with",
-    "get outlook",
-    "get bluemail",
-    "enviado desde",
-    "enviado con",
-    "enviado de",
-    "enviado por",
-    "enviado do",
-    "obtén",
-    "obten",
-    "obtener",
-    "descarga",
-    "descargar",
-    "descargue",
-    "envoyé de",
-    "envoyé depuis",
-    "diese nachricht wurde von meinem",
-    "von meinem",
-    "gesendet von",
-    "inviato da",
-    "verzonden vanaf",
+    "sent from|sent via|sent with|get outlook|get bluemail|enviado desde|enviado con|enviado de|enviado por|enviado do|"
+    "obtén|obten|obtener|descarga|descargar|descargue|envoyé de|envoyé depuis|diese nachricht wurde von meinem|"
+    "von meinem|gesendet von|inviato da|verzonden vanaf".split("|")
 )
 # Names of devices and mail programs; the line of a telephone consists of them and of the words that join them.
 DEVICES = frozenset(
@@ -96,131 +64,136 @@ MODEL = re.compile(r"[a-z]{0,2}\d{1,3}[a-z]{0,2}")  # S21, 12, A54s
 MAX_DEVICE_LINE = 90  # characters
 SIGNATURE_LINES = 20
 MAX_WRAPPED = 4  # lines over which an attribution may be broken
-MAX_BLOCK = 10  # lines of a block «De: … Enviado: … Asunto: …»
+MAX_HEAD_LINES = 10  # lines of the head of a quoted mail («De: … Enviado: … Asunto: …»)
 
 
-def reply_text(text: str, *, is_forward: bool = False) -> str:
-    """Return what the sender wrote himself in an answer (M17).
+def extract_reply(text: str, *, is_forward: bool = False) -> str:
+    """Return what the sender of an answer wrote: the text without the quoted mail and the signature (M17).
 
-    `is_forward` says that by its subject the mail sends on somebody else's. A line of more than MAX_LINE characters
-    is never a mark of anything and stays whole.
+    A mail that forwards another stays whole, and so does one of which nothing would be left. `is_forward` is True if
+    the subject says so. A line of more than MAX_LINE characters is never a quote or signature.
     """
     lines = text.replace("\u202f", " ").replace("\xa0", " ").split("\n")
-    seen = [line if len(line) <= MAX_LINE else LONG_LINE for line in lines]
-    start = _stray_head(seen)
-    lines, seen = lines[start:], seen[start:]
-    cut = _original_at(seen)
-    forward = next((n for n, line in enumerate(seen) if FORWARD.match(line)), len(seen))
-    if is_forward or forward < cut:
+    checked_lines = [line if len(line) <= MAX_LINE else LONG_LINE for line in lines]
+    start = _count_stray_lines(checked_lines)
+    lines, checked_lines = lines[start:], checked_lines[start:]
+    end = _find_original(checked_lines)
+    forward = next((n for n, line in enumerate(checked_lines) if FORWARD.match(line)), len(lines))
+    if is_forward or forward < end:
         return text.strip()
-    kept = _without_signature(seen, _without_quotes(seen[:cut]))
-    return "\n".join(lines[number] for number in kept).strip() or text.strip()
+    own_lines = _drop_signature(checked_lines, _drop_quotes(checked_lines[:end]))
+    return "\n".join(lines[number] for number in own_lines).strip() or text.strip()
 
 
-def _stray_head(lines: list[str]) -> int:
-    """Count the lines of a head that a blank line pushed into the text: nobody wrote them."""
+def _count_stray_lines(lines: list[str]) -> int:
+    """Return how many lines at the top of a mail's text are headers, cut off from its head by a stray blank line.
+
+    A blank line must follow, and two of Received, Delivered-To and From must be among them; else it is 0.
+    """
     end = next((n for n, line in enumerate(lines) if not HEADER_LINE.match(line)), len(lines))
     names = {line.partition(":")[0].lower() for line in lines[:end]}
     is_head = end < len(lines) and not lines[end].strip() and len(names & {"received", "delivered-to", "from"}) > 1
     return end if is_head else 0
 
 
-def _original_at(lines: list[str]) -> int:
-    """Find where the mail that is answered begins without «>»; the number of lines when it does not.
+def _find_original(lines: list[str]) -> int:
+    """Return the number of the line where a quote without «>» begins, or the number of lines if there is none.
 
-    Something must stand above it: what only looks like an original and has no answer above is what was written.
+    The sender must have written something above it. An attribution («El … escribió:») counts only below the last line
+    with «>». An attribution above that line announces a quote with «>», which `_drop_quotes` cuts.
     """
     last_quoted = max((n for n, line in enumerate(lines) if line.startswith(">")), default=-1)
-    last = max((n for n, line in enumerate(lines) if line.strip()), default=-1)
-    has_own = False
+    last = max((n for n, line in enumerate(lines) if line.strip()), default=-1)  # the last line with text
+    has_text_above = False
     for number, line in enumerate(lines):
-        said = _attribution(lines, number)
-        is_original = _is_original(line) or _is_block(lines, number)
-        if said and number > last_quoted:
-            is_original = is_original or _is_certain(said[0], is_end=number + said[1] > last)
-        if has_own and is_original:
+        attribution = _find_attribution(lines, number)  # its words and its number of lines
+        is_original = _is_original(line) or _is_quoted_head(lines, number)
+        if attribution and number > last_quoted:  # at the end of the mail (`is_end`) it needs less proof
+            is_original = is_original or _is_certain_attribution(attribution[0], is_end=number + attribution[1] > last)
+        if has_text_above and is_original:
             return number
-        has_own = has_own or not (is_rule(line) or line.startswith(">") or said)
+        has_text_above = has_text_above or not (is_rule(line) or line.startswith(">") or attribution)
     return len(lines)
 
 
 def _is_original(line: str) -> bool:
-    """Tell whether the line is «-----Mensaje original-----»."""
+    """Return True if the line is «-----Mensaje original-----», in any language: a mail program quotes a mail below."""
     bare = line.strip(" \t*_")
     return bare.startswith("--") and bare.endswith("--") and bare.strip("- \t").lower() in ORIGINALS
 
 
 def is_rule(line: str) -> bool:
-    """Tell whether the line is blank or drawn with one sign."""
+    """Return True if a line of a mail has no words: it is blank, a separator («-----»), or a mail tracker's «ᐧ»."""
     bare = line.strip()
     return bare in {"", "ᐧ"} or (len(bare) > 1 and bare[0] in RULES and bare == bare[0] * len(bare))
 
 
-def _is_block(lines: list[str], at: int) -> bool:
-    """Tell whether the head of a quoted mail begins here: who, when, and to whom or about what."""
+def _is_quoted_head(lines: list[str], at: int) -> bool:
+    """Return True if the head of a quoted mail begins at line `at`: «De:», then a date, and «Para:» or «Asunto:»."""
     first = LABEL.match(lines[at])
     if not first or first.lastgroup != "from":
         return False
-    found = {match.lastgroup for line in lines[at + 1 : at + MAX_BLOCK] if (match := LABEL.match(line))}
-    return "date" in found and bool(found & {"to", "subject"})
+    labels = {match.lastgroup for line in lines[at + 1 : at + MAX_HEAD_LINES] if (match := LABEL.match(line))}
+    return "date" in labels and bool(labels & {"to", "subject"})
 
 
-def _attribution(lines: list[str], at: int) -> tuple[str, int] | None:
-    """Return «El … escribió:» that begins at this line, joined, and how many lines it takes."""
-    if not DATED.match(lines[at]):
+def _find_attribution(lines: list[str], at: int) -> tuple[str, int] | None:
+    """Return the attribution of a quote («El … escribió:») that begins at line `at`, and its number of lines, or None.
+
+    It begins with a date and may have MAX_WRAPPED lines, or it is one line with a name and an address.
+    """
+    if not DATED.match(lines[at]):  # «Ana <ana@x.mx> escribió:»
         return (lines[at], 1) if NAMED.match(lines[at]) else None
     joined = lines[at].strip()
     for count, line in enumerate(lines[at + 1 : at + MAX_WRAPPED], start=1):
         if joined.rstrip(" *_").endswith(":"):
-            return (joined, count) if _is_said(joined) else None
-        # What begins anew at a later line begins there: the lines before it are the sender's own.
+            return (joined, count) if _looks_like_attribution(joined) else None
+        # If a later line begins with a date, the announcement begins there: this line is the sender's own.
         if not line.strip() or line.startswith(">") or DATED.match(line) or len(joined) > 400:
             return None
         joined = f"{joined} {line.strip()}"
-    is_last = at + MAX_WRAPPED > len(lines) or joined.rstrip(" *_").endswith(":")
-    return (joined, min(MAX_WRAPPED, len(lines) - at)) if is_last and _is_said(joined) else None
+    is_complete = at + MAX_WRAPPED > len(lines) or joined.rstrip(" *_").endswith(":")  # or the mail ends here
+    return (joined, min(MAX_WRAPPED, len(lines) - at)) if is_complete and _looks_like_attribution(joined) else None
 
 
-def _is_said(joined: str) -> bool:
-    return bool(
-        SAID.match(joined)
-        and not TOLD.search(joined)
-        and ("@" in joined or CLOCK.search(joined) or YEAR.search(joined))
-    )
+def _looks_like_attribution(joined: str) -> bool:
+    """Return True if the joined lines look like «El … escribió:» before a quote, with an address, a time or a year."""
+    is_dated = "@" in joined or CLOCK.search(joined) or YEAR.search(joined)
+    return bool(SAID.match(joined) and not TOLD.search(joined) and is_dated)  # a person writes «me escribió»
 
 
-def _is_certain(said: str, *, is_end: bool) -> bool:
-    """Tell whether an attribution before unmarked lines is no sentence of the customer's.
+def _is_certain_attribution(attribution: str, *, is_end: bool) -> bool:
+    """Return True if «El … escribió:» before a quote without «>» is surely written by a mail program, not the customer.
 
-    It gives an address; or the minute of a year, in a language that no customer writes or with nothing behind it.
+    An address in it is proof. Year and time are proof if it ends the mail, or is in a language customers do not write.
     """
-    dated = bool(CLOCK.search(said) and YEAR.search(said))
-    return "@" in said or (dated and (is_end or not SPOKEN.search(said)))
+    is_dated = bool(CLOCK.search(attribution) and YEAR.search(attribution))
+    return "@" in attribution or (is_dated and (is_end or not SPOKEN.search(attribution)))
 
 
-def _without_quotes(lines: list[str]) -> list[int]:
-    """Return the places of own lines; with the quotes between them where each is an answer to one.
+def _drop_quotes(lines: list[str]) -> list[int]:
+    """Return the numbers of the lines to keep: the sender's own. Quotes are kept if the sender answers each of them.
 
-    A line with «>» is a quote only behind an attribution: customers write «> Facturas» for a step of a menu too.
+    A line with «>» is a quote only after «El … escribió:»: customers also write «> Facturas» for a step of a menu.
     """
     if _is_interleaved(lines):
-        last = max(n for n, line in enumerate(lines) if not line.startswith(">") and not is_rule(line))
-        return list(range(last + 1))
-    kept: list[int] = []
-    number, has_said = 0, False
+        last_own = max(n for n, line in enumerate(lines) if not line.startswith(">") and not is_rule(line))
+        return list(range(last_own + 1))
+    own_lines: list[int] = []
+    number, has_attribution = 0, False
     while number < len(lines):
-        said = _attribution(lines, number)
-        if said and _quote_follows(lines, number + said[1]):
-            number, has_said = number + said[1], True
+        attribution = _find_attribution(lines, number)
+        if attribution and _is_quote_next(lines, number + attribution[1]):
+            number, has_attribution = number + attribution[1], True
             continue
-        if not (has_said and lines[number].startswith(">")):
-            kept.append(number)
+        if not (has_attribution and lines[number].startswith(">")):
+            own_lines.append(number)
         number += 1
-    return kept
+    return own_lines
 
 
 def _is_interleaved(lines: list[str]) -> bool:
-    """Tell whether own words follow at least two quotes."""
+    """Return True if the sender's own words follow at least two quotes: the sender answers each quote below it."""
     answers, after_quote = 0, False
     for line in lines:
         if line.startswith(">"):
@@ -230,35 +203,36 @@ def _is_interleaved(lines: list[str]) -> bool:
     return answers > 1
 
 
-def _quote_follows(lines: list[str], at: int) -> bool:
+def _is_quote_next(lines: list[str], at: int) -> bool:
+    """Return True if the next line with text, of the three lines from `at`, is a quote: it begins with «>»."""
     following = next((line for line in lines[at : at + 3] if line.strip()), "")
     return following.startswith(">")
 
 
-def _without_signature(lines: list[str], kept: list[int]) -> list[int]:
-    """Cut from the standard «-- » line on, the line of a telephone, and rules at the end."""
-    for place in range(max(0, len(kept) - SIGNATURE_LINES), len(kept)):
-        if lines[kept[place]] == "-- " and any(lines[n].strip() for n in kept[:place]):
-            kept = kept[:place]
+def _drop_signature(lines: list[str], own_lines: list[int]) -> list[int]:
+    """Return the numbers of the sender's own lines without the signature, which begins with «-- » below some text.
+
+    Lines at the end are dropped too if they are blank, a separator, or like «Enviado desde mi iPhone».
+    """
+    for index in range(max(0, len(own_lines) - SIGNATURE_LINES), len(own_lines)):
+        if lines[own_lines[index]] == "-- " and any(lines[n].strip() for n in own_lines[:index]):
+            own_lines = own_lines[:index]
             break
-    end = len(kept)
-    while end and (is_rule(lines[kept[end - 1]]) or is_device_line(lines[kept[end - 1]])):
+    end = len(own_lines)
+    while end and (is_rule(lines[own_lines[end - 1]]) or is_device_line(lines[own_lines[end - 1]])):
         end -= 1
-    return kept[:end]
+    return own_lines[:end]
 
 
 def is_device_line(line: str) -> bool:
-    """Tell whether the line is a telephone's «Enviado desde mi iPhone»: nothing but names of devices and programs.
-
-    With any other word in it, it is a sentence of the customer's and stays.
-    """
+    """Return True if a line is like «Enviado desde mi iPhone»: an opening, then only names of devices or programs."""
     bare = line.strip(" \t*_.•-").lower()
-    start = next((start for start in SENT_FROM if bare.startswith(f"{start} ")), "")
-    if not start or len(bare) > MAX_DEVICE_LINE:
+    opening = next((opening for opening in SENT_FROM if bare.startswith(f"{opening} ")), "")
+    if not opening or len(bare) > MAX_DEVICE_LINE:
         return False
     words = [word.strip(".,;:!()[]*_'\"") for word in bare.partition("<")[0].split()]
-    told = [word for word in words if word and not word.startswith(("http:", "https:"))]
-    named = [piece for word in told[len(start.split()) :] for piece in word.replace("-", " ").split()]
-    named += start.split()[1:2] if start.startswith("get ") else []
-    others = [word for word in named if word not in DEVICES and word not in JOINING and not MODEL.fullmatch(word)]
-    return not others and any(word in DEVICES for word in named)
+    words = [word for word in words if word and not word.startswith(("http:", "https:"))]
+    names = [name for word in words[len(opening.split()) :] for name in word.replace("-", " ").split()]
+    names += opening.split()[1:2] if opening.startswith("get ") else []  # «Get Outlook» names the program itself
+    others = [name for name in names if name not in DEVICES and name not in JOINING and not MODEL.fullmatch(name)]
+    return not others and any(name in DEVICES for name in names)

@@ -1,4 +1,4 @@
-"""Whether a machine wrote a mail (RFC 3834 and its kin), and what a delivery report says."""
+"""Tell whether a machine wrote a mail (RFC 3834 and others), and what a delivery report says."""
 
 import re
 from dataclasses import dataclass
@@ -6,22 +6,8 @@ from dataclasses import dataclass
 from factureya.core.mail.headers import Head
 from factureya.core.mail.parts import Part
 
-AUTOREPLY_FIELDS = (
-    "x-autoreply",
-    "x-autorespond",
-    "x-auto-reply",
-    "x-autoreply-from",
-    "x-mail-autoreply",
-    "x-autoresponder",
-)
-LIST_FIELDS = (
-    "list-id",
-    "list-post",
-    "list-unsubscribe",
-    "list-help",
-    "mailing-list",
-    "x-mailing-list",
-)
+AUTOREPLY_FIELDS = "x-autoreply x-autorespond x-auto-reply x-autoreply-from x-mail-autoreply x-autoresponder".split()
+LIST_FIELDS = "list-id list-post list-unsubscribe list-help mailing-list x-mailing-list".split()
 BULK = {"bulk", "list", "junk", "auto_reply", "auto-reply"}
 # With its colon, as programs write it: a person's subject may begin with the same words.
 AWAY = re.compile(
@@ -29,10 +15,7 @@ AWAY = re.compile(
     r"respuesta automática|out of (?:the )?office|fuera de (?:la )?oficina)\s*(?::|$)",
     re.IGNORECASE,
 )
-BOUNCER = re.compile(
-    r"^\W*(?:mailer-daemon|mail-daemon|postmaster)\b|\bmail delivery (?:sub)?system\b",
-    re.IGNORECASE,
-)
+BOUNCER = re.compile(r"^\W*(?:mailer-daemon|mail-daemon|postmaster)\b|\bmail delivery (?:sub)?system\b", re.IGNORECASE)
 FAILED_SUBJECT = re.compile(
     r"^\s*(?:undeliver(?:able|ed)|returned mail|delivery (?:status notification|failure|has failed)|mail delivery "
     r"failed|failure notice|no se puede entregar|no entregado|devuelto)",
@@ -64,7 +47,7 @@ MAX_STATUS = 64 * 1024  # bytes of a report that are read
 
 @dataclass(frozen=True)
 class Bounce:
-    """What a delivery report says: the Message-IDs it quotes, the addresses it names, whether it is over."""
+    """Hold what a delivery report says: the Message-IDs it quotes, the addresses it names, and whether it is final."""
 
     message_ids: tuple[str, ...] = ()
     recipients: tuple[str, ...] = ()
@@ -72,13 +55,13 @@ class Bounce:
 
 
 def has_null_sender(head: Head) -> bool:
-    """Say whether it came from nobody (`MAIL FROM:<>`), which pipe(8) of Postfix writes as MAILER-DAEMON (M13)."""
+    """Return True if the envelope has no sender (`MAIL FROM:<>`), which Postfix's pipe(8) calls MAILER-DAEMON (M13)."""
     paths = {value.strip().lower() for value in head.raw("return-path")}
     return bool(paths & {"<>", "<mailer-daemon>", "mailer-daemon"})
 
 
-def robot_mark(top: Part) -> str:
-    """Which mark says that no person wrote this, or an empty text. `X-Auto-Response-Suppress` alone is none."""
+def find_robot_mark(top: Part) -> str:
+    """Return the name of the mark that a machine wrote this mail, so that we do not answer it; "" without a mark."""
     head = top.head
     submitted = head.get("auto-submitted").lower().partition(";")[0].strip()
     if submitted and submitted != "no":
@@ -89,13 +72,14 @@ def robot_mark(top: Part) -> str:
         return "autoreply"
     if head.get("precedence").strip().lower() in BULK:
         return "precedence"
-    return _quieter_mark(top, head)
+    return _find_implicit_mark(top, head)
 
 
-def _quieter_mark(top: Part, head: Head) -> str:
+def _find_implicit_mark(top: Part, head: Head) -> str:
+    """Return the mark of a machine that does not say so: a list, a read receipt, no return path, or the subject."""
     if any(head.get(name) for name in LIST_FIELDS):
         return "list"
-    if top.parameter("report-type").lower() == "disposition-notification":
+    if top.read_parameter("report-type").lower() == "disposition-notification":
         return "mdn"
     if has_null_sender(head):
         return "return-path"
@@ -103,24 +87,27 @@ def _quieter_mark(top: Part, head: Head) -> str:
 
 
 def read_bounce(top: Part, text: str) -> Bounce | None:
-    """A delivery report in any of its shapes, or None."""
-    parts = list(top.walk())
+    """Return what a delivery report says, or None if the mail is no such report; `text` is what the mail says."""
+    parts = list(top.walk())  # the first is the mail itself
     statuses = [part for part in parts[1:] if part.kind in STATUS_TYPES]
-    if not (statuses or _is_report(top.head, top.parameter("report-type").lower())):
+    if not (statuses or _looks_like_bounce(top.head, top.read_parameter("report-type").lower())):
         return None
-    status = "\n".join(_plain(part) for part in statuses)
-    named = RECIPIENT.findall(status) or [address for _, address in top.head.addresses("x-failed-recipients")]
-    identifiers = [found for part in parts for found in _quoted_ids(part, top)]
-    identifiers += [*QUOTED_ID.findall(text), *top.head.ids("in-reply-to", "references")]
+    status = "\n".join(_read_beginning(part) for part in statuses)
+    refused = RECIPIENT.findall(status) or [address for _, address in top.head.read_addresses("x-failed-recipients")]
+    identifiers = [identifier for part in parts for identifier in _read_returned_ids(part, top)]
+    identifiers += [*QUOTED_ID.findall(text), *top.head.read_ids("in-reply-to", "references")]
     return Bounce(
         tuple(dict.fromkeys(identifiers))[:20],
-        tuple(dict.fromkeys(address.lower() for address in named))[:20],
+        tuple(dict.fromkeys(address.lower() for address in refused))[:20],
         _is_final(status, top.head.get("subject"), text),
     )
 
 
 def _is_final(status: str, subject: str, text: str) -> bool:
-    """Tell whether the mail was given up: an old server says so, or that it goes on trying, in words alone."""
+    """Return True if the reporting server gave up our mail, and False if it still tries to deliver it.
+
+    The machine-readable `status` decides. A report without one is final unless `subject` or `text` tells of a delay.
+    """
     if FAILED.search(status):
         return True
     if status.strip():
@@ -128,23 +115,25 @@ def _is_final(status: str, subject: str, text: str) -> bool:
     return not (DELAY_SUBJECT.match(subject) or DELAY_TEXT.search(text))
 
 
-def _is_report(head: Head, report_type: str) -> bool:
-    """Without a machine-readable part: by its type, its sender, or an empty return path and a subject that says so."""
+def _looks_like_bounce(head: Head, report_type: str) -> bool:
+    """Return True if a mail without a delivery-status part still looks like a bounce, by other fields of its head."""
     senders = " ".join(head.all("from"))
     return bool(
         report_type == "delivery-status"
         or BOUNCER.search(senders)
-        or any("mailer-daemon" in address.split("@")[0] for _, address in head.addresses("from"))
+        or any("mailer-daemon" in address.split("@")[0] for _, address in head.read_addresses("from"))
         or head.get("x-failed-recipients")
         or (has_null_sender(head) and FAILED_SUBJECT.match(head.get("subject")))
     )
 
 
-def _quoted_ids(part: Part, top: Part) -> list[str]:
+def _read_returned_ids(part: Part, top: Part) -> list[str]:
+    """Return the Message-IDs in a part of the delivery report `top` that holds a returned mail or its headers."""
     if part.kind in HEADERS_TYPES:
-        return QUOTED_ID.findall(_plain(part))
-    return list(part.head.ids("message-id")) if part is not top else []
+        return QUOTED_ID.findall(_read_beginning(part))
+    return list(part.head.read_ids("message-id")) if part is not top else []
 
 
-def _plain(part: Part) -> str:
+def _read_beginning(part: Part) -> str:
+    """Return the first MAX_STATUS bytes of a part of a delivery report as text with line feeds."""
     return part.content(MAX_STATUS).decode("utf-8", "replace").replace("\r\n", "\n")

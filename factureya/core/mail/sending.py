@@ -1,4 +1,4 @@
-"""How mails leave: one connection for many, and one sender on each machine, so that nothing else waits for it (M6)."""
+"""Send mails over one connection for many, with one sender on each machine, so that no other task waits for it (M6)."""
 
 import fcntl
 import logging
@@ -11,19 +11,19 @@ from django.core.mail import EmailMessage, get_connection
 logger = logging.getLogger(__name__)
 
 
-class Line:
-    """One connection to the mail server, for the mails of one pass; `fault` says why it could not be had."""
+class MailConnection:
+    """Hold one connection to the mail server for the mails of one pass; `open_error` tells why there is none."""
 
     def __init__(self) -> None:
         self.connection = get_connection()
-        self.fault: Exception | None = None
+        self.open_error: Exception | None = None
 
     def send(self, email: EmailMessage) -> None:
-        """Send it over the connection, which is opened first. Raises whatever the mail server does."""
+        """Send a mail over the connection, which is opened first if needed. Raises the errors of the mail server."""
         try:
             self.connection.open()
         except Exception as error:
-            self.fault = error
+            self.open_error = error  # no mail of this pass can be sent
             raise
         email.connection = self.connection
         try:
@@ -33,26 +33,26 @@ class Line:
             raise
 
     def close(self) -> None:
-        """End the connection, whatever the other side says to it."""
+        """Close the connection, whatever the server answers."""
         with suppress(Exception):
             self.connection.close()
 
 
 @contextmanager
 def only_sender() -> Iterator[bool]:
-    """Say whether this is the one sender of the machine; it stays so to the end of the block, or of the process.
+    """Yield True if this process alone may send mails on this machine until the block ends; False if another does.
 
-    So a mail server that hangs holds one thread of the worker, and the others go on with mail in and sweeps.
+    A lock on a file decides. If the file cannot be opened, the process may send.
     """
     try:
-        file = (settings.VAR_DIR / "outbox.lock").open("w")
-    except OSError as error:  # to send twice at a time is better than not at all
+        lock_file = (settings.VAR_DIR / "outbox.lock").open("w")
+    except OSError as error:  # two senders at a time are better than none
         logger.warning("mails are sent without a lock: %s", error)
         yield True
         return
-    with file:
+    with lock_file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             yield False
         else:

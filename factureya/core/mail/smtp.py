@@ -1,7 +1,6 @@
-"""The mail listener: SMTP and LMTP from our own mail server, 250 only after the mail is committed (M6).
+"""Listen for mail by SMTP and LMTP from our own mail server; it gets 250 only after the mail is committed (M6).
 
-It listens on the machine itself (`MAIL_IN_LISTEN`), asks for no password and relays nothing: whatever it is given
-is a mail to us. The database is spoken to in threads of its own, each with a connection of its own.
+The listener serves this machine only (`MAIL_IN_LISTEN`), asks for no password and relays nothing: every mail is for us.
 """
 
 import asyncio
@@ -9,7 +8,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 from aiosmtpd.smtp import SMTP, Envelope
 from django.core.exceptions import ImproperlyConfigured
@@ -21,10 +20,8 @@ from factureya.core.models import InboundMessage
 logger = logging.getLogger(__name__)
 THREADS = 4
 LONGEST_LINE = 1024 * 1024  # bytes that are buffered of one connection
-LARGE = (
-    1024 * 1024
-)  # bytes; of mails beyond that only LARGE_AT_ONCE are in memory: one of 24 MB takes 150 MB while it is read
-LARGE_AT_ONCE = 1
+LARGE = 1024 * 1024  # bytes
+LARGE_AT_ONCE = 1  # mails in memory: one of 24 MB takes 150 MB while it is read
 RETRY_SECONDS = 30.0  # until a port that was taken is tried again
 GRACE_SECONDS = 15.0  # for deliveries under way when the process is to end
 KEPT = "250 2.0.0 kept"
@@ -33,29 +30,29 @@ TOO_LARGE = "552 5.3.4 the mail is larger than is kept"
 
 
 class MailServer(SMTP):
-    """SMTP after HELO or EHLO, LMTP after LHLO: a mail server that is set to the other one is not refused (M6)."""
+    """Speak SMTP after HELO or EHLO, and LMTP after LHLO: a mail server with either setting can deliver (M6)."""
 
     line_length_limit = LONGEST_LINE  # of a command; a line of a mail may be of any length
     is_lmtp = False
     handler: "Handler"
 
     async def smtp_HELO(self, hostname: str) -> None:  # noqa: N802
-        """Begin SMTP: one answer after the mail."""
+        """Begin SMTP after the greeting HELO: one answer follows a mail, however many recipients it has."""
         self.is_lmtp = False
         await super().smtp_HELO(hostname)
 
     async def smtp_EHLO(self, hostname: str) -> None:  # noqa: N802
-        """Begin SMTP: one answer after the mail."""
+        """Begin SMTP after the greeting EHLO: one answer follows a mail, however many recipients it has."""
         self.is_lmtp = False
         await super().smtp_EHLO(hostname)
 
     async def smtp_LHLO(self, hostname: str) -> None:  # noqa: N802
-        """Begin LMTP (RFC 2033): after the mail an answer for each recipient."""
+        """Begin LMTP (RFC 2033) after the greeting LHLO: an answer for each recipient follows a mail."""
         self.is_lmtp = True
         await super().smtp_EHLO(hostname)
 
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
-        """Take a mail into one buffer, have it kept, and say whether it was."""
+        """Receive a mail after the command DATA, have it stored, and answer the other mail server whether it was."""
         envelope = self.envelope
         if await self.check_helo_needed():
             return
@@ -63,22 +60,24 @@ class MailServer(SMTP):
             await self.push("501 Syntax: DATA" if arg else "503 Error: need RCPT command")
             return
         await self.push("354 End data with <CR><LF>.<CR><LF>")
-        async with AsyncExitStack() as held:
-            raw = await self._read_mail(envelope, held)
+        async with AsyncExitStack() as held_place:  # one of the few for large mails
+            raw = await self._read_mail(envelope, held_place)
             status = TOO_LARGE if raw is None else await self.handler.keep(raw, envelope)
-        for _ in envelope.rcpt_tos if self.is_lmtp else [None]:
+        for _ in envelope.rcpt_tos if self.is_lmtp else [None]:  # LMTP answers for each recipient
             await self.push(status)
         self._set_post_data_state()  # type: ignore[no-untyped-call]
 
-    async def _read_mail(self, envelope: Envelope, held: AsyncExitStack) -> bytes | None:
-        """Read to the line with a dot; None when it was too large. A large mail holds one of the few places until
-        it was kept: while it waits, the other side is not read, and waits too.
+    async def _read_mail(self, envelope: Envelope, held_place: AsyncExitStack) -> bytes | None:
+        """Return the mail up to the line with a dot, or None if it is too large.
+
+        A large mail takes one of a few places (`held_place`) until it is stored, to save memory. While it waits for
+        one, nothing is read, and the other mail server waits too.
         """
         # The last server that has a mail writes its return path (RFC 5321, 4.4): an empty one marks a robot.
         path = (envelope.mail_from or "").strip("<>").encode("utf-8", "surrogateescape")
         mail = bytearray(b"Return-Path: <%s>\r\n" % path)
         is_large = is_too_large = False
-        async for piece in _lines(self._reader):
+        async for piece in _read_lines(self._reader):
             if len(mail) + len(piece) > intake.MAX_KEPT:
                 is_too_large = True
                 mail.clear()
@@ -86,26 +85,26 @@ class MailServer(SMTP):
                 mail += piece
             if len(mail) > LARGE and not is_large:
                 is_large = True
-                await held.enter_async_context(self.handler.large)
+                await held_place.enter_async_context(self.handler.large)
         return None if is_too_large else bytes(mail)
 
 
-async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    """The lines of a mail without the dots that SMTP adds; a line that is longer than the buffer comes in pieces."""
-    is_begin = True
+async def _read_lines(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """Yield the lines of a mail without the dots that SMTP adds; a line longer than the buffer comes in pieces."""
+    is_line_start = True
     while True:
         try:
             piece = await reader.readuntil(b"\r\n")
         except asyncio.LimitOverrunError as overrun:
             piece = await reader.readexactly(overrun.consumed)
-        if is_begin and piece == b".\r\n":
+        if is_line_start and piece == b".\r\n":  # the end of the mail
             return
-        yield piece[1:] if is_begin and piece.startswith(b".") else piece
-        is_begin = piece.endswith(b"\r\n")
+        yield piece[1:] if is_line_start and piece.startswith(b".") else piece
+        is_line_start = piece.endswith(b"\r\n")
 
 
 class Handler:
-    """Keeps mails in threads of its own, and counts those that are being kept."""
+    """Store mails in threads, and count the mails that are being stored."""
 
     def __init__(self) -> None:
         self.under_way = 0
@@ -113,25 +112,24 @@ class Handler:
         self.large = asyncio.Semaphore(LARGE_AT_ONCE)
 
     async def keep(self, raw: bytes, envelope: Envelope) -> str:
-        """Keep the mail, dispose of it, and say whether it was kept."""
+        """Store and handle a mail in a thread, and return the SMTP answer that says whether it was stored."""
         recipients = [str(address) for address in envelope.rcpt_tos]
         self.under_way += 1
         try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self.threads, take, raw, recipients)
+            return await asyncio.get_running_loop().run_in_executor(self.threads, take_mail, raw, recipients)
         finally:
             self.under_way -= 1
 
     async def handle_exception(self, _error: Exception) -> str:
-        """Answer what nobody foresaw: whoever brings the mail keeps it and comes again, instead of returning it."""
+        """Return a temporary SMTP error for an unforeseen exception, so that the other mail server keeps the mail."""
         logger.exception("a session of the mail listener failed")
         return TRY_AGAIN
 
 
-def take(raw: bytes, recipients: list[str]) -> str:
-    """Keep a mail and dispose of it; the answer: 250 as soon as it is kept, the sweep does the rest."""
+def take_mail(raw: bytes, recipients: list[str]) -> str:
+    """Store and handle a mail; return the SMTP answer, 250 if it is stored. If handling fails, a sweep repeats it."""
     try:
-        inbound, is_new = _keep(raw, recipients)
+        inbound, is_new = _keep_mail(raw, recipients)
     except intake.TooLarge:
         return TOO_LARGE
     except Exception:
@@ -146,8 +144,8 @@ def take(raw: bytes, recipients: list[str]) -> str:
     return KEPT
 
 
-def _keep(raw: bytes, recipients: list[str]) -> tuple[InboundMessage, bool]:
-    """Keep it; a connection that was lost while the thread was idle is no reason to refuse a mail."""
+def _keep_mail(raw: bytes, recipients: list[str]) -> tuple[InboundMessage, bool]:
+    """Store a mail as `intake.keep` does, and try again once if the connection was lost while the thread was idle."""
     try:
         return intake.keep(raw, source=intake.Source.SMTP, recipients=recipients)
     except (OperationalError, InterfaceError):
@@ -155,8 +153,8 @@ def _keep(raw: bytes, recipients: list[str]) -> tuple[InboundMessage, bool]:
         return intake.keep(raw, source=intake.Source.SMTP, recipients=recipients)
 
 
-def address(listen: str) -> tuple[str, int]:
-    """HOST:PORT in two. Raises ImproperlyConfigured."""
+def parse_listen_address(listen: str) -> tuple[str, int]:
+    """Return the host and the port of the setting MAIL_IN_LISTEN (HOST:PORT). Raises ImproperlyConfigured."""
     host, _, port = listen.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ImproperlyConfigured(f"MAIL_IN_LISTEN takes HOST:PORT, not {listen!r}")
@@ -164,10 +162,10 @@ def address(listen: str) -> tuple[str, int]:
 
 
 async def serve(host: str, port: int) -> None:
-    """Listen until TERM or INT; then let what is under way end. A port that is taken is tried again for ever."""
+    """Receive mails on this port until the signal TERM or INT; then give mails under way GRACE_SECONDS to end."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    for stop_signal in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(stop_signal, stop.set)
     handler = Handler()
     server = await _listen(host, port, handler, stop)
     await stop.wait()
@@ -181,10 +179,11 @@ async def serve(host: str, port: int) -> None:
 
 
 async def _listen(host: str, port: int, handler: Handler, stop: asyncio.Event) -> asyncio.Server | None:
-    """The server, as soon as the port can be had; None when the process is to end before."""
-    loop, warned = asyncio.get_running_loop(), False
+    """Return the listening mail server as soon as the port is free, or None if `stop` is set before."""
+    loop, is_warned = asyncio.get_running_loop(), False
 
-    def protocol() -> SMTP:
+    def make_protocol() -> SMTP:
+        """Return the object that speaks SMTP over one new connection from another mail server."""
         server = MailServer(
             handler,
             data_size_limit=intake.MAX_KEPT,
@@ -198,20 +197,14 @@ async def _listen(host: str, port: int, handler: Handler, stop: asyncio.Event) -
 
     while not stop.is_set():
         try:
-            server = await loop.create_server(protocol, host, port)
+            server = await loop.create_server(make_protocol, host, port)
         except OSError as error:
-            if not warned:
+            if not is_warned:
                 logger.warning("no mail is taken on %s:%s: %s", host, port, error)
-            warned = True
-            await _wait(stop, RETRY_SECONDS)
+            is_warned = True
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), RETRY_SECONDS)
         else:
             logger.info("mail is taken on %s:%s (SMTP and LMTP)", host, port)
             return server
     return None
-
-
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return

@@ -1,7 +1,7 @@
-"""What our own mail server found out about a mail's sender: RFC 8601, one server's word and nobody else's (M5).
+"""Read what our own mail server found out about the sender of a mail: RFC 8601, that one server only (M5).
 
-Pure functions on header values. Our server must remove headers that claim to be its own (RFC 8601, section 5); as a
-second line every DMARC result under its name must be a pass, so a forged one can only harm its sender.
+Our server must remove headers that claim to be its own (RFC 8601, section 5). As a second line, every DMARC result
+under its name must be a pass, so a forged one can only harm its sender.
 """
 
 import re
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """Whether the domain of From vouches for the mail."""
+    """Say whether the domain in From vouches for the mail."""
 
     PASS = "pass"  # noqa: S105
     FAIL = "fail"
@@ -24,40 +24,42 @@ _RESULT = re.compile(r"^\s*dmarc(?:\s*/\s*\d+)?\s*=\s*([\w-]+)", re.IGNORECASE)
 _FROM = re.compile(r'\sheader\.from\s*=\s*"?(?:[^\s";@]*@)?([^\s";]+?)"?(?=\s|$)', re.IGNORECASE)
 
 
-def verdict(headers: Iterable[str], *, authserv: str, domain: str) -> Verdict:
-    """The verdict of the server `authserv` on a mail whose From is in `domain`, from Authentication-Results values.
+def read_verdict(headers: Iterable[str], *, authserv: str, domain: str) -> Verdict:
+    """Return if the server `authserv` vouches for a mail with a From in `domain`: its DMARC results decide.
 
-    A pass counts only for the very domain of From; a failure always counts. Headers of other servers say nothing.
+    `headers` are the Authentication-Results of the mail; those of other servers are ignored. One failure makes
+    it FAIL. It is PASS only if every result is a pass for exactly that domain.
     """
-    found = [
-        _judge(section, domain.lower())
+    verdicts = [
+        _judge_result(section, domain.lower())
         for header in headers
-        for section in _sections_of(header, authserv.strip().lower())
+        for section in _split_results(header, authserv.strip().lower())
         if _RESULT.match(section)
     ]
-    if Verdict.FAIL in found:
+    if Verdict.FAIL in verdicts:
         return Verdict.FAIL
-    return Verdict.PASS if found and set(found) == {Verdict.PASS} else Verdict.NONE
+    return Verdict.PASS if set(verdicts) == {Verdict.PASS} else Verdict.NONE
 
 
-def _judge(section: str, domain: str) -> Verdict:
+def _judge_result(section: str, domain: str) -> Verdict:
+    """Return PASS if the DMARC result `section` proves a sender of this domain, NONE if it is undecided, else FAIL."""
     result = _RESULT.match(section)
     assert result is not None
     word = result.group(1).lower()
-    if word in _UNDECIDED:
+    if word in _UNDECIDED:  # «none», «temperror»…
         return Verdict.NONE
     if word != "pass":
         return Verdict.FAIL
-    named = _FROM.search(section)
-    if named is None:
+    passed_domain = _FROM.search(section)
+    if passed_domain is None:  # it does not say which domain passed
         return Verdict.NONE
-    return Verdict.PASS if named.group(1).lower().rstrip(".") == domain else Verdict.FAIL
+    return Verdict.PASS if passed_domain.group(1).lower().rstrip(".") == domain else Verdict.FAIL
 
 
-def _sections_of(header: str, authserv: str) -> list[str]:
-    """The results in the header, if it is this server's; comments gone, quoted text never taken for syntax."""
+def _split_results(header: str, authserv: str) -> list[str]:
+    """Return the results in an Authentication-Results header, without comments, if `authserv` wrote it; else none."""
     sections: list[list[str]] = [[]]
-    depth = 0
+    depth = 0  # of comments inside one another
     for piece in _PIECES.findall(header):
         if piece in "()":
             depth = max(depth + (1 if piece == "(" else -1), 0)
@@ -70,5 +72,5 @@ def _sections_of(header: str, authserv: str) -> list[str]:
             sections[-1].append(piece)
     first, *others = ("".join(pieces) for pieces in sections)
     name = first.split()  # the name, and perhaps a version
-    mine = bool(authserv) and bool(name) and name[0].strip('"').lower() == authserv
-    return others if mine else []
+    is_ours = bool(authserv) and bool(name) and name[0].strip('"').lower() == authserv
+    return others if is_ours else []

@@ -5,7 +5,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 import factureya.core.clock
-import factureya.core.models
+import factureya.core.models.files
 
 
 class Migration(migrations.Migration):
@@ -85,11 +85,19 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='MailQuota',
+            fields=[
+                ('name', models.CharField(max_length=300, primary_key=True, serialize=False)),
+                ('since', models.DateTimeField()),
+                ('count', models.PositiveIntegerField(default=0)),
+            ],
+        ),
+        migrations.CreateModel(
             name='OutboxMessage',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('key', models.CharField(max_length=120, unique=True, verbose_name='clave')),
-                ('message_id', models.CharField(editable=False, max_length=120, null=True, verbose_name='Message-ID')),
+                ('message_id', models.CharField(editable=False, max_length=120, verbose_name='Message-ID')),
                 ('kind', models.CharField(max_length=60, verbose_name='tipo')),
                 ('about', models.CharField(blank=True, db_index=True, max_length=80, verbose_name='sobre')),
                 ('to', models.EmailField(max_length=254, verbose_name='para')),
@@ -116,7 +124,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('token', models.CharField(max_length=43, unique=True, verbose_name='ficha')),
-                ('file', models.FileField(upload_to=factureya.core.models._attachment_path, verbose_name='archivo')),
+                ('file', models.FileField(upload_to=factureya.core.models.files.attachment_path, verbose_name='archivo')),
                 ('name', models.CharField(max_length=150, verbose_name='nombre')),
                 ('content_type', models.CharField(max_length=60, verbose_name='tipo')),
                 ('size', models.PositiveIntegerField(verbose_name='bytes')),
@@ -235,7 +243,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='outboxmessage',
-            constraint=models.UniqueConstraint(condition=models.Q(('message_id__isnull', False)), fields=('message_id',), name='one_mail_per_message_id'),
+            constraint=models.UniqueConstraint(fields=('message_id',), name='one_mail_per_message_id'),
         ),
         migrations.AddConstraint(
             model_name='outboxmessage',

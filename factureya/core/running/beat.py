@@ -1,4 +1,4 @@
-"""Celery's beat without a file: what is due stands in the database, so the schedule holds no truth (M15)."""
+"""Run Celery's beat without a file: the database knows what is due, so the schedule need not (M15)."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -9,14 +9,10 @@ LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class FreshScheduler(Scheduler):
-    """Sends every job at once when beat starts, then at its period.
-
-    So no damaged file keeps beat from starting, and a beat that is restarted often starves no rare job. Every job is
-    safe to run twice.
-    """
+    """Send every job once when beat starts, and then at its period; every job is safe to run twice."""
 
     def setup_schedule(self) -> None:
-        """Read the schedule of the settings; nothing was run yet."""
+        """Load the schedule, and make every job due now, as if it had last run long ago."""
         super().setup_schedule()
         entries: dict[str, Any] = self.schedule
         for entry in entries.values():

@@ -1,4 +1,4 @@
-"""The broker of the embedded run: kombu's folder of files, each of them whole when the worker first sees it."""
+"""Be the broker of the embedded run: kombu's folder of files, changed so that a worker only sees whole files."""
 
 import logging
 import time
@@ -16,7 +16,10 @@ LEFT_AFTER = 60.0  # seconds; nobody writes one message for so long
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove what processes left that were killed while they wrote a message; the sweeps do its work."""
+    """Delete the messages of Celery that a killed process left half-written in the queue's folder.
+
+    A young message may still be written, so it stays. No work is lost: sweeps do what the messages asked for.
+    """
     before = time.time() - LEFT_AFTER
     for part in folder.glob(f"*{PART}"):
         with suppress(FileNotFoundError):  # it was whole this instant, or somebody else removes it
@@ -25,18 +28,17 @@ def remove_parts(folder: Path) -> None:
 
 
 class Channel(filesystem.Channel):
-    """Kombu writes a message where the worker looks for it; one read half-written ends the worker (kombu 5.7)."""
+    """Repair kombu's channel, which writes a message where the worker already looks: half a message ends the worker."""
 
-    # Kombu's two bases give the second argument two names.
-    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]
-        """Write the message under a name that no worker reads, then give it its own. Raises OSError."""
+    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]  # its name
+        """Write a message under a name that workers ignore, then rename it: none reads half of it. Raises OSError."""
         name = f"{time.monotonic_ns() // 1_000_000}_{uuid.uuid4()}.{queue}.msg"
         part = Path(self.data_folder_out, f"{name}{PART}")
         part.write_text(dumps(payload))  # type: ignore[no-untyped-call]
         part.replace(part.with_name(name))
 
     def _get(self, queue: str, timeout: Any = None) -> Any:
-        """The next message; one that is damaged is dropped, because kombu has removed its file by then."""
+        """Return the next message of a queue; a damaged one is logged and skipped, as kombu has deleted its file."""
         while True:
             try:
                 message = super()._get(queue)  # type: ignore[no-untyped-call]
@@ -48,7 +50,7 @@ class Channel(filesystem.Channel):
             logger.warning("a damaged message of queue %s was dropped: %s", queue, damage)
 
     def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
-        """Write down which queue hears an exchange; a damaged table is begun anew."""
+        """Store in the exchange's file which queue gets its messages; a damaged file is deleted and written anew."""
         try:
             super()._queue_bind(exchange, routing_key, pattern, queue)  # type: ignore[no-untyped-call]
         except (ValueError, TypeError):
@@ -58,6 +60,6 @@ class Channel(filesystem.Channel):
 
 
 class Transport(filesystem.Transport):
-    """`filesystem://` with the channel above."""
+    """Provide `filesystem://` with the channel above."""
 
     Channel = Channel

@@ -1,7 +1,7 @@
-"""Keeps processes running: starts each, restarts what dies, stops all of it on TERM or INT with exit 0.
+"""Keep processes running: start each, restart what dies, stop all of them on TERM or INT with exit 0.
 
-Standard library alone and run by its path (`manage.py up` replaces itself with it), so that the supervisor of a
-small machine takes 15 MB and not the 70 MB of a loaded Django. Input: one JSON list of {name, argv, after}.
+It needs the standard library only and is run by its path (`manage.py up` replaces itself with it), so that it takes
+little memory. Its input is one JSON list of {name, argv, after}.
 """
 
 import json
@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import IO
@@ -23,7 +24,7 @@ PACE = 0.2  # seconds between two looks at the children
 
 @dataclass
 class Child:
-    """One process in a session of its own, so that its whole group can be ended; first started `after` seconds."""
+    """Run one process in a session of its own, so that its whole group can be ended; start it after `after` seconds."""
 
     name: str
     argv: list[str]
@@ -34,19 +35,22 @@ class Child:
     backoff: float = 0.5
 
     def look(self, now: float) -> None:
-        """Start it when it is due; when it died plan the next start: after 1 s, doubling to 30 s if it dies young."""
+        """Start this child process if that is due, or plan its next start if it died.
+
+        The next start comes 1 s later. For a child that keeps dying young the wait doubles each time, up to 30 s.
+        """
         if self.process is None:
             if now >= self.due_at:
                 self.start(now)
         elif (code := self.process.poll()) is not None:
-            self.kill()  # what it left in its group
-            young = now - self.started_at < LONG_ENOUGH
-            self.backoff = min(self.backoff * 2, MAX_BACKOFF) if young else 1.0
+            self.kill()  # the processes that it left in its group
+            is_young = now - self.started_at < LONG_ENOUGH
+            self.backoff = min(self.backoff * 2, MAX_BACKOFF) if is_young else 1.0
             self.process, self.due_at = None, now + self.backoff
             say(self.name, f"ended with {code}; again in {self.backoff:.0f} s")
 
     def start(self, now: float) -> None:
-        """Start it and copy what it prints, each line behind its name."""
+        """Start this child process, and a thread that copies each line that it prints into our log."""
         self.process = subprocess.Popen(
             self.argv,
             stdin=subprocess.DEVNULL,
@@ -57,25 +61,23 @@ class Child:
             start_new_session=True,
         )
         self.started_at = now
-        threading.Thread(target=_copy, args=(self.name, self.process.stdout), daemon=True).start()
+        threading.Thread(target=_copy_output, args=(self.name, self.process.stdout), daemon=True).start()
         say(self.name, f"started, pid {self.process.pid}")
 
     def terminate(self) -> None:
-        """Ask the process to end; it ends its own children."""
+        """Ask this child process to end with TERM; it ends its own children."""
         if self.process and self.process.poll() is None:
             self.process.terminate()
 
     def kill(self) -> None:
-        """End whatever is left of its group."""
+        """End every process that is left in the group of this child, with KILL."""
         if self.process:
-            try:
+            with suppress(ProcessLookupError):  # nothing is left
                 os.killpg(self.process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass  # nothing is left
 
 
 class Supervisor:
-    """Runs children until TERM or INT."""
+    """Run the children until TERM or INT."""
 
     def __init__(self, children: list[Child]) -> None:
         self.children = children
@@ -83,7 +85,7 @@ class Supervisor:
         self._stopping = False
 
     def run(self) -> None:
-        """Look after the children; returns when all have stopped."""
+        """Start the child processes and restart those that die; after TERM or INT end all of them and return."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         begin = time.monotonic()
@@ -93,13 +95,14 @@ class Supervisor:
             for child in self.children:
                 child.look(time.monotonic())
             time.sleep(PACE)
-        self._end()
+        self._end_children()
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        """Remember that TERM or INT came."""
         self._stopping = True
 
-    def _end(self) -> None:
-        """Ask all at once, wait GRACE seconds together, then end what is left."""
+    def _end_children(self) -> None:
+        """Ask all child processes to end, wait at most GRACE seconds in all, and kill what is left."""
         for child in self.children:
             child.terminate()
         deadline = time.monotonic() + GRACE
@@ -115,15 +118,14 @@ class Supervisor:
 
 
 def say(name: str, text: str) -> None:
-    """One line of the log, behind the name of who says it; a log that nobody reads stops nothing."""
-    try:
+    """Write one line of the log with the child's name in front; if nobody reads the log any more, drop the line."""
+    with suppress(OSError):
         sys.stdout.write(f"{name:<6} | {text}\n")
         sys.stdout.flush()
-    except OSError:
-        pass
 
 
-def _copy(name: str, stream: IO[str]) -> None:
+def _copy_output(name: str, stream: IO[str]) -> None:
+    """Copy each line that a child process prints into our log, until its output ends."""
     with stream:
         for line in stream:
             say(name, line.rstrip("\n"))

@@ -2,10 +2,8 @@
 
 import json
 import tracemalloc
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from threading import Barrier
 from threading import Event as Signal
 from typing import Any
 
@@ -17,6 +15,7 @@ from django.db import DatabaseError, connection, transaction
 from factureya.core import audit, guard_install
 from factureya.core.models import ChainHead, Event
 from factureya.testing.people import make_user
+from factureya.testing.races import kinds, race
 
 pytestmark = pytest.mark.clause("M26")
 NOON = datetime(2026, 11, 24, 18, tzinfo=UTC)
@@ -38,7 +37,7 @@ def write(chain: str = "cosa:1", events: int = 1, *, actor: Any = None, **data: 
 
 
 def flaws() -> list[tuple[str, int, str]]:
-    return [(flaw.chain, flaw.seq, flaw.problem) for flaw in audit.verify()]
+    return [(flaw.chain, flaw.seq, flaw.problem) for flaw in audit.find_flaws()]
 
 
 def tamper(*statements: str) -> None:
@@ -57,12 +56,12 @@ def tamper(*statements: str) -> None:
 @pytest.mark.django_db
 def test_the_first_event_of_something_new_looks_for_no_head() -> None:
     with transaction.atomic():
-        first = audit.begin("cosa.hecha", Thing("cosa:1"), actor=None)  # type: ignore[arg-type]
+        first = audit.record_first("cosa.hecha", Thing("cosa:1"), actor=None)  # type: ignore[arg-type]
     (second,) = write()
     assert (first.seq, first.prev, second.prev) == (1, audit.GENESIS, first.hash)
     assert flaws() == []
     with pytest.raises(DatabaseError), transaction.atomic():
-        audit.begin("cosa.hecha", Thing("cosa:1"), actor=None)  # type: ignore[arg-type]
+        audit.record_first("cosa.hecha", Thing("cosa:1"), actor=None)  # type: ignore[arg-type]
     assert ChainHead.objects.get(chain="cosa:1").seq == 2
 
 
@@ -76,7 +75,7 @@ def test_an_event_says_who_what_when_and_follows_the_one_before():
     stored = Event.objects.get(pk=second.pk)
     assert (stored.actor, stored.actor_name, stored.at) == (ana, "Ana Ocaso", NOON)
     assert stored.data == {"n": 1, "antes": "ñandú"}
-    assert audit.digest(stored) == stored.hash
+    assert audit.compute_hash(stored) == stored.hash
     head = ChainHead.objects.get(chain="cosa:1")
     assert (head.seq, head.hash) == (2, second.hash)
     assert str(head) == "cosa:1 #2"
@@ -100,9 +99,9 @@ def test_never_outside_a_transaction():
 @pytest.mark.django_db
 def test_who_finds_the_chain_begun_meanwhile_comes_second(monkeypatch):
     (first,) = write()
-    look = audit._locked_head
+    look = audit._lock_head
     answers = iter([None])
-    monkeypatch.setattr(audit, "_locked_head", lambda chain: next(answers, look(chain)))
+    monkeypatch.setattr(audit, "_lock_head", lambda chain: next(answers, look(chain)))
     (second,) = write()
     assert (second.seq, second.prev) == (2, first.hash)
     assert flaws() == []
@@ -118,13 +117,7 @@ def test_only_what_both_databases_give_back_as_written(value):
 
 @pytest.mark.django_db
 def test_what_is_written_comes_back_with_the_same_hash():
-    write(
-        valor={
-            "b": [1, -(2**53), None, True, "\u2028 ñ 😀"],
-            "a": {"": "", "z": [], "y": {}},
-            "10": 10**30,
-        }
-    )
+    write(valor={"b": [1, -(2**53), None, True, "\u2028 ñ 😀"], "a": {"": "", "z": [], "y": {}}, "10": 10**30})
     assert flaws() == []
 
 
@@ -184,10 +177,7 @@ CHANGED = [(3, "el contenido no corresponde a su hash")]
         ),
         (
             [COPY.format(seq=6, hash="1" * 64)],
-            [
-                (6, "el contenido no corresponde a su hash"),
-                (6, "hay eventos después del final, que es 5"),
-            ],
+            [(6, "el contenido no corresponde a su hash"), (6, "hay eventos después del final, que es 5")],
         ),
     ],
 )
@@ -262,11 +252,7 @@ def test_the_command_names_the_place_and_fails(capsys):
     with pytest.raises(CommandError):
         call_command("verify_audit", "--json")
     (flaw,) = json.loads(capsys.readouterr().out)["flaws"]
-    assert flaw == {
-        "chain": "cosa:1",
-        "seq": 2,
-        "problem": "el contenido no corresponde a su hash",
-    }
+    assert flaw == {"chain": "cosa:1", "seq": 2, "problem": "el contenido no corresponde a su hash"}
 
 
 # -- Races -------------------------------------------------------------------------------------------
@@ -277,7 +263,8 @@ def test_the_command_names_the_place_and_fails(capsys):
 def test_events_of_one_chain_are_contiguous(race_rounds):
     """Also the very first ones, which find no head to lock."""
     for n in range(race_rounds):
-        at_once(10, lambda chain=f"cosa:{n}": [write(chain) for _ in range(5)])
+        calls = [lambda chain=f"cosa:{n}": [write(chain) for _ in range(5)]] * 10
+        assert kinds(race(*calls, connected=False)) == {"ok": 10}
         seqs = Event.objects.filter(chain=f"cosa:{n}").order_by("seq").values_list("seq", flat=True)
         assert list(seqs) == list(range(1, 51))
     assert flaws() == []
@@ -313,17 +300,3 @@ def test_two_chains_do_not_wait_for_each_other():
             release.set()
         holder.result()
     assert list(ChainHead.objects.order_by("chain").values_list("seq", flat=True)) == [2, 2]
-
-
-def at_once(threads: int, call: Callable[[], Any]) -> None:
-    ready = Barrier(threads)
-
-    def run(_number: int) -> None:
-        try:
-            ready.wait(timeout=10)
-            call()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(run, range(threads)))

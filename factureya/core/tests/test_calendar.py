@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factureya.core.calendar import AttentionHours, attention_hours, reply_deadline
+from factureya.core.calendar import AttentionHours, compute_reply_deadline, load_attention_hours
 from factureya.core.models import Holiday
 
 MEXICO = ZoneInfo("America/Mexico_City")
@@ -132,9 +132,9 @@ def test_mexico_city_keeps_one_offset(start):
 @pytest.mark.clause("M15")
 def test_natural_days_are_72_hours(settings):
     settings.CUSTOMER_REPLY_DAYS, settings.CUSTOMER_REPLY_CALENDAR = 3, "natural"
-    assert reply_deadline(at("2026-11-13 19:30")) == at("2026-11-16 19:30")  # weekend and holiday count
+    assert compute_reply_deadline(at("2026-11-13 19:30")) == at("2026-11-16 19:30")  # weekend and holiday count
     over_the_change = at("2026-10-30 10:05", TIJUANA)
-    assert reply_deadline(over_the_change) - over_the_change.astimezone(UTC) == timedelta(hours=72)
+    assert compute_reply_deadline(over_the_change) - over_the_change.astimezone(UTC) == timedelta(hours=72)
 
 
 @pytest.mark.clause("M15")
@@ -142,18 +142,18 @@ def test_natural_days_are_72_hours(settings):
 def test_business_days_use_the_holidays_on_file(settings):
     settings.CUSTOMER_REPLY_CALENDAR = "business"
     Holiday.objects.all().delete()
-    assert reply_deadline(at("2026-11-13 10:00")) == at("2026-11-18 10:00")
+    assert compute_reply_deadline(at("2026-11-13 10:00")) == at("2026-11-18 10:00")
     Holiday.objects.create(day=REVOLUTION, name="Día de la Revolución")
-    assert reply_deadline(at("2026-11-13 10:00")) == at("2026-11-19 10:00")
+    assert compute_reply_deadline(at("2026-11-13 10:00")) == at("2026-11-19 10:00")
     settings.CUSTOMER_REPLY_DAYS = 1
-    assert reply_deadline(at("2026-11-13 10:00")) == at("2026-11-17 10:00")
+    assert compute_reply_deadline(at("2026-11-13 10:00")) == at("2026-11-17 10:00")
 
 
 @pytest.mark.clause("M2")
 @pytest.mark.django_db
 def test_the_statutory_holidays_are_on_file(django_assert_num_queries):
     with django_assert_num_queries(1):
-        hours = attention_hours()
+        hours = load_attention_hours()
     assert hours.holidays[REVOLUTION] == "Día de la Revolución"
     assert hours.holidays[date(2026, 9, 16)] == "Día de la Independencia"
     assert not hours.is_open(at("2026-12-25 10:00"))

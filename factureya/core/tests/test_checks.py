@@ -11,7 +11,7 @@ pytestmark = pytest.mark.clause("M6")
 
 def warned(settings, folder, var=None) -> list[str]:
     settings.STATIC_ROOT, settings.VAR_DIR = folder, var or folder.parent
-    return [warning.id for warning in checks.static_files_can_be_read()]
+    return [warning.id for warning in checks.check_static_files()]
 
 
 def test_servers_b3_static_files_that_the_service_cannot_read(settings, tmp_path):

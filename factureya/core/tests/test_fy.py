@@ -8,7 +8,6 @@ from django import forms
 from django.template import Context, Template
 from django.template.loader import render_to_string
 
-from factureya.core.icons import ICONS
 from factureya.core.templatetags import fy
 
 NOW = datetime(2026, 11, 24, 16, 42, tzinfo=UTC)  # Tuesday 10:42 in Mexico City
@@ -130,7 +129,7 @@ def test_paragraphs_escape_and_never_link():
     )
 
 
-@pytest.mark.parametrize("name", ICONS)
+@pytest.mark.parametrize("name", fy.ICONS)
 def test_icons_are_decorative_svg(name):
     svg = render("{% icon name %}", name=name)
     assert svg.startswith('<svg class="fy-ico"')

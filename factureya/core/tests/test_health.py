@@ -13,6 +13,7 @@ from factureya.core.models import Heartbeat, OutboxMessage
 def overdue_mail(by: timedelta) -> OutboxMessage:
     return OutboxMessage.objects.create(
         key="k",
+        message_id="k@factureya.com",
         kind="tickets/opened",
         to="ana@ejemplo.mx",
         subject="s",

@@ -14,7 +14,9 @@ pytestmark = pytest.mark.django_db
 
 
 def queued(key: str) -> OutboxMessage:
-    return OutboxMessage.objects.create(key=key, kind="x", to="ana@ocaso.mx", subject="x", body="x")
+    return OutboxMessage.objects.create(
+        key=key, message_id=f"{key}@factureya.com", kind="x", to="ana@ocaso.mx", subject="x", body="x"
+    )
 
 
 def test_a_mail_is_delivered_once():

@@ -8,6 +8,7 @@ from django.test import TestCase, override_settings
 
 from accounts.models import User
 from change_requests.control import inbox
+from change_requests.kinds.registry import KINDS
 from change_requests.models import ACCESS, FormalRequest, InformationAsset
 from factureya.core import audit
 from factureya.core.models import OutboxMessage
@@ -45,16 +46,21 @@ class TestDemo(TestCase):
         owners = InformationAsset.objects.exclude(code=ACCESS).values_list("owner__email", flat=True)
         assert set(owners) == {"fabian@demo.example"}
 
+    @pytest.mark.clause("M7", "M19")
+    def test_a_request_of_every_kind(self) -> None:
+        there = set(FormalRequest.objects.values_list("form", "kind"))
+        assert there == {(kind.form, kind.code) for kind in KINDS}
+
     @pytest.mark.clause("M21")
     def test_something_waits_for_every_office(self) -> None:
         for name in ("laura", "fabian", "elsa", "gina"):
-            assert inbox.page(self.who(name), inbox.Asked()).rows, name
-        late = [row for row in inbox.page(self.who("elsa"), inbox.Asked()).rows if row.marks]
+            assert inbox.read_page(self.who(name), inbox.InboxQuery()).rows, name
+        late = [row for row in inbox.read_page(self.who("elsa"), inbox.InboxQuery()).rows if row.marks]
         assert [row.marks for row in late] == [["Vencida"]]
 
     @pytest.mark.clause("M26")
     def test_chains_are_whole_and_the_mails_of_the_past_have_left(self) -> None:
-        assert list(audit.verify()) == []
+        assert list(audit.find_flaws()) == []
         mails = OutboxMessage.objects.filter(kind__startswith="change_requests/")
         assert set(mails.values_list("status", flat=True)) <= {"sent", "dropped", "queued"}
         assert mails.filter(status="queued").count() < 4

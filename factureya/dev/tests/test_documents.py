@@ -16,7 +16,7 @@ PATH = re.compile(rf"(?:{'|'.join(ROOMS)})/[\w./-]*(?![\w<*…-])")
 # Named in the row of Django's and allauth's own settings.
 BY_DJANGO = (
     *("ACCOUNT_", "AUTH", "CACHES", "CSRF_FAILURE_VIEW", "EMAIL_BACKEND", "LOGGING", "MFA_", "MIDDLEWARE"),
-    *("PASSWORD_HASHERS", "ROOT_URLCONF", "WSGI"),
+    *("PASSWORD_HASHERS", "ROOT_URLCONF", "TEMPLATES", "WSGI"),
 )
 
 

@@ -39,12 +39,7 @@ def run(image: Path, *arguments: str) -> str:
     variables = {name: os.environ[name] for name in names if name in os.environ}
     variables |= {"ENV_FILE": "", "SECRET_KEY": "x" * 50, "VAR_DIR": str(image.parent / "var")}
     done = subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=image,
-        env=variables,
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, "manage.py", *arguments], cwd=image, env=variables, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

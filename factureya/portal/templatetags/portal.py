@@ -1,8 +1,9 @@
-"""The frame's navigation: which pages a person is offered, and where he is."""
+"""Build the navigation in the frame of every page: the pages that a person is offered, and the current one."""
 
 from typing import NamedTuple
 
 from django import template
+from django.http import HttpRequest
 from django.template import Context
 
 from factureya.core.templatetags.fy import address
@@ -14,7 +15,7 @@ SUPPORT_PAGES = ("tickets:new", "tickets:lookup")
 
 
 class Link(NamedTuple):
-    """A link of the navigation; `current` is the value of aria-current, or empty."""
+    """Hold a link of the navigation; `current` is the value of aria-current, or empty."""
 
     label: str
     url: str
@@ -23,7 +24,10 @@ class Link(NamedTuple):
 
 @register.simple_tag(takes_context=True)
 def nav_links(context: Context) -> list[Link]:
-    """The links of the header. Without a request (the 500 and 503 pages) only the public ones, and no query."""
+    """Return the links in the header of every page, each with its `aria-current`: "page", "true" (its section) or "".
+
+    Without a request (the 500 and 503 pages) only the public pages are offered.
+    """
     request = context.get("request")
     path = request.path if request else ""
     pages = [
@@ -31,32 +35,30 @@ def nav_links(context: Context) -> list[Link]:
         ("¿Qué es Factureya?", "portal:about"),
         ("Atención a clientes", "portal:support"),
     ]
-    pages += _own_pages(request)
-    addresses = [(label, address(name)) for label, name in pages]
-    here = _here(path, [url for _, url in addresses])
-    links = []
-    for label, url in addresses:
-        current = "page" if url == path else "true" if url == here else ""
-        links.append(Link(label, url, current))
-    return links
+    addresses = [(label, address(name)) for label, name in [*pages, *_list_own_pages(request)]]
+    section = _find_section(path, [url for _, url in addresses])
+    return [Link(label, url, "page" if url == path else "true" if url == section else "") for label, url in addresses]
 
 
-def _own_pages(request) -> list[tuple[str, str]]:
-    """The pages behind the login: a customer's tickets and formal requests, or the doors of the person's offices."""
+def _list_own_pages(request: HttpRequest | None) -> list[tuple[str, str]]:
+    """Return the header links (label, route) of a signed-in person: a customer's pages, or the pages of staff."""
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return []
     if not user.is_staff:
         membership = user.membership
-        asks = membership is not None and membership.is_representative and membership.customer.is_verified
-        pages = [("Solicitudes", "requests:list")] if asks else []  # M8: only who has powers
+        may_ask = membership is not None and membership.is_representative and membership.customer.is_verified
+        pages = [("Solicitudes", "requests:list")] if may_ask else []  # M8: only who has powers
         return [("Mis tickets", "tickets:list"), *pages]
     pages = [("Cola de tickets", "admin:index")] if user.works_in_admin else []
     return pages + ([("Mesa de control", "control:inbox")] if user.works_in_control else [])
 
 
-def _here(path: str, urls: list[str]) -> str:
-    """The link under which a page lies: the longest that begins its path."""
+def _find_section(path: str, urls: list[str]) -> str:
+    """Return the header link (one of `urls`) to mark as the section of the page at `path`, or "" if none.
+
+    It is the longest one that `path` begins with. SUPPORT_PAGES belong to «Atención a clientes».
+    """
     if any(path == address(name) for name in SUPPORT_PAGES):
         return address("portal:support")
     return max((url for url in urls if url != "/" and path.startswith(url)), key=len, default="")

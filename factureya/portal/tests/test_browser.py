@@ -9,11 +9,7 @@ from factureya.portal.tests.test_errors import PAGES as ERRORS
 from factureya.portal.tests.test_pages import PAGES
 from factureya.testing.people import make_contact
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.once,
-    pytest.mark.urls("factureya.portal.tests.urls"),
-]
+pytestmark = [pytest.mark.browser, pytest.mark.once, pytest.mark.urls("factureya.portal.tests.urls")]
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PAPER = {"light": "rgb(246, 245, 240)", "dark": "rgb(16, 24, 22)"}
 

@@ -8,6 +8,7 @@ from django.db import OperationalError
 from django.test import Client, RequestFactory
 
 from factureya.portal import errors
+from factureya.testing.pages import text_of
 from factureya.testing.people import make_contact
 
 pytestmark = pytest.mark.urls("factureya.portal.tests.urls")
@@ -137,15 +138,15 @@ def test_method_not_allowed_for_head(visitor):
 
 def test_too_many_requests_says_how_long(visitor):
     response = visitor.get("/falla/429/")
-    assert "Vuelva a intentarlo en 2 minutos." in response.content.decode()
+    assert "Vuelva a intentarlo en 2 minutos." in text_of(response)
     assert response.headers["Retry-After"] == "61"
 
 
 def test_too_many_requests_without_a_time(rf: RequestFactory):
     response = errors.too_many_requests(rf.get("/"))
-    assert "Vuelva a intentarlo en unos minutos." in response.content.decode()
+    assert "Vuelva a intentarlo en unos minutos." in text_of(response)
     assert "Retry-After" not in response.headers
-    assert "en 1 minuto." in errors.too_many_requests(rf.get("/"), 5).content.decode()
+    assert "en 1 minuto." in text_of(errors.too_many_requests(rf.get("/"), 5))
 
 
 @pytest.mark.django_db
@@ -154,13 +155,7 @@ def test_a_lapsed_form_gives_back_what_was_typed():
     text = "Al timbrar la factura de hoy dice <CFDI40147> y ayer no. " * 2
     response = visitor.post(
         "/falla/403-csrf/",
-        {
-            "body": text,
-            "subject": "corto",
-            "impact": "3",
-            "password": "p" * 60,
-            "csrfmiddlewaretoken": "t" * 64,
-        },
+        {"body": text, "subject": "corto", "impact": "3", "password": "p" * 60, "csrfmiddlewaretoken": "t" * 64},
         headers={"referer": "http://testserver/tickets/nuevo/"},
     )
     html = response.content.decode()
@@ -189,10 +184,7 @@ def test_a_lapsed_form_links_to_no_other_site():
 @pytest.mark.django_db
 def test_a_body_that_fills_the_disk_is_refused_unread(visitor):
     answer = visitor.post(
-        "/falla/403-csrf/",
-        b"x",
-        content_type="multipart/form-data; boundary=b",
-        CONTENT_LENGTH="9" * 12,
+        "/falla/403-csrf/", b"x", content_type="multipart/form-data; boundary=b", CONTENT_LENGTH="9" * 12
     )
     assert answer.status_code == 400
     assert "No entendimos la solicitud" in answer.content.decode()

@@ -17,15 +17,13 @@ from factureya.testing.people import make_contact, make_staff, make_superuser
 
 PAGES = ("home", "about", "support", "sat", "free_app", "privacy", "accessibility")
 MEXICO = ZoneInfo("America/Mexico_City")
-HOLIDAYS = {
-    date(2026, 11, 16): "Día de la Revolución",
-    date(2026, 12, 25): "Navidad",
-    date(2027, 1, 1): "Año Nuevo",
-}
+HOLIDAYS = {date(2026, 11, 16): "Día de la Revolución", date(2026, 12, 25): "Navidad", date(2027, 1, 1): "Año Nuevo"}
 
 
 def words(instant: str) -> hours.Today:
-    return hours.today(AttentionHours(HOLIDAYS, MEXICO), datetime.fromisoformat(instant).replace(tzinfo=MEXICO))
+    return hours.describe_today(
+        AttentionHours(HOLIDAYS, MEXICO), datetime.fromisoformat(instant).replace(tzinfo=MEXICO)
+    )
 
 
 @pytest.mark.clause("M2")

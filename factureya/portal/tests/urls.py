@@ -8,16 +8,8 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from factureya.portal.errors import too_many_requests
-from factureya.urls import (  # noqa: F401
-    handler400,
-    handler403,
-    handler404,
-    handler429,
-    handler500,
-)
-from factureya.urls import (
-    urlpatterns as site,
-)
+from factureya.urls import handler400, handler403, handler404, handler429, handler500  # noqa: F401
+from factureya.urls import urlpatterns as site
 
 
 def _raises(error):

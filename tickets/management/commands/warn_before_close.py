@@ -1,4 +1,4 @@
-"""`manage.py warn_before_close`: one pass of what beat does every 5 minutes (M15)."""
+"""Run one pass of what beat does every 5 minutes (M15)."""
 
 from typing import Any
 

@@ -12,17 +12,12 @@ from accounts.models import Office, Provider
 from factureya.core.files import store
 from factureya.testing.desk import page_of
 from factureya.testing.pages import log_in, png
-from factureya.testing.people import make_agent, make_contact, make_customer, make_staff
+from factureya.testing.people import make_agent, make_contact, make_staff
 from factureya.testing.tickets import make_ticket
-from tickets import links, operations
+from tickets import notifications, operations
 from tickets.models import TicketFile
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def ana():
-    return make_contact(make_customer(), email="ana@ocaso.mx")
 
 
 @pytest.fixture
@@ -81,9 +76,9 @@ def test_staff_fetch_by_office(client, url):
 @pytest.mark.clause("M16")
 def test_a_link_fetches_the_files_of_its_ticket_only(client, ana, ticket, url):
     other = make_ticket(requester=ana)
-    client.get(f"/enlace/{links.token_for(ana, other)}/")
+    client.get(f"/enlace/{notifications.make_link_token(ana, other)}/")
     assert client.get(url).url.startswith(reverse("account_login"))
-    client.get(f"/enlace/{links.token_for(ana, ticket)}/")
+    client.get(f"/enlace/{notifications.make_link_token(ana, ticket)}/")
     assert status(client, url) == 200
 
 
@@ -96,7 +91,7 @@ def test_a_note_s_file_is_for_the_desk(client, ana, ticket):
     log_in(client, ana)
     assert status(client, url) == 404
     client.logout()
-    client.get(f"/enlace/{links.token_for(ana, ticket)}/")
+    client.get(f"/enlace/{notifications.make_link_token(ana, ticket)}/")
     assert status(client, url) == 404
     log_in(client, agent)
     assert status(client, url) == 200
@@ -173,7 +168,7 @@ def test_people_h4_a_picture_is_shown_to_whom_the_file_is_given(client, ana, tic
     operations.add_information(ticket.pk, author=ana, body="Va", files=[shown])
     internal, public = (f"{reverse('tickets:file', args=[one.token])}?ver={view}" for one in (file, shown))
     assert client.get(public).url.startswith(reverse("account_login"))
-    client.get(f"/enlace/{links.token_for(ana, ticket)}/")
+    client.get(f"/enlace/{notifications.make_link_token(ana, ticket)}/")
     assert (status(client, internal), status(client, public)) == (404, 200)
     for person, expected in ((ana, (404, 200)), (third, (404, 404)), (agent, (200, 200))):
         log_in(client, person)

@@ -10,7 +10,7 @@ from factureya.testing.people import make_agent, make_contact
 from factureya.testing.tickets import make_ticket
 from tickets import notifications, operations
 from tickets.models import Message, Note, Ticket, TicketFile
-from tickets.operations import _drafts
+from tickets.operations import _common
 
 pytestmark = pytest.mark.django_db
 
@@ -26,12 +26,7 @@ def traces() -> list[int]:
 def upload(draft: str = "k") -> Attachment:
     number = Attachment.objects.count()
     return Attachment.objects.create(
-        token=f"t{number}",
-        file="x",
-        name=f"{number}.png",
-        content_type="image/png",
-        size=1,
-        draft=draft,
+        token=f"t{number}", file="x", name=f"{number}.png", content_type="image/png", size=1, draft=draft
     )
 
 
@@ -147,7 +142,7 @@ def test_the_database_has_the_last_word_on_a_key(monkeypatch: pytest.MonkeyPatch
     """Two forms with one key on two tickets at one instant: neither sees the other before it writes (test_races)."""
     ticket, other, agent = make_ticket(), make_ticket(), make_agent()
     operations.add_note(ticket.pk, agent=agent, **FORM)
-    monkeypatch.setattr(_drafts.Draft, "repeats", lambda _draft, _ticket: False)
+    monkeypatch.setattr(_common.NewMessage, "is_repeated", lambda _message, _ticket: False)
     before = traces()
     with pytest.raises(operations.FormUsed):
         operations.add_note(other.pk, agent=agent, **FORM)
@@ -159,8 +154,8 @@ def test_another_fault_is_not_taken_for_a_used_form(monkeypatch: pytest.MonkeyPa
     """What the database refuses for another reason is a fault of ours and is not hidden."""
     ticket, agent = make_ticket(), make_agent()
     before = traces()
-    monkeypatch.setattr(notifications, "answered", fault)
-    monkeypatch.setattr(notifications, "opened", fault)
+    monkeypatch.setattr(notifications, "send_answer", fault)
+    monkeypatch.setattr(notifications, "announce_ticket", fault)
     with pytest.raises(IntegrityError, match="planted"):
         operations.answer(ticket.pk, agent=agent, wait_reason="detail", **FORM)
     for key in ("k", None):

@@ -8,10 +8,11 @@ from django.db import connection
 from django.urls import reverse
 
 from accounts.models import User
+from accounts.web import form_memory
 from factureya.testing.pages import key_in, log_in, png, statements, text_of
-from factureya.testing.people import make_agent, make_contact, make_customer
+from factureya.testing.people import make_agent, make_contact
 from factureya.testing.tickets import make_ticket
-from tickets import access, formkeys, links, operations
+from tickets import access, notifications, operations
 from tickets.models import Ticket
 
 pytestmark = pytest.mark.django_db
@@ -25,17 +26,12 @@ def noon():
 
 
 @pytest.fixture
-def ana():
-    return make_contact(make_customer(), full_name="Ana Robles", email="ana@ocaso.mx")
-
-
-@pytest.fixture
 def ticket(ana):
     return make_ticket(Ticket.Status.WAITING, requester=ana)
 
 
 def follow(client, person, ticket):
-    return client.get(f"/enlace/{links.token_for(person, ticket)}/")
+    return client.get(f"/enlace/{notifications.make_link_token(person, ticket)}/")
 
 
 def at(name, ticket):
@@ -113,15 +109,15 @@ def test_a_forged_link_is_explained(client, token):
 @pytest.mark.clause("M16")
 def test_a_token_with_a_changed_number_is_forged(client, ana, ticket):
     other = make_ticket(requester=ana)
-    head, stamp, signature = links.token_for(ana, ticket).rsplit(":", 2)
-    other_head = links.token_for(ana, other).rsplit(":", 2)[0]
+    head, stamp, signature = notifications.make_link_token(ana, ticket).rsplit(":", 2)
+    other_head = notifications.make_link_token(ana, other).rsplit(":", 2)[0]
     assert client.get(f"/enlace/{other_head}:{stamp}:{signature}/").status_code == 404
     assert head != other_head
 
 
 @pytest.mark.clause("M16")
 def test_it_lives_thirty_days(client, ana, ticket, noon):
-    token = links.token_for(ana, ticket)
+    token = notifications.make_link_token(ana, ticket)
     noon.shift(timedelta(days=30) - timedelta(seconds=1))
     assert client.get(f"/enlace/{token}/").status_code == 302
     noon.shift(timedelta(seconds=1))
@@ -149,9 +145,9 @@ VOID = {
 @pytest.mark.clause("M16")
 @pytest.mark.parametrize("reason", VOID)
 def test_a_void_link_opens_nothing_even_after_the_exchange(client, ana, ticket, reason):
-    token = links.token_for(ana, ticket)
+    token = notifications.make_link_token(ana, ticket)
     client.get(f"/enlace/{token}/")
-    key = formkeys.new(ana, ticket.number).token
+    key = form_memory.new_key(ana, ticket.number).token
     VOID[reason](ana)
     ana.save()
     assert client.get(f"/enlace/{token}/").status_code == 404
@@ -166,7 +162,7 @@ def test_a_void_link_opens_nothing_even_after_the_exchange(client, ana, ticket, 
 @pytest.mark.clause("M16")
 def test_a_contact_who_may_no_longer_see_the_ticket_is_out(client, ana):
     ticket = make_ticket(requester=make_contact(ana.contact.customer))
-    token = links.token_for(ana, ticket)
+    token = notifications.make_link_token(ana, ticket)
     client.get(f"/enlace/{token}/")
     ana.contact.own_tickets_only = True
     ana.contact.save()
@@ -200,7 +196,7 @@ def test_a_colleague_who_is_logged_in_goes_to_the_ticket_as_himself(client, ana,
 
 @pytest.mark.clause("M16")
 def test_a_void_link_of_somebody_else_says_no_more_than_a_forged_one(client, ana, ticket):
-    token = links.token_for(ana, ticket)
+    token = notifications.make_link_token(ana, ticket)
     ana.is_active = False
     ana.save()
     log_in(client, make_contact())

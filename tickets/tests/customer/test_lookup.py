@@ -70,12 +70,7 @@ def test_it_reads_the_rest_of_a_tickets_life(client, ana):
     first.refresh_from_db()
     let_it_close(first)
     page = text_of(ask(client, first.number, "ana@ocaso.mx"))
-    for says in (
-        "Recibimos su información",
-        "Pasó a Abierto",
-        "Le recordamos por correo",
-        "Cerrado automáticamente",
-    ):
+    for says in ("Recibimos su información", "Pasó a Abierto", "Le recordamos por correo", "Cerrado automáticamente"):
         assert says in page
     assert page.count("Pasó a En espera") == 2
     following = operations.follow_up(first.pk, author=ana, body="Sigue")
@@ -234,4 +229,4 @@ def test_everybody_together_has_a_limit_too(client, monkeypatch):
 @pytest.mark.clause("M16")
 def test_a_counter_that_expires_while_it_is_counted_starts_anew(monkeypatch):
     monkeypatch.setattr(lookup.cache, "add", lambda *args, **kwargs: False)
-    assert lookup.may_try("10.0.0.1")
+    assert lookup.count_try("10.0.0.1")

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
+from factureya.core.keyset import PAGE_ROWS
 from factureya.testing.pages import log_in, statements, text_of
-from factureya.testing.people import make_agent, make_contact, make_customer
+from factureya.testing.people import make_agent, make_contact
 from factureya.testing.tickets import make_ticket
 from tickets import operations
 from tickets.customer import my_tickets
@@ -16,11 +17,6 @@ from tickets.models import Ticket
 pytestmark = pytest.mark.django_db
 LIST = "/tickets/"
 UUID = "6F1C2A90-7B3E-4D52-9ABC-0123456789AB"
-
-
-@pytest.fixture
-def ana():
-    return make_contact(make_customer(), full_name="Ana Robles", email="ana@ocaso.mx")
 
 
 @pytest.fixture
@@ -50,10 +46,7 @@ def link(response, rel):
 def test_tabs_show_whose_turn_mine_and_my_companys(client, ana, beto):
     waiting = make_ticket(Ticket.Status.WAITING, requester=ana)
     mine, closed = make_ticket(requester=ana), make_ticket(Ticket.Status.CLOSED, requester=ana)
-    theirs, their_closed = (
-        make_ticket(requester=beto),
-        make_ticket(Ticket.Status.CLOSED, requester=beto),
-    )
+    theirs, their_closed = (make_ticket(requester=beto), make_ticket(Ticket.Status.CLOSED, requester=beto))
     make_ticket()  # a stranger's
     log_in(client, ana)
     seen = {view: set(numbers_in(client.get(f"{LIST}?vista={view}"))) for view in my_tickets.VIEWS}
@@ -75,12 +68,7 @@ def test_a_person_limited_to_his_own_has_no_company_tab(client, ana, beto):
     ana.contact.own_tickets_only = True
     ana.contact.save()
     log_in(client, ana)
-    for path in (
-        LIST,
-        f"{LIST}?vista=empresa",
-        f"{LIST}?vista=empresa-cerrados",
-        f"{LIST}?q=timbrar",
-    ):
+    for path in (LIST, f"{LIST}?vista=empresa", f"{LIST}?vista=empresa-cerrados", f"{LIST}?q=timbrar"):
         response = client.get(path)
         assert "De mi empresa" not in text_of(response)
         assert theirs.number not in response.content.decode()
@@ -126,8 +114,7 @@ def test_an_empty_list_and_empty_tabs_say_what_to_do(client, ana, beto):
 
 @pytest.mark.clause("M16")
 @pytest.mark.parametrize(
-    "query",
-    ["facturación", "FACTURACION carta", "facturacion", UUID, UUID.lower(), UUID.replace("-", "")],
+    "query", ["facturación", "FACTURACION carta", "facturacion", UUID, UUID.lower(), UUID.replace("-", "")]
 )
 def test_search_finds_words_without_accents_and_fiscal_folios(client, ana, beto, query):
     found = make_ticket(requester=beto, subject="La Facturación con Carta Porte falla", cfdi_uuid=UUID)
@@ -163,7 +150,7 @@ def test_a_search_without_matches_offers_the_way_back(client, ana, query):
 @pytest.mark.parametrize("view", ["vigentes", "empresa", "turno"])
 def test_pages_follow_each_other_without_gap_or_repeat(client, ana, view):
     status = Ticket.Status.WAITING if view == "turno" else Ticket.Status.OPEN
-    tickets = [t.number for t in many(ana, 2 * my_tickets.PAGE_ROWS + 3, status)]
+    tickets = [t.number for t in many(ana, 2 * PAGE_ROWS + 3, status)]
     expected = tickets if view == "turno" else tickets[::-1]
     log_in(client, ana)
     pages, url = [], f"?vista={view}"
@@ -171,7 +158,7 @@ def test_pages_follow_each_other_without_gap_or_repeat(client, ana, view):
         response = client.get(LIST + url)
         pages.append(numbers_in(response))
         url = link(response, "next")
-    assert [len(page) for page in pages] == [my_tickets.PAGE_ROWS, my_tickets.PAGE_ROWS, 3]
+    assert [len(page) for page in pages] == [PAGE_ROWS, PAGE_ROWS, 3]
     assert [number for page in pages for number in page] == expected
     back = client.get(LIST + link(response, "prev"))
     assert numbers_in(back) == pages[1]
@@ -184,7 +171,7 @@ def test_pages_follow_each_other_without_gap_or_repeat(client, ana, view):
 @pytest.mark.clause("M16")
 def test_rows_of_the_same_instant_are_neither_skipped_nor_repeated(client, ana):
     with time_machine.travel("2026-11-24 10:00-06:00", tick=False):
-        tickets = {make_ticket(requester=ana).number for _ in range(my_tickets.PAGE_ROWS + 4)}
+        tickets = {make_ticket(requester=ana).number for _ in range(PAGE_ROWS + 4)}
     log_in(client, ana)
     first = client.get(LIST)
     second = client.get(LIST + link(first, "next"))
@@ -194,7 +181,7 @@ def test_rows_of_the_same_instant_are_neither_skipped_nor_repeated(client, ana):
 
 @pytest.mark.clause("M16")
 def test_a_long_turn_is_cut_with_the_way_to_the_rest(client, ana):
-    many(ana, my_tickets.PAGE_ROWS + 1, Ticket.Status.WAITING)
+    many(ana, PAGE_ROWS + 1, Ticket.Status.WAITING)
     log_in(client, ana)
     assert "Ver todos los que le tocan a usted" in text_of(client.get(LIST))
 
@@ -247,11 +234,7 @@ def bulk(person, count):
     model = {status: make_ticket(status, requester=person) for status in Ticket.Status}
     for n in range(count // 3):
         for status, ticket in model.items():
-            ticket.pk, ticket.number, ticket.reminder = (
-                None,
-                f"FY-{status[0]}{Ticket.objects.count():08d}"[:12],
-                None,
-            )
+            ticket.pk, ticket.number, ticket.reminder = (None, f"FY-{status[0]}{Ticket.objects.count():08d}"[:12], None)
             ticket._state.adding = True
             ticket.touched_at += timedelta(seconds=n)
             Ticket.objects.bulk_create([ticket])

@@ -10,20 +10,16 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from accounts.operations import join_company
+from accounts.web import form_memory
 from factureya.core.models import Attachment
-from factureya.testing.pages import ANSWERS, key_in, log_in, png, statements, text_of
+from factureya.testing.pages import ANSWERS, FACTS, key_in, log_in, png, statements, text_of
 from factureya.testing.people import make_agent, make_contact, make_customer, make_user
 from factureya.testing.tickets import make_ticket
-from tickets import formkeys, operations
+from tickets import operations
 from tickets.models import Ticket
 
 pytestmark = pytest.mark.django_db
 URL = "/tickets/nuevo/"
-
-
-@pytest.fixture
-def ana():
-    return make_contact(make_customer(), full_name="Ana Robles", email="ana@ocaso.mx")
 
 
 @pytest.fixture
@@ -42,17 +38,9 @@ def send(client, ana):
 @pytest.mark.parametrize(
     ("field", "value", "says"),
     [
-        (
-            "subject",
-            "  ",
-            "Escriba el problema en una frase, por ejemplo el mensaje que le muestra el sistema",
-        ),
+        ("subject", "  ", "Escriba el problema en una frase, por ejemplo el mensaje que le muestra el sistema"),
         ("subject", "x" * 121, "El problema va en una frase de hasta 120 caracteres; escribió 121"),
-        (
-            "subject",
-            "a\0b",
-            "La frase trae un carácter que no se puede guardar; escríbala de nuevo",
-        ),
+        ("subject", "a\0b", "La frase trae un carácter que no se puede guardar; escríbala de nuevo"),
         ("category", "", "Elija sobre qué es el problema"),
         ("category", "hacking", "Elija sobre qué es el problema, de la lista"),
         ("impact", "", "Elija cómo le afecta"),
@@ -62,11 +50,7 @@ def send(client, ana):
         ("description", "a\0b", "El texto trae un carácter que no se puede guardar."),
         ("steps", "", "Escriba los pasos que siguió, para que podamos reproducir el problema"),
         ("expected", "x" * 10_001, "Son hasta 10000 caracteres y escribió 10001."),
-        (
-            "cfdi_uuid",
-            "6F1C2A90-7B3E-4D52",
-            "El folio fiscal debe tener 36 caracteres; escribió 18",
-        ),
+        ("cfdi_uuid", "6F1C2A90-7B3E-4D52", "El folio fiscal debe tener 36 caracteres; escribió 18"),
         ("cfdi_uuid", "Z" * 36, "El folio fiscal lleva números, letras de la A a la F y guiones"),
         ("cfdi_uuid", "a\0b", "El folio fiscal trae un carácter que no se puede guardar"),
     ],
@@ -75,7 +59,7 @@ def test_every_mistake_is_said_beside_its_field_and_above(send, field, value, sa
     response = send(**{field: value})
     html = response.content.decode()
     assert says in text_of(response)
-    beside = re.search(rf'<div id="id_{field}_error".*?</div>', html)
+    beside = re.search(rf'<div id="id_{field}_error".*?</div>', html, re.DOTALL)
     assert beside
     assert says in beside.group()
     assert says in html[: html.index("<h1>")]  # the error summary
@@ -159,7 +143,7 @@ def test_the_same_form_with_another_text_is_kept_and_not_swallowed(send):
 @pytest.mark.clause("M17")
 @pytest.mark.parametrize("key", ["", "forged", "another's"])
 def test_a_key_that_is_not_this_persons_is_replaced(send, key):
-    token = formkeys.new(make_contact(), formkeys.NEW).token if key == "another's" else key
+    token = form_memory.new_key(make_contact(), "nuevo").token if key == "another's" else key
     response = send(key=token)
     assert "El formulario perdió su validez." in text_of(response)
     assert not Ticket.objects.exists()
@@ -170,8 +154,7 @@ def test_a_key_that_is_not_this_persons_is_replaced(send, key):
 def test_files_gone_meanwhile_are_asked_for_again(send, monkeypatch):
     response = send(steps="", files=[png()])
     gone = list(Attachment.objects.all())
-    monkeypatch.setattr("tickets.customer.views_new.store.drafts", lambda key: gone)
-    monkeypatch.setattr("accounts.web.mixins.store.drafts", lambda key: gone)
+    monkeypatch.setattr("accounts.web.mixins.store.list_draft_files", lambda key: gone)
     Attachment.objects.update(draft="")  # another tab's form took them
     assert "Un archivo ya no está disponible; súbalo de nuevo." in text_of(send(key=key_in(response)))
     assert not Ticket.objects.exists()
@@ -210,7 +193,7 @@ def test_that_draft_is_nobody_elses(client, ana):
 @pytest.mark.parametrize("age", ["forged", "old"])
 def test_without_a_session_a_forged_or_old_form_stores_nothing(client, ana, age):
     with time_machine.travel("2026-11-20 10:00-06:00", tick=False):
-        key = formkeys.new(ana, formkeys.NEW).token if age == "old" else "forged"
+        key = form_memory.new_key(ana, "nuevo").token if age == "old" else "forged"
     with time_machine.travel("2026-11-22 10:00:01-06:00", tick=False):
         client.post(URL, {**ANSWERS, "key": key, "files": [png()]})
     assert not Attachment.objects.exists()
@@ -298,6 +281,22 @@ def test_who_is_no_customer_is_told_where_to_go(client, make, path):
 def test_the_fiscal_folio_is_kept_in_one_form(send):
     loose = "6f1c2a907b3e4d529abc0123456789ab"
     assert _sent(send(cfdi_uuid=loose)).cfdi_uuid == "6F1C2A90-7B3E-4D52-9ABC-0123456789AB"
+
+
+@pytest.mark.clause("M17")
+@pytest.mark.parametrize("name", Ticket.FACTS)
+def test_every_fact_is_asked_for_and_shown(client, send, name):
+    assert f'name="{name}"' in client.get(URL).content.decode()
+    ticket = _sent(send(**FACTS))
+    assert getattr(ticket, name) == FACTS[name]
+    assert FACTS[name] in text_of(client.get(f"/tickets/{ticket.number}/"))
+
+
+@pytest.mark.clause("M11")
+@pytest.mark.parametrize("name", Ticket.FACTS)
+def test_every_fact_goes_with_the_text_to_another_ticket(client, send, ana, name):
+    other = make_ticket(requester=ana, subject="Error CFDI40147 al timbrar")
+    assert FACTS[name] in client.get(send(agregar_a=other.number, **FACTS).url).content.decode()
 
 
 @pytest.mark.clause("M10")

@@ -7,9 +7,9 @@ from axe_playwright_python.sync_playwright import Axe
 from django.test import Client
 
 from factureya.testing.pages import log_in, png
-from factureya.testing.people import make_agent, make_contact, make_customer
+from factureya.testing.people import make_agent, make_contact
 from factureya.testing.tickets import make_ticket
-from tickets import links, operations
+from tickets import notifications, operations
 from tickets.customer import lookup
 from tickets.models import Ticket
 
@@ -21,11 +21,6 @@ PASTE = """(b64) => {
   document.querySelector("#id_description").dispatchEvent(
     new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
 }"""
-
-
-@pytest.fixture
-def ana():
-    return make_contact(make_customer(), full_name="Ana Robles", email="ana@ocaso.mx")
 
 
 @pytest.fixture
@@ -49,12 +44,7 @@ def accessible(page):
 
 
 def fill(page, **changes):
-    fields = {
-        "subject": "No timbra CFDI40147",
-        "description": "Dice error.",
-        "steps": "Entré\nTimbré",
-        **changes,
-    }
+    fields = {"subject": "No timbra CFDI40147", "description": "Dice error.", "steps": "Entré\nTimbré", **changes}
     for name, text in fields.items():
         page.fill(f"#id_{name}", text)
     page.select_option("#id_category", "stamping")
@@ -143,13 +133,7 @@ def test_without_javascript_the_question_and_the_kept_file_are_there(browser, li
 @pytest.mark.clause("M15")
 def test_the_wait_counts_down_and_a_click_confirms(page, live_server, enter, ana):
     ticket = make_ticket(requester=ana)
-    operations.answer(
-        ticket.pk,
-        agent=make_agent(),
-        body="Listo.",
-        wait_reason="authorization",
-        proposes_solution=True,
-    )
+    operations.answer(ticket.pk, agent=make_agent(), body="Listo.", wait_reason="authorization", proposes_solution=True)
     enter(ana)
     page.goto(f"{live_server.url}/tickets/{ticket.number}/")
     assert page.locator(".fy-count__n").inner_text().startswith(("2 d 23 h", "3 d"))
@@ -183,10 +167,10 @@ def test_look_up_link_and_explanations_pass_axe(page, live_server, ana):
     accessible(page)
     page.goto(f"{live_server.url}/enlace/x/")
     accessible(page)
-    page.goto(f"{live_server.url}/enlace/{links.token_for(ana, ticket)}/")
+    page.goto(f"{live_server.url}/enlace/{notifications.make_link_token(ana, ticket)}/")
     assert page.url.endswith(f"/tickets/{ticket.number}/")
     accessible(page)
-    assert lookup.find(ticket.number, "ana@ocaso.mx") == ticket
+    assert lookup.find_ticket(ticket.number, "ana@ocaso.mx") == ticket
 
 
 @pytest.mark.clause("M17")

@@ -101,13 +101,7 @@ def test_the_timeline_reads_every_public_verb(client, ana):
     ticket = make_ticket(requester=ana)
     operations.take(ticket.pk, agent=agent)
     operations.add_note(ticket.pk, agent=agent, body="SECRETO interno")
-    operations.answer(
-        ticket.pk,
-        agent=agent,
-        body="Pruebe así.",
-        wait_reason="authorization",
-        proposes_solution=True,
-    )
+    operations.answer(ticket.pk, agent=agent, body="Pruebe así.", wait_reason="authorization", proposes_solution=True)
     log_in(client, ana)
     page = text_of(client.get(reverse("tickets:detail", args=[ticket.number])))
     assert "Darío Luna, de Soporte, tomó su caso" in page

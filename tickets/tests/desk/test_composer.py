@@ -35,11 +35,7 @@ def test_a_reply_goes_out_and_moves_the_state_as_chosen(client, after, status, w
     assert answer.status_code == 302
     assert answer["Location"].endswith("#mensaje-2")
     ticket = fresh(ticket)
-    assert (ticket.status, ticket.wait_reason, ticket.asks_confirmation) == (
-        status,
-        wait_reason,
-        asks,
-    )
+    assert (ticket.status, ticket.wait_reason, ticket.asks_confirmation) == (status, wait_reason, asks)
     assert [mail.kind for mail in mails_about(ticket)][-1] == "tickets/answered"
 
 
@@ -74,25 +70,13 @@ def test_a_waiting_ticket_cannot_be_left_open(client):
         ({"body": "  \n ", "after": "detalle"}, "Escriba la respuesta al cliente."),
         ({"body": "Hola", "after": ""}, "Elija qué pasa con el ticket al enviar su respuesta."),
         ({"body": "Hola", "after": "cerrar"}, "Elija de la lista qué pasa al enviar."),
-        (
-            {"body": "x" * 10_001, "after": "detalle"},
-            "Son hasta 10000 caracteres y escribió 10001.",
-        ),
-        (
-            {"body": "a\0b", "after": "detalle"},
-            "El texto trae un carácter que no se puede guardar.",
-        ),
+        ({"body": "x" * 10_001, "after": "detalle"}, "Son hasta 10000 caracteres y escribió 10001."),
+        ({"body": "a\0b", "after": "detalle"}, "El texto trae un carácter que no se puede guardar."),
         ({"kind": "nota", "body": ""}, "Escriba la nota."),
-        (
-            {"kind": "otra", "body": "Hola", "after": "detalle"},
-            "Elija si responde al cliente o deja una nota interna.",
-        ),
+        ({"kind": "otra", "body": "Hola", "after": "detalle"}, "Elija si responde al cliente o deja una nota interna."),
         ({"body": "Hola", "after": "detalle", "seen": "x"}, "La página venció y no se envió nada."),
         ({"body": "Hola", "after": "detalle", "seen": ""}, "La página venció y no se envió nada."),
-        (
-            {"body": "Hola", "after": "detalle", "key": "falsa"},
-            "La página venció y no se envió nada.",
-        ),
+        ({"body": "Hola", "after": "detalle", "key": "falsa"}, "La página venció y no se envió nada."),
     ],
 )
 def test_what_cannot_be_sent_is_said_and_kept(client, fields, message):
@@ -113,13 +97,7 @@ def test_a_newer_message_is_shown_above_the_draft_and_nothing_is_sent(client):
     ticket = make_ticket()
     page = client.get(page_of(ticket))
     operations.add_information(ticket.pk, author=ticket.requester, body="¡Ya quedó, gracias!")
-    data = {
-        "key": key_in(page),
-        "seen": "1",
-        "kind": "respuesta",
-        "body": "¿Me manda el XML?",
-        "after": "detalle",
-    }
+    data = {"key": key_in(page), "seen": "1", "kind": "respuesta", "body": "¿Me manda el XML?", "after": "detalle"}
     answer = client.post(page_of(ticket, "write"), data)
     html = answer.content.decode()
     composer = html[html.index('id="escribir"') :]
@@ -135,13 +113,7 @@ def test_a_double_click_sends_once(client):
     agent_in(client)
     ticket = make_ticket()
     page = client.get(page_of(ticket))
-    data = {
-        "key": key_in(page),
-        "seen": "1",
-        "kind": "respuesta",
-        "body": "¿Qué versión?",
-        "after": "detalle",
-    }
+    data = {"key": key_in(page), "seen": "1", "kind": "respuesta", "body": "¿Qué versión?", "after": "detalle"}
     first, second = (client.post(page_of(ticket, "write"), data) for _ in range(2))
     assert first["Location"] == second["Location"]
     assert fresh(ticket).message_count == 2
@@ -183,23 +155,13 @@ def test_files_go_with_the_reply_and_survive_an_error(client):
     agent_in(client)
     ticket = make_ticket()
     answer = reply(
-        client,
-        ticket,
-        body="",
-        after="detalle",
-        files=[png("uno.png"), SimpleUploadedFile("dos.exe", b"MZ")],
+        client, ticket, body="", after="detalle", files=[png("uno.png"), SimpleUploadedFile("dos.exe", b"MZ")]
     )
     text = text_of(answer)
     assert "uno.png" in text
     assert "«dos.exe»" in text
     token = Attachment.objects.get(name="uno.png").token
-    data = {
-        "key": key_in(answer),
-        "seen": "1",
-        "kind": "respuesta",
-        "body": "Vea la imagen.",
-        "after": "detalle",
-    }
+    data = {"key": key_in(answer), "seen": "1", "kind": "respuesta", "body": "Vea la imagen.", "after": "detalle"}
     assert client.post(page_of(ticket, "write"), data).status_code == 302
     assert TicketFile.objects.get(ticket=ticket).attachment.token == token
     assert "uno.png" in text_of(client.get(page_of(ticket)))
@@ -212,13 +174,7 @@ def test_a_kept_file_can_be_taken_away_without_sending(client):
     agent_in(client)
     ticket = make_ticket()
     answer = reply(client, ticket, body="Vea", after="", files=[png("uno.png")])
-    data = {
-        "key": key_in(answer),
-        "seen": "1",
-        "kind": "respuesta",
-        "body": "Vea",
-        "after": "detalle",
-    }
+    data = {"key": key_in(answer), "seen": "1", "kind": "respuesta", "body": "Vea", "after": "detalle"}
     again = client.post(page_of(ticket, "write"), data | {"quitar": Attachment.objects.get().token})
     assert again.status_code == 200
     assert "uno.png" not in text_of(again)
@@ -270,12 +226,7 @@ def texts_of(page):
 def test_people_h1_other_buttons_keep_both_texts_and_their_files(client, button):
     agent_in(client)
     ticket = make_ticket()
-    sent = written(
-        client.get(page_of(ticket)),
-        files=[png("r.png")],
-        note_files=[png("n.png")],
-        category="access",
-    )
+    sent = written(client.get(page_of(ticket)), files=[png("r.png")], note_files=[png("n.png")], category="access")
     page = client.post(page_of(ticket, button), sent, follow=True)
     assert texts_of(page) == ("Una respuesta", "Una nota")
     assert page.context["form"]["after"].value() == "detalle"
@@ -302,11 +253,7 @@ def test_people_h1_a_note_leaves_the_reply_and_the_reply_leaves_the_note(client)
         body, note_text = left
         again = written(page, **other, body=body, note=note_text)
         client.post(page_of(ticket, "write"), again)
-        assert (note.count(), reply.count(), TicketFile.objects.filter(ticket=ticket).count()) == (
-            1,
-            1,
-            2,
-        )
+        assert (note.count(), reply.count(), TicketFile.objects.filter(ticket=ticket).count()) == (1, 1, 2)
         assert texts_of(client.get(page_of(ticket))) == ("", "")
         assert "form.draft" not in client.session
 
@@ -315,19 +262,9 @@ def test_people_h1_a_note_leaves_the_reply_and_the_reply_leaves_the_note(client)
 def test_people_h1_what_was_chosen_beside_the_text_is_saved_with_it(client):
     agent_in(client)
     ticket = make_ticket()
-    sent = written(
-        client.get(page_of(ticket)),
-        category="access",
-        category_was="stamping",
-        impact="1",
-        impact_was="3",
-    )
+    sent = written(client.get(page_of(ticket)), category="access", category_was="stamping", impact="1", impact_was="3")
     client.post(page_of(ticket, "write"), sent)
-    assert (fresh(ticket).category, fresh(ticket).impact, fresh(ticket).status) == (
-        "access",
-        1,
-        "waiting",
-    )
+    assert (fresh(ticket).category, fresh(ticket).impact, fresh(ticket).status) == ("access", 1, "waiting")
 
 
 @pytest.mark.clause("M12", "M17")

@@ -14,25 +14,14 @@ from factureya.core import clock
 from factureya.core.mail import health, outbox
 from factureya.core.models import MailFolder, OutboxMessage
 from factureya.testing.desk import QUEUE, agent_in, page_of, third_party_in
+from factureya.testing.inbound_mails import ANA, became, deliver, proven
 from factureya.testing.pages import statements, text_of
 from factureya.testing.people import make_agent
-from factureya.testing.sample_mails import ANA, became, deliver, make_ana, proven, trusted
 from factureya.testing.tickets import mails_about, make_inbound, make_ticket
 from tickets import operations, threads
 from tickets.models import Ticket
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _trust(settings, tmp_path):
-    trusted(settings)
-    settings.MEDIA_ROOT = tmp_path
-
-
-@pytest.fixture
-def ana():
-    return make_ana()
+pytestmark = [pytest.mark.usefixtures("our_server"), pytest.mark.django_db]
 
 
 def answered(ana, **fields) -> tuple[Ticket, OutboxMessage]:
@@ -169,7 +158,7 @@ def test_what_leaves_stays_in_the_customers_thread_and_comes_back(ana):
         reply = deliver(proven(f"Por {next(iter(clue))}", **{"Subject": "Otra cosa"} | clue))
         assert became(reply) == ticket, clue
     forged = sent["Reply-To"].replace(".", ".a", 1)[: len(sent["Reply-To"])]
-    assert not threads.by_ids([], [forged])
+    assert not threads.find_numbers([], [forged])
 
 
 @pytest.mark.clause("M6")
@@ -206,11 +195,7 @@ def test_the_queue_says_how_mail_does(client, settings, ana):
     OutboxMessage.objects.filter(pk=mail.pk).update(due_at=old)
     settings.MAIL_TRUSTED_AUTHSERV = ""
     text = text_of(client.get(QUEUE))
-    for words in (
-        "Bandeja de correo: 1",
-        "Hay correos que no salen",
-        "Falta configurar la comprobación de remitentes",
-    ):
+    for words in ("Bandeja de correo: 1", "Hay correos que no salen", "Falta configurar la comprobación de remitentes"):
         assert words in text
     third_party_in(client)
     assert "Bandeja de correo" not in text_of(client.get(QUEUE))

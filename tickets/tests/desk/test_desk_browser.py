@@ -6,12 +6,11 @@ import re
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
 
 from factureya.core.files import store
 from factureya.core.models import Attachment
 from factureya.testing.desk import QUEUE, page_of
-from factureya.testing.pages import log_in, png
+from factureya.testing.pages import cookies_of, png
 from factureya.testing.people import make_agent, make_contact, make_customer
 from factureya.testing.tickets import make_ticket
 from tickets import operations
@@ -32,14 +31,22 @@ def agent():
 @pytest.fixture
 def desk(page, live_server, agent):
     """Opens an address of the admin as the agent; in the end nothing may have gone wrong on the console."""
-    client, wrong = Client(), []
-    log_in(client, agent)
-    cookie = client.cookies["sessionid"].value
-    page.context.add_cookies([{"name": "sessionid", "value": cookie, "url": live_server.url}])
+    wrong = []
+    page.context.add_cookies(cookies_of(agent, live_server.url))
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
     yield lambda path: page.goto(live_server.url + path)
     assert not wrong
+
+
+@pytest.fixture
+def plain(browser, browser_context_args, live_server, agent):
+    """A ticket's page as the agent sees it without JavaScript."""
+    context = browser.new_context(**browser_context_args | {"java_script_enabled": False})
+    context.add_cookies(cookies_of(agent, live_server.url))
+    page = context.new_page()
+    page.goto(live_server.url + page_of(make_ticket()))
+    return page
 
 
 def accessible(page):
@@ -124,21 +131,13 @@ def test_the_queue_is_worked_by_keyboard_and_in_bulk(page, desk, agent):
 
 
 @pytest.mark.clause("M16")
-def test_a_note_works_without_javascript(browser, browser_context_args, live_server, agent):
-    ticket = make_ticket()
-    client = Client()
-    log_in(client, agent)
-    context = browser.new_context(**browser_context_args | {"java_script_enabled": False})
-    cookie = client.cookies["sessionid"].value
-    context.add_cookies([{"name": "sessionid", "value": cookie, "url": live_server.url}])
-    plain = context.new_page()
-    plain.goto(live_server.url + page_of(ticket))
+def test_a_note_works_without_javascript(plain):
     plain.check("#c-note")
     assert not plain.get_by_text("Enviar al cliente").is_visible()
     assert plain.locator("#id_note_files").is_visible()
     plain.fill("#note", "Sin guion.")
     plain.click("button:has-text('Guardar nota')")
-    context.close()
+    plain.context.close()
     assert Note.objects.get().body == "Sin guion."
 
 
@@ -244,14 +243,7 @@ def test_people_h1_the_text_is_gone_from_the_browser_at_logout(page, desk):
 
 
 @pytest.mark.clause("M17")
-def test_people_h1_nothing_is_lost_without_javascript(browser, browser_context_args, live_server, agent):
-    ticket, client = make_ticket(), Client()
-    log_in(client, agent)
-    context = browser.new_context(**browser_context_args | {"java_script_enabled": False})
-    cookie = client.cookies["sessionid"].value
-    context.add_cookies([{"name": "sessionid", "value": cookie, "url": live_server.url}])
-    plain = context.new_page()
-    plain.goto(live_server.url + page_of(ticket))
+def test_people_h1_nothing_is_lost_without_javascript(plain):
     type_both(plain)
     plain.set_input_files("#id_note_files", {"name": "n.png", "mimeType": "image/png", "buffer": png().read()})
     plain.select_option("#category", "access")
@@ -260,7 +252,7 @@ def test_people_h1_nothing_is_lost_without_javascript(browser, browser_context_a
     assert plain.get_by_text("n.png").first.is_visible()
     plain.click("button:has-text('Guardar nota')")
     assert both(plain) == (BOTH[0], "")
-    context.close()
+    plain.context.close()
     assert Note.objects.get().files.count() == 1
 
 

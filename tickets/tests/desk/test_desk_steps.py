@@ -21,19 +21,14 @@ def test_properties_are_saved_without_moving_the_clock(client):
     agent = agent_in(client, full_name="Darío Salgado")
     ticket = make_ticket()
     answer = client.post(
-        page_of(ticket, "properties"),
-        {"assignee": agent.pk, "category": "sales", "impact": "1"},
-        follow=True,
+        page_of(ticket, "properties"), {"assignee": agent.pk, "category": "sales", "impact": "1"}, follow=True
     )
     assert "Cambios guardados." in text_of(answer)
     ticket = fresh(ticket)
     assert (ticket.assignee, ticket.category, ticket.impact) == (agent, "sales", 1)
     assert "ticket.taken" in [event.verb for event in ticket.events()]
     colleague = make_agent()
-    client.post(
-        page_of(ticket, "properties"),
-        {"assignee": colleague.pk, "category": "sales", "impact": "1"},
-    )
+    client.post(page_of(ticket, "properties"), {"assignee": colleague.pk, "category": "sales", "impact": "1"})
     assert fresh(ticket).assignee == colleague
     client.post(page_of(ticket, "properties"), {"assignee": "", "category": "sales", "impact": "1"})
     assert fresh(ticket).assignee is None
@@ -45,9 +40,7 @@ def test_properties_come_from_the_lists(client, fields):
     agent_in(client)
     ticket = make_ticket()
     answer = client.post(
-        page_of(ticket, "properties"),
-        {"assignee": "", "category": "sales", "impact": "1", **fields},
-        follow=True,
+        page_of(ticket, "properties"), {"assignee": "", "category": "sales", "impact": "1", **fields}, follow=True
     )
     assert "Elija de las listas" in text_of(answer)
     assert fresh(ticket).category == ticket.category
@@ -84,9 +77,7 @@ def test_properties_of_a_closed_ticket_stay(client):
     agent_in(client)
     ticket = make_ticket("closed")
     answer = client.post(
-        page_of(ticket, "properties"),
-        {"assignee": "", "category": "sales", "impact": "1"},
-        follow=True,
+        page_of(ticket, "properties"), {"assignee": "", "category": "sales", "impact": "1"}, follow=True
     )
     assert "El ticket está Cerrado" in text_of(answer)
     assert fresh(ticket).category == ticket.category

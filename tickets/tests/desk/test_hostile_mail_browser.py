@@ -10,20 +10,15 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 
 from factureya.testing.desk import QUEUE, page_of
+from factureya.testing.inbound_mails import ANA, became, deliver, last_inbound, make_ana, passed, trusted
 from factureya.testing.mails import multipart
-from factureya.testing.pages import log_in
+from factureya.testing.pages import cookies_of
 from factureya.testing.people import make_agent
-from factureya.testing.sample_mails import ANA, became, deliver, last_inbound, make_ana, passed, trusted
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.clause("M16", "M17"),
-]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.clause("M16", "M17")]
 STRANGER = "extrano@otro.example"
 RUN = "window.corrio=1"
 HTML = """<html><head><base href="{away}/base/"><meta http-equiv="refresh" content="0;url={away}/refresh">
@@ -60,10 +55,8 @@ def away() -> Iterator[tuple[str, list[str]]]:
 @pytest.fixture
 def watched(page: Any, live_server: Any) -> Iterator[Any]:
     """A page of an agent's; in the end it asked nobody else for anything, opened no dialog and met no script."""
-    client, wrong = Client(), []
-    log_in(client, make_agent(full_name="Darío Salgado"))
-    cookie = client.cookies["sessionid"].value
-    page.context.add_cookies([{"name": "sessionid", "value": cookie, "url": live_server.url}])
+    wrong: list[str] = []
+    page.context.add_cookies(cookies_of(make_agent(full_name="Darío Salgado"), live_server.url))
     page.context.on("request", lambda request: strange(request.url, live_server.url, wrong))
     page.context.on("page", lambda other: wrong.append(f"opened {other.url}"))
     page.on("pageerror", lambda error: wrong.append(str(error)))

@@ -28,13 +28,7 @@ def letter() -> InboundMessage:
 
 
 def opening(contact: User) -> dict[str, Any]:
-    return {
-        "contact": contact,
-        "subject": "Falla",
-        "body": "Hola",
-        "category": "other",
-        "impact": 1,
-    }
+    return {"contact": contact, "subject": "Falla", "body": "Hola", "category": "other", "impact": 1}
 
 
 @pytest.mark.parametrize("disposition", IN_TRAY)
@@ -58,12 +52,7 @@ def test_linked_as_a_contacts_words_it_is_his_message(agent: User, letter: Inbou
     operations.link_mail(ticket.pk, agent=agent, inbound_pk=letter.pk, body="Aquí está", contact=beto)
     ticket.refresh_from_db()
     message = ticket.messages.get(seq=3)
-    assert (ticket.status, message.author, message.inbound, message.channel) == (
-        OPEN,
-        beto,
-        letter,
-        "mail",
-    )
+    assert (ticket.status, message.author, message.inbound, message.channel) == (OPEN, beto, letter, "mail")
     assert ticket.events().last().actor == agent
     assert letter.events().get().data["contact"] == beto.pk
 
@@ -74,10 +63,7 @@ def test_a_mail_that_came_in_time_voids_a_silence_close(agent: User):
     operations.link_mail(ticket.pk, agent=agent, inbound_pk=letter.pk, body="Aquí está", contact=ticket.requester)
     ticket.refresh_from_db()
     assert (ticket.status, ticket.voided_by) == (OPEN, letter)
-    assert [e.verb for e in ticket.events()][-2:] == [
-        "ticket.close_voided",
-        "ticket.information_added",
-    ]
+    assert [e.verb for e in ticket.events()][-2:] == ["ticket.close_voided", "ticket.information_added"]
     assert {e.actor for e in ticket.events() if e.verb == "ticket.close_voided"} == {agent}
 
 
@@ -99,16 +85,8 @@ def test_a_ticket_is_opened_from_it(agent: User, letter: InboundMessage):
     contact = make_contact()
     ticket = operations.open_from_mail(letter.pk, agent=agent, **opening(contact))
     letter.refresh_from_db()
-    assert (ticket.requester, ticket.channel, ticket.messages.get().inbound) == (
-        contact,
-        "mail",
-        letter,
-    )
-    assert (letter.resolution, letter.about, letter.events().get().verb) == (
-        "opened",
-        ticket.chain,
-        "mail.opened",
-    )
+    assert (ticket.requester, ticket.channel, ticket.messages.get().inbound) == (contact, "mail", letter)
+    assert (letter.resolution, letter.about, letter.events().get().verb) == ("opened", ticket.chain, "mail.opened")
     assert ticket.events().get().actor == agent
     (ack,) = mails_about(ticket)
     assert ack.to == contact.email  # not the address that nobody proved
@@ -167,9 +145,7 @@ def test_only_our_own_desk_opens_the_tray(letter: InboundMessage, who: str):
 def test_another_providers_ticket_takes_no_mail_of_ours(agent: User, letter: InboundMessage):
     ticket = make_ticket()
     operations.hand_over(
-        ticket.pk,
-        supervisor=make_staff(Office.SUPERVISOR),
-        provider=Provider.objects.create(name="Otro"),
+        ticket.pk, supervisor=make_staff(Office.SUPERVISOR), provider=Provider.objects.create(name="Otro")
     )
     with pytest.raises(policy.NotAllowed):
         operations.link_mail(ticket.pk, agent=agent, inbound_pk=letter.pk, body="x")

@@ -5,7 +5,7 @@ import pytest
 from accounts.models import Office
 from factureya.core.models import Attachment
 from factureya.testing.desk import QUEUE, agent_in, page_of, third_party_in
-from factureya.testing.pages import ANSWERS, key_in, log_in, png, statements, text_of
+from factureya.testing.pages import ANSWERS, FACTS, key_in, log_in, png, statements, text_of
 from factureya.testing.people import make_contact, make_customer, make_staff
 from factureya.testing.tickets import mails_about
 from tickets.models import Message, Ticket
@@ -23,15 +23,7 @@ def caller(client):
 
 @pytest.mark.clause("M3")
 @pytest.mark.parametrize(
-    "text",
-    [
-        "EKU9003173C9",
-        "eku 900317 3C9",
-        "registro@ejemplo.mx",
-        "ROSA@ejemplo.mx",
-        "kemper",
-        "Urgáte escuela",
-    ],
+    "text", ["EKU9003173C9", "eku 900317 3C9", "registro@ejemplo.mx", "ROSA@ejemplo.mx", "kemper", "Urgáte escuela"]
 )
 def test_who_calls_is_found_by_rfc_mail_or_name(client, caller, text):
     agent_in(client)
@@ -71,11 +63,7 @@ def test_a_ticket_by_phone_names_the_caller_and_the_agent(client, caller):
     first = client.post(PHONE, data)
     ticket = Ticket.objects.get()
     assert first["Location"] == page_of(ticket)
-    assert (ticket.channel, ticket.requester, ticket.customer) == (
-        "phone",
-        caller,
-        caller.contact.customer,
-    )
+    assert (ticket.channel, ticket.requester, ticket.customer) == ("phone", caller, caller.contact.customer)
     assert ticket.events().get().actor == agent
     message = Message.objects.get()
     assert (message.author, message.channel, message.body) == (caller, "phone", "Dice CFDI40147.")
@@ -85,6 +73,16 @@ def test_a_ticket_by_phone_names_the_caller_and_the_agent(client, caller):
     again = client.post(PHONE, data | {"files": []})
     assert again["Location"] == first["Location"]
     assert Ticket.objects.count() == 1
+
+
+@pytest.mark.clause("M17")
+@pytest.mark.parametrize("name", Ticket.FACTS)
+def test_every_fact_is_asked_for_and_shown(client, caller, name):
+    agent_in(client)
+    form = client.get(PHONE, {"contacto": caller.pk})
+    assert f'name="{name}"' in form.content.decode()
+    client.post(PHONE, ANSWERS | FACTS | {"contacto": caller.pk, "key": key_in(form)})
+    assert FACTS[name] in text_of(client.get(page_of(Ticket.objects.get())))
 
 
 @pytest.mark.clause("M17")
@@ -100,10 +98,7 @@ def test_a_ticket_by_phone_names_the_caller_and_the_agent(client, caller):
 )
 def test_what_is_missing_is_said_and_the_rest_kept(client, caller, field, message):
     agent_in(client)
-    data = ANSWERS | {
-        "contacto": caller.pk,
-        "key": key_in(client.get(PHONE, {"contacto": caller.pk})),
-    }
+    data = ANSWERS | {"contacto": caller.pk, "key": key_in(client.get(PHONE, {"contacto": caller.pk}))}
     answer = client.post(PHONE, data | {field: "", "files": [png("uno.png")]})
     assert message in text_of(answer)
     assert "<title>Error: " in answer.content.decode()
@@ -115,10 +110,7 @@ def test_what_is_missing_is_said_and_the_rest_kept(client, caller, field, messag
 
 def test_a_kept_file_can_be_taken_away(client, caller):
     agent_in(client)
-    data = ANSWERS | {
-        "contacto": caller.pk,
-        "key": key_in(client.get(PHONE, {"contacto": caller.pk})),
-    }
+    data = ANSWERS | {"contacto": caller.pk, "key": key_in(client.get(PHONE, {"contacto": caller.pk}))}
     client.post(PHONE, data | {"subject": "", "files": [png("uno.png")]})
     answer = client.post(PHONE, data | {"quitar": Attachment.objects.get().token})
     assert "uno.png" not in text_of(answer)
@@ -127,10 +119,7 @@ def test_a_kept_file_can_be_taken_away(client, caller):
 
 def test_a_used_form_is_not_used_for_something_else(client, caller):
     agent_in(client)
-    data = ANSWERS | {
-        "contacto": caller.pk,
-        "key": key_in(client.get(PHONE, {"contacto": caller.pk})),
-    }
+    data = ANSWERS | {"contacto": caller.pk, "key": key_in(client.get(PHONE, {"contacto": caller.pk}))}
     client.post(PHONE, data)
     other = data | {"contacto": make_contact().pk, "files": [png("uno.png")]}
     answer = client.post(PHONE, other)

@@ -11,10 +11,18 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import connection
 from django.urls import reverse
 
-from accounts.models import Office, RoleAssignment
+from accounts.models import Office
 from factureya.testing.desk import QUEUE, agent_in, every_view, third_party_in
 from factureya.testing.pages import log_in, statements, text_of
-from factureya.testing.people import make_agent, make_contact, make_customer, make_staff, make_superuser, own_provider
+from factureya.testing.people import (
+    give_office,
+    make_agent,
+    make_contact,
+    make_customer,
+    make_staff,
+    make_superuser,
+    own_provider,
+)
 from factureya.testing.tickets import make_ticket
 from tickets import operations
 from tickets.desk import queue, wording
@@ -174,7 +182,7 @@ def test_closed_tickets_are_paged_newest_first(client):
 
 def test_who_works_for_two_providers_sees_both_in_one_order(client):
     agent = third_party_in(client)
-    RoleAssignment.objects.create(user=agent, office=Office.AGENT, provider=own_provider(), granted_by=make_superuser())
+    give_office(agent, Office.AGENT, provider=own_provider())
     supervisor, external = make_staff(Office.SUPERVISOR), agent.assignments[0].provider
     tickets = [make_ticket() for _ in range(4)]
     for ticket in tickets[::2]:
@@ -184,8 +192,7 @@ def test_who_works_for_two_providers_sees_both_in_one_order(client):
 
 
 @pytest.mark.parametrize(
-    "cursor",
-    ["x", "1-", "-1", "1.5-2", "9" * 60, f"{10**22}-1", "²-1", "1-2-3", "1709251200000000-99"],
+    "cursor", ["x", "1-", "-1", "1.5-2", "9" * 60, f"{10**22}-1", "²-1", "1-2-3", "1709251200000000-99"]
 )
 def test_a_cursor_that_is_none_of_ours_does_no_harm(client, cursor):
     agent_in(client)
@@ -203,11 +210,7 @@ def searched(client):
     agent_in(client)
     company = make_customer("EKU9003173C9", "Escuela Kémper Urgáte SA de CV", registered_email="eku@ejemplo.mx")
     found = make_ticket(requester=make_contact(company), subject="El sello aparece revocado: cancelación")
-    make_ticket(
-        requester=make_contact(make_customer("XIA190128J61", "Xenón")),
-        subject="Otra cosa",
-        body="sello",
-    )
+    make_ticket(requester=make_contact(make_customer("XIA190128J61", "Xenón")), subject="Otra cosa", body="sello")
     operations.confirm_resolved(found.pk, author=found.requester)
     return found
 
@@ -239,17 +242,7 @@ def test_search_finds_by_number_subject_rfc_mail_and_customer_in_any_state(clien
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        "zzzz",
-        "' OR 1=1 --",
-        "%",
-        "_",
-        "sello:*|!xyz",
-        "\0",
-        "<script>alert(1)</script>",
-        "FY-0000-0001",
-    ],
+    "text", ["zzzz", "' OR 1=1 --", "%", "_", "sello:*|!xyz", "\0", "<script>alert(1)</script>", "FY-0000-0001"]
 )
 def test_search_takes_any_text(client, searched, text):
     page = client.get(QUEUE, {"q": text})
@@ -269,10 +262,7 @@ def test_filters_by_category_and_agent(client, desk):
     sales = make_ticket(category=Ticket.Category.SALES)
     assert numbers_on(client.get(QUEUE, {"categoria": "sales"})) == {sales.number}
     mine = Ticket.objects.get(pk=desk["mine"].pk).assignee
-    assert numbers_on(client.get(QUEUE, {"agente": mine.pk})) == {
-        desk["mine"].number,
-        desk["replied"].number,
-    }
+    assert numbers_on(client.get(QUEUE, {"agente": mine.pk})) == {desk["mine"].number, desk["replied"].number}
     assert numbers_on(client.get(QUEUE, {"agente": "nadie"})) == {desk["free"].number, sales.number}
     for text in ("-1", "x", "1e9", "²"):
         assert client.get(QUEUE, {"agente": text, "categoria": text}).status_code == 200
@@ -327,24 +317,27 @@ def test_a_goal_of_tomorrow_says_when(client):
     ],
 )
 def test_long_spans_are_said_roughly(span, text):
-    assert wording.rough(span) == text
+    assert wording.describe_span(span) == text
 
 
 def test_last_messages_are_cut():
     ticket = Ticket(message_count=2, last_excerpt="x" * 100)
-    assert wording.last_message(ticket) == f"«{'x' * 46}…»"
-    assert wording.last_message(Ticket(message_count=2, last_excerpt="Sí")) == "«Sí»"
-    assert wording.last_message(Ticket(message_count=1, channel="mail")) == "Levantado por correo"
-    assert wording.last_message(Ticket(message_count=1, channel="phone")) == "Levantado por teléfono"
+    assert wording.describe_last_message(ticket) == f"«{'x' * 46}…»"
+    assert wording.describe_last_message(Ticket(message_count=2, last_excerpt="Sí")) == "«Sí»"
+    assert wording.describe_last_message(Ticket(message_count=1, channel="mail")) == "Levantado por correo"
+    assert wording.describe_last_message(Ticket(message_count=1, channel="phone")) == "Levantado por teléfono"
 
 
 def test_goals_of_every_state_have_words():
     instant = MONDAY
-    assert wording.goal(Ticket(status="open"), instant).text == "Sin respuesta pendiente"
-    assert wording.goal(Ticket(status="waiting", closes_at=instant - timedelta(1)), instant).text == "Por cerrarse"
+    assert wording.describe_goal(Ticket(status="open"), instant).text == "Sin respuesta pendiente"
+    assert (
+        wording.describe_goal(Ticket(status="waiting", closes_at=instant - timedelta(1)), instant).text
+        == "Por cerrarse"
+    )
     late = Ticket(status="open", reply_due_at=instant - timedelta(hours=1), first_replied_at=instant)
-    assert wording.headline(late, instant).text == "Siguiente respuesta: vencida hace 1 h"
-    assert wording.headline(Ticket(status="open"), instant).text == "Sin respuesta pendiente"
+    assert wording.describe_headline(late, instant).text == "Siguiente respuesta: vencida hace 1 h"
+    assert wording.describe_headline(Ticket(status="open"), instant).text == "Sin respuesta pendiente"
 
 
 def test_an_empty_view_names_the_next_one(client):
@@ -360,10 +353,7 @@ def test_an_empty_view_names_the_next_one(client):
 @pytest.mark.clause("M16")
 def test_what_people_write_is_escaped(client):
     agent_in(client)
-    make_ticket(
-        subject="<b>negritas</b>",
-        requester=make_contact(make_customer(legal_name="<i>Empresa</i>")),
-    )
+    make_ticket(subject="<b>negritas</b>", requester=make_contact(make_customer(legal_name="<i>Empresa</i>")))
     html = client.get(QUEUE).content.decode()
     assert "&lt;b&gt;negritas" in html
     assert "<b>negritas" not in html
@@ -374,11 +364,7 @@ def test_what_people_write_is_escaped(client):
 
 
 def assign(client, *tickets, to="yo", **place):
-    return client.post(
-        f"{QUEUE}asignar/",
-        {"elegido": [t.pk for t in tickets], "a_quien": to, **place},
-        follow=True,
-    )
+    return client.post(f"{QUEUE}asignar/", {"elegido": [t.pk for t in tickets], "a_quien": to, **place}, follow=True)
 
 
 @pytest.mark.clause("M3", "M15")
@@ -432,9 +418,7 @@ def test_get_never_assigns(client, desk):
 def test_a_third_party_sees_its_own_tickets_only(client, desk):
     outsider = third_party_in(client)
     operations.hand_over(
-        desk["free"].pk,
-        supervisor=make_staff(Office.SUPERVISOR),
-        provider=outsider.assignments[0].provider,
+        desk["free"].pk, supervisor=make_staff(Office.SUPERVISOR), provider=outsider.assignments[0].provider
     )
     for view in queue.VIEWS:
         assert numbers_on(client.get(QUEUE, {"vista": view})) <= {desk["free"].number}
@@ -465,12 +449,7 @@ def test_the_admins_index_is_the_queue_for_agents(client):
 
 def test_no_add_delete_or_history_page(client, desk):
     agent_in(client)
-    for tail in (
-        "add/",
-        f"{desk['free'].pk}/delete/",
-        f"{desk['free'].pk}/history/",
-        f"{desk['free'].pk}/",
-    ):
+    for tail in ("add/", f"{desk['free'].pk}/delete/", f"{desk['free'].pk}/history/", f"{desk['free'].pk}/"):
         assert client.get(QUEUE + tail).status_code == 404, tail
 
 
@@ -500,7 +479,7 @@ def test_each_view_reads_its_own_index(view):
     columns |= {"subject": "x", "category": "other", "impact": 1, "channel": "portal"}
     Ticket.objects.bulk_create(Ticket(number=f"T{n}", queue_at=ticket.queue_at, **columns) for n in range(300))
     place = queue.Place(queue.VIEWS[view])
-    rows = queue._beyond(queue._questions(place, agent)[0], place.view, None, backwards=False)
+    rows = place.view.order.sort(queue._with_row_columns(queue._select_lists(place, agent)[0]))
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("ANALYZE tickets_ticket")
@@ -517,7 +496,7 @@ def test_each_view_reads_its_own_index(view):
 def test_words_of_the_subject_are_found_by_an_index():
     agent = make_agent()
     make_ticket()
-    rows = queue._found(queue.Place(queue.SEARCH, search="sello revocado"), agent)
+    rows = queue._select_found(queue.Place(queue.SEARCH, search="sello revocado"), agent)
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
     assert "search_words" in rows.explain()

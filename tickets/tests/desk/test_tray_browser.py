@@ -7,17 +7,13 @@ from django.urls import reverse
 
 from factureya.core.models import InboundMessage
 from factureya.testing.desk import page_of
-from factureya.testing.sample_mails import make_ana
+from factureya.testing.inbound_mails import make_ana
 from factureya.testing.tickets import mails_about, make_inbound, make_ticket
 from tickets import operations
 from tickets.tests.desk.test_desk_browser import accessible, agent, desk
 
 __all__ = ["agent", "desk"]  # the fixtures
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.clause("M5", "M6"),
-]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.clause("M5", "M6")]
 TRAY = "/admin/tickets/ticket/bandeja/"
 
 

@@ -11,30 +11,19 @@ from accounts.models import Office, Provider
 from factureya.core import audit
 from factureya.core.models import Event, InboundMessage, OutboxMessage
 from factureya.testing.desk import agent_in, third_party_in
+from factureya.testing.inbound_mails import deliver, last_inbound, passed, proven
 from factureya.testing.mails import multipart
 from factureya.testing.pages import log_in, statements, text_of
 from factureya.testing.people import make_contact, make_staff
-from factureya.testing.sample_mails import deliver, last_inbound, make_ana, passed, proven, trusted
 from factureya.testing.tickets import let_it_close, make_inbound, make_ticket
 from tickets import operations
 from tickets.desk import mail_tray
 from tickets.models import Message, Note, Ticket, TicketFile
 from tickets.operations import WrongStatus
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.usefixtures("our_server"), pytest.mark.django_db]
 STRANGER = "extrano@otro.example"
 TRAY = "/admin/tickets/ticket/bandeja/"
-
-
-@pytest.fixture(autouse=True)
-def _trust(settings, tmp_path):
-    trusted(settings)
-    settings.MEDIA_ROOT = tmp_path
-
-
-@pytest.fixture
-def ana():
-    return make_ana()
 
 
 def quarantined(body: str | bytes = "Soy Ana desde otra cuenta", **headers) -> InboundMessage:
@@ -209,12 +198,8 @@ def test_discarded_once_with_a_reason_and_never_deleted(client, ana):
     again = act(client, mail, "discard", reason="Otra vez")
     assert "Otra persona ya atendió ese correo" in text_of(again)
     event = Event.objects.get(chain=f"mail:{mail.pk}")
-    assert (event.verb, event.actor, event.data["reason"]) == (
-        "mail.discarded",
-        agent,
-        "Publicidad",
-    )
-    assert not list(audit.verify())
+    assert (event.verb, event.actor, event.data["reason"]) == ("mail.discarded", agent, "Publicidad")
+    assert not list(audit.find_flaws())
     assert client.get(TRAY).context["rows"] == []
     handled = client.get(TRAY, {"vista": "atendidos"})
     assert [row[0].pk for row in handled.context["rows"]] == [mail.pk]
@@ -227,8 +212,7 @@ def test_added_as_the_words_of_a_contact(client, ana):
     ticket = make_ticket("waiting", requester=ana)
     mail = quarantined("El XML va aquí\n\n> cita")
     ask = client.get(
-        reverse("admin:tickets_ticket_mail_link", args=[mail.pk]),
-        {"numero": ticket.number.lower().replace("-", "")},
+        reverse("admin:tickets_ticket_mail_link", args=[mail.pk]), {"numero": ticket.number.lower().replace("-", "")}
     )
     assert ana.email in text_of(ask)
     nobody = act(client, mail, "link", numero=ticket.number)
@@ -236,19 +220,11 @@ def test_added_as_the_words_of_a_contact(client, ana):
     sent = act(client, mail, "link", numero=ticket.number, chosen=str(ana.pk))
     assert sent.status_code == 302
     message = Message.objects.get(inbound=mail)
-    assert (message.author, message.body, message.ticket) == (
-        ana,
-        "El XML va aquí\n\n> cita",
-        ticket,
-    )
+    assert (message.author, message.body, message.ticket) == (ana, "El XML va aquí\n\n> cita", ticket)
     ticket.refresh_from_db()
     assert ticket.status == Ticket.Status.OPEN
     event = ticket.events().last()
-    assert (event.verb, event.actor, event.data["inbound"]) == (
-        "ticket.information_added",
-        agent,
-        mail.pk,
-    )
+    assert (event.verb, event.actor, event.data["inbound"]) == ("ticket.information_added", agent, mail.pk)
     again = act(client, mail, "link", numero=ticket.number, chosen=str(ana.pk))
     assert "Otra persona ya atendió ese correo" in text_of(again)
     assert Message.objects.filter(ticket=ticket).count() == 3

@@ -14,7 +14,8 @@ from factureya.testing.pages import log_in, statements, text_of
 from factureya.testing.people import make_agent, make_contact, make_staff, make_superuser
 from factureya.testing.tickets import let_it_close, make_ticket
 from tickets import operations
-from tickets.desk import queue, timeline
+from tickets.desk import queue
+from tickets.events import EVENTS
 from tickets.models import Note, Ticket
 
 pytestmark = pytest.mark.django_db
@@ -28,13 +29,7 @@ def test_the_page_tells_the_whole_story(client):
     operations.take(ticket.pk, agent=agent)
     operations.add_note(ticket.pk, agent=agent, body="El SAT lo reporta vigente.")
     operations.classify(ticket.pk, agent=agent, category="sales", impact=1)
-    operations.answer(
-        ticket.pk,
-        agent=agent,
-        body="¿Ya puede?",
-        wait_reason="authorization",
-        proposes_solution=True,
-    )
+    operations.answer(ticket.pk, agent=agent, body="¿Ya puede?", wait_reason="authorization", proposes_solution=True)
     operations.add_information(ticket.pk, author=contact, body="Todavía no.")
     operations.assign(ticket.pk, agent=agent, assignee=make_agent(full_name="Julio Tapia"))
     operations.assign(ticket.pk, agent=agent, assignee=None)
@@ -65,7 +60,7 @@ def test_every_verb_of_a_ticket_has_words():
     for folder in operations.__path__:
         for source in Path(folder).glob("*.py"):
             verbs |= set(re.findall(r'"(ticket\.\w+)"', source.read_text()))
-    assert verbs == set(timeline.WORDS)
+    assert verbs == set(EVENTS)
 
 
 @pytest.mark.clause("M12", "M15")
@@ -213,7 +208,7 @@ def test_an_agents_office_that_ended_opens_nothing(client):
         assignment.ends_at = assignment.starts_at + timedelta(minutes=1)
         assignment.save()
         assert client.get(page_of(ticket)).status_code == 403
-    assert queue.colleagues([ticket.provider_id]) == [(agent.pk, agent.full_name)]
+    assert queue.find_colleagues([ticket.provider_id]) == [(agent.pk, agent.full_name)]
 
 
 # -- People H3: after an answer, «Siguiente» is the next of the list the agent came from ---------------
@@ -237,10 +232,7 @@ def test_people_h3_after_an_answer_next_is_the_next_of_the_list(client, place):
         make_ticket(subject=f"No puedo timbrar {number}")
     rows = opened_from(client, place)
     here = client.get(rows[1])
-    assert (pk_in(here.context["previous_url"]), pk_in(here.context["next_url"])) == (
-        pk_in(rows[0]),
-        pk_in(rows[2]),
-    )
+    assert (pk_in(here.context["previous_url"]), pk_in(here.context["next_url"])) == (pk_in(rows[0]), pk_in(rows[2]))
     action = re.search(r'id="f-escribir"[^>]*action="([^"]+)"', here.content.decode()).group(1)
     form = here.context["form"]
     data = {
@@ -284,8 +276,4 @@ def test_people_h3_who_came_from_no_list_has_no_neighbours(client):
     agent_in(client)
     ticket, _other = make_ticket(), make_ticket()
     page = client.get(page_of(ticket) + "?lugar=1-1")
-    assert (page.context["previous_url"], page.context["next_url"], page.context["list_url"]) == (
-        "",
-        "",
-        "",
-    )
+    assert (page.context["previous_url"], page.context["next_url"], page.context["list_url"]) == ("", "", "")

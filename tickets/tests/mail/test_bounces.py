@@ -11,40 +11,17 @@ from factureya.core import clock
 from factureya.core.mail import intake, outbox, parse
 from factureya.core.models import MailFolder, OutboxMessage
 from factureya.testing.desk import QUEUE, agent_in, page_of
+from factureya.testing.inbound_mails import bounce_of, deliver, last_inbound
 from factureya.testing.mails import mail as plain
-from factureya.testing.mails import multipart
 from factureya.testing.pages import log_in, text_of
 from factureya.testing.people import make_agent, make_contact
-from factureya.testing.sample_mails import deliver, last_inbound, make_ana
-from factureya.testing.tickets import mails_about, make_ticket
+from factureya.testing.tickets import mails_about, make_ticket, remind
 from tickets import operations, policy, tasks
 from tickets.inbound import receive
 from tickets.models import Ticket
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M6", "M15")]
 WAITING, OPEN = Ticket.Status.WAITING, Ticket.Status.OPEN
-
-
-@pytest.fixture
-def ana() -> User:
-    return make_ana()
-
-
-def bounce_of(mail: OutboxMessage, action: str = "failed", **headers: Any) -> bytes:
-    """A delivery report about a mail of ours, as RFC 3464 has it."""
-    human = b"Content-Type: text/plain\r\n\r\nUser unknown\r\n"
-    status = (
-        "Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.ejemplo.mx\r\n\r\n"
-        f"Final-Recipient: rfc822; {mail.to}\r\nAction: {action}\r\nStatus: 5.1.1\r\n"
-    )
-    original = f"Content-Type: message/rfc822\r\n\r\nMessage-ID: <{mail.message_id}>\r\nSubject: x\r\n\r\nHola\r\n"
-    report = {
-        "From": "Mail Delivery System <MAILER-DAEMON@mx.ejemplo.mx>",
-        "Return-Path": "<>",
-        "Message-ID": None,
-        "Content-Type": 'multipart/report; report-type="delivery-status"; boundary="limite"',
-    }
-    return multipart(human, status, original, **report | headers)
 
 
 def test_a_bounce_marks_the_mail_flags_the_contact_and_holds_the_close(ana: User):
@@ -60,11 +37,7 @@ def test_a_bounce_marks_the_mail_flags_the_contact_and_holds_the_close(ana: User
     assert (ticket.status, ticket.close_held_reason) == (WAITING, "bounce")
     assert ticket.close_held_at is not None
     event = ticket.events().last()
-    assert (event.verb, event.data["to"], event.data["is_held"]) == (
-        "ticket.mail_bounced",
-        ana.email,
-        True,
-    )
+    assert (event.verb, event.data["to"], event.data["is_held"]) == ("ticket.mail_bounced", ana.email, True)
     assert [e.verb for e in ana.events()] == ["person.mail_bounced"]
     assert last_inbound().is_in_tray
     # The same bounce again, and another one for the same mail, say nothing new.
@@ -150,11 +123,7 @@ def test_a_delay_is_only_stored(ana: User, action: str):
     ticket = make_ticket(WAITING, requester=ana)
     outcome = deliver(bounce_of(mails_about(ticket)[-1], action))
     ticket.refresh_from_db()
-    assert (outcome.disposition, outcome.reason, ticket.close_held_at) == (
-        "ignore-bounce",
-        "delayed",
-        None,
-    )
+    assert (outcome.disposition, outcome.reason, ticket.close_held_at) == ("ignore-bounce", "delayed", None)
 
 
 @pytest.mark.parametrize(
@@ -219,11 +188,7 @@ def test_an_agents_mail_that_bounces_holds_nothing_and_flags_no_customer(ana: Us
     deliver(bounce_of(mail))
     mail.refresh_from_db()
     ticket.refresh_from_db()
-    assert (mail.bounced_at is None, ticket.close_held_at, ticket.events().count()) == (
-        False,
-        None,
-        events,
-    )
+    assert (mail.bounced_at is None, ticket.close_held_at, ticket.events().count()) == (False, None, events)
 
 
 def test_a_mail_about_no_ticket_bounces_too(ana: User):
@@ -236,20 +201,8 @@ def test_a_mail_about_no_ticket_bounces_too(ana: User):
 # -- Late polling ------------------------------------------------------------------------------------
 
 
-def remind(ticket: Ticket) -> Ticket:
-    assert ticket.closes_at is not None
-    with clock.at(ticket.closes_at - timedelta(hours=24)):
-        operations.warn_before_close(ticket.pk)
-        ticket.refresh_from_db()
-        assert ticket.reminder_id is not None
-        assert outbox.deliver(ticket.reminder_id)
-    return ticket
-
-
 @pytest.mark.parametrize(
-    ("read_until", "closes"),
-    [(None, False), (timedelta(seconds=-1), False), (timedelta(0), True)],
-    ids=str,
+    ("read_until", "closes"), [(None, False), (timedelta(seconds=-1), False), (timedelta(0), True)], ids=str
 )
 def test_no_silence_while_the_mailbox_is_read_behind_the_due_instant(
     settings: Any, read_until: timedelta | None, closes: bool
@@ -260,9 +213,7 @@ def test_no_silence_while_the_mailbox_is_read_behind_the_due_instant(
     until = ticket.closes_at + read_until if read_until is not None else None
     MailFolder.objects.create(name="so@porte@imap.ejemplo.mx/INBOX", uid_validity=1, read_until=until)
     MailFolder.objects.create(
-        name="otro@x/INBOX",
-        uid_validity=1,
-        read_until=clock.now().astimezone(UTC).replace(year=2100),
+        name="otro@x/INBOX", uid_validity=1, read_until=clock.now().astimezone(UTC).replace(year=2100)
     )
     with clock.at(ticket.closes_at + timedelta(hours=1)):
         assert tasks.close_unanswered() == closes

@@ -14,25 +14,15 @@ from accounts.models import User
 from factureya.core import clock
 from factureya.core.mail import outbox
 from factureya.core.models import OutboxMessage
+from factureya.testing.inbound_mails import ANA, became, deliver, last_inbound, make_ana, passed, proven, to_customers
 from factureya.testing.mails import multipart
 from factureya.testing.people import make_agent, make_contact, make_customer
-from factureya.testing.sample_mails import ANA, became, deliver, last_inbound, make_ana, passed, proven, to_customers
 from factureya.testing.tickets import let_it_close, mails_about, make_ticket
-from tickets import operations, threads
+from tickets import notifications, operations, threads
 from tickets.models import Message, Ticket
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.usefixtures("our_server"), pytest.mark.django_db]
 OPEN, WAITING, CLOSED = Ticket.Status.OPEN, Ticket.Status.WAITING, Ticket.Status.CLOSED
-
-
-@pytest.fixture(autouse=True)
-def _our_server(settings: Any) -> None:
-    settings.MAIL_TRUSTED_AUTHSERV = "mx.factureya.com"
-
-
-@pytest.fixture
-def ana() -> User:
-    return make_ana()
 
 
 def sent_headers(mail: OutboxMessage) -> Any:
@@ -53,21 +43,13 @@ def test_a_mail_opens_a_ticket_and_is_answered_with_its_number_at_once(ana: User
     assert (ticket.subject, ticket.channel, ticket.status) == ("No puedo timbrar", "mail", OPEN)
     assert (ticket.category, ticket.impact) == (Ticket.Category.OTHER, Ticket.Impact.DIFFICULT)
     message = ticket.messages.get()
-    assert (message.body, message.author, message.inbound) == (
-        "Dice que el sello no es válido.",
-        ana,
-        last_inbound(),
-    )
+    assert (message.body, message.author, message.inbound) == ("Dice que el sello no es válido.", ana, last_inbound())
     (ack,) = to_customers()
     assert (ack.kind, ack.to, ack.about) == ("tickets/opened", ANA, ticket.chain)
     assert ticket.number in ack.subject
     assert ack.headers["Auto-Submitted"] == "auto-replied"
     (event,) = ticket.events()
-    assert (event.verb, event.actor, event.data["inbound"]) == (
-        "ticket.opened",
-        ana,
-        last_inbound().pk,
-    )
+    assert (event.verb, event.actor, event.data["inbound"]) == ("ticket.opened", ana, last_inbound().pk)
     assert event.data["sender"] == ANA
 
 
@@ -94,10 +76,7 @@ def test_mail_to_the_control_desk_is_a_request(ana: User, how: str):
 @pytest.mark.clause("M17")
 def test_what_is_missing_is_said_and_what_is_too_long_is_cut(ana: User):
     ticket = became(deliver(proven("", Subject=None)))
-    assert (ticket.subject, ticket.messages.get().body) == (
-        "Correo sin asunto",
-        "(El correo no traía texto.)",
-    )
+    assert (ticket.subject, ticket.messages.get().body) == ("Correo sin asunto", "(El correo no traía texto.)")
     ticket = became(deliver(proven(Subject="x" * 300)))
     assert len(ticket.subject) == 120
     again = deliver(proven("Y además…", Subject="x" * 300))
@@ -164,13 +143,7 @@ def test_files_without_words_name_themselves_and_too_many_are_named(ana: User, s
 def test_a_nameless_picture_within_the_text_is_a_file(ana: User):
     inline = b"Content-Type: image/png\r\nContent-Disposition: inline\r\nContent-Transfer-Encoding: binary\r\n\r\n"
     text = b"Content-Type: text/plain\r\n\r\nMire:\r\n"
-    raw = multipart(
-        text,
-        inline + picture() + b"\r\n",
-        From=ANA,
-        Message_ID=None,
-        Authentication_Results=passed(),
-    )
+    raw = multipart(text, inline + picture() + b"\r\n", From=ANA, Message_ID=None, Authentication_Results=passed())
     (file,) = became(deliver(raw)).files.all()
     assert file.attachment.content_type == "image/png"
 
@@ -194,11 +167,7 @@ def test_a_reply_finds_its_ticket(ana: User, way: str):
     to = (mail.headers["Reply-To"],) if way == "envelope" else ()
     outcome = deliver(proven("Aquí está el XML", **{"Subject": "Otra cosa"} | headers), to=to)
     reason = "number" if way == "number" else "reference"
-    assert (outcome.disposition, outcome.reason, became(outcome)) == (
-        "accept-reply",
-        reason,
-        ticket,
-    )
+    assert (outcome.disposition, outcome.reason, became(outcome)) == ("accept-reply", reason, ticket)
     ticket.refresh_from_db()
     assert (ticket.status, ticket.message_count) == (OPEN, 3)
     last = ticket.messages.get(seq=3)
@@ -232,12 +201,12 @@ def test_made_up_ids_find_nothing(ana: User, forged: dict[str, str]):
 @pytest.mark.clause("M6")
 def test_ids_made_with_a_key_that_is_being_retired_still_work(ana: User, settings: Any):
     ticket = make_ticket(requester=ana)
-    old = threads.root_id(ticket.number), threads.reply_address(ticket.number)
+    old = notifications.make_root_id(ticket.number), notifications.make_reply_address(ticket.number)
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
     settings.SECRET_KEY = "another-key-" + "y" * 40
-    assert threads.by_ids([old[0]], []) == threads.by_ids([], [old[1]]) == [ticket.number]
+    assert threads.find_numbers([old[0]], []) == threads.find_numbers([], [old[1]]) == [ticket.number]
     settings.SECRET_KEY_FALLBACKS = []
-    assert threads.by_ids([old[0]], [old[1]]) == []
+    assert threads.find_numbers([old[0]], [old[1]]) == []
 
 
 @pytest.mark.clause("M10")
@@ -289,11 +258,7 @@ def test_a_reply_to_a_closed_ticket_opens_one_that_continues_it(ana: User, way: 
     headers = {"In-Reply-To": f"<{mail.message_id}>"} if by_id else {"Subject": f"RE: {mail.subject}"}
     outcome = deliver(proven("Volvió a fallar", **headers))
     follow = became(outcome)
-    assert (outcome.disposition, outcome.reason, follow.follows) == (
-        "accept-new",
-        "follow-up",
-        ticket,
-    )
+    assert (outcome.disposition, outcome.reason, follow.follows) == ("accept-new", "follow-up", ticket)
     assert (follow.channel, follow.messages.get().body) == ("mail", "Volvió a fallar")
     assert Ticket.objects.filter(pk=ticket.pk).values().get() == before
     assert to_customers()[-1].kind == "tickets/follow_up"
@@ -330,18 +295,11 @@ def test_a_reply_received_in_time_and_read_late_voids_the_close(ana: User):
     with clock.at(ticket.closed_at + timedelta(hours=5)):
         raw = proven("Aquí está", Subject=f"RE: {ticket.number}")
         outcome = deliver(raw, received_at=ticket.closed_at)
-    assert (outcome.disposition, outcome.reason, became(outcome)) == (
-        "accept-reply",
-        "void",
-        ticket,
-    )
+    assert (outcome.disposition, outcome.reason, became(outcome)) == ("accept-reply", "void", ticket)
     ticket.refresh_from_db()
     assert (ticket.status, ticket.closed_at, ticket.closed_reason) == (OPEN, None, None)
     assert (ticket.closes_at, ticket.reminder, ticket.voided_by) == (None, None, last_inbound())
-    assert [event.verb for event in ticket.events()][-2:] == [
-        "ticket.close_voided",
-        "ticket.information_added",
-    ]
+    assert [event.verb for event in ticket.events()][-2:] == ["ticket.close_voided", "ticket.information_added"]
     kinds = [(mail.kind, mail.status) for mail in mails_about(ticket)]
     assert ("tickets/closed", "dropped") in kinds  # it had not left yet
     assert kinds[-2:] == [("tickets/void", "queued"), ("tickets/new_message", "queued")]
@@ -438,11 +396,11 @@ def test_our_mails_keep_one_thread_and_mark_themselves(ana: User):
     ack = sent_headers(mails_about(ticket)[0])
     operations.answer(ticket.pk, agent=make_agent(), body="¿Cuál?", wait_reason="detail")
     answer = sent_headers(mails_about(ticket)[-1])
-    root = f"<{threads.root_id(ticket.number)}>"
+    root = f"<{notifications.make_root_id(ticket.number)}>"
     for headers in (ack, answer):
         assert headers["References"].strip() == f"{root} <primero@ejemplo.mx>"
         assert headers["In-Reply-To"].strip() == "<primero@ejemplo.mx>"
-        assert headers["Reply-To"].strip() == threads.reply_address(ticket.number)
+        assert headers["Reply-To"].strip() == notifications.make_reply_address(ticket.number)
         assert headers["X-Factureya-Loop"] == "1"
     assert (ack["Auto-Submitted"], answer["Auto-Submitted"]) == ("auto-replied", "no")
     back = deliver(proven("El 301", Subject="Re:", In_Reply_To=answer["Message-ID"]))
@@ -456,7 +414,7 @@ def test_a_strange_id_is_not_quoted_in_our_headers(ana: User, evil: str):
     headers = sent_headers(mails_about(ticket)[0])
     assert headers["Bcc"] is None
     assert re.fullmatch(r"[!-~ ]{1,300}", headers["References"].strip())
-    assert headers["References"].strip().startswith(f"<{threads.root_id(ticket.number)}>")
+    assert headers["References"].strip().startswith(f"<{notifications.make_root_id(ticket.number)}>")
 
 
 @pytest.mark.clause("M6")

@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from accounts.models import User
-from factureya.core import clock
-from factureya.core.models import OutboxMessage
+from factureya.core import clock, tasks
+from factureya.core.models import MailQuota, OutboxMessage
+from factureya.testing.inbound_mails import ANA, became, deliver, last_inbound, passed, proven, to_customers
 from factureya.testing.people import make_agent
-from factureya.testing.sample_mails import ANA, became, deliver, last_inbound, make_ana, passed, proven, to_customers
 from factureya.testing.tickets import mails_about, make_ticket
-from tickets import operations, tasks
-from tickets.models import MailQuota, Ticket
+from tickets import operations
+from tickets.models import Ticket
 
-pytestmark = [pytest.mark.django_db, pytest.mark.clause("M6")]
+pytestmark = [pytest.mark.usefixtures("our_server"), pytest.mark.django_db, pytest.mark.clause("M6")]
 OPEN, WAITING = Ticket.Status.OPEN, Ticket.Status.WAITING
 MARKS: dict[str, dict[str, Any]] = {
     "auto-replied": {"Auto-Submitted": "auto-replied"},
@@ -27,16 +27,6 @@ MARKS: dict[str, dict[str, Any]] = {
     "out of office": {"Subject": "Respuesta automática: Falla"},
     "receipt": {"Content-Type": 'multipart/report; report-type="disposition-notification"; boundary="x"'},
 }
-
-
-@pytest.fixture(autouse=True)
-def _our_server(settings: Any) -> None:
-    settings.MAIL_TRUSTED_AUTHSERV = "mx.factureya.com"
-
-
-@pytest.fixture
-def ana() -> User:
-    return make_ana()
 
 
 @pytest.mark.parametrize("mark", MARKS)
@@ -84,11 +74,7 @@ def test_a_robot_of_a_stranger_who_knows_an_id_is_not_shown_in_the_ticket(ana: U
     events = ticket.events().count()
     reply = {"In-Reply-To": f"<{mails_about(ticket)[-1].message_id}>"}
     outcome = deliver(proven(From="x@otra.mx", Auto_Submitted="auto-replied", **reply))
-    assert (outcome.disposition, outcome.about, ticket.events().count()) == (
-        "ignore-auto",
-        "",
-        events,
-    )
+    assert (outcome.disposition, outcome.about, ticket.events().count()) == ("ignore-auto", "", events)
 
 
 @pytest.mark.parametrize("subject", ["different", "same", "of the ticket"])
@@ -97,11 +83,7 @@ def test_an_unmarked_robot_sending_sixty_mails_gets_ten_answers_at_most(ana: Use
     ticket = make_ticket(requester=ana)
     before = len(to_customers())
     for turn in range(60):
-        texts = {
-            "different": f"Falla {turn}",
-            "same": "Falla",
-            "of the ticket": f"RE: {ticket.number}",
-        }
+        texts = {"different": f"Falla {turn}", "same": "Falla", "of the ticket": f"RE: {ticket.number}"}
         with clock.at(start + timedelta(seconds=50 * turn)):
             assert deliver(proven(f"turno {turn}", Subject=texts[subject])).disposition.startswith("accept")
     answers = len(to_customers()) - before
@@ -189,7 +171,4 @@ def test_what_strangers_leave_in_the_quotas_is_forgotten_when_it_counts_no_more(
     with clock.at(clock.now() + timedelta(days=1)):
         deliver(proven("Hola otra vez", From="extrano0@otro.example"))
         assert tasks.forget_quotas() == 2
-        assert {quota.name for quota in MailQuota.objects.all()} == {
-            "notice:extrano0@otro.example",
-            "notices",
-        }
+        assert {quota.name for quota in MailQuota.objects.all()} == {"notice:extrano0@otro.example", "notices"}

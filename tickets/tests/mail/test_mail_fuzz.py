@@ -23,13 +23,13 @@ from hypothesis import strategies as st
 
 from factureya import pipe
 from factureya.core.mail import parse as mail_parse
-from factureya.core.mail.headers import fingerprint
+from factureya.core.mail.headers import compute_fingerprint
 from factureya.core.mail.parse import InboundMail
 from factureya.core.models import InboundMessage
-from factureya.core.tests.mail.test_samples import FOLDER, rows
+from factureya.testing.inbound_mails import ANA
 from factureya.testing.mutations import INSERTS, SEEDS, mutated
 from factureya.testing.people import make_contact, own_provider
-from factureya.testing.sample_mails import ANA
+from factureya.testing.sample_mails import SAMPLES
 
 pytestmark = [
     pytest.mark.once,
@@ -40,7 +40,6 @@ IS_FULL = os.environ.get("FUZZ") == "full"
 OWN, PIECES, OF_A_SAMPLE = (340, 800, 60) if IS_FULL else (100, 250, 35)
 MAX_SECONDS, MAX_MEGABYTES = 2, 200
 DEAREST = {"seconds": 0.0, "megabytes": 0.0, "mails": 0.0}
-SAMPLES = [row["file"] for row in rows("MANIFEST.tsv")]
 Bring = Callable[[bytes], None]
 
 
@@ -122,11 +121,11 @@ def bring(settings, monkeypatch, tmp_path, capsys, caplog) -> Iterator[Bring]:
         assert code == 0, (raw, complaint)  # 75 is for want of a database, and we have one
         assert "Traceback" not in complaint
         assert not [record for record in caplog.records if record.levelno > logging.WARNING], raw
-        message_id, digest = fingerprint(raw)
+        message_id, digest = compute_fingerprint(raw)
         kept = InboundMessage.objects.get(message_id=message_id, digest=digest)
         assert kept.disposition, raw
         if json.loads(said)["disposition"] == "ignore-duplicate":
-            assert fingerprint(bytes(kept.raw)) == (message_id, digest)
+            assert compute_fingerprint(bytes(kept.raw)) == (message_id, digest)
         else:
             assert bytes(kept.raw) == raw
 
@@ -149,10 +148,7 @@ def test_mutations_of_our_own_mails(bring: Bring, seed: int):
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # one database for all is meant
 )
 @given(
-    pieces=st.lists(
-        st.one_of(st.sampled_from(INSERTS), st.binary(max_size=20), st.sampled_from(SEEDS)),
-        max_size=12,
-    )
+    pieces=st.lists(st.one_of(st.sampled_from(INSERTS), st.binary(max_size=20), st.sampled_from(SEEDS)), max_size=12)
 )
 @example(pieces=[b'Content-Type: multipart/mixed; boundary="=?utf-8?q?=00?="\r\n\r\n--x'])
 @example(pieces=[b"Content-Type: text/plain; charset*=x'y'z; charset*0=a\r\n\r\nhola"])
@@ -160,10 +156,9 @@ def test_pieces_in_any_order(bring: Bring, pieces: list[bytes]):
     bring(b"".join(pieces))
 
 
-@pytest.mark.samples
 @pytest.mark.parametrize("name", SAMPLES)
 def test_mutations_of_the_samples(bring: Bring, name: str):
-    source, raw = random.Random(name), (FOLDER / name).read_bytes()
+    source, raw = random.Random(name), SAMPLES[name].raw
     if (sender := mail_parse.parse(raw).sender) and sender != ANA:
         make_contact(email=sender)
     bring(raw)

@@ -10,16 +10,16 @@ import pytest
 from accounts.models import User
 from factureya.core.clock import now
 from factureya.core.mail import intake
-from factureya.core.models import InboundMessage, OutboxMessage
+from factureya.core.models import InboundMessage, MailQuota, OutboxMessage
+from factureya.testing.inbound_mails import ANA, deliver, make_ana, proven
 from factureya.testing.people import make_contact
-from factureya.testing.sample_mails import ANA, deliver, make_ana, proven
+from factureya.testing.races import kinds, race
 from factureya.testing.tickets import mails_about, make_ticket
 from tickets import operations, tasks
 from tickets.models import Message, Ticket
-from tickets.tests.operations.test_races import due, kinds, race, rounds, verbs
+from tickets.tests.operations.test_races import due, verbs
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
-__all__ = ["rounds"]  # the fixture of test_races
 OPEN, WAITING, CLOSED = Ticket.Status.OPEN, Ticket.Status.WAITING, Ticket.Status.CLOSED
 
 
@@ -125,8 +125,7 @@ def test_the_caps_hold_when_all_come_at_once(rounds: range, settings: Any):
 
 
 def wipe_quotas() -> None:
-    model = Ticket._meta.apps.get_model("tickets", "MailQuota")
-    model._default_manager.all().delete()
+    MailQuota.objects.all().delete()
 
 
 @pytest.mark.clause("M6", "M15")
@@ -145,9 +144,5 @@ def test_the_flips_of_an_hour_are_counted_once(rounds: range, settings: Any):
         raws = [proven(f"{turn} otra {place}", Subject=f"RE: {ticket.number}") for place in range(2)]
         assert kinds(race(*[partial(deliver, raw) for raw in raws])) == {"ok": 2}
         ticket.refresh_from_db()
-        assert (ticket.status, ticket.close_held_reason, ticket.message_count) == (
-            WAITING,
-            "flips",
-            7,
-        )
+        assert (ticket.status, ticket.close_held_reason, ticket.message_count) == (WAITING, "flips", 7)
     assert not InboundMessage.objects.filter(disposition="").exists()

@@ -17,8 +17,8 @@ from django.db import connection
 from factureya.core.mail import outbox
 from factureya.core.models import OutboxMessage
 from factureya.testing.desk import agent_in, page_of, reply
+from factureya.testing.inbound_mails import make_ana
 from factureya.testing.pages import ANSWERS, key_in, log_in, text_of
-from factureya.testing.sample_mails import make_ana
 from factureya.testing.smtp_server import Mood, Server
 from factureya.testing.tickets import mails_about, make_ticket
 from tickets import operations

@@ -18,7 +18,7 @@ from factureya.core.mail import outbox
 from factureya.core.models import OutboxMessage
 from factureya.testing.people import make_agent, make_contact, make_customer
 from factureya.testing.tickets import let_it_close, mails_about, make_inbound, make_ticket
-from tickets import links, notifications, operations
+from tickets import access, notifications, operations
 from tickets.models import Ticket
 
 pytestmark = pytest.mark.django_db
@@ -80,15 +80,12 @@ def silent() -> Ticket:
 
 def replied() -> OutboxMessage:
     ticket = make_ticket(WAITING, requester=ana())
-    return last(
-        operations.add_information(ticket.pk, author=ticket.requester, body="Va el XML"),
-        "new_message",
-    )
+    return last(operations.add_information(ticket.pk, author=ticket.requester, body="Va el XML"), "new_message")
 
 
 def link_asked() -> OutboxMessage:
     ticket = make_ticket(WAITING, requester=ana())
-    notifications.link_requested(ticket, ticket.requester, "key")
+    notifications.send_link(ticket, ticket.requester, "key")
     return last(ticket, "link")
 
 
@@ -114,6 +111,7 @@ MAILS: dict[str, Callable[[], OutboxMessage]] = {
     "link": link_asked,
     "void": voided,
 }
+TO_CUSTOMER = [kind for kind in MAILS if f"tickets/{kind}" not in notifications.TO_AGENT]
 # To addresses that nobody has proven: about no ticket, see test_spoof.py.
 NOTICES = {"unproven", "forged"}
 
@@ -122,6 +120,12 @@ NOTICES = {"unproven", "forged"}
 def test_every_template_is_sent_by_an_operation():
     folder = Path(django_settings.BASE_DIR) / "templates/mail/tickets"
     assert {*MAILS, *NOTICES} == {path.stem for path in folder.glob("[!_]*.txt")}
+
+
+@pytest.mark.clause("M6", "M16")
+@pytest.mark.parametrize("kind", MAILS)
+def test_a_mail_to_an_agent_is_listed_as_such(kind: str):
+    assert User.objects.get(email=MAILS[kind]().to).is_staff == (kind not in TO_CUSTOMER)
 
 
 def test_a_missing_variable_would_be_seen():
@@ -140,7 +144,7 @@ def test_what_every_mail_has(kind: str):
         assert "&" not in part.replace("&c", "")  # nothing was escaped as HTML
         assert not re.search(r"<\w|\{[{%]|None|\b(tú|tu|tus|puedes|tienes)\b", part)
     assert "\n\n\n" not in message.body
-    if kind != "new_message":
+    if kind in TO_CUSTOMER:
         assert "01 800 63 22 887 y 01 (222) 403 4091" in message.body
         assert "de 9:00 a 14:00 y de 15:00 a 19:00 h" in message.body
 
@@ -149,8 +153,8 @@ def test_what_every_mail_has(kind: str):
 @pytest.mark.parametrize("kind", sorted(NOTICES))
 def test_a_notice_says_what_is_next_and_names_no_ticket(kind: str):
     inbound = make_inbound()
-    notifications.unproven_sender("x@ejemplo.mx", inbound)
-    notifications.forged_sender("x@ejemplo.mx", "ana@ocaso.mx", inbound)
+    notifications.notify_unproven_sender("x@ejemplo.mx", inbound)
+    notifications.warn_of_forgery("x@ejemplo.mx", "ana@ocaso.mx", inbound)
     message = OutboxMessage.objects.get(kind=f"tickets/{kind}")
     assert message.body.startswith("Qué sigue: ")
     assert "01 800 63 22 887 y 01 (222) 403 4091" in message.body
@@ -159,13 +163,13 @@ def test_a_notice_says_what_is_next_and_names_no_ticket(kind: str):
 
 
 @pytest.mark.clause("M16")
-@pytest.mark.parametrize("kind", [kind for kind in MAILS if kind != "new_message"])
+@pytest.mark.parametrize("kind", TO_CUSTOMER)
 def test_the_link_opens_this_ticket_for_this_person(kind: str):
     message = MAILS[kind]()
     (token,) = re.findall(r"http://testserver/enlace/([^/\s]+)/", message.body)
-    grant = links.read(token)
+    grant = access.read_token(token)
     assert f"ticket:{grant.number}" == message.about
-    assert links.holder(grant).email == message.to == "ana@ocaso.mx"
+    assert access.find_holder(grant).email == message.to == "ana@ocaso.mx"
 
 
 @pytest.mark.clause("M16")
@@ -193,11 +197,7 @@ def test_opened_gives_the_number():
     [
         ("detail", False, "le toca a usted. Envíenos el detalle que le pedimos."),
         ("authorization", False, "le toca a usted. Díganos si autoriza lo que le proponemos."),
-        (
-            "authorization",
-            True,
-            "le toca a usted. Confirme si quedó resuelto, o díganos qué falta.",
-        ),
+        ("authorization", True, "le toca a usted. Confirme si quedó resuelto, o díganos qué falta."),
         (None, False, "nos toca a nosotros."),
     ],
 )
@@ -292,7 +292,7 @@ def test_a_disabled_requesters_mails_go_to_the_representative_with_her_own_link(
     message = last(ticket, "answered")
     assert message.to == "ana@ocaso.mx"
     (token,) = re.findall(r"/enlace/([^/\s]+)/", message.body)
-    assert links.holder(links.read(token)).email == "ana@ocaso.mx"
+    assert access.find_holder(access.read_token(token)).email == "ana@ocaso.mx"
     Contact.objects.filter(user__email="ana@ocaso.mx").update(own_tickets_only=True)
     operations.answer(ticket.pk, agent=make_agent(), body="¿Pudo?", wait_reason="detail")
     assert last(ticket, "answered").to == "otro@ocaso.mx"

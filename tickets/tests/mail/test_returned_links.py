@@ -20,26 +20,15 @@ from factureya.core.files import store
 from factureya.core.mail import own_links
 from factureya.core.models import Attachment, InboundMessage, InboundOriginal, OutboxMessage
 from factureya.testing.desk import QUEUE, page_of
+from factureya.testing.inbound_mails import ANA, deliver, last_inbound, passed, proven
 from factureya.testing.mails import multipart
 from factureya.testing.pages import log_in, text_of
 from factureya.testing.people import make_agent, make_staff, make_superuser
-from factureya.testing.sample_mails import ANA, deliver, last_inbound, make_ana, passed, proven, trusted
 from factureya.testing.tickets import mails_about, make_ticket
-from tickets import links, operations
+from tickets import access, operations
 from tickets.models import Message, Ticket
 
-pytestmark = [pytest.mark.django_db, pytest.mark.clause("M16")]
-
-
-@pytest.fixture(autouse=True)
-def _trust(settings: Any, tmp_path: Any) -> None:
-    trusted(settings)
-    settings.MEDIA_ROOT = tmp_path
-
-
-@pytest.fixture
-def ana() -> User:
-    return make_ana()
+pytestmark = [pytest.mark.usefixtures("our_server"), pytest.mark.django_db, pytest.mark.clause("M16")]
 
 
 def token_in(mail: OutboxMessage) -> str:
@@ -179,10 +168,7 @@ def test_a2a_codes_do_not_come_back_either(client: Client, kind: str):
 
 def reply(ana: User, mail: OutboxMessage, shape: str, encoding: str) -> bytes:
     """Ana's answer to a mail of ours, as programs write it."""
-    body, html = (
-        quoted(mail.body),
-        f"<p>Sigo igual</p><blockquote type=cite>{mail.body}</blockquote>",
-    )
+    body, html = (quoted(mail.body), f"<p>Sigo igual</p><blockquote type=cite>{mail.body}</blockquote>")
     inline = f"Sigo igual\n\nEl lun, 2 nov 2026 a las 10:00, Soporte <soporte@factureya.com> escribió:\n{body}\n"
     if shape == "attached":
         attached = b"Content-Type: message/rfc822\r\n\r\n" + sent(mail, encoding)
@@ -229,14 +215,14 @@ def test_a2b_nobody_closes_a_ticket_with_the_link_of_a_reply(client: Client, ana
     mails = "\n".join(m.body for m in OutboxMessage.objects.exclude(to=ana.email))
     assert_gone(token, shown, everything_stored(), mails)
     assert "Sigo igual" in shown or "Le reenvio" in shown
-    assert links.holder(links.read(token)) == ana  # the link lives: this is why nobody else may read it
+    assert access.find_holder(access.read_token(token)) == ana  # the link lives: this is why nobody else may read it
 
 
 @pytest.mark.clause("M17")
 def test_a2b_a_link_that_is_pasted_by_hand_is_cut_too(client: Client, ana: User):
     ticket = make_ticket(requester=ana)
     token = token_in(mails_about(ticket)[0])
-    url = own_links.url(own_links.TICKET, token)
+    url = own_links.make_url(own_links.TICKET, token)
     log_in(client, ana)
     operations.add_information(ticket.pk, author=ana, body=f"Me llegó esto: {url}", form_key="k1")
     operations.add_information(ticket.pk, author=ana, body=f"Me llegó esto: {url}", form_key="k1")  # once
@@ -270,11 +256,7 @@ def test_a2_the_untouched_bytes_stay_and_leave_by_a_command_that_is_recorded(ana
 def test_a2_the_tray_and_the_search_find_no_token(client: Client, ana: User):
     token = token_in(mails_about(make_ticket(requester=ana))[0])
     deliver(
-        proven(
-            f"{own_links.url(own_links.TICKET, token)}",
-            From="extrano@otro.example",
-            Subject=f"Fwd: {token}",
-        )
+        proven(f"{own_links.make_url(own_links.TICKET, token)}", From="extrano@otro.example", Subject=f"Fwd: {token}")
     )
     inbound = last_inbound()
     dario = make_agent()

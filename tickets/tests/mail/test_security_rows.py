@@ -15,26 +15,16 @@ from django.utils import timezone
 from accounts.models import Office, RoleAssignment, User
 from factureya.core.models import Event, InboundMessage, OutboxMessage
 from factureya.testing.desk import agent_in, page_of
+from factureya.testing.inbound_mails import ANA, became, deliver, passed, proven, to_customers
 from factureya.testing.mails import mail, multipart
 from factureya.testing.pages import log_in
 from factureya.testing.people import make_agent, make_contact
-from factureya.testing.sample_mails import ANA, became, deliver, make_ana, passed, proven, to_customers
 from factureya.testing.tickets import mails_about, make_ticket
-from tickets import operations, threads
+from tickets import notifications, operations
 from tickets.models import Message, Note, Ticket
 
-pytestmark = [pytest.mark.django_db, pytest.mark.clause("M5", "M6")]
+pytestmark = [pytest.mark.usefixtures("our_server"), pytest.mark.django_db, pytest.mark.clause("M5", "M6")]
 STRANGER = "nadie@otra.mx"
-
-
-@pytest.fixture(autouse=True)
-def _our_server(settings: Any) -> None:
-    settings.MAIL_TRUSTED_AUTHSERV = "mx.factureya.com"
-
-
-@pytest.fixture
-def ana() -> User:
-    return make_ana()
 
 
 def nothing_moved_by(raw: bytes) -> InboundMessage:
@@ -55,7 +45,7 @@ def test_row_1_a_forged_thread_id_with_an_agents_from_is_no_agents_reply(ana: Us
     real = mails_about(ticket)[0]
     for ids in (
         f"<{real.message_id}>",
-        f"<{threads.root_id(ticket.number)}>",
+        f"<{notifications.make_root_id(ticket.number)}>",
         f"<notify-{ticket.pk}-{agent.pk}@factureya.com>",
         f"<{ticket.number}@factureya.com>",
         f"<reply-{ticket.pk}-{'0' * 32}@factureya.com>",
@@ -87,25 +77,16 @@ def test_row_4_in_copy_gives_nothing_and_reply_addresses_are_not_guessed(ana: Us
     operations.answer(ticket.pk, agent=make_agent(), body="¿Y?", wait_reason="detail")
     nothing_moved_by(proven("¿Qué dicen?", From=STRANGER, To=mails_about(ticket)[-1].headers["Reply-To"]))
     assert {m.to for m in to_customers() if m.kind != "tickets/unproven"} == {ANA}
-    token = threads.reply_address(ticket.number).partition(".")[2].partition("@")[0]
+    token = notifications.make_reply_address(ticket.number).partition(".")[2].partition("@")[0]
     assert len(token) * 5 >= 128  # bits
 
 
-def test_row_5_a_thousand_forged_senders_get_a_receipt_each_at_most_without_a_word_of_theirs(
-    settings: Any,
-):
+def test_row_5_a_thousand_forged_senders_get_a_receipt_each_at_most_without_a_word_of_theirs(settings: Any):
     """«Ticket Trick», Zendesk 2025: automatic receipts repeated an attacker's text to thousands of victims."""
     settings.MAIL_NOTICES_PER_HOUR = 100_000  # the cap of all is proven in test_spoof
     for number in range(1000):
         for _ in range(1 + number % 2):
-            deliver(
-                mail(
-                    f"COMPRE-{number}-{_}",
-                    From=f"v{number}@victima.mx",
-                    Subject="COMPRE",
-                    Message_ID=None,
-                )
-            )
+            deliver(mail(f"COMPRE-{number}-{_}", From=f"v{number}@victima.mx", Subject="COMPRE", Message_ID=None))
     told = OutboxMessage.objects.all()
     assert told.count() == told.values("to").distinct().count() == 1000
     assert not told.filter(body__contains="COMPRE").exists()
@@ -121,19 +102,7 @@ def test_row_6_reply_to_names_no_author(ana: User):
     assert {m.to for m in mails_about(ticket)} == {beto.email}
 
 
-OWN_HEADERS = [
-    "Ticket",
-    "Number",
-    "User",
-    "Author",
-    "Agent",
-    "Staff",
-    "Verdict",
-    "Inbound",
-    "Token",
-    "Trusted",
-    "Role",
-]
+OWN_HEADERS = ["Ticket", "Number", "User", "Author", "Agent", "Staff", "Verdict", "Inbound", "Token", "Trusted", "Role"]
 
 
 @pytest.mark.parametrize("header", OWN_HEADERS)
@@ -157,11 +126,7 @@ def test_row_8_a_loop_stops_at_the_first_mark_and_at_the_cap(ana: User):
         marked = {"Subject": f"RE: {ticket.number}", "Auto-Submitted": "auto-replied"}
         assert deliver(proven(f"Estoy fuera {turn}", **marked)).disposition == "ignore-auto"
     ticket.refresh_from_db()
-    assert (ticket.status, ticket.closes_at, OutboxMessage.objects.count()) == (
-        "waiting",
-        closes_at,
-        told,
-    )
+    assert (ticket.status, ticket.closes_at, OutboxMessage.objects.count()) == ("waiting", closes_at, told)
     for turn in range(60):
         deliver(proven(f"Gracias por su mensaje {turn}", Subject=f"Aviso {turn}"))
     assert OutboxMessage.objects.count() - told <= 10
@@ -298,8 +263,5 @@ def tray_pages(client: Client, payload: str) -> list[Any]:
     """The tray and a mail in it that says the payload everywhere."""
     deliver(proven(payload, From=f'"{payload}" <{STRANGER}>', Subject=payload))
     letter = InboundMessage.objects.latest("pk")
-    addresses = [
-        reverse("admin:tickets_ticket_tray"),
-        reverse("admin:tickets_ticket_mail", args=[letter.pk]),
-    ]
+    addresses = [reverse("admin:tickets_ticket_tray"), reverse("admin:tickets_ticket_mail", args=[letter.pk])]
     return [client.get(address) for address in addresses]

@@ -4,36 +4,20 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import models
 
 from accounts.models import Office, User
 from factureya.core import clock
-from factureya.core.models import Event, InboundMessage, OutboxMessage
+from factureya.core.models import InboundMessage, OutboxMessage
+from factureya.testing.inbound_mails import ANA, became, deliver, last_inbound, make_ana, passed, proven
 from factureya.testing.mails import mail
 from factureya.testing.people import make_agent, make_contact, make_customer, make_staff
-from factureya.testing.sample_mails import ANA, became, deliver, last_inbound, make_ana, passed, proven
+from factureya.testing.raw_sql import everything
 from factureya.testing.tickets import mails_about, make_ticket
-from tickets import operations
-from tickets.models import Message, Note, Ticket, TicketFile
+from tickets import notifications, operations
+from tickets.models import Ticket
 
-pytestmark = [pytest.mark.django_db, pytest.mark.clause("M5")]
+pytestmark = [pytest.mark.usefixtures("our_server"), pytest.mark.django_db, pytest.mark.clause("M5")]
 STRANGER = "nadie@otra.mx"
-
-
-@pytest.fixture(autouse=True)
-def _our_server(settings: Any) -> None:
-    settings.MAIL_TRUSTED_AUTHSERV = "mx.factureya.com"
-
-
-@pytest.fixture
-def ana() -> User:
-    return make_ana()
-
-
-def everything() -> list[list[dict[str, Any]]]:
-    """Every row of tickets, and what happened to them."""
-    kept: tuple[type[models.Model], ...] = (Ticket, Message, Note, TicketFile, Event)
-    return [list(model._default_manager.order_by("pk").values()) for model in kept]
 
 
 def spoofs(ticket: Ticket) -> dict[str, tuple[bytes, str]]:
@@ -91,11 +75,7 @@ def test_the_spoof_table(ana: User, name: str):
     raw, reason = spoofs(ticket)[name]
     before = everything()
     outcome = deliver(raw)
-    assert (outcome.disposition, outcome.reason, outcome.about) == (
-        "reject-unregistered",
-        reason,
-        "",
-    )
+    assert (outcome.disposition, outcome.reason, outcome.about) == ("reject-unregistered", reason, "")
     assert everything() == before
     kept = last_inbound()
     assert kept.raw == raw
@@ -169,7 +149,7 @@ def test_reply_to_sender_and_cc_give_nothing_and_get_nothing(ana: User):
     operations.answer(ticket.pk, agent=agent, body="¿Cuál?", wait_reason="detail")
     deliver(proven("El 301", Subject=f"RE: {ticket.number}", Cc=STRANGER))
     assert {message.author for message in ticket.messages.filter(side="customer")} == {ana}
-    told = OutboxMessage.objects.exclude(kind="tickets/new_message")
+    told = OutboxMessage.objects.exclude(kind__in=notifications.TO_AGENT)
     assert {mail.to for mail in told} == {ANA}
     for mail_out in told:
         assert STRANGER not in f"{mail_out.body}{mail_out.headers}"
@@ -236,9 +216,7 @@ def test_one_notice_a_day_to_each(ana: User):
     assert len(notices()) == 3
 
 
-def test_a_thousand_forged_senders_get_a_hundred_notices_an_hour_and_no_word_of_theirs(
-    settings: Any,
-):
+def test_a_thousand_forged_senders_get_a_hundred_notices_an_hour_and_no_word_of_theirs(settings: Any):
     settings.MAIL_NOTICES_PER_HOUR = 20
     for number in range(60):
         deliver(mail(f"compre {number}", From=f"v{number}@victima.mx", Subject="compre", Message_ID=None))
@@ -256,13 +234,7 @@ def test_nobody_is_told_where_nobody_can_be(ana: User, sender: str):
 def test_the_registered_address_hears_of_a_forgery_once_a_day(ana: User):
     company = ana.contact.customer
     for turn in range(3):
-        deliver(
-            proven(
-                f"Deme acceso {turn}",
-                Authentication_Results=passed(result="fail"),
-                Subject="Urgente",
-            )
-        )
+        deliver(proven(f"Deme acceso {turn}", Authentication_Results=passed(result="fail"), Subject="Urgente"))
     (warning,) = OutboxMessage.objects.filter(kind="tickets/forged")
     assert warning.to == company.registered_email
     assert ANA in warning.subject

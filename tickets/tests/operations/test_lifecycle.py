@@ -141,11 +141,7 @@ MATRIX = {
         prepare=lambda t: t.status == CLOSED or operations.assign(t.pk, agent=make_agent(), assignee=make_agent()),
     ),
     "add_note": Row(lambda t: operations.add_note(t.pk, agent=make_agent(), body="Ojo"), EVERYWHERE),
-    "take": Row(
-        lambda t: operations.take(t.pk, agent=make_agent()),
-        STAY,
-        prepare=unassign,
-    ),
+    "take": Row(lambda t: operations.take(t.pk, agent=make_agent()), STAY, prepare=unassign),
     "assign": Row(lambda t: operations.assign(t.pk, agent=make_agent(), assignee=make_agent()), STAY),
     "classify": Row(
         lambda t: operations.classify(t.pk, agent=make_agent(), category=Ticket.Category.ACCESS, impact=1), STAY
@@ -186,8 +182,7 @@ MATRIX = {
         make=silent,
     ),
     "void_silence_close (confirmed)": Row(
-        lambda t: operations.void_silence_close(t.pk, inbound=make_inbound(t.closed_at)),
-        {},
+        lambda t: operations.void_silence_close(t.pk, inbound=make_inbound(t.closed_at)), {}
     ),
     "mail_bounced": Row(bounce, EVERYWHERE),
     "retry_mail": Row(retry_failed, EVERYWHERE),
@@ -211,23 +206,13 @@ MATRIX = {
 ELSEWHERE = {"follow_up"}
 # No refusal, but nothing happens: the outbox tells of a reminder that the ticket no longer waits on.
 IGNORED = {"reminder_sent"}
-NOT_ABOUT_A_TICKET = {
-    "open_ticket",
-    "open_from_mail",
-    "discard_mail",
-    "reminder_before",
-    "reminder_lookahead",
-}
+NOT_ABOUT_A_TICKET = {"open_ticket", "open_from_mail", "discard_mail", "reminder_before", "reminder_lookahead"}
 
 
 def traces(ticket: Ticket) -> list[Any]:
     """Everything stored about a ticket, and how much there is of everything."""
     counts = [m._default_manager.count() for m in (Ticket, Message, Note, TicketFile, Event, OutboxMessage)]
-    return [
-        Ticket.objects.filter(pk=ticket.pk).values().get(),
-        list(OutboxMessage.objects.values()),
-        counts,
-    ]
+    return [Ticket.objects.filter(pk=ticket.pk).values().get(), list(OutboxMessage.objects.values()), counts]
 
 
 @pytest.mark.clause("M12", "M13", "M14", "M15")
@@ -285,9 +270,9 @@ def test_a_ticket_by_phone_names_the_agent():
 def test_a_taken_number_is_drawn_again(monkeypatch):
     first = make_ticket()
     drawn = iter([first.number, first.number, "FY-0000-0000"])
-    monkeypatch.setattr("factureya.core.numbers.new", lambda _prefix: next(drawn))
+    monkeypatch.setattr("factureya.core.numbers.make_number", lambda _prefix: next(drawn))
     assert make_ticket().number == "FY-0000-0000"
-    monkeypatch.setattr("factureya.core.numbers.new", lambda _prefix: first.number)
+    monkeypatch.setattr("factureya.core.numbers.make_number", lambda _prefix: first.number)
     stored = traces(first)
     with pytest.raises(Exception, match=r"number|row exists"):
         make_ticket(requester=first.requester)
@@ -350,11 +335,7 @@ def test_the_first_answer_assigns_and_later_ones_do_not():
     ticket, first, second = make_ticket(), make_agent(), make_agent()
     with clock.at(clock.now() + timedelta(hours=1)):
         answered = operations.answer(ticket.pk, agent=first, body="Lo vemos", wait_reason=None)
-    assert (answered.assignee, answered.reply_due_at, answered.customer_waits_since) == (
-        first,
-        None,
-        None,
-    )
+    assert (answered.assignee, answered.reply_due_at, answered.customer_waits_since) == (first, None, None)
     again = operations.answer(ticket.pk, agent=second, body="Ya casi", wait_reason=None)
     assert (again.assignee, again.first_replied_at) == (first, answered.first_replied_at)
 
@@ -364,10 +345,7 @@ def test_the_goal_counts_from_the_oldest_unanswered_message():
     ticket = make_ticket()
     with clock.at(clock.now() + timedelta(days=2)):
         later = operations.add_information(ticket.pk, author=ticket.requester, body="Además…")
-    assert (later.reply_due_at, later.customer_waits_since) == (
-        ticket.reply_due_at,
-        ticket.customer_waits_since,
-    )
+    assert (later.reply_due_at, later.customer_waits_since) == (ticket.reply_due_at, ticket.customer_waits_since)
     assert not later.customer_replied  # we have not written yet: it is still the first request
 
 
@@ -375,12 +353,7 @@ def test_the_goal_counts_from_the_oldest_unanswered_message():
 def test_information_stops_the_wait_and_counts_as_a_reply():
     ticket = make_ticket(WAITING)
     ticket = operations.add_information(ticket.pk, author=ticket.requester, body="Aquí está")
-    assert (ticket.status, ticket.wait_reason, ticket.closes_at, ticket.waiting_since) == (
-        OPEN,
-        None,
-        None,
-        None,
-    )
+    assert (ticket.status, ticket.wait_reason, ticket.closes_at, ticket.waiting_since) == (OPEN, None, None, None)
     assert ticket.customer_replied
     assert ticket.queue_at == ticket.reply_due_at
 
@@ -428,11 +401,7 @@ def test_a_ticket_is_assigned_within_its_provider_or_to_nobody():
         operations.assign(ticket.pk, agent=agent, assignee=outsider)
     operations.take(ticket.pk, agent=agent)
     assert operations.assign(ticket.pk, agent=agent, assignee=None).assignee is None
-    assert ticket.events().latest("seq").data == {
-        "before": agent.pk,
-        "after": None,
-        "assignee_name": "",
-    }
+    assert ticket.events().latest("seq").data == {"before": agent.pk, "after": None, "assignee_name": ""}
 
 
 @pytest.mark.clause("M3")
@@ -460,11 +429,7 @@ def test_the_customer_confirms_with_a_last_word(before: str):
     assert (closed.status, closed.closed_reason) == (CLOSED, Ticket.ClosedReason.CONFIRMED)
     assert closed.messages.latest("seq").body == "Gracias"
     assert closed.events().latest("seq").data["message"] == closed.message_count
-    assert (closed.reply_due_at, closed.customer_replied, closed.queue_at) == (
-        None,
-        False,
-        closed.closed_at,
-    )
+    assert (closed.reply_due_at, closed.customer_replied, closed.queue_at) == (None, False, closed.closed_at)
 
 
 @pytest.mark.clause("M15")
@@ -485,11 +450,7 @@ def test_a_follow_up_cites_the_closed_ticket_which_does_not_change():
     assert Ticket.objects.filter(pk=ticket.pk).values().get() == columns
     assert (list(ticket.events()), list(ticket.messages.all())) == (events, messages)
     assert (new.status, new.follows, new.number != ticket.number) == (OPEN, ticket, True)
-    assert (new.subject, new.category, new.impact) == (
-        ticket.subject,
-        ticket.category,
-        ticket.impact,
-    )
+    assert (new.subject, new.category, new.impact) == (ticket.subject, ticket.category, ticket.impact)
     assert [m.body for m in new.messages.all()] == ["Volvió a fallar"]
     event = new.events().get()
     assert (event.verb, event.data["follows"]) == ("ticket.followed_up", ticket.number)

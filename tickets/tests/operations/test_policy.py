@@ -20,7 +20,7 @@ from factureya.testing.people import (
     own_provider,
 )
 from factureya.testing.tickets import make_ticket
-from tickets import links, operations, policy
+from tickets import access, notifications, operations, policy
 from tickets.models import Ticket
 
 pytestmark = pytest.mark.django_db
@@ -97,18 +97,10 @@ def promoted(contact: User) -> User:
 
 def refused(ticket: Ticket, call: Callable[[], Any]) -> None:
     """NotAllowed, and the ticket and its history as they were."""
-    before = (
-        Ticket.objects.filter(pk=ticket.pk).values().get(),
-        Event.objects.count(),
-        Ticket.objects.count(),
-    )
+    before = (Ticket.objects.filter(pk=ticket.pk).values().get(), Event.objects.count(), Ticket.objects.count())
     with pytest.raises(policy.NotAllowed):
         call()
-    after = (
-        Ticket.objects.filter(pk=ticket.pk).values().get(),
-        Event.objects.count(),
-        Ticket.objects.count(),
-    )
+    after = (Ticket.objects.filter(pk=ticket.pk).values().get(), Event.objects.count(), Ticket.objects.count())
     assert after == before
 
 
@@ -183,13 +175,7 @@ def test_only_an_active_contact_opens_a_ticket_of_his_company():
 def test_only_our_own_desk_opens_a_ticket_by_phone():
     """A third party's agents do not look up any company's contacts, so they take no calls for it."""
     ticket = make_ticket()
-    others = [
-        make_superuser(),
-        make_staff(Office.IMPLEMENTER),
-        ticket.requester,
-        ended_agent(),
-        third_party(),
-    ]
+    others = [make_superuser(), make_staff(Office.IMPLEMENTER), ticket.requester, ended_agent(), third_party()]
     for person in others:
         call = partial(make_ticket, requester=ticket.requester, channel="phone", agent=person)
         refused(ticket, call)
@@ -219,12 +205,7 @@ def test_staff_sees_its_providers_tickets_only(who: str):
 
 @pytest.mark.clause("M16")
 def test_a_joined_companys_tickets_move_with_their_history():
-    ticket, closed, target, staff = (
-        make_ticket(WAITING),
-        make_ticket(CLOSED),
-        make_customer(),
-        make_agent(),
-    )
+    ticket, closed, target, staff = (make_ticket(WAITING), make_ticket(CLOSED), make_customer(), make_agent())
     Ticket.objects.filter(pk=closed.pk).update(customer=ticket.customer)
     state = Ticket.objects.filter(pk=ticket.pk).values("status", "closes_at", "closed_at").get()
     assert operations.move_to_customer(ticket.customer, target, actor=staff) == 2
@@ -237,11 +218,11 @@ def test_a_joined_companys_tickets_move_with_their_history():
 @pytest.mark.clause("M16")
 def test_a_link_is_void_once_the_ticket_is_not_his_to_see():
     ticket = make_ticket()
-    grant = links.read(links.token_for(ticket.requester, ticket))
-    assert links.holder(grant) == ticket.requester
+    grant = access.read_token(notifications.make_link_token(ticket.requester, ticket))
+    assert access.find_holder(grant) == ticket.requester
     operations.move_to_customer(ticket.customer, make_customer(), actor=make_agent())
-    with pytest.raises(links.BadLink, match="not his ticket"):
-        links.holder(grant)
+    with pytest.raises(access.BadLink, match="not his ticket"):
+        access.find_holder(grant)
 
 
 @pytest.mark.clause("M16")

@@ -3,24 +3,22 @@
 RACE_ROUNDS rounds each (`race_rounds`). The clock is ours, so «the due instant» is the same for every thread.
 """
 
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connection
 from time_machine import travel
 
 from accounts.models import User
 from accounts.operations import join_company
-from factureya.core import audit, numbers
+from factureya.core import numbers
 from factureya.core.clock import now
 from factureya.core.mail import outbox
 from factureya.core.models import Attachment
 from factureya.testing.people import make_agent, make_contact, make_customer, own_provider
+from factureya.testing.races import kinds, race
 from factureya.testing.tickets import mails_about, make_ticket
 from tickets import operations, tasks
 from tickets.models import NUMBER_PREFIX, Message, Note, Ticket
@@ -28,45 +26,11 @@ from tickets.models import NUMBER_PREFIX, Message, Note, Ticket
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
 OPEN, WAITING, CLOSED = Ticket.Status.OPEN, Ticket.Status.WAITING, Ticket.Status.CLOSED
-Call = Callable[[], Any]
 
 
 @pytest.fixture(autouse=True)
 def _provider() -> None:
     own_provider()
-
-
-def race(*calls: Call, connected: bool = True) -> list[Any]:
-    """Run the calls at one instant, each in a thread with a connection of its own; what each returned or raised.
-
-    `connected`: everybody has his connection before the start. Not for more threads than the pool has connections.
-    """
-    barrier = threading.Barrier(len(calls))
-    results: list[Any] = [None] * len(calls)
-
-    def run(place: int, call: Call) -> None:
-        try:
-            if connected:
-                connection.ensure_connection()
-            barrier.wait(timeout=30)
-            results[place] = call()
-        except Exception as error:  # the race is judged by its outcome
-            results[place] = error
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=pair, daemon=True) for pair in enumerate(calls)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-        assert not thread.is_alive(), "deadlock"
-    return results
-
-
-def kinds(results: list[Any]) -> Counter[str]:
-    """How many calls ended how: the name of the error, or `ok`."""
-    return Counter(type(r).__name__ if isinstance(r, Exception) else "ok" for r in results)
 
 
 def verbs(ticket: Ticket) -> list[str]:
@@ -99,13 +63,6 @@ def due(author: User) -> Ticket:
     return ticket
 
 
-@pytest.fixture
-def rounds(race_rounds: int) -> Iterator[range]:
-    """The rounds of a race; afterwards every chain is whole."""
-    yield range(race_rounds)
-    assert list(audit.verify()) == []
-
-
 # -- Silence against the customer's word -------------------------------------------------------------
 
 
@@ -128,11 +85,7 @@ def sweeps_and_reply(turn: int, ana: User) -> str:
     message = Message.objects.select_related("ticket").get(body=body)
     assert message.ticket.status == OPEN, "the reply lies on a ticket closed in the same instant"
     if ticket.status == OPEN:
-        assert (closed, message.ticket, verbs(ticket)[-1]) == (
-            0,
-            ticket,
-            "ticket.information_added",
-        )
+        assert (closed, message.ticket, verbs(ticket)[-1]) == (0, ticket, "ticket.information_added")
         assert "ticket.closed_unanswered" not in verbs(ticket)
         return "reply"
     assert (closed, ticket.closed_reason) == (1, Ticket.ClosedReason.UNANSWERED)
@@ -201,7 +154,7 @@ def test_fifty_creations_give_fifty_numbers(rounds: range):
         assert kinds(results) == {"ok": 50}
         drawn = {ticket.number for ticket in results}
         assert len(drawn) == 50
-        assert all(numbers.parse(NUMBER_PREFIX, number) == number for number in drawn)
+        assert all(numbers.parse_number(NUMBER_PREFIX, number) == number for number in drawn)
 
 
 @pytest.mark.clause("M10", "M17")
@@ -214,11 +167,7 @@ def test_a_double_click_opens_one_ticket_with_its_files(rounds: range):
         assert kinds(results) == {"ok": 4}, results
         ticket = Ticket.objects.get(requester=author)
         assert set(results) == {ticket}
-        assert (ticket.messages.count(), ticket.files.count(), len(mails_about(ticket))) == (
-            1,
-            1,
-            1,
-        )
+        assert (ticket.messages.count(), ticket.files.count(), len(mails_about(ticket))) == (1, 1, 1)
 
 
 @pytest.mark.clause("M11")

@@ -17,7 +17,7 @@ from factureya.core.mail import outbox
 from factureya.core.models import Heartbeat, OutboxMessage
 from factureya.testing.people import make_agent, make_staff
 from factureya.testing.tickets import make_ticket
-from tickets import checks, operations, tasks
+from tickets import apps, operations, tasks
 from tickets.desk import wording
 from tickets.models import Ticket
 
@@ -177,9 +177,9 @@ def test_the_days_are_a_setting(settings: Any):
     ],
 )
 def test_settings_that_would_break_the_promise_are_refused(name: str, value: Any, fault: str, settings: Any):
-    assert checks.times() == []
+    assert apps.check_times() == []
     setattr(settings, name, value)
-    assert [error.id for error in checks.times()] == [fault]
+    assert [error.id for error in apps.check_times()] == [fault]
 
 
 # -- What moves the clock and what does not ----------------------------------------------------------
@@ -191,15 +191,7 @@ def take_over(ticket: Ticket) -> None:
     operations.take(ticket.pk, agent=agent)
 
 
-CLOCK = (
-    "status",
-    "wait_reason",
-    "waiting_since",
-    "closes_at",
-    "reminder_id",
-    "queue_at",
-    "solution_proposed_at",
-)
+CLOCK = ("status", "wait_reason", "waiting_since", "closes_at", "reminder_id", "queue_at", "solution_proposed_at")
 SILENT: dict[str, Callable[[Ticket], Any]] = {
     "note": lambda t: operations.add_note(t.pk, agent=make_agent(), body="Ojo"),
     "classify": lambda t: operations.classify(t.pk, agent=make_agent(), category="access", impact=1),
@@ -363,7 +355,7 @@ def test_a_failed_reminder_does_not_close_until_it_is_sent_again(
                 assert not outbox.deliver(reminders(ticket)[0].pk)
     assert reminders(ticket)[0].status == "failed"
     ticket.refresh_from_db()
-    assert wording.headline(ticket, TUESDAY).text.startswith("No se cierra: el recordatorio no se pudo enviar")
+    assert wording.describe_headline(ticket, TUESDAY).text.startswith("No se cierra: el recordatorio no se pudo enviar")
     with at(TUESDAY + 30 * DAY):
         assert (tasks.warn_before_close(), tasks.close_unanswered()) == (0, 0)
         with pytest.raises(operations.WrongStatus, match="no ha salido"):
@@ -435,7 +427,7 @@ def test_a_sweep_with_nothing_due_asks_once(ticket: Ticket, django_assert_num_qu
         tasks.warn_before_close()
         tasks.close_unanswered()
         with django_assert_num_queries(1):
-            assert tasks._each(Ticket.objects.due_to_close(TUESDAY).values_list("pk", flat=True), bool) == 0
+            assert tasks._act_on_each(Ticket.objects.due_to_close(TUESDAY).values_list("pk", flat=True), bool) == 0
 
 
 def test_the_sweeps_read_their_own_indexes(ticket: Ticket):

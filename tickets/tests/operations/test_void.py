@@ -8,10 +8,10 @@ import pytest
 from factureya.core import clock
 from factureya.core.models import InboundMessage
 from factureya.testing.people import make_agent
+from factureya.testing.raw_sql import execute, refused_by, sqlite_only, update
 from factureya.testing.tickets import let_it_close, make_inbound, make_ticket
 from tickets import operations
 from tickets.models import Ticket
-from tickets.tests.test_guards import execute, refused_by, sqlite_only, update
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M12", "M15")]
 WAITING, CLOSED = Ticket.Status.WAITING, Ticket.Status.CLOSED
@@ -167,10 +167,7 @@ def test_an_instant_that_sqlite_would_compare_as_text_is_no_evidence(silent: Tic
 def test_a_held_close_has_its_instant_and_one_of_two_reasons(columns: dict[str, Any]):
     ticket = make_ticket(WAITING)
     with refused_by("only_a_wait_is_held"):
-        update(
-            ticket,
-            **{name: clock.now() if value == "now" else value for name, value in columns.items()},
-        )
+        update(ticket, **{name: clock.now() if value == "now" else value for name, value in columns.items()})
 
 
 @pytest.mark.parametrize("status", ["open", CLOSED])

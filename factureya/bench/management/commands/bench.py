@@ -24,7 +24,7 @@ CLOSINGS = 60  # each takes two of the scene's tickets
 
 
 class Command(BaseCommand):
-    """Scratch databases of its own; touches neither `.env` nor `var/`."""
+    """Measure on scratch databases; touch neither `.env` nor `var/`."""
 
     help = "Mide las páginas con 1,000 y 100,000 tickets en SQLite y PostgreSQL (docs/benchmarks.md)."
 
@@ -64,6 +64,7 @@ class Command(BaseCommand):
         self._show(found, seconds, options)
 
     def _show(self, found: Findings, seconds: float, options: dict[str, Any]) -> None:
+        """Write the report, to the file of `--write` too."""
         target: Path | None = options["write"]
         is_whole = set(options["only"]) == set(PARTS)
         earlier = target.read_text() if target and target.exists() and not is_whole else ""
@@ -73,6 +74,7 @@ class Command(BaseCommand):
         self.stdout.write(page)
 
     def _measure(self, folder: Path, options: dict[str, Any]) -> Findings:
+        """Measure the wanted parts on the wanted engines, and return what was found."""
         found, wanted, parts = Findings(), options["engines"].split(","), set(options["only"])
         if "postgresql" in wanted and (reason := engines.missing_service()):
             found.left_out = reason
@@ -92,6 +94,7 @@ class Command(BaseCommand):
         return found
 
     def _measure_tickets(self, places: Sequence[Place], folder: Path, found: Findings, options: dict[str, Any]) -> None:
+        """Load the tickets, and measure pages and mail with them."""
         self._say("carga")
         _load(places, found)
         if PAGES in options["only"]:
@@ -100,12 +103,14 @@ class Command(BaseCommand):
             found.mail = self._measure_mail(places, folder, options)
 
     def _measure_requests(self, places: Sequence[Place], found: Findings, rounds: int) -> None:
+        """Measure the pages of formal requests."""
         for place in places:
             self._say(f"solicitudes, {place.engine} con {place.size} que esperan")
             found.engines.add(place.ask("prepare_requests", place.size)["engine"])
         found.formal = formal.measure(places, rounds, self._say)
 
     def _measure_pages(self, places: Sequence[Place], found: Findings, rounds: int) -> None:
+        """Measure the pages of tickets in rounds, and then the sweeps."""
         _compile(places, found)
         for number in range(rounds):
             self._say(f"vuelta {number + 1} de {rounds}", every=10, number=number)
@@ -114,6 +119,7 @@ class Command(BaseCommand):
         _sweeps(places, found)
 
     def _measure_mail(self, places: Sequence[Place], folder: Path, options: dict[str, Any]) -> MailFindings:
+        """Measure the mail that comes in, beside django-helpdesk if it can be installed."""
         python, reason = None, "not wanted"
         if not options["no_peer"]:
             self._say("django-helpdesk en un venv aparte")
@@ -136,14 +142,14 @@ def _sizes(text: str) -> list[int]:
 
 
 def _load(places: Sequence[Place], found: Findings) -> None:
-    """One after the other, so that the rates are those of `seed_load`."""
+    """Load one place after the other, so that the rates are those of `seed_load`."""
     for place in places:
         loaded = found.loaded[place.engine, place.size] = place.ask("prepare", place.size)
         found.engines.add(loaded["engine"])
 
 
 def _compile(places: Sequence[Place], found: Findings) -> None:
-    """Every page once, for its templates; how many statements it sends."""
+    """Ask for every page once, for its templates; return how many statements it sends."""
     for place in places:
         for page in ("auth", "auth (agent)", *report.TARGETS):
             place.ask("page", page)  # templates and plans are compiled
@@ -151,7 +157,7 @@ def _compile(places: Sequence[Place], found: Findings) -> None:
 
 
 def _round(places: Sequence[Place], found: Findings, *, is_warm: bool) -> None:
-    """Every page once at every place, one after the other."""
+    """Ask for every page once at every place, one after the other."""
     for page in ("auth", "my tickets", "detail", "create", "auth (agent)", "queue", "workspace"):
         for place in places:
             taken = place.ask("page", page)
@@ -161,6 +167,7 @@ def _round(places: Sequence[Place], found: Findings, *, is_warm: bool) -> None:
 
 
 def _sweeps(places: Sequence[Place], found: Findings) -> None:
+    """Measure on each database how long the sweep that closes tickets takes."""
     for _ in range(CLOSINGS):
         for place in places:
             found.closing.setdefault((place.engine, place.size), []).append(place.ask("close"))

@@ -14,7 +14,7 @@ LEAST_ACTIVE = 400
 
 
 class Command(BaseCommand):
-    """Loads once; the people it makes cannot sign in."""
+    """Load tickets once; the people it makes cannot sign in."""
 
     help = "Carga N tickets realistas de golpe, para medir. Una sola vez por base."
 
@@ -35,6 +35,6 @@ class Command(BaseCommand):
 
 
 def seed(tickets: int) -> Any:
-    """Make the people and the tickets; yields how many tickets so far."""
+    """Make the people and the tickets; yield how many tickets there are so far."""
     active = min(tickets // 2, max(LEAST_ACTIVE, int(tickets * ACTIVE_SHARE)))
     return load.Loader().load(tickets, sample_people.gather(tickets), active=active)

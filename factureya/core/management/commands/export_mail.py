@@ -1,4 +1,4 @@
-"""`manage.py export_mail PK`: the only way in which the untouched bytes of a mail leave the database (M16, M26)."""
+"""Write the untouched bytes of a mail to standard output: `manage.py export_mail PK`, their only way out (M16, M26)."""
 
 from getpass import getuser
 from typing import Any
@@ -17,6 +17,7 @@ class Command(BaseCommand):
         parser.add_argument("pk", type=int)
 
     def handle(self, *_args: Any, pk: int, **_options: Any) -> None:
+        """Record who exports the mail `pk`, and write its original bytes to standard output."""
         with transaction.atomic():
             inbound = InboundMessage.objects.select_related("original").filter(pk=pk).first()
             if inbound is None:

@@ -1,4 +1,4 @@
-"""`manage.py prepare`: what `make run` does between the install and `up`; safe to repeat."""
+"""Prepare the database and the folders: `make run` calls `manage.py prepare` before `up`. It is safe to repeat."""
 
 from typing import Any
 
@@ -17,6 +17,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # `migrate` runs them
 
     def handle(self, *_args: Any, **_options: Any) -> None:
+        """Prepare folders, database and static files; seed a demo database, or print the address."""
         make_folders()
         call_command("migrate", interactive=False, verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)

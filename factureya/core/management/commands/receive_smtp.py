@@ -1,4 +1,4 @@
-"""`manage.py receive_smtp`: the mail listener; `manage.py up` keeps it running."""
+"""Run the mail listener: `manage.py receive_smtp`; `manage.py up` keeps it running."""
 
 import asyncio
 import ctypes
@@ -23,32 +23,28 @@ class Command(BaseCommand):
         parser.add_argument("--lmtp", action="store_true", help="accepted, and not needed: the listener takes both")
 
     def handle(self, *_args: Any, **_options: Any) -> None:
+        """Run the mail listener on MAIL_IN_LISTEN, frugal with memory, until the process is ended."""
         # aiosmtpd writes a line per command, with addresses
         logging.getLogger("mail.log").setLevel(logging.WARNING)
         try:
-            host, port = smtp.address(settings.MAIL_IN_LISTEN)
+            host, port = smtp.parse_listen_address(settings.MAIL_IN_LISTEN)
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from error
-        _give_back_large_blocks()
-        _collect_seldom()
+        _give_memory_back_early()
+        _collect_garbage_seldom()
         asyncio.run(smtp.serve(host, port))
 
 
-def _give_back_large_blocks() -> None:
-    """Tell the C library to keep one arena, and to take large blocks from the system and give them back at once.
-
-    Left to itself it raises the size of what it keeps with the first large mail, in an arena for each thread, and the
-    process never gets small again. Where there is no such call (not glibc) nothing is done.
-    """
-    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
-    if set_option:
+def _give_memory_back_early() -> None:
+    """Make the C library (glibc) give large blocks of memory back at once, so that large mails do not keep them."""
+    if set_option := getattr(ctypes.CDLL(None), "mallopt", None):
         set_option(M_ARENA_MAX, 1)
         set_option(M_MMAP_THRESHOLD, 256 * 1024)
         set_option(M_TRIM_THRESHOLD, 1024 * 1024)
 
 
-def _collect_seldom() -> None:
-    """What was loaded stays: looking through all of it for garbage again and again costs a fifth of each mail."""
+def _collect_garbage_seldom() -> None:
+    """Exempt the objects loaded so far from garbage collection, and run it seldom: it costs a fifth of each mail."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)

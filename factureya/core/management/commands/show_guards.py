@@ -1,4 +1,4 @@
-"""`manage.py show_guards`: the final SQL of every guard, for each engine or one."""
+"""Print the final SQL of every guard, for one engine or for each: `manage.py show_guards`."""
 
 from typing import Any
 
@@ -18,6 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("--engine", choices=ENGINES, action="append")
 
     def handle(self, *_args: Any, names: list[str], engine: list[str] | None, **_options: Any) -> None:
+        """Print the SQL of the named guards (triggers), or of all, for the given engines, or for both."""
         for vendor in engine or ENGINES:
             self.stdout.write(f"-- {vendor}")
             for guard in guard_install.guards(vendor):

@@ -1,4 +1,4 @@
-"""`manage.py sweep_outbox`: one pass of what beat does every minute."""
+"""Send the mails that are due, as beat does every minute: `manage.py sweep_outbox`."""
 
 from typing import Any
 
@@ -11,5 +11,4 @@ class Command(BaseCommand):
     help = "Send the mails that are due, and those a dead process left behind; print how many."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        """One pass."""
         self.stdout.write(f"{tasks.sweep_outbox()} correos enviados")

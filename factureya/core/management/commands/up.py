@@ -1,4 +1,4 @@
-"""`manage.py up`: web, worker, beat and mail of one machine; no Redis, no PostgreSQL unless the environment says so."""
+"""Run web, worker, beat and mail on one machine: `manage.py up`, without Redis or PostgreSQL unless they are set."""
 
 import json
 import os
@@ -25,6 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("--bind", default="127.0.0.1:8000", metavar="HOST:PORT")
 
     def handle(self, *_args: Any, bind: str, **_options: Any) -> None:
+        """Check the port and the database, make the folders, and replace this process with the supervisor."""
         require_free(bind)
         make_folders()
         if reason := guard_install.why_not_ready(connection):
@@ -35,10 +36,9 @@ class Command(BaseCommand):
 
 
 def children(bind: str) -> list[dict[str, Any]]:
-    """What the supervisor keeps running.
+    """Return name, arguments and delay of each process that the supervisor runs; `bind` is the web server's HOST:PORT.
 
-    Threads, not processes, in web and worker: all of it fits in 350 MB. `--without-…`: one worker has nobody to
-    gossip with, and the filesystem broker has no fan-out. No access log: the addresses of signed links are secret.
+    The web server logs no addresses, because they may hold signed links, which are secret.
     """
     web = f"gunicorn factureya.wsgi:application --bind {bind} --workers 1 --threads 8"
     web += " --graceful-timeout 15 --no-control-socket --worker-tmp-dir"
@@ -47,7 +47,7 @@ def children(bind: str) -> list[dict[str, Any]]:
     beat = "celery -A factureya beat --loglevel INFO --pidfile="
     python = [sys.executable, "-m"]
     running: list[dict[str, Any]] = [
-        {"name": "web", "argv": [*python, *web.split(), _memory_folder()]},
+        {"name": "web", "argv": [*python, *web.split(), _find_heartbeat_folder()]},
         {"name": "worker", "argv": [*python, *worker.split()], "after": OTHERS_AFTER},
         {"name": "beat", "argv": [*python, *beat.split()], "after": OTHERS_AFTER},
     ]
@@ -58,14 +58,14 @@ def children(bind: str) -> list[dict[str, Any]]:
 
 
 def make_folders() -> None:
-    """Create what the embedded run writes to, readable by this user alone; remove what a killed run left in it."""
+    """Create the folders of VAR_DIR, for this user only, and delete the half-written messages of a killed run."""
     for name in ("", *"queue queue/messages queue/processed queue/control mail media".split()):
         (settings.VAR_DIR / name).mkdir(mode=0o700, parents=True, exist_ok=True)
     broker_files.remove_parts(settings.VAR_DIR / "queue/messages")
 
 
 def require_free(bind: str) -> None:
-    """Raise CommandError when HOST:PORT is malformed, taken, or not ours to take, before anything is started."""
+    """Raise CommandError if `bind` is not HOST:PORT, or if we cannot listen there, before any process starts."""
     host, _, port = bind.rpartition(":")
     if not host or not port.isdecimal():
         raise CommandError(f"--bind takes HOST:PORT, not {bind}")
@@ -77,6 +77,6 @@ def require_free(bind: str) -> None:
         raise CommandError(f"cannot listen on {bind}: {error}") from error
 
 
-def _memory_folder() -> str:
-    """Where gunicorn keeps its heartbeat: in memory when the machine has such a folder."""
+def _find_heartbeat_folder() -> str:
+    """Return the folder where gunicorn's workers show that they live: one in memory if the machine has it."""
     return "/dev/shm" if Path("/dev/shm").is_dir() else str(settings.VAR_DIR)  # noqa: S108

@@ -1,4 +1,4 @@
-"""`manage.py verify_audit`: is every chain of events whole?"""
+"""Check that every chain of events is whole: `manage.py verify_audit`."""
 
 import json
 from dataclasses import asdict
@@ -18,16 +18,15 @@ class Command(BaseCommand):
     help = "Check that no event was changed, removed or forged (M26). Exit 0 when whole; else 1 and the place."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """The one option."""
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Print what was found."""
-        flaws = list(islice(audit.verify(), MOST_FLAWS))
+        """Print the flaws of all event chains, and raise CommandError (exit 1) if there is one, else the totals."""
+        flaws = list(islice(audit.find_flaws(), MOST_FLAWS))
         size = ChainHead.objects.aggregate(chains=Count("chain"), events=Sum("seq", default=0))
         if options["json"]:
-            found = {"whole": not flaws, **size, "flaws": [asdict(flaw) for flaw in flaws]}
-            self.stdout.write(json.dumps(found, ensure_ascii=False))
+            report = {"whole": not flaws, **size, "flaws": [asdict(flaw) for flaw in flaws]}
+            self.stdout.write(json.dumps(report, ensure_ascii=False))
         else:
             for flaw in flaws:
                 self.stdout.write(f"{flaw.chain} #{flaw.seq}: {flaw.problem}")

@@ -67,5 +67,5 @@ def test_servers_h9_the_mail_waits_until_its_files_can_be_stored(broken):
 
 def test_servers_h9_the_listener_has_kept_it(broken, monkeypatch):
     monkeypatch.setattr(connection, "close", lambda: None)  # it is in the test's own transaction
-    assert smtp.take(multipart(TEXT, FILE), []) == smtp.KEPT
+    assert smtp.take_mail(multipart(TEXT, FILE), []) == smtp.KEPT
     assert InboundMessage.objects.get().disposition == ""

@@ -53,12 +53,11 @@ def kept(name: str, content: bytes) -> Attachment:
 
 
 def refusal(name: str, content: bytes) -> str:
-    with pytest.raises(store.Refused) as caught:
+    with pytest.raises(store.RefusedFile) as caught:
         store.store(upload(name, content), draft=DRAFT)
     assert not Attachment.objects.exists()
-    assert caught.value.message == str(caught.value)
-    assert caught.value.message.startswith(f"«{caught.value.name}» ")
-    return caught.value.message
+    assert str(caught.value).startswith(f"«{caught.value.name}» ")
+    return str(caught.value)
 
 
 def reopened(attachment: Attachment) -> Image.Image:
@@ -92,18 +91,8 @@ def png_header(width: int, height: int) -> bytes:
         ("acuse.pdf", b"\r\n" + PDF + b"\0" * 100, "acuse.pdf", "application/pdf"),
         ("cfdi.xml", XML.encode(), "cfdi.xml", "application/xml"),
         ("cfdi.xml", b"\xef\xbb\xbf" + XML.encode(), "cfdi.xml", "application/xml"),
-        (
-            "cfdi.xml",
-            XML.replace("UTF-8", "ISO-8859-1").encode("latin-1"),
-            "cfdi.xml",
-            "application/xml",
-        ),
-        (
-            "cfdi.xml",
-            b"<c><x:addenda/></c>",
-            "cfdi.xml",
-            "application/xml",
-        ),  # a prefix nobody declared
+        ("cfdi.xml", XML.replace("UTF-8", "ISO-8859-1").encode("latin-1"), "cfdi.xml", "application/xml"),
+        ("cfdi.xml", b"<c><x:addenda/></c>", "cfdi.xml", "application/xml"),  # a prefix nobody declared
         ("error.txt", "Código 301: el sello no es válido\r\n".encode(), "error.txt", "text/plain"),
         ("error.txt", "Código 301".encode("cp1252"), "error.txt", "text/plain"),
         ("error.txt", "Código 301".encode("utf-16"), "error.txt", "text/plain"),
@@ -111,11 +100,7 @@ def png_header(width: int, height: int) -> bytes:
 )
 def test_good_files_are_kept(name, content, as_name, content_type):
     attachment = kept(name, content)
-    assert (attachment.name, attachment.content_type, attachment.draft) == (
-        as_name,
-        content_type,
-        DRAFT,
-    )
+    assert (attachment.name, attachment.content_type, attachment.draft) == (as_name, content_type, DRAFT)
     stored = Path(attachment.file.path).read_bytes()
     assert attachment.size == len(stored)
     assert attachment.sha256 == hashlib.sha256(stored).hexdigest()
@@ -188,8 +173,7 @@ def test_alpha_is_kept(form, mode, color, how):
 
 
 @pytest.mark.parametrize(
-    ("form", "mode"),
-    [("PNG", "1"), ("PNG", "L"), ("PNG", "P"), ("PNG", "I;16"), ("JPEG", "L"), ("JPEG", "CMYK")],
+    ("form", "mode"), [("PNG", "1"), ("PNG", "L"), ("PNG", "P"), ("PNG", "I;16"), ("JPEG", "L"), ("JPEG", "CMYK")]
 )
 def test_every_mode_of_pixels_is_written(form, mode):
     assert reopened(kept("captura", picture(form, mode))).size == (40, 30)
@@ -220,11 +204,7 @@ def test_the_pixel_limit_itself_is_allowed(settings):
         ("dibujo.png", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no es una imagen, aunque"),
         ("dibujo.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "captura en PNG o JPG"),
         ("dibujo.xml", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "página web o un dibujo"),
-        (
-            "pagina.xml",
-            b"<h:html xmlns:h='http://www.w3.org/1999/xhtml'/>",
-            "página web o un dibujo",
-        ),
+        ("pagina.xml", b"<h:html xmlns:h='http://www.w3.org/1999/xhtml'/>", "página web o un dibujo"),
         ("pagina.html", b"<p>", "página web o un dibujo"),
         ("programa.exe", b"MZ\x90\0", "es un programa"),
         ("programa.bin", b"\x7fELF\x02", "es un programa"),
@@ -258,7 +238,7 @@ def test_too_heavy():
 def test_a_size_that_lies_is_found_by_reading():
     liar = upload("a.txt", b"x" * (10 * 1024 * 1024 + 1))
     liar.size = 10
-    with pytest.raises(store.Refused, match="el máximo es 10 MB"):
+    with pytest.raises(store.RefusedFile, match="el máximo es 10 MB"):
         store.store(liar, draft=DRAFT)
 
 
@@ -323,13 +303,13 @@ def test_names_are_cleaned(raw, clean):
 
 @given(st.text(max_size=400), st.sampled_from(types.KINDS))
 def test_any_name_becomes_a_safe_one_that_tells_the_truth(raw, kind):
-    name = store.named_as(store.clean_name(raw), kind)
+    name = store.set_true_extension(store.clean_name(raw), kind)
     assert 0 < len(name) <= store.MAX_NAME
     assert name.rpartition(".")[2] in kind.extensions
     assert name.rpartition(".")[0]
     assert not set(name) & set('/\\<>:"|?*\0\r\n\u202e\u200b')
     assert name.isprintable()
-    assert store.named_as(store.clean_name(name), kind) == name
+    assert store.set_true_extension(store.clean_name(name), kind) == name
     name.encode()  # no lone surrogate
 
 
@@ -338,52 +318,52 @@ def test_any_name_becomes_a_safe_one_that_tells_the_truth(raw, kind):
 
 def test_the_good_ones_stay_and_the_bad_ones_are_named():
     files = [upload("a.png", picture()), upload("b.svg", b"<svg/>"), upload("c.pdf", PDF)]
-    good, bad = store.store_all(files, DRAFT)
+    good, bad = store.store_uploads(files, DRAFT)
     assert [a.name for a in good] == ["a.png", "c.pdf"]
     assert [r.name for r in bad] == ["b.svg"]
-    assert store.drafts(DRAFT) == good
+    assert store.list_draft_files(DRAFT) == good
 
 
 def test_five_files_counting_those_kept_before():
-    store.store_all([upload(f"{n}.txt", b"x") for n in range(3)], DRAFT)
-    good, bad = store.store_all([upload(f"{n}.txt", b"x") for n in range(3, 7)], DRAFT)
+    store.store_uploads([upload(f"{n}.txt", b"x") for n in range(3)], DRAFT)
+    good, bad = store.store_uploads([upload(f"{n}.txt", b"x") for n in range(3, 7)], DRAFT)
     assert [a.name for a in good] == ["3.txt", "4.txt"]
-    assert [r.message for r in bad] == [
+    assert [str(r) for r in bad] == [
         f"«{n}.txt» no cupo: un mensaje lleva hasta 5 archivos. Quite otro, o envíelo en el mensaje siguiente."
         for n in (5, 6)
     ]
 
 
 def test_a_bad_file_takes_no_room():
-    store.store_all([upload(f"{n}.txt", b"x") for n in range(4)], DRAFT)
-    good, bad = store.store_all([upload("malo.svg", b"<svg/>"), upload("bueno.txt", b"x")], DRAFT)
+    store.store_uploads([upload(f"{n}.txt", b"x") for n in range(4)], DRAFT)
+    good, bad = store.store_uploads([upload("malo.svg", b"<svg/>"), upload("bueno.txt", b"x")], DRAFT)
     assert ([a.name for a in good], [r.name for r in bad]) == (["bueno.txt"], ["malo.svg"])
 
 
 def test_no_key_no_files():
     Attachment.objects.create(token="t", file="tt/t", name="a", content_type="text/plain", size=1, sha256="x")
-    assert store.drafts("") == []
-    assert store.discard("", "t") is False
+    assert store.list_draft_files("") == []
+    assert store.discard_file("", "t") is False
 
 
 def test_files_move_to_another_form():
     attachment = kept("a.txt", b"hola")
     for draft, to in (("", "otro"), (DRAFT, ""), ("ajeno", "otro")):
-        store.move(draft, to)
-    assert store.drafts(DRAFT) == [attachment]
+        store.move_files(draft, to)
+    assert store.list_draft_files(DRAFT) == [attachment]
     assert str(attachment) == "a.txt"
-    store.move(DRAFT, "otro")
-    assert (store.drafts(DRAFT), store.drafts("otro")) == ([], [attachment])
+    store.move_files(DRAFT, "otro")
+    assert (store.list_draft_files(DRAFT), store.list_draft_files("otro")) == ([], [attachment])
 
 
 def test_discard_removes_row_and_file(django_capture_on_commit_callbacks):
     attachment = kept("a.txt", b"hola")
-    assert store.discard("otro-borrador", attachment.token) is False
+    assert store.discard_file("otro-borrador", attachment.token) is False
     with django_capture_on_commit_callbacks(execute=True):
-        assert store.discard(DRAFT, attachment.token) is True
-    assert store.drafts(DRAFT) == []
+        assert store.discard_file(DRAFT, attachment.token) is True
+    assert store.list_draft_files(DRAFT) == []
     assert not Path(attachment.file.path).exists()
-    assert store.discard(DRAFT, attachment.token) is False
+    assert store.discard_file(DRAFT, attachment.token) is False
 
 
 # -- What nobody took --------------------------------------------------------------------------------
@@ -400,10 +380,7 @@ def test_orphans_are_purged_after_24_hours(django_capture_on_commit_callbacks, m
     for path in (stray, Path(taken.file.path)):
         os.utime(path, (start.timestamp(), start.timestamp()))
     for age, removed in ((timedelta(hours=24), 0), (timedelta(hours=24, seconds=1), 2)):
-        with (
-            time_machine.travel(start + age, tick=False),
-            django_capture_on_commit_callbacks(execute=True),
-        ):
+        with time_machine.travel(start + age, tick=False), django_capture_on_commit_callbacks(execute=True):
             assert tasks.purge_orphan_attachments() == removed
     assert not stray.exists()
     assert not Path(abandoned.file.path).exists()
@@ -457,7 +434,7 @@ def test_people_h4_a_heavy_picture_has_a_small_copy_that_goes_with_it(
     with small:
         assert Image.open(small).size == (512, 128)
     with django_capture_on_commit_callbacks(execute=True):
-        store.discard(file.draft, file.token)
+        store.discard_file(file.draft, file.token)
     assert not [path for path in media.rglob("*") if path.is_file()]
 
 

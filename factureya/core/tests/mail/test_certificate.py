@@ -56,7 +56,7 @@ def test_a7_no_password_is_sent_to_who_does_not_prove_the_name(
     assert "BadCertificate: 127.0.0.1: " in caplog.text
     assert "the password was not sent" in caplog.text
     assert not InboundMessage.objects.exists()
-    assert health.fetch()["mail_certificate"].ok is False
+    assert health.check_fetch()["mail_certificate"].ok is False
 
 
 @WAYS
@@ -68,7 +68,7 @@ def test_a7_a_certificate_of_a_trusted_authority_is_believed(settings, monkeypat
         assert tasks.fetch_mail() == 1
         assert is_asked_for_a_password(box)
     assert InboundMessage.objects.count() == 1
-    assert "mail_certificate" not in health.fetch()
+    assert "mail_certificate" not in health.check_fetch()
 
 
 def test_a7_readyz_tells_of_the_certificate(client, settings, authority):

@@ -23,6 +23,7 @@ from factureya.testing import mail_servers
 from factureya.testing.certificates import Authority
 from factureya.testing.mail_servers import Dovecot
 from factureya.testing.mails import mail
+from factureya.testing.pg_relay import Listener
 
 pytestmark = [pytest.mark.mailserver, pytest.mark.clause("M6"), pytest.mark.django_db]
 DOCS = mail_servers.DOCS
@@ -34,24 +35,12 @@ def accept(_inbound: InboundMessage, _mail: Any) -> Any:
     return lambda: Outcome("accept-new")
 
 
-class Relay:
+class Relay(Listener):
     """Passes bytes on to `port`, and cuts each connection after `at` bytes of the server's; 0: never."""
 
     def __init__(self, port: int) -> None:
         self.target, self.at, self.cuts = port, 0, 0
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self) -> None:
-        """Take no more connections."""
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+        super().__init__()
 
     def _serve(self, client: socket.socket) -> None:
         with client, socket.create_connection(("127.0.0.1", self.target)) as server:
@@ -169,7 +158,7 @@ def test_h3_h4_a_mailbox_of_years_cut_and_rebuilt(box: Box, poll: Callable[..., 
         assert poll() == sorted(names)
         assert MailFolder.objects.get().uid_validity != validity
     assert not InboundMessage.objects.exclude(disposition="accept-new").exists()
-    assert health.fetch()["fetch_mail"].ok
+    assert health.check_fetch()["fetch_mail"].ok
 
 
 def test_h3_h4_a_first_poll_that_is_cut_and_a_mailbox_that_is_rebuilt_in_it(
@@ -198,5 +187,5 @@ def test_a7_dovecot_of_an_authority_nobody_trusts_hears_no_password(
     monkeypatch.delenv("SSL_CERT_FILE")
     assert poll() == []
     assert "BadCertificate: 127.0.0.1: " in caplog.text
-    assert not health.fetch()["mail_certificate"].ok
+    assert not health.check_fetch()["mail_certificate"].ok
     assert "Login" not in server.log

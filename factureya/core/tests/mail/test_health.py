@@ -36,8 +36,7 @@ def test_no_mailbox_no_check(client: Client):
 
 
 @pytest.mark.parametrize(
-    ("age", "ready"),
-    [(timedelta(minutes=9), True), (timedelta(minutes=11), False), (None, False)],
+    ("age", "ready"), [(timedelta(minutes=9), True), (timedelta(minutes=11), False), (None, False)]
 )
 def test_a_mailbox_that_is_not_read_is_not_ready(client: Client, settings, age, ready):
     settings.MAIL_IN_IMAP_URL = URL
@@ -59,11 +58,7 @@ def test_just_started_gives_the_first_fetch_its_time(client: Client, settings, m
 def test_the_tray_is_told_and_makes_nothing_unready(client: Client, monkeypatch):
     for number, kind in enumerate([*InboundMessage.IN_TRAY, "accept-new"]):
         InboundMessage.objects.create(
-            source="pipe",
-            received_at=clock.now(),
-            digest=str(number),
-            disposition=kind,
-            disposed_at=clock.now(),
+            source="pipe", received_at=clock.now(), digest=str(number), disposition=kind, disposed_at=clock.now()
         )
     response = client.get("/readyz")
     assert (response.status_code, response.json()["mail_tray"]) == (200, 4)
@@ -73,8 +68,7 @@ def test_the_tray_is_told_and_makes_nothing_unready(client: Client, monkeypatch)
 
 @pytest.mark.clause("M5")
 @pytest.mark.parametrize(
-    ("required", "server", "warned"),
-    [(True, "", True), (True, "mx.factureya.com", False), (False, "", False)],
+    ("required", "server", "warned"), [(True, "", True), (True, "mx.factureya.com", False), (False, "", False)]
 )
 def test_a_verdict_that_is_not_set_up_is_a_warning(client: Client, settings, required, server, warned):
     settings.MAIL_IN_REQUIRE_VERDICT, settings.MAIL_TRUSTED_AUTHSERV = required, server

@@ -122,11 +122,7 @@ def test_of_a_mail_that_is_too_large_the_head_is_kept(box):
     box.sizes[12] = intake.MAX_KEPT + 1
     assert tasks.fetch_mail() == 1
     kept = InboundMessage.objects.get()
-    assert (kept.disposition, kept.reason, kept.sender) == (
-        "reject-malformed",
-        "limits",
-        "ana@ejemplo.mx",
-    )
+    assert (kept.disposition, kept.reason, kept.sender) == ("reject-malformed", "limits", "ana@ejemplo.mx")
     assert "uno" not in texts()
 
 
@@ -296,13 +292,7 @@ def test_a_pass_ends_in_time_and_does_not_claim_to_have_read_all(box, monkeypatc
 
 @pytest.mark.parametrize(
     "url",
-    [
-        "imap://soporte:falsa@127.0.0.1:{port}/",
-        "imap://soporte:secreto@127.0.0.1:1/",
-        "pop3://x",
-        "imaps://",
-        "nada",
-    ],
+    ["imap://soporte:falsa@127.0.0.1:{port}/", "imap://soporte:secreto@127.0.0.1:1/", "pop3://x", "imaps://", "nada"],
 )
 def test_a_server_that_refuses_is_met_again(box, settings, url, caplog):
     port = settings.MAIL_IN_IMAP_URL.rpartition(":")[2].partition("/")[0]
@@ -323,7 +313,7 @@ def test_a_fetch_that_is_refused_is_an_error(box, monkeypatch):
 def test_without_a_mailbox_nothing_is_polled(settings):
     settings.MAIL_IN_IMAP_URL = ""
     assert tasks.fetch_mail() == 0
-    assert mailbox.name() == ""
+    assert mailbox.get_mailbox_name() == ""
     with pytest.raises(ImproperlyConfigured):
         imap.fetch()
 

@@ -1,8 +1,9 @@
 """Mail is kept before it is read and disposed of exactly once, whichever way it came (M5, M6)."""
 
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from factureya.core.mail.intake import Aside, Outcome, Plan, Postponed
 from factureya.core.mail.parse import InboundMail
 from factureya.core.models import Heartbeat, InboundMessage, InboundOriginal, InboundReading
 from factureya.testing.mails import mail, multipart
+from factureya.testing.races import kinds, race
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M6")]
 NEW, DUPLICATE = InboundMessage.Disposition.NEW, InboundMessage.Disposition.DUPLICATE
@@ -89,17 +91,8 @@ def test_a_mail_is_kept_as_it_came_and_disposed_of():
         assert receive(raw, recipients=["soporte@factureya.com"]) == Outcome(NEW, about=OURS)
     kept = only()
     assert kept.raw == raw
-    assert (kept.source, kept.received_at, kept.kept_at, kept.disposed_at) == (
-        "pipe",
-        NOON,
-        NOON,
-        NOON,
-    )
-    assert (kept.sender, kept.subject, kept.message_id) == (
-        "ana@ejemplo.mx",
-        "Señor",
-        "m1@ejemplo.mx",
-    )
+    assert (kept.source, kept.received_at, kept.kept_at, kept.disposed_at) == ("pipe", NOON, NOON, NOON)
+    assert (kept.sender, kept.subject, kept.message_id) == ("ana@ejemplo.mx", "Señor", "m1@ejemplo.mx")
     assert (kept.disposition, kept.about, kept.attempts, kept.is_in_tray) == (NEW, OURS, 1, False)
     assert (str(kept), kept.chain) == ("Señor (ana@ejemplo.mx)", f"mail:{kept.pk}")
 
@@ -134,7 +127,7 @@ def test_what_is_larger_than_is_kept_is_left_to_its_server(monkeypatch):
 
 
 def test_another_refusal_of_the_database_is_not_taken_for_a_duplicate(monkeypatch):
-    monkeypatch.setattr(intake, "fingerprint", lambda _raw: ("id", "d" * 64))
+    monkeypatch.setattr(intake, "compute_fingerprint", lambda _raw: ("id", "d" * 64))
     monkeypatch.setattr(InboundMessage, "save", lambda *_a, **_k: (_ for _ in ()).throw(IntegrityError("otra cosa")))
     with pytest.raises(IntegrityError):
         intake.keep(mail(), source="pipe")
@@ -166,11 +159,7 @@ def test_a_mail_that_nobody_claims_lies_in_the_tray(route):
 def test_the_address_says_which_handlers_are_asked(settings, envelope, to):
     settings.MAIL_ROUTES = {
         settings.SUPPORT_EMAIL: [f"{__name__}.refuse_to_read"],
-        settings.CONTROL_DESK_EMAIL: [
-            f"{__name__}.pass_on",
-            f"{__name__}.pass_on",
-            f"{__name__}.accept",
-        ],
+        settings.CONTROL_DESK_EMAIL: [f"{__name__}.pass_on", f"{__name__}.pass_on", f"{__name__}.accept"],
     }
     assert receive(mail(To=to), recipients=envelope).disposition == NEW
     assert calls == ["pass_on", "No puedo timbrar"]
@@ -198,11 +187,7 @@ def test_beyond_the_limits_is_quarantined_with_its_sender():
     raw = multipart(*["\nx\n"] * 300)
     assert receive(raw) == Outcome("reject-malformed", "limits")
     kept = only()
-    assert (kept.raw, kept.sender, kept.subject) == (
-        raw,
-        "ana@ejemplo.mx",
-        "No puedo timbrar",
-    )
+    assert (kept.raw, kept.sender, kept.subject) == (raw, "ana@ejemplo.mx", "No puedo timbrar")
     assert (kept.is_in_tray, calls) == (True, [])
 
 
@@ -219,11 +204,7 @@ def test_a_handler_that_fails_is_asked_three_times_and_then_an_agent(route):
         assert intake.sweep() == 0
     assert calls == ["tried"] * 3
     kept = only()
-    assert (kept.disposition, kept.reason, kept.sender) == (
-        "reject-malformed",
-        "error",
-        "ana@ejemplo.mx",
-    )
+    assert (kept.disposition, kept.reason, kept.sender) == ("reject-malformed", "error", "ana@ejemplo.mx")
 
 
 def test_what_fails_half_way_leaves_nothing():
@@ -274,8 +255,7 @@ def test_security_row_10_two_hundred_broken_mails_do_not_stop_two_hundred_good_o
 
 
 @pytest.mark.parametrize(
-    "change",
-    [{"received_at": NOON}, {"digest": "x"}, {"recipients": ["x"]}, {"source": "smtp"}, {"message_id": ""}],
+    "change", [{"received_at": NOON}, {"digest": "x"}, {"recipients": ["x"]}, {"source": "smtp"}, {"message_id": ""}]
 )
 def test_what_came_never_changes(change):
     receive(mail())
@@ -306,13 +286,7 @@ def test_no_mail_is_deleted_or_replaced(model):
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [
-        {"disposition": "accept-new"},
-        {"disposed_at": NOON},
-        {"resolution": "linked"},
-        {"resolved_at": NOON},
-    ],
+    "wrong", [{"disposition": "accept-new"}, {"disposed_at": NOON}, {"resolution": "linked"}, {"resolved_at": NOON}]
 )
 def test_a_disposition_has_its_instant(wrong):
     intake.keep(mail(), source="pipe")
@@ -327,22 +301,11 @@ def test_a_disposition_has_its_instant(wrong):
 @pytest.mark.postgres
 def test_security_row_9_the_same_mail_a_hundred_times_twenty_at_once():
     """Row 9: one entry, whoever comes first. On SQLite: test_mail_ways.py, with processes."""
-    outcomes: list[str] = []
-    barrier = threading.Barrier(20)
 
-    def bring() -> None:
-        barrier.wait(timeout=30)
-        try:
-            for _ in range(5):
-                outcomes.append(receive(mail()).disposition)
-        finally:
-            connection.close()
+    def bring() -> list[str]:
+        return [receive(mail()).disposition for _ in range(5)]
 
-    threads = [threading.Thread(target=bring) for _ in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
+    outcomes = chain.from_iterable(race(*[bring] * 20, connected=False))
     assert sorted(outcomes) == [NEW] + [DUPLICATE] * 99
     assert (InboundMessage.objects.count(), entries(), len(calls)) == (1, 1, 1)
 
@@ -354,22 +317,8 @@ def test_two_sweeps_and_a_redelivery_make_one_entry(race_rounds):
         raw = mail(f"turno {turn}", Message_ID=f"<t{turn}@x>")
         with time_machine.travel(NOON, tick=False):
             inbound, _ = intake.keep(raw, source="pipe")
-        barrier = threading.Barrier(3)
-
-        def run(call: Callable[[], Any], barrier: threading.Barrier = barrier) -> None:
-            barrier.wait(timeout=30)
-            try:
-                call()
-            finally:
-                connection.close()
-
         calls.clear()
-        work = [intake.sweep, intake.sweep, lambda raw=raw: receive(raw)]
-        threads = [threading.Thread(target=run, args=(call,)) for call in work]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(timeout=60)
+        assert kinds(race(intake.sweep, intake.sweep, partial(receive, raw))) == {"ok": 3}
         assert len(calls) == 1
         inbound.refresh_from_db()
         assert inbound.disposition == NEW
@@ -392,14 +341,14 @@ def test_one_mail_that_not_even_the_tray_takes_does_not_stop_the_sweep(monkeypat
     with time_machine.travel(NOON, tick=False):
         stuck, _ = intake.keep(mail("uno"), source="smtp")
         intake.keep(mail("dos", Message_ID="<m2@ejemplo.mx>"), source="smtp")
-    settle = intake._settle
+    settle = intake._write_outcome
 
     def fail(inbound: InboundMessage, *rest: Any) -> Outcome:
         if inbound.pk == stuck.pk:
             raise ValueError("ni así")
         return settle(inbound, *rest)
 
-    monkeypatch.setattr(intake, "_settle", fail)
+    monkeypatch.setattr(intake, "_write_outcome", fail)
     with time_machine.travel(NOON + intake.SWEEP_AFTER, tick=False):
         InboundMessage.objects.filter(pk=stuck.pk).update(attempts=intake.MAX_ATTEMPTS)
         assert intake.sweep() == 1

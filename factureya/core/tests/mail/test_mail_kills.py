@@ -25,11 +25,7 @@ from factureya.testing.people import make_contact, own_provider
 from factureya.testing.pg_relay import Relay
 from tickets.models import Message, Ticket
 
-pytestmark = [
-    pytest.mark.postgres,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.clause("M6"),
-]
+pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True), pytest.mark.clause("M6")]
 KEPT, AGAIN, NOTHING = "kept", "again", "nothing"  # 0 or 250; 75 or 451; killed
 
 
@@ -146,7 +142,7 @@ def test_killed_at_every_statement(victims: Victims, port: int, way: Any, is_aft
     assert at > 20
     with time_machine.travel(clock.now().timestamp() + 60):
         assert intake.sweep() == 0
-    assert list(audit.verify()) == []
+    assert list(audit.find_flaws()) == []
 
 
 @both_ways

@@ -12,13 +12,13 @@ MEGABYTES = 25 * 1024 * 1024
 READ = """
 import sys
 from factureya.core.mail import parse as mail_in
-from factureya.core.mail.headers import fingerprint
-from factureya.core.mail.verdicts import verdict
+from factureya.core.mail.headers import compute_fingerprint
+from factureya.core.mail.verdicts import read_verdict
 raw = sys.stdin.buffer.read()
 try:
-    fingerprint(raw)
+    compute_fingerprint(raw)
     mail = mail_in.parse(raw).shortened()
-    verdict(mail.authentication, authserv="mx", domain="x.mx")
+    read_verdict(mail.authentication, authserv="mx", domain="x.mx")
     print("read")
 except mail_in.LimitExceeded as limit:
     print(limit)
@@ -124,12 +124,7 @@ def test_a_mail_that_takes_too_long_is_given_up(monkeypatch):
     [
         ("MAX_BYTES", 100, mail("x" * 200), "bytes"),
         ("MAX_DEPTH", 2, nested(3, MULTIPART), "depth"),
-        (
-            "MAX_DELIMITERS",
-            2,
-            mail("--bx\n" * 9, Content_Type="multipart/mixed; boundary=b"),
-            "parts",
-        ),
+        ("MAX_DELIMITERS", 2, mail("--bx\n" * 9, Content_Type="multipart/mixed; boundary=b"), "parts"),
         ("MAX_PARTS", 2, multipart("\na\n", "\nb\n"), "parts"),
         ("MAX_PARTS", 200, b"X-A: 1\r\n" * 3000, "head"),
     ],

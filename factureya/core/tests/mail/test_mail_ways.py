@@ -53,11 +53,7 @@ def ana() -> User:
 @pytest.fixture
 def scratch(tmp_path: Path, ana: User) -> Environment:
     """The environment of a process with a database that this test can look into."""
-    given = os.environ | {
-        "VAR_DIR": str(tmp_path),
-        "MAIL_IN_REQUIRE_VERDICT": "off",
-        "LOG_LEVEL": "WARNING",
-    }
+    given = os.environ | {"VAR_DIR": str(tmp_path), "MAIL_IN_REQUIRE_VERDICT": "off", "LOG_LEVEL": "WARNING"}
     if connection.vendor == "sqlite":  # the test's own database lives in memory
         file = tmp_path / "scratch.sqlite3"
         with sqlite3.connect(file) as copy:
@@ -85,12 +81,7 @@ def rows(environment: Environment, statement: str) -> list[tuple[Any, ...]]:
 
 def run(environment: Environment, *arguments: str, raw: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        [*MANAGE, *arguments],
-        input=raw,
-        env=environment,
-        capture_output=True,
-        timeout=60,
-        check=False,
+        [*MANAGE, *arguments], input=raw, env=environment, capture_output=True, timeout=60, check=False
     )
 
 
@@ -173,12 +164,7 @@ def test_servers_h8_a_mail_that_was_taken_says_nothing_whatever_is_logged(scratc
         "CELERY_BROKER_URL": "redis://127.0.0.1:1/0",
         "MAIL_ANSWERS_PER_SENDER": "0",
     }
-    for raw in (
-        mail(),
-        mail(From="x@nadie.example", Message_ID="<2@x>"),
-        b"",
-        mail(Return_Path="<>"),
-    ):
+    for raw in (mail(), mail(From="x@nadie.example", Message_ID="<2@x>"), b"", mail(Return_Path="<>")):
         done = run(loud, "receive_email", "--to", "soporte@factureya.com", raw=raw)
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
@@ -258,11 +244,7 @@ def test_security_row_9_the_same_mail_a_hundred_times_over_two_processes(scratch
     """Row 9: 100 deliveries, 20 at once, two processes: one entry, one acknowledgement; on both engines."""
     working = [
         subprocess.Popen(
-            [*BRING, "10", "5"],
-            env=scratch,
-            cwd=live.BASE_DIR,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            [*BRING, "10", "5"], env=scratch, cwd=live.BASE_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         for _ in range(2)
     ]
@@ -298,10 +280,7 @@ def listen(scratch: Environment) -> Iterator[Callable[..., tuple[int, subprocess
         port = port or free_port()
         environment = scratch | {"MAIL_IN_LISTEN": f"127.0.0.1:{port}", "LOG_LEVEL": "INFO"}
         process = subprocess.Popen(
-            [*MANAGE, "receive_smtp", *arguments],
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            [*MANAGE, "receive_smtp", *arguments], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
         running.append(process)
         assert process.stderr is not None
@@ -440,15 +419,15 @@ def test_a_listener_that_is_killed_loses_nothing(listen, scratch):
 @pytest.mark.parametrize("listen_on", ["8025", "localhost:", "localhost:smtp", "localhost:0", "localhost:70000", ""])
 def test_where_to_listen_is_host_and_port(settings, listen_on):
     with pytest.raises(ImproperlyConfigured):
-        smtp.address(listen_on)
+        smtp.parse_listen_address(listen_on)
     settings.MAIL_IN_LISTEN = listen_on
     with pytest.raises(CommandError, match="HOST:PORT"):
         call_command("receive_smtp")
 
 
 def test_where_to_listen():
-    assert smtp.address("127.0.0.1:8025") == ("127.0.0.1", 8025)
-    assert smtp.address("[::1]:25") == ("::1", 25)
+    assert smtp.parse_listen_address("127.0.0.1:8025") == ("127.0.0.1", 8025)
+    assert smtp.parse_listen_address("[::1]:25") == ("::1", 25)
 
 
 # -- What the listener answers -----------------------------------------------------------------------
@@ -480,7 +459,7 @@ def raising(*errors: BaseException | None) -> Callable[..., Any]:
 def test_answers_to_the_mail_server(ana, monkeypatch, errors, answer):
     monkeypatch.setattr(connection, "close", lambda: None)
     monkeypatch.setattr(intake, "keep", raising(*errors))
-    assert smtp.take(mail(), []).startswith(answer)
+    assert smtp.take_mail(mail(), []).startswith(answer)
     assert InboundMessage.objects.count() == (answer == "250")
 
 
@@ -489,7 +468,7 @@ def test_answers_to_the_mail_server(ana, monkeypatch, errors, answer):
 def test_once_kept_it_is_250_whatever_follows(monkeypatch, error):
     monkeypatch.setattr(connection, "close", lambda: None)
     monkeypatch.setattr(intake, "finish", lambda *_a, **_k: (_ for _ in ()).throw(error))
-    assert smtp.take(mail(), []) == smtp.KEPT
+    assert smtp.take_mail(mail(), []) == smtp.KEPT
     assert InboundMessage.objects.get().disposition == ""
 
 
@@ -563,9 +542,9 @@ def test_what_is_logged_for_a_mail_server_is_one_line():
         raise ValueError("mal")
     except ValueError:
         record = logging.LogRecord("x", logging.ERROR, "", 0, "mail %s", (7,), sys.exc_info())
-    assert receive_email._without_traceback(record)
+    assert receive_email._drop_traceback(record)
     assert (record.getMessage(), record.exc_info) == ("mail 7: ValueError: mal", None)
-    assert receive_email._without_traceback(logging.LogRecord("x", logging.INFO, "", 0, "hola", (), None))
+    assert receive_email._drop_traceback(logging.LogRecord("x", logging.INFO, "", 0, "hola", (), None))
 
 
 @pytest.mark.django_db
@@ -589,7 +568,7 @@ def test_a_session_from_greeting_to_term(monkeypatch, is_lmtp):
             server.rcpt("soporte@factureya.com")
             said.append(server.data(mail())[0])
 
-    monkeypatch.setattr(smtp, "take", take)
+    monkeypatch.setattr(smtp, "take_mail", take)
     monkeypatch.setattr(smtp, "RETRY_SECONDS", 0.2)
     thread = threading.Thread(target=client)
     with socket.socket() as taken_port:  # taken for half a second: it is tried again

@@ -2,13 +2,12 @@
 
 import smtplib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.header import decode_header, make_header
+from functools import partial
 from itertools import count
 from pathlib import Path
-from threading import Barrier
 from time import monotonic
 from typing import Any, ClassVar
 
@@ -20,11 +19,12 @@ from django.core import mail
 from django.core.exceptions import ValidationError
 from django.core.mail.backends.base import BaseEmailBackend
 from django.core.management import call_command
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from factureya.core import tasks
 from factureya.core.mail import outbox
 from factureya.core.models import Heartbeat, OutboxMessage
+from factureya.testing.races import race
 
 Status = OutboxMessage.Status
 NOON = datetime(2026, 11, 24, 18, tzinfo=UTC)
@@ -49,12 +49,12 @@ class CountingBackend(BaseEmailBackend):
 
 
 @pytest.fixture(autouse=True)
-def bells(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The bells that rang; the broker itself is met in the tests of the bell."""
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The calls that woke a worker; the broker itself is met in the tests of the waker."""
     rung: list[int] = []
-    bell = outbox._Bell()
-    monkeypatch.setattr(bell, "ring", rung.append)
-    monkeypatch.setattr(outbox, "_bell", bell)
+    waker = outbox._Waker()
+    monkeypatch.setattr(waker, "wake", rung.append)
+    monkeypatch.setattr(outbox, "_waker", waker)
     return rung
 
 
@@ -83,7 +83,7 @@ def make_mail(**fields: Any) -> OutboxMessage:
     key = f"m{next(_serial)}"
     given = {
         "key": key,
-        "message_id": outbox.message_id(key).strip("<>"),
+        "message_id": outbox.make_message_id(key).strip("<>"),
         "kind": "core/prueba",
         "to": "ana@ejemplo.mx",
         "subject": "FY-7K3M-9QX1 · Recibimos su ticket",
@@ -101,13 +101,13 @@ def state(message: OutboxMessage) -> OutboxMessage:
 
 
 @pytest.mark.django_db
-def test_a_mail_is_rendered_now_and_the_bell_rings_after_the_commit(
-    template, bells, django_capture_on_commit_callbacks
+def test_a_mail_is_rendered_now_and_a_worker_is_woken_after_the_commit(
+    template, calls, django_capture_on_commit_callbacks
 ):
     with django_capture_on_commit_callbacks(execute=True):
         message = enqueue(about="ticket:FY-7K3M-9QX1")
-        assert bells == []
-    assert bells == [message.pk]
+        assert calls == []
+    assert calls == [message.pk]
     assert (message.subject, message.body) == (
         "FY-7K3M-9QX1 · Facturación",
         "Hola, Ana & <Beto>.\n",  # plain text: nothing is escaped
@@ -170,7 +170,7 @@ def test_what_leaves(template):
     assert sent.to == ["ana@ejemplo.mx"]
     assert parsed["Subject"].startswith("FY-7K3M-9QX1 =?utf-8?")  # Spanish characters travel encoded
     assert str(make_header(decode_header(parsed["Subject"]))) == "FY-7K3M-9QX1 · Facturación"
-    assert parsed["Message-ID"] == outbox.message_id(message.key)
+    assert parsed["Message-ID"] == outbox.make_message_id(message.key)
     assert parsed["Message-ID"].endswith("@factureya.com>")
     assert parsed["Date"] == "Tue, 24 Nov 2026 12:00:00 -0600"
     assert parsed["Auto-Submitted"] == "auto-generated"
@@ -178,11 +178,7 @@ def test_what_leaves(template):
     assert parsed["From"] == "Factureya Soporte <soporte@factureya.com>"
     message = state(message)
     assert (message.status, message.sent_at) == (Status.SENT, NOON + timedelta(hours=1))
-    assert (message.attempts, message.claimed_at, message.body) == (
-        1,
-        None,
-        "Hola, Ana & <Beto>.\n",
-    )
+    assert (message.attempts, message.claimed_at, message.body) == (1, None, "Hola, Ana & <Beto>.\n")
     assert outbox.deliver(message.pk) is False
     assert len(mail.outbox) == 1
 
@@ -231,12 +227,12 @@ def test_a_server_that_refuses_is_asked_later_and_later_and_then_given_up(settin
 
 
 @pytest.mark.django_db
-def test_a_failed_mail_is_tried_again_from_the_start(bells, django_capture_on_commit_callbacks):
+def test_a_failed_mail_is_tried_again_from_the_start(calls, django_capture_on_commit_callbacks):
     message = make_mail(status=Status.FAILED, attempts=8, last_error="no")
     with django_capture_on_commit_callbacks(execute=True):
         assert outbox.retry(message.pk) is True
         assert outbox.retry(message.pk) is False
-    assert bells == [message.pk]
+    assert calls == [message.pk]
     assert outbox.sweep() == 1
     assert (state(message).status, message.attempts, message.last_error) == (Status.SENT, 1, "")
 
@@ -262,7 +258,7 @@ def test_a_code_that_was_given_up_is_wiped_and_not_tried_again(settings):
 )
 def test_what_is_no_longer_needed(before, after):
     message = make_mail(status=before, sent_at=NOON if before == Status.SENT else None)
-    outbox.drop(message.pk)
+    outbox.drop_mail(message.pk)
     assert state(message).status == after
     assert outbox.deliver(message.pk) is False
 
@@ -278,7 +274,7 @@ def test_a_process_that_dies_after_the_servers_yes_repeats_with_the_same_message
     with time_machine.travel(NOON, tick=False) as clock:
         message = make_mail()
         with monkeypatch.context() as dying:
-            dying.setattr(outbox, "_sent", killed)
+            dying.setattr(outbox, "_mark_sent", killed)
             with pytest.raises(SystemExit):
                 outbox.deliver(message.pk)
         assert state(message).status == Status.SENDING
@@ -332,12 +328,12 @@ def test_a_slow_try_does_not_speak_for_a_later_one(settings):
     message = make_mail(status=Status.SENDING, kind="core/con-gancho", attempts=1)
     slow = state(message)
     OutboxMessage.objects.filter(pk=message.pk).update(attempts=2)
-    outbox._failed(slow, OSError("tarde"))
-    outbox._sent(slow)
+    outbox._mark_failed(slow, OSError("tarde"))
+    outbox._mark_sent(slow)
     assert not Heartbeat.objects.exists()
     later = OutboxMessage.objects.get(pk=message.pk)
     assert (later.status, later.attempts) == (Status.SENDING, 2)
-    outbox._sent(later)
+    outbox._mark_sent(later)
     assert Heartbeat.objects.get().name == f"hook {message.pk}"
     assert state(message).status == Status.SENT
 
@@ -345,8 +341,8 @@ def test_a_slow_try_does_not_speak_for_a_later_one(settings):
 @pytest.mark.django_db
 def test_what_left_after_it_was_dropped_is_sent():
     message = make_mail(status=Status.SENDING, attempts=1)
-    outbox.drop(message.pk)
-    outbox._sent(message)
+    outbox.drop_mail(message.pk)
+    outbox._mark_sent(message)
     assert state(message).status == Status.SENT
 
 
@@ -370,14 +366,14 @@ def test_sweeping_twice_sends_once(capsys):
     assert Heartbeat.objects.filter(name="sweep_outbox").exists()
 
 
-# -- The bell ----------------------------------------------------------------------------------------
+# -- The waker ----------------------------------------------------------------------------------------
 
 
 def broker(url: str) -> Celery:
     """A Celery application with our settings for a server, and this one."""
     app = Celery(set_as_current=False)
     app.conf.update(
-        task_default_queue="bell",
+        task_default_queue="waker",
         broker_write_url=url,  # `broker_url` would lose against the environment's CELERY_BROKER_URL
         broker_transport_options=live.CELERY_BROKER_TRANSPORT_OPTIONS,
         task_publish_retry=live.CELERY_TASK_PUBLISH_RETRY,
@@ -385,14 +381,14 @@ def broker(url: str) -> Celery:
     return app
 
 
-def test_the_bell_rings_at_the_broker(monkeypatch):
-    app = broker("memory://bell/")
+def test_the_waker_calls_at_the_broker(monkeypatch):
+    app = broker("memory://waker/")
     monkeypatch.setattr(outbox, "current_app", app)
     with app.connection_for_write() as link:
         link.SimpleQueue("celery").clear()  # this broker is the whole suite's
-    outbox._Bell().ring(7)
+    outbox._Waker().wake(7)
     with app.connection_for_write() as link:
-        message = link.SimpleQueue("bell").get(timeout=1)
+        message = link.SimpleQueue("waker").get(timeout=1)
     assert message.headers["task"] == outbox.DELIVER_TASK
     assert message.payload[0] == []
 
@@ -400,12 +396,12 @@ def test_the_bell_rings_at_the_broker(monkeypatch):
 def test_a_broker_that_is_down_costs_little_and_then_nothing(monkeypatch, caplog):
     app = broker("redis://127.0.0.1:1/0")
     monkeypatch.setattr(outbox, "current_app", app)
-    bell = outbox._Bell()
+    waker = outbox._Waker()
     before = monotonic()
-    bell.ring(1)
+    waker.wake(1)
     assert monotonic() - before < 5  # 6 s while the transport tried again by itself
     monkeypatch.setattr(outbox, "current_app", None)  # not asked again
-    bell.ring(2)
+    waker.wake(2)
     assert caplog.text.count("the broker does not answer") == 1
     assert "Connection refused" in caplog.text
 
@@ -420,9 +416,9 @@ def test_eight_deliverers_one_mail(settings, race_rounds):
     for _ in range(race_rounds):
         CountingBackend.took.clear()
         message = make_mail()
-        results = at_once(8, lambda pk=message.pk: outbox.deliver(pk))
+        results = race(*[partial(outbox.deliver, message.pk)] * 8)
         assert sorted(results) == [False] * 7 + [True]
-        assert CountingBackend.took == [outbox.message_id(message.key)]
+        assert CountingBackend.took == [outbox.make_message_id(message.key)]
         assert (state(message).status, message.attempts) == (Status.SENT, 1)
 
 
@@ -433,20 +429,5 @@ def test_sweeps_at_once_share_the_mails(settings, race_rounds):
     for _ in range(race_rounds):
         CountingBackend.took.clear()
         keys = [make_mail().key for _ in range(10)]
-        assert sum(at_once(4, outbox.sweep)) == 10
-        assert sorted(CountingBackend.took) == sorted(map(outbox.message_id, keys))
-
-
-def at_once(threads: int, call: Callable[[], Any]) -> list[Any]:
-    """What `threads` calls that start at the same instant return."""
-    ready = Barrier(threads)
-
-    def run(_number: int) -> Any:
-        try:
-            ready.wait(timeout=10)
-            return call()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(run, range(threads)))
+        assert sum(race(*[outbox.sweep] * 4)) == 10
+        assert sorted(CountingBackend.took) == sorted(map(outbox.make_message_id, keys))

@@ -27,12 +27,7 @@ from factureya.testing.mail_servers import USER, Postfix, documented
 from factureya.testing.mails import mail, multipart
 from factureya.testing.smtp_server import Mood, Server
 
-pytestmark = [
-    pytest.mark.mailserver,
-    pytest.mark.once,
-    pytest.mark.clause("M6"),
-    pytest.mark.xdist_group("mailserver"),
-]
+pytestmark = [pytest.mark.mailserver, pytest.mark.once, pytest.mark.clause("M6"), pytest.mark.xdist_group("mailserver")]
 SUPPORT, DESK = "soporte@factureya.com", "mesadecontrol@factureya.com"
 # What delivers the customers' mail: one has no such mailbox (EX_NOUSER), the other cannot write to it (EX_CANTCREAT).
 CUSTOMERS = f"""\
@@ -273,16 +268,7 @@ def test_servers_h8_a_delivery_report_holds_no_line_of_ours(running):
     for raw in running.outside.took:
         text = raw.decode()
         assert "Action: delivered" in text or "Action: relayed" in text
-        for word in (
-            "INFO",
-            "WARNING",
-            "tickets",
-            "core.",
-            "ejemplo.mx",
-            "sqlite",
-            "Traceback",
-            USER,
-        ):
+        for word in ("INFO", "WARNING", "tickets", "core.", "ejemplo.mx", "sqlite", "Traceback", USER):
             assert word not in text
 
 

@@ -2,9 +2,9 @@
 
 import base64
 import binascii
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from factureya.core.models import Heartbeat, InboundMessage, InboundReading
 from factureya.core.tests.mail import test_intake
 from factureya.core.tests.mail.test_parse import UU
 from factureya.testing.mails import mail, multipart
+from factureya.testing.races import race
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M6")]
 NEW, DUPLICATE = InboundMessage.Disposition.NEW, InboundMessage.Disposition.DUPLICATE
@@ -60,11 +61,7 @@ def test_a_reading_holds_what_the_mail_said(settings):
     reading = InboundReading.objects.get()
     assert (reading.senders, reading.date, reading.verdict) == (["ana@ejemplo.mx"], NOON, "pass")
     assert reading.recipients == ["soporte@factureya.com", "x@y.mx"]
-    assert (reading.text, reading.new_text, reading.own_words) == (
-        "Hola\n-- \nAna",
-        "",
-        "Hola\n-- \nAna",
-    )
+    assert (reading.text, reading.new_text, reading.own_words) == ("Hola\n-- \nAna", "", "Hola\n-- \nAna")
     assert (reading.was_cut, reading.is_id_reused, reading.files) == (False, False, [])
     assert (reading.subject, len(InboundMessage.objects.get().subject)) == ("a" * 400, 300)
     assert str(reading) == f"lectura de {reading.pk}"
@@ -77,32 +74,17 @@ FILES = {
         + "\n",
         ["señal\0".encode()],
     ),
-    "broken base64": (
-        "Content-Type: application/pdf\nContent-Transfer-Encoding: base64\n\nJVB*ERg\n",
-        [b"%PDF"],
-    ),
-    "quoted": (
-        "Content-Type: application/x\nContent-Transfer-Encoding: quoted-printable\n\na=3D=\nb\n",
-        [b"a=b"],
-    ),
+    "broken base64": ("Content-Type: application/pdf\nContent-Transfer-Encoding: base64\n\nJVB*ERg\n", [b"%PDF"]),
+    "quoted": ("Content-Type: application/x\nContent-Transfer-Encoding: quoted-printable\n\na=3D=\nb\n", [b"a=b"]),
     "plain": ("Content-Type: application/x\n\nuno\ndos\n", [b"uno\r\ndos"]),
-    "message": (
-        "Content-Type: message/rfc822\n\nSubject: x\n\nadentro\n",
-        [b"Subject: x\r\n\r\nadentro"],
-    ),
-    "uuencoded part": (
-        f"Content-Type: application/x; name=n\nContent-Transfer-Encoding: x-uuencode\n\n{UU}",
-        [b"Cat"],
-    ),
+    "message": ("Content-Type: message/rfc822\n\nSubject: x\n\nadentro\n", [b"Subject: x\r\n\r\nadentro"]),
+    "uuencoded part": (f"Content-Type: application/x; name=n\nContent-Transfer-Encoding: x-uuencode\n\n{UU}", [b"Cat"]),
     "in a text": (f"{TEXT}\nHola\n{UU}y\n{UU}fin\n", [b"Cat", b"Cat"]),
     "in an encoded text": (
         f"{TEXT}Content-Transfer-Encoding: base64\n\n" + base64.b64encode(f"Hola\n{UU}fin".encode()).decode() + "\n",
         [b"Cat"],
     ),
-    "in a quoted text": (
-        f"{TEXT}Content-Transfer-Encoding: quoted-printable\n\nse=C3=B1al\n{UU}fin\n",
-        [b"Cat"],
-    ),
+    "in a quoted text": (f"{TEXT}Content-Transfer-Encoding: quoted-printable\n\nse=C3=B1al\n{UU}fin\n", [b"Cat"]),
 }
 
 
@@ -115,7 +97,7 @@ def test_files_are_taken_out_of_the_original_by_their_places(name, line_end, mon
     read = [file.content for file in parse.parse(raw).files]
     monkeypatch.setattr(parse, "parse", lambda _raw: pytest.fail("parsed again"))
     reading = InboundReading.objects.get()
-    found = readings.files(reading, reading.message.raw)
+    found = readings.read_files(reading, reading.message.raw)
     assert [file.content for file in found] == read
     assert [content.replace(b"\n", b"").replace(b"\r", b"") for content in read] == [
         content.replace(b"\n", b"").replace(b"\r", b"") for content in expected
@@ -164,11 +146,7 @@ BODY = "Señores: aún no puedo timbrar.\nLínea " + "muy " * 400 + "larga.\n"
 def encoded(encoding: str) -> bytes:
     """The same mail in a transfer encoding."""
     text = BODY.encode()
-    written = {
-        "8bit": text,
-        "quoted-printable": binascii.b2a_qp(text),
-        "base64": base64.encodebytes(text),
-    }[encoding]
+    written = {"8bit": text, "quoted-printable": binascii.b2a_qp(text), "base64": base64.encodebytes(text)}[encoding]
     head = {"Content_Type": "text/plain; charset=utf-8", "Content_Transfer_Encoding": encoding}
     return mail(written.replace(b"\n", b"\r\n"), **head)
 
@@ -206,11 +184,7 @@ def test_reports_2_files_make_it_another_mail_and_the_second_is_flagged():
     receive(multipart("\nhola\n", part.format("uno")))
     assert receive(multipart("\nhola\n", part.format("dos"))).disposition == NEW
     assert receive(multipart("\nhola\n", part.format("uno"), From="otra@ejemplo.mx")).disposition == NEW
-    assert list(InboundReading.objects.order_by("pk").values_list("is_id_reused", flat=True)) == [
-        False,
-        True,
-        True,
-    ]
+    assert list(InboundReading.objects.order_by("pk").values_list("is_id_reused", flat=True)) == [False, True, True]
     assert entries() == 3
 
 
@@ -234,21 +208,7 @@ def test_many_mails_under_one_message_id_stay_cheap(monkeypatch):
 def test_reports_2_eight_ways_at_once_make_one_entry(race_rounds):
     for turn in range(race_rounds):
         raws = [raw.replace(b"<m1@", b"<m%d@" % turn) for raw in hops()]
-        outcomes: list[str] = []
-        barrier = threading.Barrier(len(raws))
-
-        def bring(raw: bytes, barrier: threading.Barrier = barrier, outcomes: list[str] = outcomes) -> None:
-            barrier.wait(timeout=30)
-            try:
-                outcomes.append(receive(raw).disposition)
-            finally:
-                connection.close()
-
-        threads = [threading.Thread(target=bring, args=(raw,)) for raw in raws]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(timeout=60)
+        outcomes = [outcome.disposition for outcome in race(*[partial(receive, raw) for raw in raws])]
         assert sorted(outcomes) == [NEW] + [DUPLICATE] * 7
     assert entries() == race_rounds
 

@@ -6,7 +6,7 @@ import pytest
 
 from factureya.core.mail.html_text import html_to_text
 from factureya.core.mail.parse import parse
-from factureya.core.mail.replies import reply_text
+from factureya.core.mail.replies import extract_reply
 from factureya.testing.mails import mail
 
 pytestmark = [pytest.mark.once, pytest.mark.clause("M6", "M17")]
@@ -36,13 +36,17 @@ BLOCK = "De: Soporte <s@f.mx>\nEnviado el: lunes, 5 de marzo de 2025\nPara: Ana\
         (f"Listo\n\nEnviado desde mi iPhone\n\n{SAID}\n\n> hola", "Listo"),
         ("Listo\n\nObtener Outlook para Android\n", "Listo"),
         ("Listo\n-- \nAna López\nTel. 5", "Listo"),
+        ('C\'est bon\nLe 4 janv. 2016 19:03, "Soporte"\n<s@f.mx>\na écrit :\n\n> Bonjour', "C'est bon"),
+        ("Ya\n\nEl jueves, 21 de noviembre de 2013, Soporte escribió:\n\n>    hola\n>\n", "Ya"),
+        ('Ya\nOn Nov 28, 2014 12:36 PM, "Soporte" <s@f.mx> wrote:\n\n>     hola\n> adiós', "Ya"),
+        ("Esto no es un ---------- corte.\n\n--\n***\n####\n~~~~~\n_______\n", "Esto no es un ---------- corte."),
         ("Listo\n\n***\n=====\n\u1427\n", "Listo"),
         (f"{SAID}\n> uno\n> dos\n\nMi respuesta", "Mi respuesta"),  # 16: bottom
         ("Buenas\n> ¿uno?\nsí\n> ¿dos?\nno\n> fin", "Buenas\n> ¿uno?\nsí\n> ¿dos?\nno"),  # 16: interleaved
     ],
 )
 def test_quotes_and_signatures_are_cut(text, own):
-    assert reply_text(text) == own
+    assert extract_reply(text) == own
     assert parse(mail(text)).shortened().new_text == own  # with CRLF
 
 
@@ -65,12 +69,12 @@ def test_quotes_and_signatures_are_cut(text, own):
     ],
 )
 def test_what_is_not_surely_a_quote_stays(text):
-    assert reply_text(text) == text
+    assert extract_reply(text) == text
 
 
 def test_a_quote_alone_loses_only_its_attribution_or_nothing():
-    assert reply_text(f"{SAID}\n> a") == f"{SAID}\n> a"
-    assert reply_text(f"{SAID}\n> a\nmis palabras") == "mis palabras"
+    assert extract_reply(f"{SAID}\n> a") == f"{SAID}\n> a"
+    assert extract_reply(f"{SAID}\n> a\nmis palabras") == "mis palabras"
 
 
 @pytest.mark.parametrize(
@@ -86,7 +90,7 @@ def test_a_quote_alone_loses_only_its_attribution_or_nothing():
     ],
 )
 def test_17_a_whole_forward_is_content(text):
-    assert reply_text(text) == text
+    assert extract_reply(text) == text
 
 
 def test_17_the_subject_says_that_it_is_a_forward():
@@ -97,7 +101,7 @@ def test_17_the_subject_says_that_it_is_a_forward():
 
 
 def test_a_quoted_forward_below_an_answer_is_a_quote():
-    assert reply_text(f"Ya\n{SAID}\n\n---------- Forwarded message ---------\nx") == "Ya"
+    assert extract_reply(f"Ya\n{SAID}\n\n---------- Forwarded message ---------\nx") == "Ya"
 
 
 # -- Never a sentence of the customer's (findings/mail.md F1, F2, F4), in an answer too ---------------
@@ -118,12 +122,8 @@ def test_a_quoted_forward_below_an_answer_is_a_quote():
     ],
 )
 def test_f1_a_sentence_that_begins_like_a_telephones_line_stays(line):
-    for text in (
-        f"No puedo timbrar.\n\n{line}",
-        line,
-        f"No puedo timbrar.\n\n{line}\n\n{SAID}\n> hola",
-    ):
-        assert line in reply_text(text)
+    for text in (f"No puedo timbrar.\n\n{line}", line, f"No puedo timbrar.\n\n{line}\n\n{SAID}\n> hola"):
+        assert line in extract_reply(text)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_f1_a_sentence_that_begins_like_a_telephones_line_stays(line):
     ],
 )
 def test_f1_a_telephones_line_is_cut(line):
-    assert reply_text(f"Listo\n\n{line}\n") == "Listo"
+    assert extract_reply(f"Listo\n\n{line}\n") == "Listo"
 
 
 @pytest.mark.parametrize(
@@ -158,8 +158,8 @@ def test_f1_a_telephones_line_is_cut(line):
     ],
 )
 def test_f2_a_line_with_an_angle_bracket_is_a_quote_only_behind_an_attribution(text):
-    assert reply_text(text) == text
-    assert reply_text(f"{text}\n\n{BLOCK}") == text
+    assert extract_reply(text) == text
+    assert extract_reply(f"{text}\n\n{BLOCK}") == text
 
 
 @pytest.mark.parametrize(
@@ -173,19 +173,19 @@ def test_f2_a_line_with_an_angle_bracket_is_a_quote_only_behind_an_attribution(t
 )
 def test_f4_a_sentence_about_who_wrote_what_is_no_attribution(said):
     text = f"Buenos días.\n{said}\n\nque no puede timbrar y que urge."
-    assert reply_text(text) == text
+    assert extract_reply(text) == text
 
 
 def test_f4_without_an_address_it_is_one_before_a_quote_or_at_the_end():
     said = "El 5 mar 2025 a las 10:23, Soporte Factureya escribió:"
-    assert reply_text(f"Ya\n\n{said}\n\n> hola") == "Ya"
-    assert reply_text(f"Ya\n\n{said}\n") == "Ya"
+    assert extract_reply(f"Ya\n\n{said}\n\n> hola") == "Ya"
+    assert extract_reply(f"Ya\n\n{said}\n") == "Ya"
 
 
 def test_a1_a_line_too_long_for_the_patterns_is_kept_whole():
     line = "El 5 mar 2025 a las 10:23, " + "muy " * 300 + "<a@b.mx> escribió:"
-    assert reply_text(f"Ya\n{line}\n\nfin") == f"Ya\n{line}\n\nfin"
-    assert reply_text(f"Ya {line}\n{SAID}\n> hola") == f"Ya {line}"
+    assert extract_reply(f"Ya\n{line}\n\nfin") == f"Ya\n{line}\n\nfin"
+    assert extract_reply(f"Ya {line}\n{SAID}\n> hola") == f"Ya {line}"
 
 
 # -- HTML --------------------------------------------------------------------------------------------
@@ -213,7 +213,7 @@ def test_html_is_read(html, text):
 def test_a_marked_quote_of_html_is_a_quote(mark):
     page = f"<div>Listo</div><div>{SAID.replace('<', '&lt;')}</div><blockquote {mark}>Hola<div>q</div></blockquote>fin"
     assert "> Hola\n> q" in html_to_text(page)
-    assert reply_text(html_to_text(page)).split() == ["Listo", "fin"]
+    assert extract_reply(html_to_text(page)).split() == ["Listo", "fin"]
 
 
 @pytest.mark.parametrize(
@@ -251,10 +251,7 @@ def test_hostile_html_costs_little(html):
 @pytest.mark.parametrize(
     ("html", "text"),
     [
-        (
-            "<table><tr><td><p>Uno</p></td><td><p>Dos</p></td></tr><tr><td>Tres</td></tr></table>",
-            "Uno  Dos\n\nTres",
-        ),
+        ("<table><tr><td><p>Uno</p></td><td><p>Dos</p></td></tr><tr><td>Tres</td></tr></table>", "Uno  Dos\n\nTres"),
         ("<table><tr><td>a<br>b</td><td>c</td></tr></table>", "a\nb\nc"),
         ("<div>Uno</div><div><br></div><div>Dos<br>tres</div>", "Uno\n\nDos\ntres"),
         ("<ul><li>a<li><p>b</p><ol><li>x<li>y</ol></ul>z", "* a\n\n* b\n\n  1. x\n  2. y\nz"),
@@ -284,5 +281,5 @@ def test_a3_html_keeps_its_words_and_lines(html, text):
 )
 def test_hostile_text_costs_little(text):
     begin = process_time()
-    reply_text(text)
+    extract_reply(text)
     assert process_time() - begin < 2

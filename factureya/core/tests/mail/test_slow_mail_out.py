@@ -20,10 +20,10 @@ from factureya.core.models import OutboxMessage
 for n in range({WAITING}):
     key = f"lento-{{n}}"
     row = OutboxMessage.objects.create(
-        key=key, message_id=outbox.message_id(key).strip("<>"), kind="core/prueba",
+        key=key, message_id=outbox.make_message_id(key).strip("<>"), kind="core/prueba",
         to="x@ejemplo.mx", subject="x", body="x",
     )
-    outbox._bell.ring(row.pk)
+    outbox._waker.wake(row.pk)
 """
 SWEEP = """
 from factureya.core import tasks
@@ -115,14 +115,14 @@ def test_servers_h6_there_is_one_sender_at_a_time_and_none_waits_for_it(smtp):
     queue(2)
     with sending.only_sender() as is_first:
         assert is_first
-        assert outbox.drain() == 0
+        assert outbox.send_due() == 0
         with sending.only_sender() as is_second:
             assert not is_second
-    assert outbox.drain() == 2
+    assert outbox.send_due() == 2
 
 
 @pytest.mark.django_db
 def test_without_a_place_for_the_lock_mails_leave_all_the_same(smtp, settings, tmp_path):
     settings.VAR_DIR = tmp_path / "gone"
     queue(1)
-    assert outbox.drain() == 1
+    assert outbox.send_due() == 1

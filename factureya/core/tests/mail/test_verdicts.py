@@ -2,7 +2,7 @@
 
 import pytest
 
-from factureya.core.mail.verdicts import Verdict, verdict
+from factureya.core.mail.verdicts import Verdict, read_verdict
 
 pytestmark = pytest.mark.clause("M5")
 OURS = "mx.factureya.com"
@@ -54,9 +54,9 @@ GOOD = f"{OURS}; dmarc=pass (p=reject dis=none) header.from=ejemplo.mx"
     ],
 )
 def test_verdict(headers: list[str], wanted: Verdict):
-    assert verdict(headers, authserv=OURS, domain="Ejemplo.mx") == wanted
+    assert read_verdict(headers, authserv=OURS, domain="Ejemplo.mx") == wanted
 
 
 def test_nobody_is_trusted_until_the_server_has_a_name():
-    assert verdict([GOOD], authserv="", domain="ejemplo.mx") == NONE
-    assert verdict(["; dmarc=pass header.from=ejemplo.mx"], authserv=" ", domain="ejemplo.mx") == NONE
+    assert read_verdict([GOOD], authserv="", domain="ejemplo.mx") == NONE
+    assert read_verdict(["; dmarc=pass header.from=ejemplo.mx"], authserv=" ", domain="ejemplo.mx") == NONE

@@ -33,12 +33,7 @@ def beat_of(folder: Path) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         cwd=settings.BASE_DIR,
-        env={
-            **os.environ,
-            "VAR_DIR": str(folder),
-            "CELERY_BROKER_URL": "filesystem://",
-            "LOG_LEVEL": "INFO",
-        },
+        env={**os.environ, "VAR_DIR": str(folder), "CELERY_BROKER_URL": "filesystem://", "LOG_LEVEL": "INFO"},
     )
 
 

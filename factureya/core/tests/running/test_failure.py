@@ -254,9 +254,9 @@ def assert_mailed(running: Portal) -> None:
     files = Counter(
         email.message_from_bytes(path.read_bytes())["Message-ID"] for path in (running.folder / "mail").glob("*.eml")
     )
-    assert set(files) == {outbox.message_id(key) for key, _, _ in rows}
+    assert set(files) == {outbox.make_message_id(key) for key, _, _ in rows}
     repeated = {message_id for message_id, copies in files.items() if copies > 1}
-    assert repeated <= {outbox.message_id(key) for key in running.in_flight}
+    assert repeated <= {outbox.make_message_id(key) for key in running.in_flight}
 
 
 def assert_restarted(running: Portal) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py seed_demo`: the demo's accounts and some forty tickets. Idempotent."""
+"""Make the demo's accounts and some forty tickets: `manage.py seed_demo`. It is safe to repeat."""
 
 from datetime import timedelta
 from typing import Any
@@ -16,41 +16,30 @@ FIRST_DAY = timedelta(days=75)
 
 
 class Command(BaseCommand):
-    """Seeds once, all or nothing; prints the address and the accounts every time."""
-
     help = "Datos de demostración: cuentas y unos cuarenta tickets. Se puede repetir."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        """Make the demo's data if it is not there yet, and print its accounts and their password."""
         if not settings.DEMO:
             raise CommandError("seed_demo crea cuentas con una contraseña pública: pida DEMO=on para usarlo.")
         if people.exists():
             self.stdout.write("Los datos de demostración ya estaban.")
         else:
             self.stdout.write(f"Sembrados {seed()} tickets de demostración.")
-        self._print_accounts()
-
-    def _print_accounts(self) -> None:
         self.stdout.write(f"\n  {settings.SITE_URL}/\n\n  Contraseña de todas las cuentas: {people.PASSWORD}\n")
-        for email, name, what in people.rows():
-            self.stdout.write(f"  {email:22} {name:24} {what}")
+        for email, name, role in people.list_accounts():
+            self.stdout.write(f"  {email:22} {name:24} {role}")
         if not settings.STAFF_MFA_REQUIRED:
             self.stdout.write("\n  En la demostración el personal entra sin segundo factor.\n")
 
 
 def seed() -> int:
-    """Make the accounts and play the stories; the number of tickets."""
+    """Make the demo's accounts, formal requests and tickets, all or nothing; return the number of tickets."""
     present = clock.now()
-    _ring_no_bells()
-    with transaction.atomic():
-        cast = people.create(present - FIRST_DAY)
-        for add in settings.DEMO_SEEDS:
-            import_string(add)(cast, present)
-        return tickets.Player(cast, present).play(tickets.load())
-
-
-def _ring_no_bells() -> None:
-    """Nearly all of the hundreds of mails are sent by now: their bells must not fill the broker.
-
-    Set before the first bell of this process, which ends with the command; the sweep needs no bell.
-    """
+    # No worker is woken from here: a periodic task sends the few mails that stay in the queue.
     current_app.conf.broker_url = "memory://localhost/"
+    with transaction.atomic():
+        users = people.create(present - FIRST_DAY)
+        for function_path in settings.DEMO_SEEDS:
+            import_string(function_path)(users, present)
+        return tickets.Player(users, present).play(tickets.load_stories())

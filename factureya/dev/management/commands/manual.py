@@ -1,4 +1,4 @@
-"""`manage.py manual`: write docs/manual.md, which says for each clause of the manual what keeps it and what proves it.
+"""Write docs/manual.md: for each clause of the manual what keeps it and what proves it (`manage.py manual`).
 
 The page is read from the sources without running them. An operation keeps the clauses that its docstring names (M15,
 M12–M16). A test proves the clauses of its mark `@pytest.mark.clause("M15")`, or of its file's `pytestmark`. A
@@ -76,7 +76,7 @@ _CLAUSES = re.compile(r"\bM(\d{1,2})(?:\s?[–-]\s?M?(\d{1,2}))?\b")
 
 @dataclass
 class Clause:
-    """What the sources say of one clause."""
+    """Hold what the sources say of one clause."""
 
     operations: set[str] = field(default_factory=set)
     constraints: set[str] = field(default_factory=set)

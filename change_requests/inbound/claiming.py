@@ -1,0 +1,218 @@
+"""Which mails bring a form, who sends it, and what it asks for; nothing is written here but files (M7, M8, M20).
+
+mesadecontrol@ takes both forms, soporte@ the access form. The sender is proven as for any mail (M5), and what a form
+says is a proposal. Every readable form of a mail is a request of its own. A mail whose forms all have a fault becomes a
+ticket that a person reads; if one is good, the answer names the faulty file. Other mails are not claimed.
+"""
+
+import re
+import secrets
+from collections.abc import Sequence
+from functools import partial
+
+from django.conf import settings
+
+from accounts import mail_sender
+from accounts.models import Customer, User
+from change_requests import policy
+from change_requests.documents import form_fields, form_read
+from change_requests.documents.form_read import Fault, Proposal, Unreadable
+from change_requests.inbound import answers, taking
+from change_requests.inbound.taking import Form, MailedForms, OtherFiles
+from change_requests.kinds import people as kinds_people
+from change_requests.models import FormalRequest
+from factureya.core import numbers
+from factureya.core.files import from_mail
+from factureya.core.mail.intake import Aside, Plan
+from factureya.core.mail.parse import InboundMail, MailFile
+from factureya.core.models import InboundMessage
+
+MAX_FORMS = 4  # PDFs of one mail that are read in search of forms; its sender is told of the others by name
+_FOLIO_IN_NAME = re.compile(r"\bS[AC][-_ ]?[0-9A-Z]{4}[-_ ]?[0-9A-Z]{4}(?![0-9A-Za-z])", re.IGNORECASE)
+# The names under which our forms are saved. A folio with more words may name anything that belongs to the request.
+_FORM_NAME = re.compile(
+    r"control-de-acceso|baja-o-cambio|^S[AC]-?[0-9A-Z]{4}-?[0-9A-Z]{4}( ?\(\d{1,3}\))?\.pdf$", re.IGNORECASE
+)
+_FORM_OR_FOLIO = re.compile(r"control-de-acceso|baja-o-cambio|\bS[AC]-?[0-9A-Z]{4}-?[0-9A-Z]{4}", re.IGNORECASE)
+# Faults of what is certainly one of our forms; a PDF with another fault may be any PDF.
+_FAULTS_OF_OUR_FORMS = frozenset(
+    map(Fault, "old-version forged other-customer powers rfc email incomplete wrong-box".split())
+)
+_VAGUE_FAULTS = frozenset({Fault.SCAN, Fault.FOREIGN})
+FaultyFile = tuple[MailFile, Unreadable]
+
+
+def receive(inbound: InboundMessage, mail: InboundMail) -> Plan | Aside | None:
+    """Return what to do with a mail that brings a PDF form, or should bring one; None leaves it to other handlers.
+
+    A Plan takes the forms. An Aside lets the mail become a ticket, and then tells its sender what is wrong. None is for
+    mails of robots and of unproven senders, and at soporte@ for mails without a form of ours.
+    """
+    is_desk_mailbox = settings.CONTROL_DESK_EMAIL in _list_mailboxes(inbound, mail)
+    files = [file for file in mail.files if _may_be_form(file, is_desk_mailbox)]
+    if not (files or is_desk_mailbox) or mail.bounce is not None or mail.robot:
+        return None  # most mails: who sent them need not be found out here
+    senders = mail_sender.judge_sender(mail).people  # all people with the proven address
+    if not senders:
+        return None
+    if not files:
+        return Aside(partial(answers.answer_missing_form, inbound, mail))
+    # The PDFs that look like a form are read first, at most MAX_FORMS; then they stand in the mail's order again.
+    chosen = sorted(range(len(files)), key=lambda n: not _looks_like_form(files[n]))[:MAX_FORMS]
+    forms, faults = _read_forms(senders, [files[n] for n in sorted(chosen)], is_desk_mailbox)
+    if forms:
+        unread = [file for n, file in enumerate(files) if n not in chosen and _looks_like_form(file)]
+        return partial(taking.take_forms, _gather_forms(inbound, mail, forms, faults, unread))
+    # The sender is told one fault: a precise one before a vague one.
+    fault = min((fault for _, fault in faults), key=lambda fault: fault.fault in _VAGUE_FAULTS)
+    is_ours = fault.fault in _FAULTS_OF_OUR_FORMS or any(_FORM_OR_FOLIO.search(file.name) for file in files)
+    if not is_desk_mailbox and not is_ours:
+        return None  # any PDF, sent to soporte@ with a ticket
+    return Aside(partial(answers.answer_unreadable_form, inbound, mail, fault))
+
+
+def find_folio_of_chain(chain: str) -> str | None:
+    """Return the folio of the request whose chain of events has this name («request:7»); None if there is none.
+
+    `receive_email --json` prints it.
+    """
+    pk = chain.partition(":")[2]
+    return FormalRequest.objects.filter(pk=pk).values_list("folio", flat=True).first()
+
+
+def _list_mailboxes(inbound: InboundMessage, mail: InboundMail) -> set[str]:
+    """Return the addresses the mail was sent to, in lower case and without a part such as «+7», to find ours."""
+    parts = [address.lower().rpartition("@") for address in (*inbound.recipients, *mail.recipients)]
+    return {f"{local.partition('+')[0]}@{domain}" for local, _, domain in parts}
+
+
+def _may_be_form(file: MailFile, is_desk_mailbox: bool) -> bool:
+    """Return True for a PDF; at soporte@, where tickets bring PDFs, only if it has fields or is named like a form."""
+    name = file.name.lower()
+    if not (name.endswith(".pdf") or file.content_type == "application/pdf" or file.content.startswith(b"%PDF-")):
+        return False
+    return is_desk_mailbox or b"/AcroForm" in file.content or bool(_FORM_OR_FOLIO.search(name))
+
+
+def _looks_like_form(file: MailFile) -> bool:
+    """Return True if a PDF is named like a form of ours or has fields. These PDFs are read first.
+
+    A PDF that packs its objects (ObjStm) may hide its fields, and counts as one that has them.
+    """
+    has_fields = b"/AcroForm" in file.content or b"/ObjStm" in file.content
+    return has_fields or bool(_FORM_NAME.search(file.name))
+
+
+def _is_our_form(file: MailFile, fault: Unreadable) -> bool:
+    """Return True if a PDF that we could not read is one of our forms, which must not be kept as evidence."""
+    is_known = fault.fault in _FAULTS_OF_OUR_FORMS or b"/AcroForm" in file.content
+    return is_known or bool(_FORM_NAME.search(file.name))
+
+
+def _read_forms(
+    senders: list[User], files: Sequence[MailFile], is_desk_mailbox: bool
+) -> tuple[list[Form], list[FaultyFile]]:
+    """Return the forms that can be taken from these PDFs of proven senders, and the other PDFs, each with its fault.
+
+    A change of data is only taken at mesadecontrol@.
+    """
+    forms: list[Form] = []
+    faults: list[FaultyFile] = []
+    for file in files:
+        try:
+            proposal = form_read.read_form(file.content)
+            if proposal.form == form_fields.CHANGE and not is_desk_mailbox:
+                raise Unreadable(Fault.WRONG_BOX)
+            forms.append(_understand_form(senders, file, proposal))
+        except Unreadable as fault:
+            faults.append((file, fault))
+    return forms, faults
+
+
+def _understand_form(senders: list[User], file: MailFile, proposal: Proposal) -> Form:
+    """Compare what a form says with the company's data, and return who asks for what, as a draft. Raises Unreadable.
+
+    A form is refused for a folio of another company or kind, a sender without powers, or data of another company.
+    """
+    request = _find_named_request(proposal)
+    person = _choose_requester(senders, request, proposal)
+    customer = person.contact.customer
+    form_read.check_owner(proposal, owner=request.customer_id if request else None, sender=customer.pk)
+    if policy.find_powers(person, customer) is None:
+        raise Unreadable(Fault.POWERS)
+    comparison = form_read.compare_form(proposal, customer)
+    if request is not None and request.kind != comparison.kind:
+        details = {"kind": f"El folio es de otro trámite: {request.get_kind_display()}."}
+        raise Unreadable(Fault.INCOMPLETE, details)
+    draft = comparison.draft | {"declares": True}
+    if comparison.names_colleague:
+        draft["person"] = {"user": _find_colleague(customer, comparison.person_email)}
+    return Form(person, proposal, comparison.kind, draft, request, file)
+
+
+def _find_named_request(proposal: Proposal) -> FormalRequest | None:
+    """Return the request with the folio that the form shows, of whatever company; None when there is none."""
+    try:
+        folio = numbers.parse_number(FormalRequest.PREFIXES[FormalRequest.Form(proposal.form)], proposal.folio)
+    except numbers.InvalidNumber:
+        return None
+    return FormalRequest.objects.filter(folio=folio).first()
+
+
+def _choose_requester(senders: list[User], request: FormalRequest | None, proposal: Proposal) -> User:
+    """Return who asks for what the form says, among `senders`: the people who share the address of the mail.
+
+    First comes who began `request`, whose folio the form has; then people of its company; then people of the company
+    with the form's RFC. Among equals, who has powers in force comes first.
+    """
+    rfc = form_read.clean_rfc(proposal.values["rfc"])
+
+    def rank(person: User) -> tuple[bool, ...]:
+        """Return how well the person fits as the requester of the form: the greatest tuple fits best."""
+        customer = person.contact.customer
+        is_of_company = request is not None and customer.pk == request.customer_id
+        is_author = request is not None and person.pk == request.requester_id
+        return is_author, is_of_company, customer.rfc == rfc, policy.find_powers(person, customer) is not None
+
+    return max(senders, key=rank)
+
+
+def _find_colleague(customer: Customer, email: str) -> int:
+    """Return the key of the company's active person with this mail, whom an access form names. Raises Unreadable."""
+    person = kinds_people.find_person(customer, email)
+    if person is None:
+        details = {"person_email": "No hay una persona activa de su empresa con ese correo."}
+        raise Unreadable(Fault.INCOMPLETE, details)
+    return person.pk
+
+
+def _gather_forms(
+    inbound: InboundMessage, mail: InboundMail, forms: list[Form], faults: list[FaultyFile], unread: list[MailFile]
+) -> MailedForms:
+    """Store the files of a mail that are no forms, and return them with its forms.
+
+    Beside a single form they are its evidence. Beside several forms, faulty and unread ones included, a file is the
+    evidence of the form whose draft has the folio in the file's name; mesa de control reads the others.
+    """
+    faulty = [(file, fault) for file, fault in faults if _is_our_form(file, fault)]
+    form_files = [*(form.file for form in forms), *(file for file, _ in faulty), *unread]
+    others = [file for file in mail.files if not any(file is form for form in form_files)]
+    is_single = len(form_files) == 1
+    indexes: list[int | None] = [0 if is_single else _find_form_index(file, forms) for file in others]
+    result = from_mail.store_files(others, draft=f"form:{inbound.pk}:{secrets.token_hex(16)}")
+    attachments = iter(result.files)  # one for each accepted file, in order
+    stored = [next(attachments) if is_accepted else None for is_accepted in result.accepted]
+    other_files = OtherFiles(tuple(zip(others, stored, indexes, strict=True)), result.refusals)
+    return MailedForms(inbound, mail, tuple(forms), tuple(faulty), tuple(unread), other_files)
+
+
+def _find_form_index(file: MailFile, forms: Sequence[Form]) -> int | None:
+    """Return the index of the form whose draft has the folio in a file's name («SC-5R8T-2NW2 poder.pdf»), or None."""
+    match = _FOLIO_IN_NAME.search(file.name)
+    if match is None:
+        return None
+    folio = re.sub(r"[^0-9A-Z]", "", match.group().upper())
+    for index, form in enumerate(forms):
+        if form.request is not None and form.request.folio.replace("-", "") == folio:
+            return index
+    return None

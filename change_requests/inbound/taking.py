@@ -1,0 +1,194 @@
+"""Make requests of the forms of one mail, in the transaction that says what became of the mail (M7, M20).
+
+Each form becomes a request of its own, or its sender is told why not. The words of the mail, and the files that are
+evidence of no request, are kept with every request of the mail: mesa de control and the customer read them there.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from accounts.models import User
+from change_requests import operations
+from change_requests.documents.form_read import Proposal, Unreadable
+from change_requests.inbound import answers
+from change_requests.models import FormalRequest
+from factureya.core.mail.intake import Outcome
+from factureya.core.mail.parse import InboundMail, MailFile
+from factureya.core.models import Attachment, InboundMessage
+
+Disposition = InboundMessage.Disposition
+TAKEN, DRAFT, ALREADY, REFUSED = "", "form-draft", "form-already", "form-refused"
+
+
+@dataclass(frozen=True)
+class Form:
+    """A readable form of a proven sender: who asks, for what, and for which draft, if it names one."""
+
+    person: User
+    proposal: Proposal
+    kind: str
+    draft: dict[str, Any]
+    request: FormalRequest | None
+    file: MailFile
+
+    @property
+    def key(self) -> str:
+        """Return a key of person and file, so that a form that the person sends again makes no second request."""
+        return f"form:{self.person.pk}:{hashlib.sha256(self.file.content).hexdigest()[:40]}"
+
+
+@dataclass(frozen=True)
+class OtherFiles:
+    """The files that are no forms: each with its stored copy and the index of its form, if it has them."""
+
+    files: tuple[tuple[MailFile, Attachment | None, int | None], ...] = ()
+    refusals: tuple[str, ...] = ()
+
+    def list_for(self, index: int | None) -> list[Attachment]:
+        """Return the stored files of the form with this index; for None, those that belong to no form."""
+        return [stored for _, stored, form_index in self.files if stored is not None and form_index == index]
+
+
+@dataclass(frozen=True)
+class MailedForms:
+    """A mail with at least one form that can be taken."""
+
+    inbound: InboundMessage
+    mail: InboundMail
+    forms: tuple[Form, ...]
+    faulty: tuple[tuple[MailFile, Unreadable], ...]
+    unread: tuple[MailFile, ...]  # PDFs beyond those that are read
+    others: OtherFiles
+
+    @property
+    def words(self) -> str:
+        """Return what the sender wrote himself, without what he quotes."""
+        return (self.mail.new_text or self.mail.text).strip()
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one form: its request, if there is one, why it was not sent, and the files left out."""
+
+    request: FormalRequest | None
+    reason: str
+    left: tuple[Attachment, ...] = ()
+
+
+def take_forms(mailed: MailedForms) -> Outcome:
+    """Make requests of the forms of a mail, and return what became of the mail.
+
+    The words of the mail are kept with every request. The sender is told of forms and files that were not taken. A mail
+    that made no request is malformed. A mail is taken if at least one of its forms was sent.
+    """
+    results = [_take_form(mailed, index) for index in range(len(mailed.forms))]
+    requests = list(dict.fromkeys(result.request for result in results if result.request is not None))
+    for_desk = [*mailed.others.list_for(None), *(file for result in results for file in result.left)]  # no evidence
+    _keep_words(mailed, results, requests, for_desk)
+    for index, (file, fault) in enumerate(mailed.faulty):
+        answers.answer_faulty_form(mailed.inbound, mailed.mail, file, fault, requests, index=index)
+    answers.answer_left_out_files(
+        mailed.inbound,
+        mailed.mail,
+        requests,
+        refusals=mailed.others.refusals,
+        for_desk=[file.name for file in for_desk],
+        unread=[file.name for file in mailed.unread],
+    )
+    if not requests:
+        return Outcome(Disposition.MALFORMED, REFUSED, "", _list_accepted(mailed, results))
+    first = next(result for result in results if result.request is not None)
+    reason = TAKEN if any(result.reason == TAKEN for result in results) else first.reason
+    return Outcome(Disposition.REQUEST, reason, requests[0].chain, _list_accepted(mailed, results))
+
+
+def _take_form(mailed: MailedForms, index: int) -> Result:
+    """Make a draft of the form with this index in its mail, with its files, and submit it; return what became of it.
+
+    When something is refused, the sender is told and the draft stays to be corrected.
+    """
+    form, files = mailed.forms[index], mailed.others.list_for(index)
+    try:
+        request = _find_named_draft(mailed, index) or operations.create_draft(
+            actor=form.person,
+            customer=form.person.contact.customer,
+            form=form.proposal.form,
+            kind=form.kind,
+            key=form.key,
+            channel=FormalRequest.Channel.EMAIL,
+        )
+    except operations.Refused as refusal:
+        answers.answer_held_form(mailed.inbound, mailed.mail, None, refusal, file=form.file, index=index)
+        return Result(None, REFUSED, tuple(files))
+    unused_files = files  # until they are evidence
+    try:  # each operation is all or nothing: what was saved before stays
+        operations.save_draft(request.pk, actor=form.person, draft=form.draft)
+        if files:
+            operations.add_evidence(request.pk, actor=form.person, files=files)
+        unused_files = []
+        operations.submit(request.pk, actor=form.person, channel=FormalRequest.Channel.EMAIL)
+    except operations.Refused as refusal:
+        return Result(request, _answer_refusal(mailed, index, request, refusal), tuple(unused_files))
+    return Result(request, TAKEN)
+
+
+def _find_named_draft(mailed: MailedForms, index: int) -> FormalRequest | None:
+    """Return the request whose folio the form has; None if the form must make a new one.
+
+    A new one is made for a form without a folio, or with the folio of another person's draft. So it is if an earlier
+    form of the mail gave the draft other answers. A request that was sent before is returned as it is.
+    """
+    form = mailed.forms[index]
+    request = form.request
+    if request is None or request.status not in FormalRequest.EDITABLE:
+        return request
+    earlier_forms = [earlier for earlier in mailed.forms[:index] if earlier.request == request]
+    is_taken = any(earlier.person == form.person and earlier.draft != form.draft for earlier in earlier_forms)
+    return None if is_taken or request.requester_id != form.person.pk else request
+
+
+def _answer_refusal(mailed: MailedForms, index: int, request: FormalRequest, refusal: operations.Refused) -> str:
+    """Mail the sender that the draft of the form waits to be corrected, or was sent before; return which of the two."""
+    request.refresh_from_db()
+    file = mailed.forms[index].file
+    if request.status in FormalRequest.EDITABLE:
+        answers.answer_held_form(mailed.inbound, mailed.mail, request, refusal, file=file, index=index)
+        return DRAFT
+    answers.answer_repeated_form(mailed.inbound, mailed.mail, request, index=index)
+    return ALREADY
+
+
+def _keep_words(
+    mailed: MailedForms, results: Sequence[Result], requests: Sequence[FormalRequest], files: Sequence[Attachment]
+) -> None:
+    """Keep the words of the mail and its files that are no evidence with each request, for mesa de control to read.
+
+    Each request keeps the folios of the others too, and whether the mail is shared. `results` has one for each form.
+    """
+    if not (mailed.words or files or len(requests) > 1):
+        return  # one request, and nothing to read beside it
+    authors = {
+        result.request: form.person
+        for result, form in zip(results, mailed.forms, strict=True)
+        if result.request is not None
+    }
+    folios = [request.folio for request in requests]
+    is_shared = len({request.customer_id for request in requests}) > 1
+    for request in requests:
+        operations.keep_mail_text(
+            request.pk,
+            actor=authors[request],
+            body=mailed.words,
+            files=files,
+            beside=[folio for folio in folios if folio != request.folio],
+            is_shared=is_shared,
+        )
+
+
+def _list_accepted(mailed: MailedForms, results: Sequence[Result]) -> tuple[bool, ...]:
+    """Return for each file of the mail whether it was taken: as a form, as evidence, or for mesa de control."""
+    taken = [form.file for form, result in zip(mailed.forms, results, strict=True) if result.reason in (TAKEN, DRAFT)]
+    taken += [file for file, stored, _ in mailed.others.files if stored is not None]
+    return tuple(any(file is taken_file for taken_file in taken) for file in mailed.mail.files)

@@ -1,0 +1,163 @@
+"""How a draft gets its folio, and how its content becomes a revision that waits to be confirmed (M7, M19, M20)."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from accounts.models import User
+from change_requests import notifications, payload
+from change_requests.approvals import find_missing_office
+from change_requests.kinds.registry import find_kind
+from change_requests.kinds.values import Item, clean_lines
+from change_requests.models import Evidence, FormalRequest, InformationAsset, RequestedAsset, RequestRevision
+from change_requests.operations._common import Form, NoPeople, Status, move_request
+from factureya.core import audit, numbers
+from factureya.core.clock import now
+from factureya.core.refusals import Refused
+
+MAX_NUMBER_TRIES = 5
+_VOIDED = ("confirmed_at", "verified_at", "verified_by", "powers_lapsed_at")  # of the revision before
+
+
+def insert_draft(actor: User, **fields: Any) -> FormalRequest:
+    """Insert a draft with these columns under a new folio, with its first event, and return it.
+
+    If the `form_key` is taken, because the form was posted twice, return the request that has it. Raises Refused if
+    that request is another person's. If the folio is taken, draw another.
+    """
+    prefix = FormalRequest.PREFIXES[Form(fields["form"])]
+    for attempt in range(MAX_NUMBER_TRIES):
+        folio = numbers.make_number(prefix)
+        try:
+            with transaction.atomic():
+                request = FormalRequest.objects.create(folio=folio, **fields)
+                audit.record_first(
+                    "request.created",
+                    request,
+                    actor=actor,
+                    form=request.form,
+                    kind=request.kind,
+                    channel=request.channel,
+                    revert_of=request.revert_of and request.revert_of.folio,
+                )
+                return request
+        except IntegrityError:
+            form_key = fields.get("form_key")
+            if form_key and (first := FormalRequest.objects.filter(form_key=form_key).first()):
+                if first.requester_id != actor.pk:
+                    raise Refused("Este formulario ya se había enviado. Comience otra vez.") from None
+                return first
+            if attempt == MAX_NUMBER_TRIES - 1:
+                raise
+    raise AssertionError("unreachable")  # pragma: no cover
+
+
+def send_revision(request: FormalRequest, items: list[Item], *, author: User) -> None:
+    """Insert the next revision of the locked request, reserve its assets, and mail the company a link to confirm it.
+
+    The items are the changes asked for; `author` wrote them. An earlier confirmation and verification are cleared.
+    Raises NoPeople if nobody could decide and apply it, and Refused if another open request conflicts with it.
+    """
+    _require_people(request, {item["asset"] for item in items}, author)
+    revision = _insert_revision(request, items, author)
+    _claim_assets(request, items)
+    request.revision_no, request.submitted_at = revision.no, now()
+    for column in _VOIDED:
+        setattr(request, column, None)
+    event = move_request(
+        request,
+        Status.SUBMITTED,
+        "request.submitted",
+        actor=author,
+        due_at=now() + timedelta(hours=settings.REQUEST_CONFIRM_HOURS),
+        saved=("revision_no", "submitted_at", "channel", *_VOIDED),
+        sha256=revision.sha256,
+        channel=request.channel,
+        company=request.customer.legal_name,
+        requester=request.requester.get_full_name(),
+    )
+    notifications.mail_submitted(request, event)
+
+
+def _require_people(request: FormalRequest, codes: Iterable[str], author: User) -> None:
+    """Raise NoPeople if nobody but the requester and the author could decide or apply changes of the assets `codes`."""
+    missing = find_missing_office(codes, authors=frozenset({request.requester_id, author.pk}))
+    if missing:
+        raise NoPeople(
+            f"Hoy no hay quien atienda esta solicitud: falta {missing}. Llame a mesa de control; su borrador "
+            "queda guardado."
+        )
+
+
+def _insert_revision(request: FormalRequest, items: list[Item], author: User) -> RequestRevision:
+    """Insert and return the request's next revision: content and hash. New files of the draft get its number."""
+    files = Evidence.objects.filter(request=request, dropped_at__isnull=True)
+    no = request.revision_no + 1
+    reason = clean_lines(request.draft.get("reason"))
+    data = payload.write_canonical(
+        payload.build_content(
+            folio=request.folio,
+            form=request.form,
+            kind=request.kind,
+            customer_rfc=request.customer.rfc,
+            requester=request.requester.email,
+            items=items,
+            reason=reason,
+            effective_date=request.draft.get("effective_date") or "",
+            evidence=[
+                {"name": file.attachment.name, "sha256": file.sha256, "size": file.attachment.size}
+                for file in files.select_related("attachment")
+            ],
+        )
+    )
+    files.filter(revision_no__isnull=True).update(revision_no=no)
+    return RequestRevision.objects.create(
+        request=request,
+        no=no,
+        requester=request.requester,
+        author=author,
+        payload=data.decode(),
+        reason=reason,
+        sha256=payload.hash_bytes(data),
+    )
+
+
+def _claim_assets(request: FormalRequest, items: list[Item]) -> None:
+    """Reserve the items' assets while the request is open. Raises Refused if another open one conflicts (M21)."""
+    codes = sorted({item["asset"] for item in items})
+    subject = _find_subject(request, items)  # the mail of the person who gets or has the access, else ""
+    if folio := _find_conflict(request, codes, subject):
+        raise Refused(f"Ya hay una solicitud abierta sobre esos datos: {folio}.")
+    RequestedAsset.objects.filter(request=request).delete()  # of the revision before
+    RequestedAsset.objects.bulk_create(
+        RequestedAsset(request=request, asset=asset, customer=request.customer, subject=subject)
+        for asset in InformationAsset.objects.filter(code__in=codes)
+    )
+
+
+def _find_subject(request: FormalRequest, items: list[Item]) -> str:
+    """Return the mail of the person whose access the request is about; empty for a change of the company's data."""
+    if request.form == Form.CHANGE:
+        return ""
+    return next(item["new"] or item["old"] for item in items if item["field"] in ("email", "contact", "password"))
+
+
+def _find_conflict(request: FormalRequest, codes: list[str], subject: str) -> str:
+    """Return the folio of another open request of the company with which this one conflicts; empty when there is none.
+
+    `codes` are the assets that this request changes. An access request conflicts with one about the same asset and the
+    same person (`subject`, his mail). To stop the service conflicts with every change. Any other change conflicts with
+    one of the same assets, and with one of the service itself (asset «service»), such as the request to stop it.
+    """
+    reserved = RequestedAsset.objects.filter(customer=request.customer, open=True).exclude(request=request)
+    changes = reserved.filter(request__form=Form.CHANGE)
+    if request.form == Form.ACCESS:
+        reserved = reserved.filter(asset__code__in=codes, subject=subject)
+    elif find_kind(request).blocks_all:
+        reserved = changes
+    else:
+        reserved = changes.filter(asset__code__in=[*codes, "service"])
+    return reserved.values_list("request__folio", flat=True).first() or ""

@@ -1,0 +1,24 @@
+"""Hold the facts that every app leaves: events, outgoing and incoming mail, files, holidays, heartbeats."""
+
+from factureya.core.models.calendar import Heartbeat, Holiday
+from factureya.core.models.events import Chained, ChainHead, Event
+from factureya.core.models.files import Attachment, is_picture_type
+from factureya.core.models.incoming import InboundCopy, InboundMessage, InboundOriginal, InboundReading, MailFolder
+from factureya.core.models.outgoing import MailQuota, OutboxMessage
+
+__all__ = [
+    "Attachment",
+    "ChainHead",
+    "Chained",
+    "Event",
+    "Heartbeat",
+    "Holiday",
+    "InboundCopy",
+    "InboundMessage",
+    "InboundOriginal",
+    "InboundReading",
+    "MailFolder",
+    "MailQuota",
+    "OutboxMessage",
+    "is_picture_type",
+]

@@ -1,0 +1,164 @@
+"""Serve the pages of a person of a company: «Mis tickets» and «Levantar ticket» (M11, M16, M17)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+
+from accounts.models import User
+from accounts.web import form_memory
+from accounts.web.form_memory import FormKey
+from accounts.web.mixins import PostingForm, PrivateView, login_keeping_draft
+from factureya.core.files import store
+from factureya.core.forms import choose_kept_fields
+from factureya.core.models import Attachment
+from tickets import message_text, operations
+from tickets.customer import my_tickets, similar_tickets, wording
+from tickets.forms import TicketForm
+from tickets.models import Message, Ticket
+
+NEW = "nuevo"  # the form of a new ticket; the form of a ticket carries its number
+
+
+class PersonView(PrivateView):
+    """Serve a page to a person of a company; send strangers to the login, and tell staff where their work is."""
+
+    user: User
+    writes = False  # whether it is for writing, which a company whose service ended does no more
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Admit a company's people, only to read if it is suspended. Refuse staff. Others log in, their text kept."""
+        if not self.takes(request):
+            return self.http_method_not_allowed(request)
+        if not request.user.is_authenticated:
+            return login_keeping_draft(request, NEW, request.get_full_path())
+        self.user = request.user
+        if self.user.is_staff or self.user.membership is None:
+            return render(request, "tickets/staff_only.html", status=403)
+        if self.writes and self.user.membership.customer.is_suspended:
+            return render(request, "accounts/suspended.html", {"customer": self.user.membership.customer}, status=403)
+        return super().dispatch(request, *args, **kwargs)
+
+
+class MyTickets(PersonView):
+    """Show the customer's list; five queries, whatever he owns."""
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Show the customer's list: what he searched for, or else the tickets of the tab in the address."""
+        query = request.GET.get("q", "").strip()[: my_tickets.MAX_QUERY].replace("\0", "")
+        view = self.read_view()
+        cursor = my_tickets.NEWEST_FIRST.read_from(request.GET)
+        if query:
+            page = my_tickets.search(self.user, query, cursor)
+            groups = [my_tickets.Group(f"Resultados de «{query}»", page.rows)]
+        else:
+            groups, page = my_tickets.read_groups(self.user, view, cursor)
+        tabs, has_any = my_tickets.read_tabs(self.user, "" if query else view)
+        context = {
+            "tabs": tabs,
+            "is_empty": not has_any,
+            "view": view,
+            "query": query,
+            "reader": self.user,
+            "groups": [group for group in groups if group.tickets],
+            "is_limited": my_tickets.is_limited(self.user),
+            "is_company": not query and view.startswith(my_tickets.COMPANY),
+            "wrong_number": my_tickets.has_wrong_number(query),
+            **page.links({"q": query} if query else {"vista": view}),
+        }
+        return render(request, "tickets/list.html", context)
+
+    def read_view(self) -> str:
+        """Return the view of the list that the address names, or the first one when this person has no such view."""
+        view = self.request.GET.get("vista", "")
+        if view not in my_tickets.VIEWS or (view.startswith(my_tickets.COMPANY) and my_tickets.is_limited(self.user)):
+            return my_tickets.ACTIVE
+        return view
+
+
+class NewTicket(PostingForm, PersonView):
+    """Show the form of a new ticket and open it."""
+
+    http_method_names = ["get", "head", "post"]
+    writes = True
+
+    def form_name(self) -> str:
+        return NEW
+
+    def form(self, *args: Any, **options: Any) -> TicketForm:
+        return TicketForm(*args, **options)
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return self.show_form()
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Open the ticket that the form describes, or carry its text to the existing ticket that was chosen."""
+        chosen_number = request.POST.get("agregar_a")
+        return self.carry_to(chosen_number) if chosen_number else self.receive_form()
+
+    def perform(self, form: TicketForm, key: FormKey) -> str | HttpResponse:
+        """Open the ticket and return the address to go to; or return the page that asks about similar tickets (M11)."""
+        if alike := self.find_alike(form, key):
+            return self.render_page(form, key, kept=store.list_draft_files(key.key), similar=alike, asks=True)
+        customer = self.user.contact.customer
+        ticket = operations.open_ticket(author=self.user, customer=customer, form_key=key.key, **form.build_arguments())
+        return reverse("tickets:created", args=[ticket.number])
+
+    def find_alike(self, form: TicketForm, key: FormKey) -> list[Ticket]:
+        """Return similar tickets to ask about before opening one; none if asked already, or for a double click."""
+        if "otro" in self.request.POST:  # the button that says: it is another problem
+            return []
+        similar = similar_tickets.find_similar(self.user, form.cleaned_data["subject"])
+        return [] if similar and Message.objects.filter(form_key=key.key).exists() else similar  # used: a double click
+
+    def carry_to(self, chosen_number: str) -> HttpResponse:
+        """Take text and files of the new-ticket form to the answer form of an open ticket: «Agregar a este» (M11).
+
+        The answer form gets the same one-time key, so it has the files too. If he sees no ticket with the chosen
+        number, the same form is shown again.
+        """
+        key, _ = self.posted_key()
+        stored_files, _ = self.posted_files(key)
+        fields = choose_kept_fields(self.request.POST)
+        ticket = Ticket.objects.visible_to(self.user).find_by_number(chosen_number)
+        if ticket is None:
+            return self.render_page(TicketForm(initial=fields), key, kept=stored_files)
+        answer_key = FormKey(key.key, ticket.number, key.owner)
+        form_memory.keep_draft(
+            self.request.session, answer_key, {"body": _join_answers(fields)}, reason=form_memory.CARRIED
+        )
+        return redirect(reverse("tickets:detail", args=[ticket.number]) + "#responder")
+
+    def render_page(
+        self, form: TicketForm, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = "", **more: Any
+    ) -> HttpResponse:
+        """Return the page «Levantar ticket» with its form and kept files; `draft_reason`: why a draft is shown."""
+        context = {"form": form, "key": key, "kept": kept, "is_recovered": bool(draft_reason), "person": self.user}
+        context |= {"similar": [], "asks": False, "first_reply": wording.describe_first_reply(), **more}
+        return render(self.request, "tickets/new.html", context)
+
+
+class Similar(PersonView):
+    """Suggest similar tickets under the subject; the script fetches it when the field is left (M11)."""
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Return as HTML the tickets like the typed subject, which a script shows under the form of a new ticket."""
+        similar = similar_tickets.find_similar(self.user, request.GET.get("asunto", "")[:200])
+        return render(request, "tickets/partials/similar.html", {"similar": similar, "asks": False})
+
+
+def _join_answers(fields: dict[str, str]) -> str:
+    """Return all that was typed in the form of a new ticket as one message, to add it to an open ticket (M11)."""
+    answers = {name: text.strip() for name, text in fields.items()}
+    parts = [answers.get(name, "") for name in ("subject", "description", "steps")]
+    if expected := answers.get("expected"):
+        parts.append(f"{message_text.EXPECTED}:\n{expected}")
+    facts = Ticket(**{name: answers.get(name, "") for name in Ticket.FACTS}).facts
+    parts += [f"{label}: {value}" for label, value in facts]
+    return "\n\n".join(filter(None, parts))

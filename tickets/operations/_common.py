@@ -1,0 +1,300 @@
+"""Share what the operations need: the lock they hold, the message they write, and the two clocks they move."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError
+
+from accounts.models import User
+from factureya.core import audit, calendar, locking
+from factureya.core.clock import now
+from factureya.core.mail import outbox, own_links
+from factureya.core.models import Attachment, InboundMessage
+from factureya.core.refusals import FilesGone, FormUsed, Stale, WrongStatus
+from tickets import notifications
+from tickets.models import Message, Note, Ticket, TicketFile
+
+OPEN, WAITING, CLOSED = Ticket.Status.OPEN, Ticket.Status.WAITING, Ticket.Status.CLOSED
+Side, Channel = Message.Side, Ticket.Channel
+WaitReason, ClosedReason, HoldReason = Ticket.WaitReason, Ticket.ClosedReason, Ticket.HoldReason
+
+# `save` writes every other column: what a ticket is, an operation of its own changes.
+_NOT_MOVED = (
+    *"id number customer requester provider subject search_words category impact channel follows opened_at".split(),
+    *Ticket.FACTS,
+)
+_MOVED = [field.name for field in Ticket._meta.concrete_fields if field.name not in _NOT_MOVED]
+
+
+class TicketClosed(WrongStatus):
+    """Say that the ticket is Cerrado, which is final (M12): what was written must open a ticket that continues it."""
+
+
+class NewerMessage(Stale):
+    """Say that somebody wrote after the page was opened; nothing was sent."""
+
+
+class Incomplete(WrongStatus):
+    """Say that the operation lacks what it needs: the text, or the reason of the wait (M14)."""
+
+
+@dataclass(frozen=True)
+class NewMessage:
+    """Hold a public message or an internal note before it is written, with its files and the form's one-time key.
+
+    `inbound` is the mail that the message came in. Links of ours that were pasted into the text are cut out, because
+    the reader of the message may be somebody else than the person whom the link is for (M16).
+    """
+
+    author: User
+    side: str
+    channel: str
+    body: str
+    files: Sequence[Attachment] = ()
+    form_key: str | None = None
+    model: type[Message] | type[Note] = Message
+    inbound: InboundMessage | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "body", own_links.cut_links(self.body))
+
+    @property
+    def trace(self) -> dict[str, Any]:
+        """Return what the message's event records of the mail it came in: its key and its sender; {} without a mail."""
+        if self.inbound is None:
+            return {}
+        return {"inbound": self.inbound.pk, "sender": self.inbound.sender}
+
+    def require_text(self, message: str) -> None:
+        """Raise Incomplete with the error `message` when the person wrote no text."""
+        if not self.body.strip():
+            raise Incomplete(message)
+
+    def is_repeated(self, ticket: Ticket) -> bool:
+        """Return whether the same form was received before, so that a double click writes the message once.
+
+        Raises FormUsed when the form's one-time key came with another ticket, person or text, so that no text is lost.
+        """
+        first_use = self._find_first_use()
+        if first_use is not None and first_use != self._identify_post(ticket):
+            raise FormUsed
+        return first_use is not None or self._was_confirmed_by_form(ticket)
+
+    def was_received(self, ticket: Ticket) -> bool:
+        """Return whether this form came before: with the same ticket, author and text, or as a confirmation alone."""
+        return self._find_first_use() == self._identify_post(ticket) or self._was_confirmed_by_form(ticket)
+
+    def is_used(self) -> bool:
+        """Return whether a message or a note carries the form's key."""
+        return self._find_first_use() is not None
+
+    def _identify_post(self, ticket: Ticket) -> tuple[int, int, str]:
+        """Return the ticket, the author and the text, by which two posts of a form are compared."""
+        return ticket.pk, self.author.pk, self.body
+
+    def _find_first_use(self) -> tuple[int, int, str] | None:
+        """Return the ticket, the author and the text of the message that has the form's one-time key, or None."""
+        if self.form_key is None:
+            return None
+        written = self.model._default_manager.filter(form_key=self.form_key)
+        return written.values_list("ticket_id", "author_id", "body").first()
+
+    def _was_confirmed_by_form(self, ticket: Ticket) -> bool:
+        """Return whether this form confirmed the ticket before without a text, which leaves an event but no message."""
+        if self.form_key is None or self.body:
+            return False
+        return ticket.events().filter(actor=self.author, data__form_key=self.form_key).exists()
+
+
+def write_message(ticket: Ticket, new_message: NewMessage) -> Message:
+    """Insert a public message with its files, and count it in the ticket; the caller saves the ticket."""
+    touch_ticket(ticket, new_message)
+    return add_message(ticket, new_message)
+
+
+def touch_ticket(ticket: Ticket, new_message: NewMessage) -> None:
+    """Count a new public message in its ticket, and set its excerpt and who must reply; nothing is saved here.
+
+    The customer has replied only if he wrote after an answer of ours. Our answer ends the reply that we owed him.
+    """
+    ticket.message_count += 1
+    ticket.touched_at = now()
+    ticket.last_excerpt = " ".join(new_message.body.split())[:100]
+    ticket.customer_replied = new_message.side == Message.Side.CUSTOMER and ticket.first_replied_at is not None
+    if new_message.side == Message.Side.STAFF:
+        ticket.reply_due_at = ticket.customer_waits_since = None
+
+
+def add_message(ticket: Ticket, new_message: NewMessage) -> Message:
+    """Insert the public message that the ticket counted last, and its files. Raises IntegrityError for a used key."""
+    message = Message.objects.create(
+        ticket=ticket,
+        seq=ticket.message_count,
+        side=new_message.side,
+        author=new_message.author,
+        author_name=new_message.author.get_full_name(),
+        channel=new_message.channel,
+        body=new_message.body,
+        created_at=ticket.touched_at,
+        form_key=new_message.form_key,
+        inbound=new_message.inbound,
+    )
+    _attach_files(ticket, new_message, message=message)
+    return message
+
+
+def add_internal_note(ticket: Ticket, new_message: NewMessage) -> Note:
+    """Insert an internal note, which no page and no mail for the customer reads (M16)."""
+    note = Note.objects.create(
+        ticket=ticket,
+        author=new_message.author,
+        author_name=new_message.author.get_full_name(),
+        body=new_message.body,
+        created_at=now(),
+        form_key=new_message.form_key,
+    )
+    _attach_files(ticket, new_message, note=note)
+    return note
+
+
+def _attach_files(
+    ticket: Ticket, new_message: NewMessage, *, message: Message | None = None, note: Note | None = None
+) -> None:
+    """Attach the uploaded files to a message or a note. Raises FilesGone when one was deleted or attached before."""
+    pks = list(dict.fromkeys(attachment.pk for attachment in new_message.files))
+    if not pks:
+        return
+    # A file has a `draft` until it is attached, so one that another message took is not counted here.
+    if Attachment.objects.filter(pk__in=pks).exclude(draft="").update(draft="") != len(pks):
+        raise FilesGone("Un archivo ya no está disponible; súbalo de nuevo.")
+    TicketFile.objects.bulk_create(
+        TicketFile(ticket=ticket, message=message, note=note, attachment_id=pk) for pk in pks
+    )
+
+
+@contextmanager
+def locked(pk: int, *statuses: str, new_message: NewMessage | None = None) -> Iterator[Ticket]:
+    """Open a transaction and yield the ticket, locked and read again, if it is in one of `statuses`.
+
+    A `new_message` that was received before passes in any status. So a second click on «confirmar» gets no error when
+    the first click closed the ticket. Raises TicketClosed if it is Cerrado, else WrongStatus; FormUsed for a used key.
+    """
+    tickets = Ticket.objects.select_related("customer", "requester__contact", "assignee")
+    try:
+        with locking.locked(tickets, pk) as ticket:
+            if ticket.status not in statuses and not (new_message and new_message.was_received(ticket)):
+                raise _explain_status(ticket)
+            yield ticket
+    except IntegrityError as error:
+        # Two forms with the same key on two tickets: neither lock made the second wait for the first.
+        if new_message and new_message.is_used():
+            raise FormUsed from error
+        raise
+
+
+def save_ticket(ticket: Ticket) -> None:
+    """Save the columns that operations move, such as status, times and assignee, and none of what it is about."""
+    ticket.save(update_fields=_MOVED)
+
+
+def require_closes_at(ticket: Ticket) -> datetime:
+    """Return when a ticket En espera closes without an answer; a constraint of the database requires that time."""
+    assert ticket.closes_at is not None  # waiting_has_reason_and_instant
+    return ticket.closes_at
+
+
+def format_instant(instant: datetime | None) -> str | None:
+    """Return a time as text, as the data of an event records it; None stays None."""
+    return instant.isoformat() if instant else None
+
+
+def _explain_status(ticket: Ticket) -> WrongStatus:
+    """Return the error for an operation that the ticket's status does not allow: TicketClosed, or WrongStatus."""
+    if ticket.status == CLOSED:
+        return TicketClosed("El ticket está Cerrado. Un ticket cerrado no se reabre: continúe con uno nuevo.")
+    return WrongStatus(f"El ticket está {ticket.get_status_display()}; esa acción ya no corresponde.")
+
+
+def reminder_before() -> timedelta:
+    """Return how long before the close the reminder must be sent (M15)."""
+    return timedelta(hours=settings.REMINDER_HOURS)
+
+
+def reminder_lookahead() -> timedelta:
+    """Return how much earlier a sweep may queue the reminder, so that it is not late (M15)."""
+    return timedelta(minutes=settings.REMINDER_LOOKAHEAD_MINUTES)
+
+
+def start_waiting(ticket: Ticket, reason: str, since: datetime, proposes_solution: bool) -> None:
+    """Set the ticket En espera for this reason, without saving it: the customer's turn (M15).
+
+    `closes_at` is counted from `since`, the time of our message; the agents' queue is sorted by it too (`queue_at`).
+    The old reminder is dropped and a new one comes due.
+    """
+    forget_reminder(ticket)
+    release_held_close(ticket)
+    ticket.status = WAITING
+    ticket.wait_reason = reason
+    ticket.waiting_since = since
+    ticket.closes_at = ticket.queue_at = calendar.compute_reply_deadline(since)
+    ticket.solution_proposed_at = since if proposes_solution else None
+
+
+def stop_waiting(ticket: Ticket) -> None:
+    """Set the ticket Abierto, without saving it: the wait ends and a reminder that is still queued is not sent."""
+    forget_reminder(ticket)
+    release_held_close(ticket)
+    ticket.status = OPEN
+    ticket.wait_reason = ticket.waiting_since = ticket.closes_at = ticket.solution_proposed_at = None
+
+
+def hold_close(ticket: Ticket, reason: str) -> None:
+    """Keep a ticket En espera from closing by silence until an agent decides, without saving it.
+
+    If many mails (FLIPS) are the reason, it stays, because one of these mails may be the customer's answer.
+    """
+    ticket.close_held_at = ticket.close_held_at or now()
+    if ticket.close_held_reason != Ticket.HoldReason.FLIPS:
+        ticket.close_held_reason = reason
+
+
+def release_held_close(ticket: Ticket) -> None:
+    """Let a held close by silence run again, without saving the ticket."""
+    ticket.close_held_at = ticket.close_held_reason = None
+
+
+def forget_reminder(ticket: Ticket) -> None:
+    """Take the reminder off the ticket, without saving it; one that is still queued is not sent."""
+    if ticket.reminder_id is not None:
+        outbox.drop_mail(ticket.reminder_id)
+        ticket.reminder = None
+
+
+def queue_reminder(ticket: Ticket) -> None:
+    """Queue the mail that reminds the customer that his ticket closes by silence, and save it on the ticket (M15).
+
+    If less than 24 h ⚙ are left, the close moves to 24 h from now, and with it `queue_at`, which sorts the queue.
+    """
+    earliest = now() + reminder_before()
+    if require_closes_at(ticket) < earliest:
+        ticket.closes_at = ticket.queue_at = earliest
+    event = audit.record("ticket.reminder_queued", ticket, actor=None, closes_at=format_instant(ticket.closes_at))
+    ticket.reminder = notifications.send_reminder(ticket, event)
+    ticket.save(update_fields=["closes_at", "queue_at", "reminder"])
+
+
+def set_reply_due(ticket: Ticket, since: datetime) -> None:
+    """Set when our reply is due, without saving the ticket: `since` plus our goal, in hours of attention.
+
+    A reply that is due already keeps its time, because the customer waits since his oldest unanswered message. The
+    agents' queue sorts the ticket by that time (`queue_at`).
+    """
+    if ticket.reply_due_at is None:
+        hours = settings.FIRST_REPLY_BUSINESS_HOURS
+        ticket.reply_due_at = calendar.load_attention_hours().add_hours(since, hours)
+        ticket.customer_waits_since = since
+    ticket.queue_at = ticket.reply_due_at
