@@ -17,9 +17,10 @@ from factureya.core.triggers import Guard
 
 
 def _make_approval_sql(customer: str, item_condition: str) -> str:
-    """Return an SQL condition: the request that is being executed was approved to make this change of a customer.
+    """Return an SQL condition for a trigger: the request that is being executed was approved to change this customer.
 
-    `customer` is SQL for the customer's key. One approved item, `I`, meets `item_condition`. ITEMS: see `translate`.
+    `customer` is SQL for its key; `item_condition` is about `I`, one approved item. The row of the execution is
+    written before the change. `translate` replaces ITEMS and EXECUTING.
     """
     return f"""EXISTS (SELECT 1 FROM {REQUEST} f JOIN {REVISION} r ON r.request_id = f.id AND r.no = f.revision_no
         JOIN {EXECUTION} e ON e.request_id = f.id AND e.result = 'ok' AND e.sha256 = r.sha256, ITEMS(r)

@@ -183,7 +183,7 @@ def _read_words(inbound: InboundMessage) -> dict[str, Any]:
 
 
 def _require_tray_agent(request: HttpRequest) -> User:
-    """Return the agent or supervisor of our own desk, who alone sees the tray. Raises PermissionDenied (M3)."""
+    """Return the person, if one of our own desk: who takes calls also reads the tray. Raises PermissionDenied (M3)."""
     agent = require_agent(request)
     if not policy.may_take_calls(agent):
         raise PermissionDenied

@@ -134,12 +134,12 @@ def _load_folder(box: BaseMailBox, began: datetime) -> MailFolder:
 
 
 def _choose_from_rebuilt(box: BaseMailBox, folder: MailFolder) -> None:
-    """Set the mails to take from a rebuilt mailbox: all since our first poll, and unread ones if no poll ever ended."""
+    """Set the mails to take once the server renumbered the mailbox: those since our first poll (`taken_over_at`)."""
     highest = _find_highest_uid(box)
     # A search knows only days, in the server's time zone; the instants are compared below.
     day = folder.taken_over_at.date() - timedelta(days=1)
     recent = [uid for uid in _search_uids(box, str(AND(date_gte=day))) if uid <= highest]
-    wanted = set(_search_uids(box, "UNSEEN")) if folder.read_until is None else set()  # None: no poll ended
+    wanted = set(_search_uids(box, "UNSEEN")) if folder.read_until is None else set()  # no poll ever ended
     for first in range(0, len(recent), ASKED_AT_ONCE):
         uids = ",".join(map(str, recent[first : first + ASKED_AT_ONCE]))
         for uid, (received_fields, answer) in _fetch_answers(box, uids, f"(INTERNALDATE {RECEIVED})").items():
@@ -149,7 +149,7 @@ def _choose_from_rebuilt(box: BaseMailBox, folder: MailFolder) -> None:
 
 
 def _list_new_uids(box: BaseMailBox, folder: MailFolder) -> list[int]:
-    """Return the UIDs of the mails to take, in order: the old ones that were chosen, and all newer ones."""
+    """Return the UIDs of the mails to take, in order: old ones chosen at the takeover (`wanted`), then all newer."""
     wanted = [uid for uid in folder.wanted if uid > folder.last_uid]
     last = max(folder.last_uid, folder.old_uid)
     # «n:*» names the last mail even when it is older than n.

@@ -222,7 +222,7 @@ class _Reading:
 
     @classmethod
     def read_whole(cls, text: str) -> "_Reading":
-        """Return the text with its escapes replaced, again and again (MAX_ROUNDS), because one may hide another."""
+        """Decode the escapes of a mail's text (`&#58;`, `%3A`) up to MAX_ROUNDS times, so that no link hides in them."""
         reading = cls(text)
         for _ in range(MAX_ROUNDS):
             unescaped = reading.replace(_ESCAPED)
@@ -271,9 +271,9 @@ class _Reading:
         return start, end
 
     def _find_source(self, at: int) -> tuple[int, int]:
-        """Return the place (start, end) that the character at `at` had in the text before the last replacement."""
+        """Return start and end in the old text of the character at `at` in the new one, to cut out a link there."""
         index = bisect_right(self.places, at) - 1  # `places`: where each piece begins in this text, in order
-        old_start, size, old_length = self.pieces[index]  # its start before; its length now, and before
+        old_start, size, old_length = self.pieces[index]  # its start in the old text; its new and its old length
         if size != old_length:  # one character that replaced an escape: the place of the whole escape
             return old_start, old_start + old_length
         old_start += at - self.places[index]

@@ -76,7 +76,7 @@ def find_robot_mark(top: Part) -> str:
 
 
 def _find_implicit_mark(top: Part, head: Head) -> str:
-    """Return the mark of a machine that does not say so: a list, a read receipt, no return path, or the subject."""
+    """Return which sign shows that a machine wrote the mail, though no header says so; an empty text if none does."""
     if any(head.get(name) for name in LIST_FIELDS):
         return "list"
     if top.read_parameter("report-type").lower() == "disposition-notification":
