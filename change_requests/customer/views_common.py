@@ -68,7 +68,7 @@ class RequestView(RequesterView):
     formal: FormalRequest
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Redirect a GET whose folio is not in canonical form; then admit only who may make requests for the company."""
+        """Redirect a GET whose folio is not in canonical form; then admit who may ask in the company's name."""
         self.folio: str = kwargs["folio"]
         canonical = reverse(f"requests:{self.url_name}", args=[self.folio])
         if request.method in {"GET", "HEAD"} and request.path != canonical:

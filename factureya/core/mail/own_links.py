@@ -222,7 +222,7 @@ class _Reading:
 
     @classmethod
     def read_whole(cls, text: str) -> "_Reading":
-        """Decode the escapes of a mail's text (`&#58;`, `%3A`) up to MAX_ROUNDS times, so that no link hides in them."""
+        """Decode the escapes of a mail's text (`&#58;`, `%3A`) up to MAX_ROUNDS times, as a link may hide in them."""
         reading = cls(text)
         for _ in range(MAX_ROUNDS):
             unescaped = reading.replace(_ESCAPED)

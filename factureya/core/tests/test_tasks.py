@@ -33,7 +33,8 @@ def test_the_sweep_sends_what_the_bell_missed_and_says_it_ran():
 
 
 @pytest.mark.clause("M17")
-def test_orphan_files_are_purged_after_a_day():
+def test_orphan_files_are_purged_after_a_day(settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path  # without the files that other tests left
     Attachment.objects.create(token="t", file="x", name="x", content_type="image/png", size=1, draft="k")
     assert tasks.purge_orphan_attachments() == 0
     with travel(now() + timedelta(hours=25)):
