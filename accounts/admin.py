@@ -62,12 +62,12 @@ class OwnPages(ReadOnlyAdmin):
         """Return the view with a check of the person (`allows`) before it; Django's `admin_view` admits all staff."""
 
         @wraps(view)
-        def admitted(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        def check_then_show(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             if not self.allows(request.user):
                 raise PermissionDenied
             return view(request, *args, **kwargs)
 
-        return admitted
+        return check_then_show
 
 
 @admin.register(CustomerToVerify)

@@ -45,8 +45,8 @@ def _check_password(form: forms.Form, field: str, person: User) -> None:
 
 
 def _require_short_address(email: str) -> None:
-    """Raise ValidationError if the address is too long in lower case, as it is stored (some letters get longer)."""
-    if (length := len(email.lower())) > MAX_EMAIL:
+    """Raise ValidationError if the address is too long to be stored, which is done in lower case."""
+    if (length := len(email.lower())) > MAX_EMAIL:  # some letters get longer in lower case
         raise forms.ValidationError(EMAIL_TOO_LONG % {"limit_value": MAX_EMAIL, "show_value": length})
 
 
@@ -150,7 +150,7 @@ class SignupForm(NameForm, account.SignupForm):
         self.fields["form_key"].initial = secrets.token_urlsafe(24)
 
     def clean_legal_name(self) -> str:
-        """Return the company's name in composed characters (NFC), to be stored. Raises ValidationError if too long."""
+        """Return the company's name to store: single spaces, composed letters (NFC). ValidationError if too long."""
         name = unicodedata.normalize("NFC", " ".join(self.cleaned_data["legal_name"].split()))
         field = self.fields["legal_name"]
         if len(name) > (getattr(field, "max_length", None) or 0):
@@ -173,7 +173,7 @@ class SignupForm(NameForm, account.SignupForm):
         return data
 
     def try_save(self, request: HttpRequest) -> tuple[User | None, Any]:
-        """Register the company and the person who signs up, for allauth, and return the person and no response.
+        """Register the company and the person who signs up, and return the person; the None tells allauth to go on.
 
         If the address is taken, allauth shows the same page and mails the owner, so that a stranger cannot tell.
         """
@@ -248,9 +248,9 @@ class FactorCodeForm(CodeForm):
     user: User
 
     def clean_code(self) -> str:
-        """Return the code of the second factor, if one of the person's factors accepts it.
+        """Return the typed code, if one of the person's second factors accepts it.
 
-        Otherwise raises ValidationError. If one of the factors cannot be decrypted, the error says what to do.
+        Otherwise raises ValidationError. If a factor of the person cannot be decrypted, the error says what to do.
         """
         try:
             return str(super().clean_code())  # type: ignore[misc]  # of allauth's form

@@ -19,7 +19,7 @@ def tell_company_decided(verdict: str, customer: Customer, event: Event) -> None
 
 
 def tell_company_joined(people: list[User], customer: Customer, event: Event) -> None:
-    """Mail `people` that they moved to this company. Mail its representatives with powers that `people` came."""
+    """Tell `people` by mail that they moved to this company, and tell the holders of its powers that they came."""
     for person in people:
         _send_mail("accounts/company_joined", event, person, customer=customer)
     powers = Representative.objects.filter(customer=customer, user__is_active=True).in_force()
@@ -46,7 +46,7 @@ def send_invitation(invitation: Invitation, event: Event, *, token: str, has_acc
 def tell_invitation_undelivered(invitation: Invitation, event: Event) -> None:
     """Tell the person who sent an invitation that its mail was not delivered.
 
-    If that person's account is closed, the company's representatives are told, or all superusers for an office.
+    If that person's account is closed, the company's representatives are told. For an office, all superusers are.
     """
     inviter = invitation.invited_by
     if inviter.is_active:
@@ -74,7 +74,7 @@ def make_page_url(name: str, *args: str) -> str:
 
 
 def _send_mail(kind: str, event: Event, person: User, **context: object) -> None:
-    """Queue the mail with the template `kind` to this person. Its key stops a second one about the event."""
+    """Queue the mail with the template `kind` to this person, only once about the same event (`key`)."""
     outbox.enqueue(
         kind,
         key=f"{event.hash}:{person.pk}",

@@ -33,7 +33,7 @@ def may_manage_people(user: User, customer: Customer) -> bool:
 
 
 def add_powers(contacts: QuerySet[Contact]) -> QuerySet[Contact]:
-    """Return the contacts, each with the kind of its powers today, so that a list needs no query for each contact."""
+    """Return the contacts, each with the kind of its powers today. So a list needs one query, not one for each."""
     powers = Representative.objects.filter(user=OuterRef("user"), customer=OuterRef("customer"))
     kinds = powers.in_force().order_by("pk").values("power_kind")[:1]
     return contacts.annotate(power_listed=Subquery(kinds))  # which `Contact.power_today` reads

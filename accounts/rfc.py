@@ -49,7 +49,7 @@ def parse_rfc(text: str) -> RFC:
 
 
 def _check_digit_matches(value: str) -> bool:
-    """Return True if the last character of the RFC is the check digit that the others give."""
+    """Return True if the last character of the RFC is the check digit computed from the other characters."""
     try:
         stdnum_rfc.validate(value, validate_check_digits=True)
     except ValidationError:

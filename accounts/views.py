@@ -63,7 +63,7 @@ class RepresentativeMixin:
     http_method_names: Sequence[str]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Admit a representative to the pages about the people of a company (`may_manage_people`).
+        """Admit a representative who may manage the company's people, and set `self.customer`.
 
         A person without a session goes to the login, everybody else gets 403. A suspended company gets 403 for a POST.
         """
@@ -157,7 +157,7 @@ class AcceptInvitation(FormView):
     form_class = AcceptForm
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Show the page of a mailed invitation. If it is void or somebody is signed in, another page says so."""
+        """Show the page of a mailed invitation. If it is void or somebody is signed in, show a page that says so."""
         if limited := ratelimit.consume_or_429(request, action="accept_invitation"):
             return limited
         try:

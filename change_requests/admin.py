@@ -77,7 +77,7 @@ class InformationAssetAdmin(ShownAdmin):
 
     @admin.display(description="propietario y suplente")
     def change(self, asset: InformationAsset) -> str:
-        """Return a link to the page where the asset's owner is named; the access of people to the portal has none."""
+        """Return a link to change the owner of the asset. The asset «access of people to the portal» has no owner."""
         if asset.code == ACCESS:
             return "Sin propietario"
         return format_html('<a href="{}">Cambiar</a>', reverse("control:asset", args=[asset.code]))

@@ -166,8 +166,8 @@ class Contact(models.Model):
 
     @cached_property
     def power_today(self) -> str | None:
-        """Return the kind of the powers that this contact has for the company today, or None if none (M8)."""
-        if "power_listed" in self.__dict__:  # `policy.add_powers` read the powers of the whole list
+        """Return the kind of this contact's powers for the company today, or None without powers (M8)."""
+        if "power_listed" in self.__dict__:  # set by `policy.add_powers`, for a whole list at once
             return self.__dict__["power_listed"]
         powers = self.user.representations.filter(customer_id=self.customer_id).in_force()
         kind: str | None = powers.order_by("pk").values_list("power_kind", flat=True).first()

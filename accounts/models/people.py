@@ -162,7 +162,7 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
         return f"user:{self.pk}"
 
     def _get_session_auth_hash(self, secret: str | bytes | None = None) -> str:
-        """Return the hash to which Django binds a session; a new password or `session_epoch` ends the session."""
+        """Return the hash that a session stores. A new password or `session_epoch` changes it and ends the session."""
         content = f"{self.password}:{self.session_epoch}"
         return salted_hmac("accounts.session", content, secret=secret, algorithm="sha256").hexdigest()
 
@@ -182,7 +182,7 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
 
     @property
     def desk_provider_ids(self) -> list[int]:
-        """Return the ids of the providers for whom this person holds a desk office today (M3)."""
+        """Return the ids of the providers for whom this person works on tickets today, in a desk office (M3)."""
         if not (self.is_active and self.is_staff):
             return []
         return [a.provider_id for a in self.assignments if a.office in DESK_OFFICES and a.provider_id is not None]

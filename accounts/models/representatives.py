@@ -113,6 +113,6 @@ def compose_line(**values: date | str | None) -> str:
 
 
 def decompose_line(line: str) -> dict[str, str]:
-    """Split the text of `compose_line` into a representative's values by field name (LINE); "" gives empty values."""
+    """Return a representative's values by field name, from the line that `compose_line` made; "" gives empty ones."""
     values = line.split(SEPARATOR) if line else [""] * len(LINE)
     return dict(zip(LINE, values, strict=True))

@@ -12,7 +12,7 @@ from factureya.core.refusals import require
 
 
 def invite_by_request(customer: Customer, *, email: str, folio: str, invited_by: User, actor: User) -> Invitation:
-    """Invite by mail a contact whom the executed request `folio` (ALTA) adds; return the new or renewed invitation."""
+    """Mail an invitation to the contact that the executed request `folio` (ALTA) adds, and return the invitation."""
     pending = Invitation.objects.select_for_update().filter(
         customer=customer, email=email, accepted_at__isnull=True, cancelled_at__isnull=True
     )
@@ -43,9 +43,9 @@ def void_password(pk: int, *, folio: str, actor: User) -> User:
 
 
 def void_password_link(pk: int, *, folio: str) -> bool:
-    """Void the link for a new password, as its mail bounced (M7). False: it was used, or the account is closed."""
+    """Void the link for a new password, as its mail bounced (M7). Return False if it was used or the account closed."""
     person = lock_user(pk)
-    if person.has_usable_password() or not person.is_active:
+    if person.has_usable_password() or not person.is_active:  # a password exists: the link was used
         return False
     end_sessions(person)  # the link is signed over `session_epoch`, which this changes
     audit.record("person.password_link_voided", person, actor=None, folio=folio)

@@ -9,7 +9,7 @@ from factureya.core.refusals import require
 
 
 def require_fit(model: type[Model], field: str, text: str) -> str:
-    """Return the text with single spaces, to store it. Raises Refused if the column `field` is too short for it."""
+    """Return the text with single spaces, to store it. Raises Refused if it has more characters than `field` takes."""
     line = " ".join(text.split())
     column = model._meta.get_field(field)
     limit = getattr(column, "max_length", None)
@@ -35,7 +35,7 @@ def lock_user(pk: int) -> User:
 
 
 def end_sessions(person: User, *columns: str) -> None:
-    """End all sessions of a locked person with a new `session_epoch`. Save also the `columns` that the caller set."""
+    """End all sessions of a locked person with a new `session_epoch`. Save it and the `columns` the caller changed."""
     person.session_epoch += 1
     person.save(update_fields=["session_epoch", *columns])
 

@@ -26,7 +26,7 @@ def register_company(
 ) -> User:
     """Make a person, an unverified company and the person's place in it, and return the person.
 
-    Nobody has proven the mail address yet. Even with a known RFC the company is new and sees only its own tickets.
+    Nobody has proven the mail address yet. If the RFC is known, a second company is made; it sees only its own tickets.
     A double click (the same `form_key`, address and password) returns the person made first. Raises
     Refused if the address is taken; the caller must hide that from the visitor.
     """
@@ -113,7 +113,7 @@ def join_company(pk: int, *, actor: User) -> Customer:
 
 @contextmanager
 def _lock_undecided(pk: int, actor: User) -> Iterator[Customer]:
-    """Lock a company and yield it. Raises Refused if it does not wait for staff, or if the actor may not decide."""
+    """Lock a company and yield it. Raises Refused if it is decided, if no mail is proven, or if the actor may not."""
     with transaction.atomic():
         require(policy.may_verify(reload_person(actor)), "Solo un agente o un supervisor de Factureya lo decide.")
         # no_key: a ticket that is being opened refers to this row; a full lock would let both wait for each other.
@@ -124,7 +124,7 @@ def _lock_undecided(pk: int, actor: User) -> Iterator[Customer]:
 
 
 def _call_joined_hooks(source: Customer, target: Customer, actor: User) -> None:
-    """Call the functions named in CUSTOMER_JOINED: each app moves its own data, such as tickets, to `target`."""
+    """Let each app move its data, such as tickets, to `target`; CUSTOMER_JOINED names the functions that do it."""
     for hook in settings.CUSTOMER_JOINED:
         import_string(hook)(source, target, actor=actor)
 

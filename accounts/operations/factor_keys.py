@@ -37,7 +37,7 @@ def is_readable(authenticator: Authenticator) -> bool:
 def reencrypt_data(data: dict[str, Any]) -> dict[str, Any]:
     """Return the data of a second factor with its secrets and recovery codes encrypted with the first key (M3).
 
-    So an older key can be removed from the settings. Raises cryptography.fernet.InvalidToken if no key decrypts them.
+    Then an older key can be removed from the settings. Raises cryptography.fernet.InvalidToken if no key decrypts them.
     """
     cipher = _make_cipher()
 
@@ -63,7 +63,7 @@ def is_current(authenticator: Authenticator) -> bool:
 
 
 def _make_cipher(key_count: int | None = None) -> MultiFernet:
-    """Return a cipher that encrypts with our first key. It decrypts with all keys, or only the first `key_count`."""
+    """Return a cipher that encrypts with our first key. It decrypts with all keys, or the first `key_count` of them."""
     keys = [*settings.FACTOR_KEYS, settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS][:key_count]
     digests = [hashlib.sha256(f"accounts.factor:{key}".encode()).digest() for key in keys]
     return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])

@@ -75,7 +75,7 @@ def accept_invitation(token: str, *, full_name: str, password: str) -> User:
 
 
 def void_undelivered_invitation(mail: OutboxMessage) -> None:
-    """Void the invitation that this undelivered mail carried (`about`), and tell the person who invited (M7, M16).
+    """Void the invitation whose link this undelivered mail carried, and tell the person who invited (M7, M16).
 
     Others may have read its link. If the invitation was mailed again since, the older mail voids nothing, because its
     link does not work any more. An accepted invitation stays accepted; the person who invited is told all the same.
@@ -104,7 +104,7 @@ def void_undelivered_invitation(mail: OutboxMessage) -> None:
 def was_reset_code_returned(email: str) -> bool:
     """Return True if the last mail with a code for a new password to this address was not delivered (M16).
 
-    Then the code is refused, because others may have read it. An address without an account is sent a mail too, so the
+    Then the caller refuses it, as others may have read it. An address without an account is sent a mail too, so the
     answer does not tell who has one.
     """
     mails = OutboxMessage.objects.filter(to=email.lower(), kind__in=RESET_MAILS).order_by("-pk")
@@ -140,7 +140,7 @@ def rename(*, full_name: str, actor: User) -> User:
 
 
 def change_password(person: User, password: str) -> None:
-    """Store a new password, which ends all sessions. With the changed `person` the caller can keep the current one."""
+    """Store a new password, which ends all sessions; the changed `person` lets the caller keep the current one."""
     person.set_password(password)  # slow on purpose, so not while the row is locked
     with transaction.atomic():
         lock_user(person.pk)
@@ -149,7 +149,7 @@ def change_password(person: User, password: str) -> None:
 
 
 def flag_bounced_address(email: str, *, mail_key: str) -> None:
-    """Mark the contact with this address, as `mail_key` was not delivered. A mail from the contact removes it (M6)."""
+    """Mark the contact with this address, as `mail_key` came back. A mail from the contact removes the mark (M6)."""
     with transaction.atomic():
         flagged = User.objects.select_for_update(no_key=True).filter(
             email=email.lower(), is_staff=False, mail_bounced_at__isnull=True
@@ -171,7 +171,7 @@ def unflag_address(pk: int) -> None:
 
 
 def send_link(invitation: Invitation, verb: str, *, actor: User, **data: Any) -> Event:
-    """Store the invitation with a new single-use link, mail the link, and return the event that records it (`verb`).
+    """Give the invitation a new single-use link, mail the link, and return the event named `verb` that records this.
 
     The caller has locked the invitation. Links that were mailed before stop working.
     """
@@ -210,7 +210,7 @@ def _lock_pending(pk: int, actor: User) -> Iterator[Invitation]:
 
 
 def _hash_token(token: str) -> str:
-    """Return the hash that finds the invitation with this link's token. Raises Refused if we did not sign the token."""
+    """Return the hash of a link's token, which its invitation stores. Raises Refused if we did not sign the token."""
     try:
         random_text = _signer.unsign(token)
     except signing.BadSignature:

@@ -135,7 +135,7 @@ def reactivate_user(pk: int, *, reason: str, actor: User) -> User:
 def record_enrolled_factor(person: User) -> None:
     """End all sessions of a person who enrolled a second factor, and record it.
 
-    A session that was opened with the password alone could read the recovery codes. `person` gets the new
+    They end because a session opened with the password alone could read the recovery codes. `person` gets the new
     `session_epoch`, so that the caller can keep the current session alive.
     """
     with transaction.atomic():
@@ -146,7 +146,7 @@ def record_enrolled_factor(person: User) -> None:
 
 
 def request_factor_reset(pk: int, *, reason: str, actor: User) -> FactorReset:
-    """Ask another superuser or security officer to remove somebody's lost second factor; mail its owner.
+    """Ask another superuser or security officer to remove a person's lost second factor; mail that person.
 
     Return the request, which somebody else approves or declines.
     """

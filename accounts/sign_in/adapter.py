@@ -91,7 +91,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return reverse("accounts:home")
 
     def is_safe_url(self, url: str) -> bool:
-        """Return True if the login may redirect to this address: only to this host, by HTTPS if the request used it."""
+        """Return True if the login may redirect to this address: on this host only, and HTTPS if the request is."""
         request = self.request
         return url_has_allowed_host_and_scheme(
             url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
@@ -117,7 +117,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return str(credentials.get("email", "")).lower()
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Raise an error before the password is checked, if too many sign-ins of this account or of all failed."""
+        """Raise an error before the password is checked, if too many sign-ins failed, of this account or of all."""
         super().pre_authenticate(request, **credentials)
         self._everybody_usage = ratelimit.consume(
             request, app="allauth.account", action="login_failed_everybody", key="everybody"
@@ -126,7 +126,7 @@ class AccountAdapter(DefaultAccountAdapter):
             raise self.validation_error("too_many_login_attempts")
 
     def _rollback_login_failed_rl_usage(self) -> None:
-        """Take a successful sign-in out of the count of failed ones; every try is counted before its check."""
+        """Take a successful sign-in out of the count of failed ones. Each try counts as failed until it succeeds."""
         super()._rollback_login_failed_rl_usage()
         self._everybody_usage.rollback()
 

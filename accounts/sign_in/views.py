@@ -46,7 +46,7 @@ class LoginView(account.LoginView):
     """Let a person sign in; in the demo the page lists the accounts."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Add to the login page the demo's accounts, and whether text typed before the session ended is kept."""
+        """Add to the login page the demo's accounts, and whether unsent text waits to be shown after the login."""
         demo = DEMO_PEOPLE if settings.DEMO else ()
         return super().get_context_data(
             demo_people=demo,
@@ -109,7 +109,7 @@ class ReadableCodesMixin(AccessMixin):
     """Show the recovery codes only if a key decrypts them; else say what to do."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Show the page of recovery codes; if no key decrypts them, say so and go to the page of the second factor."""
+        """Show the recovery codes. If a factor cannot be decrypted, say so on the page of the second factor instead."""
         if not request.user.is_authenticated:
             return self.handle_no_permission()
         if all(map(factor_keys.is_readable, Authenticator.objects.filter(user=request.user))):

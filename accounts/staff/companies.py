@@ -34,7 +34,7 @@ def show_decision(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def decide_at_once(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
-    """Verify a company, or join it to the verified one with its RFC (`verb`). After an error show its page again."""
+    """Verify a company, or join it to the verified one with its RFC, as `verb` says. After an error show its page."""
     customer = get_object_or_404(Customer, pk=pk)
     operation, done_text = _DECISIONS[verb]
     if attempt_operation(request, None, done_text.format(customer.legal_name), operation, customer.pk):
@@ -84,11 +84,11 @@ def show_customer(request: HttpRequest, pk: int) -> HttpResponse:
 def _list_people(customer: Customer) -> QuerySet[Contact]:
     """Return the contacts of the company with their powers of today, its representatives first."""
     people = policy.add_powers(customer.contacts.select_related("user"))
-    return people.order_by("-role", "user__full_name")
+    return people.order_by("-role", "user__full_name")  # "representative" comes after "contact"
 
 
 def _render_decide_page(request: HttpRequest, customer: Customer, form: RefuseForm) -> HttpResponse:
-    """Return the page on which staff verifies, joins or refuses one company, with this form of the refusal."""
+    """Return the page on which staff verifies, joins or refuses a company; `form` takes the reason of a refusal."""
     context = page_context(
         request,
         customer.legal_name,

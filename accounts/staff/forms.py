@@ -66,7 +66,7 @@ class OfficeForm(PlainForm):
 
 
 def _require_near_day(day: date) -> None:
-    """Raise ValidationError for a day so far away that a clock or the database would overflow."""
+    """Raise ValidationError unless the year is 2000 to 2100; a clock or the database may overflow with a far day."""
     if not 2000 <= day.year <= 2100:
         raise forms.ValidationError("Escriba un día entre los años 2000 y 2100.")
 

@@ -28,7 +28,7 @@ def attempt_operation(
 ) -> bool:
     """Call an operation on accounts as the signed-in member of staff, and return True if it was done.
 
-    If done, the next page shows `done_text`. If refused, the reason stands in `form`, or without a form above the page.
+    If done, the next page shows `done_text`. If refused, `form` gets the reason; without a form that page shows it.
     """
     try:
         operation(*args, actor=request.user, **kwargs)

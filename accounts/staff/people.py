@@ -132,7 +132,7 @@ def show_providers(request: HttpRequest) -> HttpResponse:
 def _act_on_person(
     request: HttpRequest, pk: int, forms: Mapping[str, Form], done_text: str, operation: Callable[..., Any]
 ) -> HttpResponse:
-    """Call an operation on a person with the posted form, the only one in `forms`; then show the person's page."""
+    """Call an operation on a person, and show the person's page. `forms` has the posted form, by template name."""
     person = _get_person(pk)
     (form,) = forms.values()
     if form.is_valid() and attempt_operation(request, form, done_text, operation, pk, **form.cleaned_data):
@@ -146,7 +146,7 @@ def _get_person(pk: int) -> User:
 
 
 def _render_user_page(request: HttpRequest, person: User, **forms: object) -> HttpResponse:
-    """Return the admin's page of one person, with three blank forms; `forms` replaces one by a form with errors."""
+    """Return the admin's page of one person. Its three forms are blank, except one with errors from `forms`."""
     assignments = RoleAssignment.objects.filter(user=person).select_related("provider", "granted_by")
     reset = FactorReset.objects.filter(user=person, decided_at__isnull=True)
     all_forms = {

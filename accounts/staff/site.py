@@ -28,12 +28,12 @@ class FactureyaAdminSite(AdminSite):
         return self._works_here(request) and has_passed_factor(request)
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:  # type: ignore[override]
-        """Wrap an admin view as Django does, but answer 403 or ask for the factor if the person may not enter."""
+        """Wrap an admin view as Django does. Whoever may not enter is asked for the second factor, or gets 403."""
         inner = super().admin_view(view, cacheable)
 
         @wraps(inner)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            """Call the admin's view if the person may enter. Without a session keep a post, and ask for the login."""
+            """Call the admin's view if the person may enter. A post without a session is kept until the login."""
             page = form_memory.find_form_page(request, view, kwargs)
             if request.user.is_authenticated and not self.has_permission(request):
                 return self._turn_away(request, page)

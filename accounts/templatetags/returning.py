@@ -12,7 +12,7 @@ register = template.Library()
 
 @register.inclusion_tag("partials/held.html", takes_context=True)
 def held_words(context: template.Context) -> dict[str, Any]:
-    """Return what this person typed before a login and where it was posted, for the box that shows it (M17)."""
+    """Show what this person typed before a login (`fields`, prose in `texts`) and where it was posted (M17)."""
     fields = dict(form_memory.read_fields_to_show(context["request"])) if "request" in context else {}
     posted_to = fields.pop("posted_to", "")
     return {"posted_to": posted_to, "fields": fields, "texts": list_texts(fields)}

@@ -75,7 +75,7 @@ def read_key(token: str, form: str, user: User | None) -> FormKey | None:
     """Return the one-time key in the hidden field (`token`) of the posted form named `form`; it stops a double click.
 
     None means that the token is forged, of another form, or another person's. If the session ended, `user` is None.
-    Then the token may be anybody's, because a login follows; but it must be younger than ORPHAN_FORM_AGE.
+    Then any person's token is good, because a login follows; but it must be younger than ORPHAN_FORM_AGE.
     """
     form_key = _read_any_key(token, None if user else ORPHAN_FORM_AGE)
     if form_key is None or form_key.form != form or (user is not None and not form_key.belongs_to(user)):
@@ -100,7 +100,7 @@ def keep_draft(session: Session, key: FormKey, fields: dict[str, str], *, reason
     """Store what was typed into a form in the session, in place of an older draft of this form.
 
     `reason`: RECOVERED (the session had ended), CARRIED (moved from another form) or BESIDE (another button was
-    pressed, or it was shown on another page). Of too many drafts the oldest is dropped, and long texts are cut.
+    pressed instead, or another page showed it). Of too many drafts the oldest is dropped, and long texts are cut.
     """
     filled = [(name, str(text)[:MAX_CHARACTERS]) for name, text in fields.items() if text]
     others = {form: draft for form, draft in _read_drafts(session).items() if form != key.form}
@@ -145,7 +145,7 @@ def _read_drafts(session: Session) -> dict[str, dict[str, Any]]:
 
 
 def set_form_page(find_page: FindPage) -> Callable[[View], View]:
-    """Return a decorator for a view that receives another page's form. `find_page` returns the address of that page."""
+    """Return a decorator for a view whose form is on another page. `find_page` returns the address of that page."""
 
     def mark(view: View) -> View:  # `find_form_page` reads the mark, when a login must lead back to the form
         view.form_page = find_page  # type: ignore[attr-defined]
@@ -157,7 +157,7 @@ def set_form_page(find_page: FindPage) -> Callable[[View], View]:
 def post_only(page_name: str, *names: str) -> Callable[[View], View]:
     """Return a decorator for a view that accepts only POST. After a login the person returns to the page of the form.
 
-    `page_name` is the route of that page. `names` are the arguments of the view that this route needs too.
+    `page_name` is the route of that page. `names` are those arguments of the view that the route needs too.
     """
     mark = set_form_page(lambda _request, values: reverse(page_name, kwargs={name: values[name] for name in names}))
     return lambda view: mark(require_POST(view))
@@ -166,7 +166,7 @@ def post_only(page_name: str, *names: str) -> Callable[[View], View]:
 def find_form_page(request: HttpRequest, view: View | None, arguments: dict[str, Any]) -> str:
     """Return the address to open after the login: for a post, the page that shows its form.
 
-    The query of the post is kept, because it may say which part of a list was open. For a GET, and for a view that
+    The query of the post is added: it may say which part of a list was open. For a GET, and for a view that
     `set_form_page` did not mark, the address of the request is returned.
     """
     find_page: FindPage | None = getattr(view, "form_page", None)
@@ -187,7 +187,7 @@ def hold_post(request: HttpRequest, page: str, user: User | None = None) -> None
     """Keep the fields and files of a post that must wait for a login or a second factor, to show them on `page` (M17).
 
     `user` is the signed-in person, or None. An empty post, or one whose owner is unknown, is not kept. A form
-    has a hidden key for each group of file inputs (FILE_FIELDS); files whose key is bad or another person's are lost.
+    may have two hidden keys, each for some file inputs (FILE_FIELDS); files with a bad or foreign key are lost.
     """
     key = _find_key(request, page, user)
     fields = choose_kept_fields(request.POST)
@@ -211,8 +211,8 @@ def read_held_fields(request: HttpRequest) -> dict[str, str]:
 def read_fields_to_show(request: HttpRequest) -> dict[str, str]:
     """Return the fields that a member of staff typed before a login, for a box on this page (M17); {} for others.
 
-    The first draft is taken that belongs to this page or was not shown yet (RECOVERED). Another page shows a draft only
-    once, then it is BESIDE. Thus the text is not lost if its own page is gone because a colleague acted.
+    The first draft counts that belongs to this page or was not shown yet (RECOVERED). Once shown, it is BESIDE, and
+    only its own page shows it again. Thus the text is not lost if its own page is gone because a colleague acted.
     """
     user: Any = getattr(request, "user", None)  # an error page may be shown before the user is known
     if user is None or not user.is_authenticated or not user.is_staff:
@@ -237,7 +237,7 @@ def drop_held_fields(request: HttpRequest) -> None:
 
 
 def remember_owner(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Set a signed cookie that names this person, if it is missing, to know the owner of a post without a session."""
+    """Set a signed cookie that names this person, if missing. It tells later whose a post without a session is."""
     user: Any = request.user
     if not user.is_authenticated or _read_browser_owner(request) == _digest_owner(user):
         return
@@ -252,7 +252,7 @@ def remember_owner(request: HttpRequest, response: HttpResponseBase) -> None:
 
 
 def _find_key(request: HttpRequest, page: str, user: User | None) -> FormKey | None:
-    """Return the key under which a post is kept until the login: the posted key, or one made of its page and owner.
+    """Return the key under which a post is kept until the login: the posted one, or one made of page and owner.
 
     The owner is `user`, else the person in the cookie. None: the owner is unknown, or the key is another person's.
     """

@@ -131,7 +131,7 @@ class PostingForm:
     def render_page(
         self, form: Any, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = ""
     ) -> HttpResponse:
-        """Return the page with this form, the files uploaded before (`kept`), and why it shows a draft ("" if none)."""
+        """Return the page with this form, files sent before (`kept`), and why it shows a draft ("" if none)."""
         raise NotImplementedError
 
     def perform(self, form: Any, key: FormKey) -> str | HttpResponse:
@@ -160,7 +160,7 @@ class PostingForm:
         """Do what the posted form asks (`perform`), and redirect; or return the page with the form and what is wrong.
 
         The button «Quitar» of a file (REMOVE) only removes the file. With a forged or foreign key nothing is done. If
-        the operation refuses, its reason is shown, and a key that was used already is replaced.
+        the operation refuses, its reason is shown; a key that was used already is replaced by a new one.
         """
         key, is_good_key = self.posted_key()
         form = self.form(self.request.POST)
@@ -200,7 +200,7 @@ class PostingForm:
 
 
 def login_keeping_draft(request: HttpRequest, form: str, after: str) -> HttpResponse:
-    """Redirect a person without a session to the login, then to `after`. Keep a post whose key fits `form` (M17)."""
+    """Redirect a person without a session to the login, then to `after`. Keep a post that has a key of `form` (M17)."""
     key = form_memory.read_key(request.POST.get("key", ""), form, None) if request.method == "POST" else None
     if key is not None:
         _store_posted_files(request, key)
@@ -209,7 +209,7 @@ def login_keeping_draft(request: HttpRequest, form: str, after: str) -> HttpResp
 
 
 def renew_used_key(refusal: Exception, key: FormKey, user: User) -> FormKey:
-    """Return the key for a form shown again after `refusal`. If `key` was used, it is a new key with its files."""
+    """Return the key for a form shown again after `refusal`: if `key` was used, a new one, which gets its files."""
     if not isinstance(refusal, FormUsed):
         return key
     renewed = form_memory.new_key(user, key.form)
