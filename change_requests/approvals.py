@@ -53,7 +53,7 @@ def find_needed_approvals(request: FormalRequest) -> list[NeededApproval]:
 
 
 def find_asset_deciders(asset: InformationAsset) -> set[int]:
-    """Return the keys of the people who may decide about the asset now: its owner, and the alternate on his dates."""
+    """Return the keys of who may decide about the asset now: its owner, and between his two dates the alternate."""
     start, end = asset.alternate_from, asset.alternate_until
     is_delegated = start is not None and end is not None and start <= clock.now() < end
     return {pk for pk in (asset.owner_id, asset.alternate_id if is_delegated else None) if pk is not None}
@@ -77,11 +77,11 @@ def find_holders(*offices: str, without: Any = ()) -> dict[str, frozenset[int]]:
 
 
 def find_missing_office(codes: Iterable[str], *, authors: frozenset[int] = frozenset()) -> str:
-    """Return the label of the office that lacks a person for a request; empty when every office has one.
+    """Return the label of the office that lacks a suitable person for a request, or an empty text if none does.
 
-    `codes` are those of the assets asked for. Different people must decide and implement: an owner for each asset, a
-    security officer who owns none of them, and an implementer who is none of these and no developer; a supervisor
-    verifies. `authors` (keys of users) wrote the content and take no part (M21, M24).
+    `codes` name the assets to change. The request needs a supervisor, an owner for each asset, a security officer who
+    owns none of them, and an implementer who is no developer and decides nothing. `authors` are the keys of those who
+    wrote the content; they can be no owner, officer or implementer of it (M21, M24).
     """
     holders = find_holders(*_NEEDED_OFFICES, Office.DEVELOPER)
     if not holders[Office.SUPERVISOR]:
@@ -113,14 +113,14 @@ def _load_assets(codes: Iterable[str]) -> list[InformationAsset]:
 
 
 def _find_assets_of(request: FormalRequest) -> list[InformationAsset]:
-    """Return the assets that the request's current revision changes and whose owners decide; none for an access."""
+    """Return the assets that the request's current revision changes; none for an access, which no owner decides."""
     if request.form == Form.ACCESS:
         return []
     return _load_assets(item["asset"] for item in request.read_payload()["items"])
 
 
 def _find_decisions(request: FormalRequest) -> tuple[dict[tuple[str, int | None], Decision], set[int]]:
-    """Return the current revision's valid decisions by office and asset, and the keys of all deciders, even if void."""
+    """Return the current revision's decisions by office and asset, without void ones; and the keys of all deciders."""
     slots = DecisionSlot.objects.filter(request=request, revision_no=request.revision_no)
     decisions, deciders = {}, set()
     for slot in slots.select_related("decision__decider", "decision__assignment"):
@@ -133,9 +133,9 @@ def _find_decisions(request: FormalRequest) -> tuple[dict[tuple[str, int | None]
 def _group_by_owner(
     assets: list[InformationAsset], owners: frozenset[int], decisions: dict[tuple[str, int | None], Decision]
 ) -> list[NeededApproval]:
-    """Return the owners' approvals for these assets; assets that one person can decide at once share an approval.
+    """Return the approvals that owners must give for these assets; one approval may be for several assets.
 
-    That is so if the same people (of `owners`) may decide about them, and the same decision, or none, was made.
+    Assets share an approval if the same people of `owners` may decide about them, and have the same decision, or none.
     """
     groups: dict[tuple[frozenset[int], Decision | None], list[InformationAsset]] = {}
     for asset in assets:

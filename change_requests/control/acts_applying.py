@@ -118,7 +118,7 @@ class Waive(NamingView):
 
     @classmethod
     def find_options(cls, page: RequestPage) -> dict[str, Any]:
-        """Return the choices of the waiver's form: people of Development to apply the request, and checkers."""
+        """Return the choices of a waiver's form: developers to apply the request, uninvolved officers to check it."""
         return {
             "people": people.list_developers(_find_barred_implementers(page)),
             "checkers": people.list_checkers(policy.find_people_who_took_part(page.formal_request) | {page.user.pk}),
@@ -226,7 +226,7 @@ class Revert(ActView):
 
     @classmethod
     def find_options(cls, page: RequestPage) -> dict[str, Any]:
-        """Return what the form to revert a request begins with: after an alarm («no fui yo») a reason that says so."""
+        """Return the options of the form to revert a request: after «no fui yo», a reason that says so; else none."""
         if page.formal_request.alarmed_at is None:
             return {}
         reason = f"La empresa avisó «no fui yo» de {page.folio}, que ya se había aplicado."
@@ -242,7 +242,7 @@ class Revert(ActView):
 def _find_barred_implementers(page: RequestPage) -> set[int]:
     """Return the keys of the people who may not apply the request of this page.
 
-    They are the reader, who names somebody else, and whoever asked, wrote the version, or decided about it.
+    They are the reader, who must name another person, and whoever asked, wrote the version, or decided about it.
     """
     authors = {page.revision.author_id} if page.revision else set()
     return page.decider_ids | authors | {page.formal_request.requester_id, page.user.pk}

@@ -28,9 +28,9 @@ class Checks:
 def run_checks(formal_request: FormalRequest, reader: User, files: Sequence[tuple[str, str, bool]]) -> Checks:
     """Return what the system verifies about a request by itself, to show a reader who is to decide.
 
-    `files` has the name and the SHA-256 of each file of evidence, and whether its stored bytes still have that hash. A
-    draft has no content to check. Today's values and the new mail are checked until the execution; in approval also
-    that the reader neither asks nor implements.
+    `files` has the name and the SHA-256 of each file of evidence, and whether its stored bytes still have that hash.
+    Content and evidence are checked once sent; the company's values of today and its new mail, until the execution.
+    In approval it is also checked that the reader neither asks nor implements.
     """
     checks = Checks()
     checks.add(

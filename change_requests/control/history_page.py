@@ -120,7 +120,7 @@ def read_history(formal_request: FormalRequest) -> History:
 
 
 def _read_tokens(formal_request: FormalRequest) -> dict[tuple[str, str], str]:
-    """Return the token of each evidence file's address, by the file's name and hash, to link the files of a version."""
+    """Return the token in each evidence file's address, by the file's name and hash, to make the link to the file."""
     evidence = Evidence.objects.filter(request=formal_request).select_related("attachment")
     return {(file.attachment.name, file.sha256): file.attachment.token for file in evidence}
 
@@ -155,7 +155,7 @@ def _describe_version(
 
 
 def _list_verdicts(slots: list[DecisionSlot], is_current: bool) -> list[Verdict]:
-    """Return the decisions about one version in words; one that covers several assets has a slot for each of them."""
+    """Return the decisions about one version in words; slots of the same decision (one for each asset) are joined."""
     by_decision: dict[int, list[DecisionSlot]] = {}
     for slot in slots:
         by_decision.setdefault(slot.decision_id, []).append(slot)

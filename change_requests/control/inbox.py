@@ -206,7 +206,7 @@ def _make_tabs(asked: InboxQuery, waiting: Requests, unfinished: Requests) -> li
 
 
 def _count_up_to_cap(requests: Requests) -> str:
-    """Return the count that a tab shows, or «99+»; no more requests are read, so that a long list costs no more."""
+    """Return the count that a tab shows, or «99+» for more. To save time, no rows are read after the hundredth."""
     count = len(requests.order_by().values_list("pk")[: COUNT_CAP + 1])
     return f"{COUNT_CAP}+" if count > COUNT_CAP else str(count)
 

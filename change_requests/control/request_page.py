@@ -145,7 +145,8 @@ class RequestPage:
     def alarm(self) -> Alarm | None:
         """Return the warning that somebody said «no fui yo» after the execution: who, and by when it is examined (M8).
 
-        A reader who may revert the request also gets the address for that. None: no «no fui yo» waits for an officer.
+        A reader who may revert the request also gets the address for that. Return None if nobody said it, or if an
+        officer has looked at it.
         """
         since = self.formal_request.alarmed_at  # set by «no fui yo» after the execution, until an officer looked
         if since is None:
@@ -190,7 +191,7 @@ class RequestPage:
 
     @cached_property
     def mails(self) -> list[MailText]:
-        """Return what the mails with the request's form brought: their words, and files that are no evidence."""
+        """Return the mails that brought the request's form, with words or with files that are no evidence of it."""
         if not getattr(self.formal_request, "has_mails", True):  # `join_names` sets it: no query if no mail came
             return []
         texts = MailText.objects.filter(request=self.formal_request).exclude(body="", files__isnull=True)
@@ -242,7 +243,7 @@ class RequestPage:
 
     @cached_property
     def is_my_decision(self) -> bool:
-        """Return True if the reader may approve or reject the request now; an open question is the company's turn."""
+        """Return True if the reader may decide about the request now. Nobody may while the company owes an answer."""
         if self.is_waiting_for_answer:
             return False
         return policy.why_not_decide(self.user, self.formal_request, self.approvals) is None
@@ -266,7 +267,7 @@ class RequestPage:
 
     @property
     def is_executable_now(self) -> bool:
-        """Return True if the request may be applied now: approved, after the wait (SENSITIVE_FREEZE_HOURS), in time."""
+        """Return True if an approved request may be applied now: the wait after it is over, and it has not expired."""
         after, before = self.formal_request.execute_after, self.formal_request.execute_before
         return after is not None and before is not None and after <= clock.now() < before
 
@@ -295,8 +296,8 @@ class RequestPage:
 def join_names(requests: QuerySet[FormalRequest]) -> QuerySet[FormalRequest]:
     """Add to a query of requests what their page in mesa de control also needs, so that it is read with them.
 
-    It adds the current version, the rows that the request names, whether mails brought it, and how many changes of
-    its company were executed in a year. Evidence, questions and mails are read by queries of their own.
+    It adds the current version, company, people, waiver and reverted request; whether mails brought the request; and
+    how many changes of its company were executed in a year. Other queries read evidence, questions and mails.
     """
     since = clock.now() - timedelta(days=YEAR_DAYS)
     executed_changes = FormalRequest.objects.filter(
@@ -313,7 +314,7 @@ def join_names(requests: QuerySet[FormalRequest]) -> QuerySet[FormalRequest]:
 
 
 def describe_changes(items: Sequence[dict[str, str]]) -> list[Change]:
-    """Return a request's changes as the staff reads them: label, old and new value; an empty new value in words."""
+    """Return a request's changes as the staff reads them: label, old and new value, or words if the new is empty."""
     return [
         Change(field.label, field.show(item["old"]), field.show(item["new"]) or field.staff_new, field.is_risky)
         for item in items
@@ -322,7 +323,7 @@ def describe_changes(items: Sequence[dict[str, str]]) -> list[Change]:
 
 
 def _name_mailbox(event_data: dict[str, Any]) -> str:
-    """Return who said «no fui yo», as far as the data of that event tell: «ana@ocaso.mx (quien solicita)»."""
+    """Return who said «no fui yo», by its event's data: «ana@ocaso.mx (quien solicita)», or that it is unknown."""
     role = Role(event_data["role"]).label if event_data.get("role") else ""
     address = event_data.get("mailbox") or "un correo que no se pudo identificar"
     return f"{address} ({role})" if role else address
@@ -345,7 +346,7 @@ def _describe_execution(execution: Execution, items: Sequence[dict[str, str]]) -
 
 
 def _compare_values(first: dict[str, str], second: dict[str, str]) -> list[tuple[str, str, str]]:
-    """Return for each field its label, and its value in each dictionary in words, as rows of a table."""
+    """Return the rows of a table: a field's label, its value in `first`, and in `second`, as people read them."""
     return [
         (
             find_row(name).label,

@@ -47,7 +47,7 @@ class OwnerForm(RefusableForm):
         self.fields["alternate"].offer_people(people, none="Sin suplente")  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
-        """Validate that an alternate of the asset's owner has both dates, in their order, and is another person."""
+        """Validate that an alternate of the asset's owner has both dates, in the right order, and is not the owner."""
         data = super().clean() or self.cleaned_data
         if data.get("alternate"):
             for name, verb in (("alternate_from", "empieza"), ("alternate_until", "termina")):
@@ -83,7 +83,7 @@ class AssetsView(PrivateView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Admit superusers and the security officer to the pages about the owners of information assets.
 
-        Another method gets 405, an anonymous person the login, and everybody else 403.
+        A method that the page does not take gets 405, an anonymous person the login, and everybody else 403.
         """
         if not self.takes(request):
             return self.http_method_not_allowed(request)
@@ -148,7 +148,7 @@ class NameOwner(AssetsView):
         return self.render_form(asset, form)
 
     def find_asset(self, code: str) -> InformationAsset:
-        """Return the information asset whose owner is named. Raises PermissionDenied for all but superusers."""
+        """Return the information asset with this code. Raises PermissionDenied: only superusers may name its owner."""
         if not self.request.user.is_superuser:
             raise PermissionDenied
         return get_object_or_404(InformationAsset.objects.exclude(code=ACCESS), code=code)

@@ -44,7 +44,7 @@ class Reason(Text):
     def clean(self, value: Any) -> str:
         """Return the written reason without spaces at its ends. Raises ValidationError when it is too short."""
         text = str(super().clean(value)).strip()
-        if 0 < len(text) < self.least:
+        if 0 < len(text) < self.least:  # an empty one is left to `required`
             raise forms.ValidationError(f"Explíquelo en al menos {self.least} caracteres; escribió {len(text)}")
         return text
 
@@ -92,7 +92,7 @@ class ActForm(RefusableForm):
             self.fields.pop("password", None)
 
     def clean_password(self) -> str:
-        """Check the password, even if another field is wrong: a right one counts a while. Raises ValidationError."""
+        """Check the password. A right one counts for a time, even if another field is wrong. Raises ValidationError."""
         if problem := backends.confirm_password(self.request, self.cleaned_data["password"]):
             raise forms.ValidationError(problem)
         return ""
@@ -130,8 +130,8 @@ class FolioView(PrivateView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Find the request of the address for a member of mesa de control, and serve its page.
 
-        Another method gets 405, an anonymous person the login, and everybody who may not see the request 404. A folio
-        that was typed otherwise, such as O for 0, is understood, and a GET is redirected to its right address.
+        A method that the page does not take gets 405, an anonymous person the login, and who may not see the request
+        404. A folio with a typing error, such as O for 0, is understood, and a GET is redirected to its right address.
         """
         if not self.takes(request):
             return self.http_method_not_allowed(request)
@@ -308,7 +308,7 @@ class ActView(FolioView):
         except operations.StaleContent:
             self._reread()
             return self.render_request(form=form, code=CONFLICT, has_changed=True)
-        except operations.SentBack as refusal:  # back to the approval, as it cannot be executed
+        except operations.SentBack as refusal:  # not executed; it needs approvals again
             messages.warning(request, str(refusal))
             return redirect("control:request", self.formal_request.folio)
         except Refused as refusal:
@@ -327,7 +327,7 @@ class ActView(FolioView):
         return self._render_act(form, code) if self.has_page else self.render_request(form=form, code=code)
 
     def _render_act(self, form: ActForm, code: int = 200) -> HttpResponse:
-        """Return the own page of this act, with its form and the content of the request."""
+        """Return this act's own page, with its form and the content of the request."""
         page = self.make_page()
         context = {"dossier": page, "act": self.make_offer(page, form), "form": form}
         return render(self.request, "control/act_page.html", context, status=code)

@@ -22,7 +22,7 @@ class Inbox(ControlMixin, TemplateView):
     template_name = "control/inbox.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return what the inbox of mesa de control shows: a page of requests, and the lost second factors to decide."""
+        """Return what mesa de control's inbox shows: a page of requests, and petitions about lost second factors."""
         user: Any = self.request.user
         return super().get_context_data(
             offices=[assignment.get_office_display() for assignment in user.assignments],
@@ -44,9 +44,9 @@ class Inbox(ControlMixin, TemplateView):
         )
 
     def list_resets(self) -> list[FactorReset]:
-        """Return the lost second factors that this officer may decide to take away, at most 50, oldest first.
+        """Return the petitions to take away a lost second factor that the reader may decide, at most 50, oldest first.
 
-        The officer's own, and those that the officer asked for, are left out; anybody else may decide none.
+        Who may decide none gets an empty list. Petitions for the reader, or made by the reader, are left out.
         """
         user: Any = self.request.user
         if not policy.may_decide_factor_reset(user):

@@ -22,9 +22,9 @@ class EvidenceFile(FolioView):
 
     def get(self, request: HttpRequest, folio: str, token: str) -> HttpResponseBase:
         """Return the file with this token: evidence of the request, or a file that came in the mail with its form."""
-        of_token = {"attachment__token": token}
-        evidence = Evidence.objects.filter(request=self.formal_request, **of_token)
-        mailed = MailTextFile.objects.filter(text__request=self.formal_request, **of_token)
+        with_token = {"attachment__token": token}
+        evidence = Evidence.objects.filter(request=self.formal_request, **with_token)
+        mailed = MailTextFile.objects.filter(text__request=self.formal_request, **with_token)
         file = evidence.select_related("attachment").first() or mailed.select_related("attachment").first()
         if file is None:
             raise Http404("Ese archivo no es de esta solicitud.")

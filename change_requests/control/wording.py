@@ -147,7 +147,7 @@ def _name_deciders(missing: Iterable[NeededApproval], reader: User, *, has_decid
 
 
 def _name_owners(approval: NeededApproval) -> str:
-    """Return who can give an approval: owners and alternates by name, «Pendiente» for security; or that none can."""
+    """Return who can give an approval: owners by name, «Pendiente» for security; or a text that nobody can today."""
     if not approval.deciders:
         return "Nadie puede darla hoy: falta quien tenga el cargo"
     people = {
@@ -229,7 +229,7 @@ def _make_execution_step(formal_request: FormalRequest) -> Step:
 
 
 def _make_check_step(formal_request: FormalRequest) -> Step:
-    """Return the step of the independent check of what is done under a waiver: its result, or who makes it (M25)."""
+    """Return the step of the independent check that a waiver asks for: its result, or who makes it (M25)."""
     waiver, title = formal_request.waiver, "Revisión independiente"
     assert waiver is not None
     if waiver.checked_at is not None:

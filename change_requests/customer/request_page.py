@@ -47,7 +47,7 @@ class RequestFacts:
 
     @property
     def may_correct(self) -> bool:
-        """Return True if the reader began the request and may reopen it: not a stopped one, nor a reversal."""
+        """Return True if the reader began the request and may reopen it. A stopped one or a reversal may not be."""
         may_be_reopened = self.formal.status in policy.REOPENABLE and self.formal.revert_of_id is None
         return self.is_hers and self.formal.suspended_at is None and may_be_reopened
 
@@ -79,7 +79,7 @@ def make_form_url(formal: FormalRequest) -> str:
 
 
 def find_not_me_effect(formal: FormalRequest) -> str:
-    """Return what «no fui yo» does now: stop the request or report it; empty if neither, or if it was said before."""
+    """Return what «no fui yo» would do: stop the request, or tell security; empty if neither, or if said before."""
     if formal.suspended_at is not None or formal.alarmed_at is not None:  # stopped, or reported
         return ""
     return policy.find_objection_effect(formal)
@@ -88,13 +88,13 @@ def find_not_me_effect(formal: FormalRequest) -> str:
 def read_facts(formal: FormalRequest, reader: User | None = None) -> RequestFacts:
     """Return all that the customer's page shows of a request, in five queries.
 
-    `reader` is None for somebody who came by a link of a mail. Of a draft there is no sent content to show.
+    `reader` is None for somebody who came by a link of a mail. A request that was never sent has no content here.
     """
     revision = formal.read_revision() if formal.revision_no else None
     empty: dict[str, Any] = {"items": [], "reason": "", "effective_date": ""}
     payload = formal.read_payload() if revision else empty
     messages = list(formal.clarifications.order_by("pk"))
-    # A question is open while the deadline stands (minutes left); an edit closes it without an answer.
+    # While a question is open, the deadline is stopped (minutes are left). An edit closes it without an answer.
     question = _find_open_question(messages) if formal.due_minutes_left is not None else None
     decisions = list(formal.decisions.filter(revision_no=formal.revision_no).order_by("pk"))
     is_hers = reader is not None and reader.pk == formal.requester_id
@@ -129,14 +129,14 @@ def _find_open_question(messages: Sequence[Clarification]) -> Clarification | No
 
 
 def _read_mail_texts(formal: FormalRequest) -> list[MailText]:
-    """Return the words of the mails that brought the request's form; a mail that companies share is left out."""
+    """Return the words of the mails that brought the request's form, except one about several companies."""
     if not getattr(formal, "has_mails", True):  # the page's query sets it: no query if no mail came
         return []
     return list(formal.mail_texts.filter(is_shared=False).exclude(body="").order_by("pk"))
 
 
 def _find_new_mail(formal: FormalRequest) -> str:
-    """Return the new registered mail that the request asks for, while the code that was sent there is awaited.
+    """Return the new registered mail that the request asks for, if somebody must still type the code sent there.
 
     It is empty if no code was sent, if the mail is proven already for this version (`new_mail_revision`), and when the
     request is neither being verified nor in approval.

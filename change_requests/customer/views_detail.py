@@ -47,7 +47,7 @@ class RequestPage(RequestView, PostingForm):
     ) -> HttpResponse:
         """Return the page of the request with `form`, which answers a clarification, and its one-time `key`.
 
-        `code_form` is the form of the mailed code after a refusal. `kept` and `draft_reason` are not used here.
+        `code_form` is the form of a refused code. `kept` and `draft_reason` are not used here: other forms need them.
         """
         facts = request_page.read_facts(self.formal, self.user)
         context = {
@@ -117,7 +117,7 @@ class ConfirmCode(RequestPage):
                 form.add_error("code", str(refusal))
             else:
                 return self.redirect_to_detail("Comprobamos el correo nuevo.", messages.SUCCESS)
-        self.formal = self.find_request()  # as it is after the try
+        self.formal = self.find_request()  # read again: it may have changed
         return self.render_page(self.form(), form_memory.new_key(self.user, self.form_name()), code_form=form)
 
 
@@ -128,7 +128,7 @@ class ResendCode(RequestView):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Mail another code to the new registered address and redirect to the request's page; how often is limited."""
+        """Mail another code to the new registered address, not too often, and redirect to the request's page."""
         formal = self.find_request()
         if limited := ratelimit.consume_or_429(request, action="send_code", key=formal.folio):
             return limited
@@ -145,7 +145,7 @@ class Sent(RequestView):
     url_name = "sent"
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Return the page that says where the link to confirm went; after the confirmation, the request's own page."""
+        """Return the page that says where we sent the link to confirm; once confirmed, redirect to the request."""
         formal = self.find_request()
         if formal.status != Status.SUBMITTED:
             return self.redirect_to_detail()
@@ -195,7 +195,7 @@ class Withdraw(RequestView, PostingForm):
     def render_page(
         self, form: forms.WithdrawForm, key: FormKey, *, kept: Sequence[Any] = (), draft_reason: str = ""
     ) -> HttpResponse:
-        """Return the page that asks why a request is withdrawn, with this form; `kept` (files) is unused."""
+        """Return the page that asks why a request is withdrawn; `kept` and `draft_reason` are unused."""
         context = {"formal": self.formal, "form": form, "key": key.token, "is_draft": self.is_draft}
         return render(self.request, PAGES + "withdraw.html", context)
 

@@ -53,11 +53,11 @@ class Confirm(LinkView):
     page_of_bad = "confirm"
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Return the page on which the old and new values are confirmed; or ask for a login that may confirm them."""
+        """Return the page to confirm a request's old and new values; or ask for the login of somebody who may."""
         formal = links.read_confirm_link(token)
         if login_page := self._ask_other_login(formal):
             return login_page
-        is_waiting = formal.status == FormalRequest.Status.SUBMITTED and formal.suspended_at is None  # «no fui yo»
+        is_waiting = formal.status == FormalRequest.Status.SUBMITTED and formal.suspended_at is None  # by «no fui yo»
         context = {"formal": formal, "dossier": request_page.read_facts(formal), "is_waiting": is_waiting}
         return render(request, PAGES + "confirm.html", context)
 
@@ -82,7 +82,7 @@ class Confirm(LinkView):
         if person.is_authenticated and policy.why_not_confirm(person, formal) is None:
             return None
         context = {"login_url": redirect_to_login(self.request.path).url}
-        status = 403 if person.is_authenticated or self.request.method == "POST" else 200  # nothing was refused yet
+        status = 403 if person.is_authenticated or self.request.method == "POST" else 200  # a first look is no error
         return render(self.request, PAGES + "confirm_login.html", context, status=status)
 
 
@@ -92,7 +92,7 @@ class NotMe(LinkView):
     page_of_bad = "not_me"
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Return the page with the button «no fui yo», which says if it stops or reports the request, and by when."""
+        """Return the page with the button «no fui yo», which says what it would do, and by when an officer looks."""
         formal, _ = links.read_not_me_link(token)
         context = {
             "formal": formal,

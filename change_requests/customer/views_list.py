@@ -36,7 +36,7 @@ class MyRequests(RequesterView):
         visible = policy.visible_to(self.user).select_related("implementer")
         is_open = view == VIEWS[0]
         wanted = visible.filter(status__in=OPEN) if is_open else visible.exclude(status__in=OPEN)
-        order = replace(NEWEST_FIRST, named_in=visible)  # the address may begin only at one of these
+        order = replace(NEWEST_FIRST, named_in=visible)  # the address can name only one of these
         page = keyset.page(order, order.read_from(request.GET), wanted, size=PAGE)
         context: dict[str, Any] = {
             "view": view,
@@ -87,7 +87,7 @@ class NewRequest(RequesterView, PostingForm):
         return forms.KindForm(*args, form=self.form_kind, **options)
 
     def perform(self, form: PortalForm, key: FormKey) -> str:
-        """Create the draft of the chosen kind, once for a form's key, and return the address of the wizard's step 2."""
+        """Create the draft of the chosen kind, and return the address of step 2; a second click creates none."""
         kind = form.cleaned_data["kind"]
         formal = operations.create_draft(
             actor=self.user, customer=self.customer, form=self.form_kind, key=key.key, kind=kind
@@ -97,7 +97,7 @@ class NewRequest(RequesterView, PostingForm):
     def render_page(
         self, form: PortalForm, key: FormKey, *, kept: Sequence[Any] = (), draft_reason: str = ""
     ) -> HttpResponse:
-        """Return the page of the wizard's step 1; `draft_reason` says why the form of an ended session is shown."""
+        """Return the page of the wizard's step 1; `draft_reason` tells why it shows what was typed before."""
         is_access = self.form_kind == FormalRequest.Form.ACCESS
         context = {
             "form": form,

@@ -42,7 +42,7 @@ class StepView(RequestView, PostingForm):
     has_rules = True  # whether the rules of the content say something about the answers
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Serve this wizard step. Its address has the step's name, which the checks before the page need."""
+        """Serve this wizard step, after the checks of every request's page; they make its address from `url_name`."""
         self.url_name = self.step
         return super().dispatch(request, *args, **kwargs)
 
@@ -134,7 +134,7 @@ class KindStep(StepView):
 
     def render_page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
         """Return the page of step 1. It only shows the kind of request, because a draft cannot change its kind."""
-        kind = self.kind.title([])  # without the items, which say more
+        kind = self.kind.title([])  # [] gives the title of the kind alone
         return super().render_page(form, key, kind_label=f"de {kind[0].lower()}{kind[1:]}", **more)
 
 
@@ -160,7 +160,7 @@ class DataStep(StepView):
             "identity": f"{customer.rfc} · {customer.legal_name}",
             "email_note": f"Se aplica {settings.SENSITIVE_FREEZE_HOURS} horas después de aprobado",
             "kind": self.kind,
-            "has_people": bool(getattr(form, "keys", None)),  # of the people whom a form offers
+            "has_people": bool(getattr(form, "keys", None)),  # only a form that offers people has keys
         }
         return super().render_page(form, key, **context, **more)
 
@@ -178,9 +178,9 @@ class ReasonStep(StepView):
         return {"reason": draft.get("reason", ""), "effective_date": draft.get("effective_date") or None}
 
     def posted_files(self, key: FormKey) -> tuple[list[Attachment], list[Any]]:
-        """Add the uploaded files to the draft's evidence. Return an empty list, and the refusals.
+        """Add the uploaded files to the draft's evidence; or, after a click on «Quitar», remove one and add none.
 
-        The list is empty because the form itself keeps no files. A click on «Quitar» removes a file and adds none.
+        Return the files that the form itself keeps (none here: the draft keeps them), and the refused files.
         """
         if token := self.request.POST.get(REMOVE):
             self.remove_file(token, key)
@@ -194,7 +194,7 @@ class ReasonStep(StepView):
         return [], refusals
 
     def check_answers(self, form: PortalForm) -> None:
-        """Check reason, date and evidence by the rules for a request; errors of other answers are left to step 5."""
+        """Check reason, date and evidence by the rules for a request; step 5 shows the errors of other answers."""
         draft = {**self.formal.draft, **form.answers()}  # type: ignore[attr-defined]
         copy = steps.copy_with_draft(self.formal, draft)
         for field, text in content.find_problems(copy, evidence=len(request_page.find_files(self.formal))).items():
@@ -263,7 +263,7 @@ class ReviewStep(StepView):
         return forms.SubmitForm(*args, **options)
 
     def save(self, form: PortalForm, key: FormKey) -> HttpResponse:
-        """Send the request and redirect to the page that follows; or show what is wrong, or the changed draft."""
+        """Send the request and redirect to the next page; or show what is wrong, or the draft if it was changed."""
         try:
             operations.submit(self.formal.pk, actor=self.user, seen=form.cleaned_data["seen"])
         except operations.StaleContent:
@@ -281,7 +281,7 @@ class ReviewStep(StepView):
         """Return the page of step 5 with all answers of the draft, and what follows once it is sent."""
         formal, draft = self.formal, self.formal.draft
         context = {
-            "rows": wording.list_changes(content.find_items(formal, {})),  # {} takes the errors
+            "rows": wording.list_changes(content.find_items(formal, {})),  # the errors, put into {}, are not shown
             "reason": draft.get("reason", ""),
             "what_heading": self.kind.changes_heading,
             "has_date": self.kind.has_date,

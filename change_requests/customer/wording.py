@@ -83,7 +83,7 @@ def make_note(formal: FormalRequest) -> str:
 
 
 def list_changes(items: Iterable[Item]) -> list[Row]:
-    """Return a request's changes as the customer reads them: label, old and new value; words for an empty new value."""
+    """Return a request's changes as the customer reads them: label, old and new value, or words if the new is empty."""
     return [
         Row(
             field.label,
@@ -105,8 +105,8 @@ def make_title(formal: FormalRequest, payload: str) -> str:
 def list_stages(formal: FormalRequest) -> list[Step]:
     """Return the stages of a request for the line on its page: those passed, the current one, and those ahead.
 
-    A closed request has passed all of them. The state of a draft or of a returned request replaces the first stage. If
-    a request ended early or was stopped, its state replaces the stages ahead.
+    A closed request has passed all of them. A draft or a returned request shows its own status as the first stage. If
+    a request ended early or was stopped, its status comes last, and no stage ahead is shown.
     """
     labels = {
         status: FormalRequest.ACCESS_LABELS.get(status, status.label) if formal.is_access else status.label
@@ -130,8 +130,8 @@ def list_stages(formal: FormalRequest) -> list[Step]:
 def _count_passed_stages(formal: FormalRequest) -> int:
     """Return how many of the stages in LIFE (sent to closed) the request has passed: those before its status.
 
-    A closed one has passed the last too; a draft or a returned one has passed none. One that was rejected, cancelled,
-    expired, failed or reverted has passed as many as these columns have dates: one is written at each stage.
+    A closed one has passed the last too; a draft or a returned one has passed none. For one that was rejected,
+    cancelled, expired, failed or reverted, count the dates on record: each stage writes one when it is passed.
     """
     if formal.status in LIFE:
         return LIFE.index(Status(formal.status)) + (formal.status == Status.CLOSED)
@@ -243,7 +243,7 @@ def _find_turn_by_status(formal: FormalRequest, reasons: Sequence[Decision]) -> 
         Status.REVERTED: Turn("Se revirtió", f"Sus datos volvieron a como estaban. {why}", "closed"),
     }
     turn = turns[status]
-    return turn._replace(text=turn.text.strip(), until=formal.due_at if status in DATED else None)  # others show none
+    return turn._replace(text=turn.text.strip(), until=formal.due_at if status in DATED else None)  # else no date
 
 
 def _describe_execution_dates(formal: FormalRequest) -> str:
