@@ -46,7 +46,7 @@ def make_not_me_url(request: FormalRequest, address: str, role: str) -> str:
 
 
 def make_password_url(person: User, request: FormalRequest) -> str:
-    """Return the link of a *cambio de clave* with which this person sets a new password; that makes it void (M7)."""
+    """Return the single-use link by which this person sets a new password, after a *cambio de clave* (M7)."""
     lifetime = timedelta(minutes=settings.PASSWORD_LINK_MINUTES)
     state_digest = own_links.make_digest(PASSWORD, _describe_person(person))
     return _make_url(own_links.PASSWORD, lifetime, request.folio, person.pk, state_digest)
@@ -56,7 +56,7 @@ def find_confirming_mail(request: FormalRequest) -> str:
     """Return the address that confirms the request: the company's registered mail (M8).
 
     A request that undoes a change of that mail is confirmed from the old address, because whoever stole the account
-    has the new one. A request that undoes the undoing is confirmed as any other, from today's address.
+    has the new one. A request that undoes such a request is confirmed as any other, from today's address.
     """
     original = request.revert_of
     if original is None or original.revert_of_id is not None:
@@ -77,11 +77,11 @@ def read_confirm_link(token: str) -> FormalRequest:
 
 
 def read_not_me_link(token: str) -> tuple[FormalRequest, Objector]:
-    """Return the request of a «no fui yo» link, and whose mailbox says it; older links name nobody. Raises BadLink."""
+    """Return the request of a «no fui yo» link, and who objects: the mailbox that got the link. Raises BadLink."""
     folio, *named = _read_token(NOT_ME, token)
-    role, mail_digest = named if len(named) == 2 else ("", "")  # older links hold the folio alone
+    role, mail_digest = named if len(named) == 2 else ("", "")  # older links hold the folio alone: mailbox unknown
     request = _find_request(folio)
-    return request, Objector(_find_told_address(request, mail_digest), role)
+    return request, Objector(_find_mailed_address(request, mail_digest), role)
 
 
 def read_password_link(token: str) -> tuple[User, str]:
@@ -121,8 +121,8 @@ def _read_token(salt: str, token: str) -> list[Any]:
     return values
 
 
-def _find_told_address(request: FormalRequest, mail_digest: str) -> str:
-    """Return which address with mail about the request has the digest that a link holds; empty if none has."""
+def _find_mailed_address(request: FormalRequest, mail_digest: str) -> str:
+    """Return the address that got mail about the request and whose digest is in the link; empty if there is none."""
     addresses = OutboxMessage.objects.filter(about=request.chain).values_list("to", flat=True)
     for address in addresses.order_by("to").distinct():
         if mail_digest and own_links.matches_digest(NOT_ME, address.lower(), mail_digest):
@@ -131,7 +131,7 @@ def _find_told_address(request: FormalRequest, mail_digest: str) -> str:
 
 
 def _find_request(folio: str) -> FormalRequest:
-    """Return the request of a link by its folio, with its company and the request that it undoes. Raises BadLink."""
+    """Return the request with this folio, its company and the request that it undoes. Raises BadLink if none has it."""
     request = FormalRequest.objects.select_related("customer", "revert_of").filter(folio=folio).first()
     if request is None:
         raise BadLink("no such request")

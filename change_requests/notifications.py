@@ -44,7 +44,7 @@ def mail_submitted(request: FormalRequest, event: Event) -> None:
         "digest": request.read_revision().sha256,
         "requester": request.requester.get_full_name(),
         "until": request.due_at,
-        "is_old_mail": touches_risky(items),
+        "is_old_mail": touches_risky(items),  # of a risky field: the mail says why this address confirms
     }
     confirming = links.find_confirming_mail(request).lower()
     confirm_url = links.make_confirm_url(request)
@@ -66,7 +66,7 @@ def mail_progress(template: str, request: FormalRequest, event: Event, **context
 
 
 def mail_approved(request: FormalRequest, event: Event, **context: Any) -> None:
-    """Mail the approval to followers and whoever is warned; that of a change also to the company's other people."""
+    """Mail the approval to followers and whoever is warned; for a change, also to the company's other people."""
     mail_progress("approved", request, event, **context)
     warned = recipients.find_warned(request)
     _mail_readers("warn_approved", request, event, warned, **context)
@@ -81,7 +81,7 @@ def mail_executed(request: FormalRequest, event: Event, *, old_mail: str) -> Non
     """
     mail_progress("executed", request, event)
     warned = recipients.find_warned(request, old_mail=old_mail)
-    if find_kind(request).mails_link_to_person:  # who gets the mail with the link instead
+    if find_kind(request).mails_link_to_person:  # that person gets the mail with the link instead
         warned = {address: role for address, role in warned.items() if role != Role.PERSON}
     _mail_readers("warn_executed", request, event, warned)
 
@@ -99,7 +99,7 @@ def mail_alarm_received(request: FormalRequest, event: Event, *, to: str, until:
 
 
 def mail_alarm_seen(request: FormalRequest, event: Event) -> None:
-    """Mail those who said «no fui yo» about an executed request, as far as known, that an officer looked at it."""
+    """Tell the known mailboxes that said «no fui yo» about an executed request that an officer looked at it."""
     objections = request.events().filter(verb="request.disowned").values_list("data", flat=True)
     mailboxes = {data["mailbox"] for data in objections if data.get("mailbox")}
     _mail("alarm_seen", request, event, sorted(mailboxes))
@@ -125,7 +125,7 @@ def mail_words_kept(request: FormalRequest, event: Event) -> None:
 
 
 def mail_deadline(request: FormalRequest, event: Event, *, level: int) -> None:
-    """Remind those whose turn it is that half or all of the time is over; each `level` (1 to 3) tells more people."""
+    """Remind staff of a deadline; `level` is 1 at half time, 2 at the end, 3 a day later; each tells more people."""
     waiting = progress.find_waiting(request)
     people = progress.find_people(request)
     others = [person for person in find_people_in(*ESCALATION[level]) if person not in people]
@@ -191,9 +191,9 @@ def _mail_staff(template: str, request: FormalRequest, event: Event, people: Ite
 
 
 def _mail_affected(request: FormalRequest, event: Event, *, without: set[str]) -> None:
-    """Mail the company's other active people what will change; no value is told.
+    """Mail the company's other active people what will change, but not the new values.
 
-    The requester, the followers, and the addresses `without`, which were told already, are left out.
+    Left out are the requester, the followers, and the addresses `without`, which have a mail already.
     """
     payload = request.read_payload()
     title = find_title(request.form, request.kind, payload["items"])
@@ -205,7 +205,7 @@ def _mail_affected(request: FormalRequest, event: Event, *, without: set[str]) -
 
 
 def _has_mail_words(request: FormalRequest) -> bool:
-    """Return True if the request is being verified and mails brought words or files, which its verifier must read."""
+    """Return True if the request is being verified, and text or files came by mail for the verifier to read."""
     is_verifying = request.status == Status.VERIFYING
     return is_verifying and request.mail_texts.exclude(body="", files__isnull=True).exists()
 
@@ -218,7 +218,7 @@ def _find_title(request: FormalRequest) -> str:
 
 
 def _describe_item(item: dict[str, str]) -> dict[str, str]:
-    """Return a line of the receipt: the field's label, and its old and new value in words, a representative by name."""
+    """Return a line of the receipt: a field's label, its old and its new value; of a representative only the name."""
     field = find_row(item["field"])
     show = field.show_short or field.show
     return {"label": field.label, "old": show(item["old"]), "new": show(item["new"]) or "(ninguno)"}

@@ -41,7 +41,7 @@ def build_content(
 
 
 def write_canonical(content: dict[str, Any]) -> bytes:
-    """Return the content as the bytes that are hashed: UTF-8 JSON, sorted keys, no spaces, NFC texts, no floats."""
+    """Return the content as the bytes that are hashed: UTF-8 JSON, sorted keys, no spaces, texts in Unicode NFC."""
     text = json.dumps(_normalize_texts(content), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return text.encode()
 
@@ -52,7 +52,7 @@ def hash_bytes(data: bytes) -> str:
 
 
 def _normalize_texts(value: Any) -> Any:
-    """Return the JSON value with every text in NFC. Raises TypeError for a float, which has no single notation."""
+    """Return the JSON value with every text in Unicode NFC. Raises TypeError for a float: it has no single notation."""
     if isinstance(value, str):
         return unicodedata.normalize("NFC", value)
     if isinstance(value, dict):

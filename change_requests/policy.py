@@ -38,7 +38,7 @@ def visible_to(user: User) -> QuerySet[FormalRequest]:
     if not user.is_active:
         return requests.none()
     if user.is_staff:
-        has_mail = Exists(MailText.objects.filter(request=OuterRef("pk")))  # staff reads mailed words, of a draft too
+        has_mail = Exists(MailText.objects.filter(request=OuterRef("pk")))  # a draft that a mail brought
         return requests.filter(_make_staff_condition(user)).filter(Q(revision_no__gt=0) | has_mail)
     membership = user.membership
     if membership is None or not membership.customer.is_verified:
@@ -135,7 +135,7 @@ def _gets_powers_back(user: User, request: FormalRequest) -> bool:
     if membership.customer_id != request.customer_id:
         return False
     items = json.loads(request.revisions.get(no=request.revision_no).payload)["items"]
-    lines = {item["new"] for item in items if item["field"] == "representative"}  # as Representative.line has them
+    lines = {item["new"] for item in items if item["field"] == "representative"}  # written as by Representative.line
     rows = Representative.objects.filter(user=user, customer=request.customer_id)
     return any(row.line in lines for row in rows)
 
@@ -157,8 +157,8 @@ def why_not_return(user: User, request: FormalRequest) -> Refused | None:
 def why_not_decide(user: User, request: FormalRequest, approvals: list[NeededApproval] | None = None) -> Refused | None:
     """Return why the person may not approve or reject the current revision, or None (M21).
 
-    The owner of a changed asset and the security officer decide, each once per revision; who asked, implements or
-    checks does not. A caller that has the request's needed approvals hands them over, which saves their queries.
+    The owner of a changed asset and the security officer decide, each once per revision; not those who asked,
+    implement or check. A caller that has the request's needed approvals hands them over, which saves their queries.
     """
     if request.status != Status.IN_APPROVAL or request.suspended_at is not None:
         return _refuse_now(request)
@@ -214,7 +214,7 @@ def find_people_who_took_part(request: FormalRequest) -> set[int]:
 
 
 def why_not_check(user: User, request: FormalRequest) -> Refused | None:
-    """Return why the person may not write the waiver's check, due once after the execution, or None (M25)."""
+    """Return why the person may not write the waiver's check, once and after the execution, or None (M25)."""
     waiver = request.waiver
     if waiver is None or waiver.checked_at or request.executed_at is None:
         return WrongStatus("No hay una revisión independiente pendiente.")
@@ -293,7 +293,7 @@ def may_name_owners(user: User) -> bool:
 
 
 def find_objection_effect(request: FormalRequest) -> str:
-    """Return what the link «no fui yo» does to the request now: STOP it under way, or REPORT that it was applied.
+    """Return what «no fui yo» does to the request now: STOP one that is not applied yet, or REPORT one that is.
 
     Return an empty text when the request was never sent, or ended without effect.
     """

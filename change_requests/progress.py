@@ -95,7 +95,7 @@ class Waiting:
 
 
 def find_waiting(request: FormalRequest) -> Waiting:
-    """Return what the request waits for: the task, who must do it, since when and by when, as its columns say."""
+    """Return what the request waits for: the task, who must do it, since when and by when."""
     task = _find_task(request)
     offices = _OFFICES_OF_TASK.get(task, ())
     if task == Task.DECIDE and request.form == Form.ACCESS:  # nobody owns the access of people
@@ -147,7 +147,7 @@ def make_waiting_condition(user: User) -> Q:
         condition |= (
             _make_undecided_condition(user)
             & ~Q(Exists(_find_security_decision()))
-            & ~Q(Exists(_find_assets_of_owner(user)))
+            & ~Q(Exists(_find_assets_of_owner(user)))  # an owner does not also decide as security
         )
         condition |= running & Q(status=Status.APPROVED, implementer__isnull=True)  # to designate
         condition |= ~running & ~Q(status__in=ENDED)  # to resume
@@ -155,7 +155,7 @@ def make_waiting_condition(user: User) -> Q:
 
 
 def _find_task(request: FormalRequest) -> Task:
-    """Return what must be done next with the request, as its columns say."""
+    """Return what must be done next with the request."""
     if is_stopped(request):
         return Task.REVIEW_OBJECTION
     if request.due_minutes_left is not None:  # a question to the company is open
@@ -168,14 +168,14 @@ def _find_task(request: FormalRequest) -> Task:
 
 
 def _make_undecided_condition(user: User) -> Q:
-    """Return the condition for requests in approval, not stopped, no question open, that wait for this user."""
+    """Return the condition for requests in approval, not stopped, no question open, that this user has not decided."""
     decisions = Decision.objects.filter(request=OuterRef("pk"), revision_no=OuterRef("revision_no"), decider=user)
     is_waiting = Q(status=Status.IN_APPROVAL, suspended_at__isnull=True, due_minutes_left__isnull=True)
-    return is_waiting & ~Q(implementer=user) & ~Q(Exists(decisions))  # neither implements nor decided
+    return is_waiting & ~Q(implementer=user) & ~Q(Exists(decisions))  # who implements does not decide
 
 
 def _find_assets_of_owner(user: User, *, is_open: bool = False) -> QuerySet[RequestedAsset]:
-    """Return a subquery of a request's assets that this user owns or stands in for; `is_open` omits decided ones."""
+    """Return a subquery of a request's assets whose owner or alternate this user is; `is_open`: only undecided ones."""
     instant = clock.now()
     is_alternate = Q(asset__alternate=user, asset__alternate_from__lte=instant, asset__alternate_until__gt=instant)
     rows = RequestedAsset.objects.filter(Q(asset__owner=user) | is_alternate, request=OuterRef("pk"))

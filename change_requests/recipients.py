@@ -39,7 +39,7 @@ def find_followers(request: FormalRequest) -> Readers:
 def find_warned(request: FormalRequest, *, old_mail: str = "") -> Readers:
     """Return who is warned of a request besides its followers: every representative, and whoever loses something by it.
 
-    Powers, access or the registered mail can be lost. `old_mail` is the registered mail before it changes, else empty.
+    He can lose powers, access or the registered mail. `old_mail` is the registered mail before it changed, else empty.
     """
     warned = _find_losers(request)
     items = request.read_payload()["items"]
@@ -56,7 +56,7 @@ def find_warned(request: FormalRequest, *, old_mail: str = "") -> Readers:
 def explain_mail(request: FormalRequest, address: str, role: Role) -> str:
     """Return the sentence that tells this address why it gets the mail; empty for who only follows the progress."""
     company = request.customer.legal_name
-    role = _find_losers(request).get(address, role)  # a loss is told first
+    role = _find_losers(request).get(address, role)  # a loss comes before the other reasons
     is_or_was = "era" if request.executed_at is not None else "es"
     return {
         Role.OLD_MAIL: f"Le avisamos aquí porque este {is_or_was} el correo registrado de {company}.",

@@ -17,7 +17,7 @@ def expire_due() -> int:
 
 @shared_task(ignore_result=True)
 def remind_due() -> int:
-    """Remind the staff who are late with a formal request, and tell more people; return for how many requests."""
+    """Remind staff of formal requests at half the deadline, its end and a day later; return for how many requests."""
     count = operations.remind_due(now())
     Heartbeat.beat("remind_due")  # shows the operators that the task ran
     return count

@@ -30,7 +30,7 @@ def main(port: int) -> None:
     """Write a `.env` with new keys, which only this user can read; if there is one, only set the port of SITE_URL."""
     if ENV_FILE.exists():
         text = ENV_FILE.read_text()
-        changed_text = OWN_SITE_URL.sub(rf"SITE_URL=http://\1:{port}", text)  # only of this machine (localhost)
+        changed_text = OWN_SITE_URL.sub(rf"SITE_URL=http://\1:{port}", text)  # another host stays
         if changed_text != text:
             ENV_FILE.write_text(changed_text)
         return

@@ -235,7 +235,7 @@ class FormalRequest(Chained):
         return self.status in (*self.EDITABLE, *self.WITH_PEOPLE)
 
     def read_revision(self) -> "RequestRevision":
-        """Return the request's current version, the one to decide and execute. Each instance asks the database once."""
+        """Return the request's current version, the one to decide and execute; later calls do not query again."""
         revision: RequestRevision | None = self.__dict__.get("kept_revision")
         if revision is None or revision.no != self.revision_no:
             revision = self.__dict__["kept_revision"] = self.revisions.get(no=self.revision_no)
@@ -252,7 +252,7 @@ class FormalRequest(Chained):
 
 
 def read_folio(text: str) -> str:
-    """Return the folio, «SC-5R8T-2NW2», that a person typed (M10). Raises InvalidNumber for what can be none."""
+    """Return the folio, «SC-5R8T-2NW2», that a person typed (M10). Raises InvalidNumber if it cannot be a folio."""
     prefix = text.strip()[:2].upper()
     if prefix not in FormalRequest.PREFIXES.values():
         raise numbers.InvalidNumber(text)

@@ -80,7 +80,7 @@ def lock_request(pk: int, *statuses: str, is_stopped_too: bool = False) -> Itera
     """Open a transaction and yield the request, locked and read again, for an operation to change it.
 
     Raises WrongStatus if its status is none of `statuses`, or if «no fui yo» stopped it and not `is_stopped_too`.
-    A refusal in the block undoes all that was written. Only a `Recorded` refusal is raised after the commit.
+    A refusal in the block undoes all that was written; but before a `Recorded` refusal is raised, it is committed.
     """
     recorded = None
     with transaction.atomic():
@@ -140,7 +140,7 @@ def move_request(
     """
     before, request.status = request.status, status
     request.turn_since = now() if due_at else None
-    request.due_at, request.due_minutes_left, request.reminded = due_at, None, 0  # no question is open
+    request.due_at, request.due_minutes_left, request.reminded = due_at, None, 0  # None: the clock runs
     request.save(update_fields=["status", *TURN_COLUMNS, *saved])
     if status in ENDED:
         release_assets(request)
@@ -209,7 +209,7 @@ def require_unaltered_evidence(request: FormalRequest, actor: User) -> None:
 
 
 def record_altered_evidence(request: FormalRequest, names: Sequence[str], actor: User) -> None:
-    """Record which files of the locked request are altered, and mail the officers; do nothing for a known list."""
+    """Record which files of the locked request are altered, and mail the officers, once for the same files."""
     files = sorted(set(names))
     findings = request.events().filter(verb="request.evidence_altered").values_list("data", flat=True)
     if not any(data["files"] == files for data in findings):
@@ -218,7 +218,7 @@ def record_altered_evidence(request: FormalRequest, names: Sequence[str], actor:
 
 
 def clean_text(text: str, *, field: str, text_name: str, at_least: int = MIN_TEXT, at_most: int = MAX_TEXT) -> str:
-    """Return what a person wrote with its lines, without spare spaces and without links of our mails (M16).
+    """Return what a person wrote, without spare spaces and the links of our mails; line breaks stay (M16).
 
     Raises Invalid, with a message at the form's `field`, for a text that is too short or too long. `text_name` is what
     the message calls the text, such as «el motivo».

@@ -19,7 +19,7 @@ from factureya.core.clock import now
 from factureya.core.refusals import Refused
 
 MAX_NUMBER_TRIES = 5
-_VOIDED = ("confirmed_at", "verified_at", "verified_by", "powers_lapsed_at")  # of the revision before
+_VOIDED = ("confirmed_at", "verified_at", "verified_by", "powers_lapsed_at")  # emptied for a new revision
 
 
 def insert_draft(actor: User, **fields: Any) -> FormalRequest:
@@ -93,7 +93,7 @@ def _require_people(request: FormalRequest, codes: Iterable[str], author: User) 
 
 
 def _insert_revision(request: FormalRequest, items: list[Item], author: User) -> RequestRevision:
-    """Insert and return the request's next revision: content and hash. New files of the draft get its number."""
+    """Insert and return the request's next revision, made from its draft; files not sent before get its number."""
     files = Evidence.objects.filter(request=request, dropped_at__isnull=True)
     no = request.revision_no + 1
     reason = clean_lines(request.draft.get("reason"))
@@ -149,7 +149,7 @@ def _find_conflict(request: FormalRequest, codes: list[str], subject: str) -> st
     """Return the folio of another open request of the company with which this one conflicts; empty when there is none.
 
     `codes` are the assets that this request changes. An access request conflicts with one about the same asset and the
-    same person (`subject`, his mail). To stop the service conflicts with every change. Any other change conflicts with
+    same person (`subject`, his mail). A stop of the service conflicts with every change. Other changes conflict with
     one of the same assets, and with one of the service itself (asset «service»), such as the request to stop it.
     """
     reserved = RequestedAsset.objects.filter(customer=request.customer, open=True).exclude(request=request)

@@ -102,7 +102,7 @@ def _insert_decision(
 ) -> Decision:
     """Insert the actor's decision with its reason, and return it.
 
-    Also insert a slot (a row) for each open approval that it gives: an owner's for each asset, or one of security.
+    Also insert a row (slot) for each approval that he decides: for an owner one per asset, for security one.
     """
     office = policy.find_deciding_office(actor, approvals)
     assert office is not None  # `why_not_decide` checked it before
@@ -132,7 +132,7 @@ def _insert_decision(
 def _record_approval(request: FormalRequest, decision: Decision, actor: User) -> None:
     """Record an approval; if it was the last one that the request needs, approve the request and mail those concerned.
 
-    Then it can be applied from `execute_after` to `execute_before`. The reason of an earlier sending back is cleared.
+    It can be applied from `execute_after` to `execute_before`. The reason of an earlier return to approval is cleared.
     """
     data = {"office": str(decision.office), "sha256": decision.sha256, "text_sha256": hash_text(decision.reason)}
     if select_open(find_needed_approvals(request)):

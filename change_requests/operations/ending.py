@@ -55,7 +55,7 @@ def withdraw(pk: int, *, actor: User, reason: str) -> FormalRequest:
 
 
 def not_me(pk: int, *, actor: User | None = None, objector: Objector = NOBODY) -> FormalRequest:
-    """Stop the request because a person says «no fui yo», I did not ask it. If it was applied, raise an alarm (M8).
+    """Stop the request, because a person says «no fui yo» (not mine). If it was applied, raise an alarm (M8).
 
     `objector` is the mailbox, if known. Nothing happens if the request was never sent or has ended. Nothing happens
     while an earlier objection of that mailbox waits for an officer. An alarm goes to security, mesa and superusers.

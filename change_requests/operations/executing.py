@@ -34,8 +34,8 @@ from factureya.core.refusals import NotAllowed, Refused, WrongStatus
 def execute(pk: int, *, actor: User) -> Execution:
     """Apply the approved content of the request, as the designated implementer, and return the execution's row (M24).
 
-    Its result is `ok`, or `drift` when a value of today is not the old one; then nothing is applied and the request
-    is *fallida*. Raises SentBack when an approval no longer holds, TooLate after the last instant, AlteredEvidence.
+    Its result is `ok`. It is `drift` if an old value in the request is not today's; nothing is applied, the request
+    is *fallida*. Raises SentBack when an approval no longer holds, TooLate, or AlteredEvidence.
     """
     _record_intent(pk, actor)
     with lock_request(pk, Status.APPROVED) as request:
@@ -124,7 +124,7 @@ def _select_lapsed(rows: Iterable[DecisionSlot]) -> list[DecisionSlot]:
 
 
 def _has_no_powers(request: FormalRequest) -> bool:
-    """Return True if the requester lost all powers, or the powers with which he asked: another request may do that."""
+    """Return True if the requester lost all powers, or those with which he asked, for example by another request."""
     powers = policy.find_powers(reread_person(request.requester), request.customer)
     own_powers = Representative.objects.filter(pk=request.representative_id)
     return powers is None or not own_powers.in_force().exists()
@@ -157,7 +157,7 @@ def _apply(request: FormalRequest, actor: User) -> Execution:
     )
     notifications.mail_executed(request, event, old_mail=old_mail)
     notifications.mail_your_turn(request, event)
-    if person is not None:  # got access or another password: sets it by a link
+    if person is not None:  # this person must set a password, by the link
         notifications.mail_set_password(request, event, person)
     _start_waiver_check(request, event)
     _mark_reverted(request, actor)
@@ -165,7 +165,7 @@ def _apply(request: FormalRequest, actor: User) -> Execution:
 
 
 def _record_drift(request: FormalRequest, actor: User, drift: list[dict[str, str]]) -> Execution:
-    """End the request as *fallida*, because today's values of these items are not the old ones; tell the company.
+    """End the request as *fallida*, because the old values of these items are not today's; tell the company.
 
     Return the execution's row, which holds today's values.
     """

@@ -42,7 +42,7 @@ def grant_waiver(
     with lock_request(pk, *BEFORE_EXECUTION) as request:
         actor = reread_allowed(actor, policy.why_not_designate, request)
         person, reviewer = reread_person(implementer), reread_person(checker)
-        _require_lawful_waiver(request, actor, person, reviewer)
+        _require_valid_waiver(request, actor, person, reviewer)
         waiver = Waiver.objects.create(
             request=request,
             implementer=person,
@@ -87,8 +87,8 @@ def find_overdue_checks() -> QuerySet[Waiver]:
     return Waiver.objects.filter(check_due__lt=now(), checked_at__isnull=True)
 
 
-def _require_lawful_waiver(request: FormalRequest, actor: User, implementer: User, checker: User) -> None:
-    """Raise Refused while the check of another waiver is overdue, and Invalid if implementer or checker may not act."""
+def _require_valid_waiver(request: FormalRequest, actor: User, implementer: User, checker: User) -> None:
+    """Raise Refused while the check of another waiver is overdue, and Invalid if implementer or checker is unfit."""
     if folio := find_overdue_checks().values_list("request__folio", flat=True).first():
         raise Refused(f"Falta la revisión independiente de {folio}; sin ella no se exceptúa otra.")
     if problem := policy.why_not_implement(implementer, request, designated_by=actor, is_waived=True):
@@ -100,7 +100,7 @@ def _require_lawful_waiver(request: FormalRequest, actor: User, implementer: Use
 def _save_implementer(
     request: FormalRequest, person: User, actor: User, waiver: Waiver | None, verb: str, **data: str | int
 ) -> None:
-    """Save who applies the request, who named him, his waiver; record the event `verb`; mail him if it is approved."""
+    """Save who applies the request, who named him and his waiver, with an event. If it is approved, mail him."""
     request.implementer, request.designated_by, request.waiver = person, actor, waiver
     request.designated_at = now()
     request.save(update_fields=["implementer", "designated_at", "designated_by", "waiver"])

@@ -62,7 +62,7 @@ def submit(
 
 
 def confirm_from_registered_email(pk: int, *, actor: User, revision_no: int) -> FormalRequest:
-    """Record that a signed-in person with powers confirms `revision_no`, by the link in the registered mail (M8)."""
+    """Record that a person with powers confirmed revision `revision_no`, by the link in the registered mail (M8)."""
     with lock_request(pk, Status.SUBMITTED) as request:
         actor = reread_allowed(actor, policy.why_not_confirm, request)
         if request.revision_no != revision_no:
@@ -87,7 +87,7 @@ def confirm_from_registered_email(pk: int, *, actor: User, revision_no: int) -> 
 
 
 def send_new_email_code(pk: int, *, actor: User) -> FormalRequest:
-    """Mail another code to the new registered mail, to prove that the company has it; the code before stops working."""
+    """Mail a new code to the new registered mail, to prove that the company has it; the earlier code stops working."""
     with lock_request(pk, Status.VERIFYING, Status.IN_APPROVAL) as request:
         actor = reread_allowed(actor, policy.why_not_request, request.customer)
         address = request.find_new_value(REGISTERED_EMAIL.code)

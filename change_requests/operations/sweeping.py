@@ -28,7 +28,7 @@ def expire_due(instant: datetime) -> int:
 
 
 def remind_due(instant: datetime) -> int:
-    """Remind staff at half a deadline, at its end and a day later. Return how many mails. Stopped requests wait."""
+    """Remind staff at half a deadline, its end and a day later; return for how many requests. Stopped ones get none."""
     waiting = FormalRequest.objects.filter(
         status__in=REMINDED, due_at__isnull=False, suspended_at__isnull=True, reminded__lt=3
     )
@@ -49,7 +49,7 @@ def find_level(request: FormalRequest, instant: datetime, hours: AttentionHours)
     if instant >= request.due_at:
         return 2
     passed = hours.hours_between(request.turn_since, instant)
-    return int(passed * 2 >= hours.hours_between(request.turn_since, request.due_at))
+    return int(passed * 2 >= hours.hours_between(request.turn_since, request.due_at))  # 1 if True, else 0
 
 
 def _expire(pk: int) -> bool:

@@ -63,7 +63,7 @@ def report_altered_evidence(pk: int, *, actor: User, names: Sequence[str]) -> Fo
 
 
 def return_to_requester(pk: int, *, actor: User, reason: str) -> FormalRequest:
-    """Send the request back to the company, as a supervisor, to be edited and sent again; its assets become free."""
+    """Send the request back to the company, as a supervisor, to be edited and sent again; free its assets."""
     with lock_request(pk, Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL) as request:
         actor = reread_allowed(actor, policy.why_not_return, request)
         event = move_with_reason(
@@ -99,7 +99,7 @@ def answer_clarification(pk: int, *, actor: User, answer: str) -> FormalRequest:
     with lock_request(pk, Status.VERIFYING, Status.IN_APPROVAL) as request:
         actor = reread_allowed(actor, policy.why_not_answer, request)
         body = clean_text(answer, field="answer", text_name="su respuesta", at_least=1)
-        unanswered = request.clarifications.filter(answers__isnull=True, answer__isnull=True)  # open questions
+        unanswered = request.clarifications.filter(answers__isnull=True, answer__isnull=True)  # no answer has come
         answer_row = _insert_message(request, actor, body, answers=unanswered.latest("pk"))
         restart_clock(request, answer_row.at)
         request.save(update_fields=TURN_COLUMNS)

@@ -148,7 +148,7 @@ def _check_chain(head: ChainHead, events: Iterable[Event]) -> Iterator[Flaw]:
         if event.hash != compute_hash(event):
             yield Flaw(head.chain, event.seq, "el contenido no corresponde a su hash")
         seq, last_hash = event.seq, event.hash
-        hash_at_head = last_hash if seq == head.seq else hash_at_head  # of the event that the head names
+        hash_at_head = last_hash if seq == head.seq else hash_at_head  # the event that should be last
     if seq < head.seq:
         yield Flaw(head.chain, seq, f"la cadena termina en {seq} y debía terminar en {head.seq}")
     elif hash_at_head and hash_at_head != head.hash:

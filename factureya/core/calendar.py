@@ -106,12 +106,12 @@ def compute_reply_deadline(at: datetime) -> datetime:
     days: int = settings.CUSTOMER_REPLY_DAYS
     if settings.CUSTOMER_REPLY_CALENDAR == "business":
         return load_attention_hours().add_days(at, days)
-    return at.astimezone(UTC) + timedelta(days=days)  # 72 hours, also where a clock is put forward
+    return at.astimezone(UTC) + timedelta(days=days)  # days of 24 hours, also when clocks change
 
 
 def describe_reply_time() -> str:
     """Return the time that a customer has for an answer, in Spanish words: «3 días», «1 día hábil» (M15)."""
     days: int = settings.CUSTOMER_REPLY_DAYS
     words = "día hábil" if days == 1 else "días hábiles"
-    # For natural days the first word alone stays: «día» or «días».
+    # Natural days are only «día» or «días», the first word.
     return f"{days} {words if settings.CUSTOMER_REPLY_CALENDAR == 'business' else words.split()[0]}"
