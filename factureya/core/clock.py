@@ -17,7 +17,7 @@ def now() -> datetime:
 
 @contextmanager
 def at(instant: datetime) -> Iterator[None]:
-    """Run a block as if it were the aware instant `instant`. Only the demo's seed uses it; tests use time-machine."""
+    """Run a block with our clock stopped at `instant` (with a time zone). Only the demo's seed does; tests do not."""
     token = _pinned.set(instant)
     try:
         yield

@@ -66,7 +66,7 @@ class FilesMixin(PortalForm):
     kept: list[Attachment]
 
     def take_files(self, kept: list[Attachment], refusals: Iterable[store.RefusedFile]) -> None:
-        """Give the form the files `kept` (stored) for it, and show each refusal as an error of its file field."""
+        """Remember the files stored for this form (`kept`); show each refusal as an error of its file field."""
         self.kept = kept
         for refusal in refusals:
             self.add_error("files", str(refusal))
@@ -98,7 +98,7 @@ def choose_kept_fields(posted: Mapping[str, Any]) -> dict[str, str]:
 
 
 def list_texts(fields: dict[str, str]) -> list[str]:
-    """Return the posted texts that a person wrote and must not lose: no number, no choice, no old value (`…_was`)."""
+    """Return the texts that a person wrote and must not lose: no number, no choice, nothing shown before (`…_was`)."""
     return [
         value
         for name, value in fields.items()

@@ -27,7 +27,7 @@ _SELECT_TRIGGERS = {
 
 
 def guards(vendor: str) -> list[Guard]:
-    """Return the guards (triggers) of every app that the database engine `vendor` needs."""
+    """Return the guards (triggers) that all our apps together define for the database engine `vendor`."""
     modules = [import_module(name) for name in settings.GUARDS]
     return [guard for module in modules for guard in module.GUARDS if vendor in guard.engines]
 

@@ -57,7 +57,7 @@ class Order:
         return Cursor(getattr(row, self.name or self.key), getattr(row, self.at) if self.at else None, is_back)
 
     def read(self, text: str, *, is_back: bool = False) -> "Cursor | None":
-        """Return the cursor that an address holds as `text` (`microseconds.key`, or `key` if rows have no instant).
+        """Return the cursor that a URL holds as `text`: `microseconds.key`, or only `key` if the order has no instant.
 
         Return None for a text that cannot be a cursor of this list.
         """
@@ -89,14 +89,14 @@ class Order:
             return self.sort(rows)
         comparison = "lt" if self.is_descending != cursor.is_back else "gt"
         key = cursor.key
-        if self.name and self.name != self.key:  # the address names the row by another column than the sort key
+        if self.name and self.name != self.key:  # `cursor.key` is only a name: look up the row's sort key
             named = rows.model._default_manager.all() if self.named_in is None else self.named_in
             same_name = named.filter(**{self.name: cursor.key})
             key = Subquery(same_name.values(self.key)[:1])
         condition = Q(**{f"{self.key}__{comparison}": key})
         if self.at:
             past = Q(**{f"{self.at}__{comparison}": cursor.at})
-            # The first bound follows from the second; with it the database starts in its index at the cursor.
+            # The first bound excludes nothing more; it lets the database start in its index at the cursor.
             condition = Q(**{f"{self.at}__{comparison}e": cursor.at}) & (past | Q(**{self.at: cursor.at}) & condition)
         return self.sort(rows.filter(condition), is_back=cursor.is_back)
 
@@ -129,7 +129,7 @@ class Page(Generic[Row]):
     def links(self, base: Mapping[str, str], path: str = "") -> dict[str, str]:
         """Return the addresses of the previous and the next page for a template, "" where there is none.
 
-        `base` holds the other parameters of the address, `path` its page (else the present one).
+        `base` holds the other parameters of the address; `path` is its path, "" that of the page now open.
         """
         cursors = {"previous_url": self.previous, "next_url": self.next}
         return {
@@ -153,7 +153,7 @@ def page(order: Order, cursor: Cursor | None, *lists: QuerySet[Row], size: int =
         rows.reverse()
     return Page(
         rows,
-        # Whoever came here from another page can go back there; the other way only if there are more rows.
+        # Where the reader came from there is a page; on the other side only if a row more was found.
         order.cursor_at(rows[0], is_back=True) if rows and (has_more if is_back else cursor) else None,
         order.cursor_at(rows[-1]) if rows and (is_back or has_more) else None,
     )

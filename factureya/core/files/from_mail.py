@@ -47,7 +47,7 @@ def store_files(files: Sequence[MailFile], *, draft: str) -> Kept:
                 raise files_store.RefusedFile(text, "")
             stored.append(_store_file(file, draft))
             accepted.append(True)
-        except files_store.Unstorable:
+        except files_store.Unstorable:  # a RefusedFile too, but the file is not to blame
             raise
         except files_store.RefusedFile as refusal:
             refusals.append(str(refusal))
@@ -66,6 +66,6 @@ def _store_file(file: MailFile, draft: str) -> Attachment:
 
 
 def _make_clean_name(file: MailFile) -> str:
-    """Return a safe name for a file of a mail; without an extension it gets that of the type that the mail claims."""
+    """Return a safe name for a file of a mail. One without an extension gets that of the content type in the mail."""
     name = files_store.clean_name(file.name)
     return name if "." in name else name + _EXTENSIONS.get(file.content_type, "")

@@ -71,7 +71,7 @@ def store(upload: "UploadedFile[Any]", *, draft: str) -> Attachment:
 
 
 def store_as(upload: "UploadedFile[Any]", kind: types.Kind, *, draft: str) -> Attachment:
-    """Store a file as a `kind` that only mail brings, without examining it, and return its row.
+    """Store a file as the `kind` that the caller found, without examining it, and return its row. Only for mail.
 
     Raises RefusedFile and Unstorable.
     """
@@ -118,13 +118,13 @@ def open_for_download(attachment: Attachment) -> tuple[dict[str, str], IO[Any]]:
     """Return the headers and the open file for the download of an attachment.
 
     With the headers no browser shows the file in our origin and no cache keeps it. Raises FileNotFoundError if
-    the store lost the file. The caller has asked the policy of the file's owner.
+    the store lost the file. The caller must have checked that the person may read it.
     """
     return download_headers(attachment), _get_storage().open(str(attachment.file.name))
 
 
 def download_headers(attachment: Attachment) -> dict[str, str]:
-    """Return the headers for the download of a file: saved, not shown; an allowed type; sandboxed; private."""
+    """Return the headers with which a browser saves a file and does not show it, run it or keep it in a cache."""
     allowed = {kind.content_type for kind in types.KINDS}
     return {
         "Content-Type": attachment.content_type if attachment.content_type in allowed else "application/octet-stream",
@@ -173,7 +173,7 @@ def purge_orphans() -> int:
 def clean_name(raw: str) -> str:
     """Return a file name that is safe to show: no folders, no control, bidirectional or invisible characters."""
     base = unicodedata.normalize("NFC", raw).replace("\\", "/").rpartition("/")[2]
-    # C* is control, format (bidi overrides, zero width), surrogate, private, unassigned; split() takes the rest.
+    # C* is control, format (bidi overrides, zero width), surrogate, private, unassigned. split() drops extra blanks.
     shown = "".join(c for c in base if unicodedata.category(c)[0] != "C")
     words = shown.translate(_NOT_IN_NAMES).split()
     return _shorten_name(" ".join(words).strip(". "))

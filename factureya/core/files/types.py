@@ -96,7 +96,7 @@ _MODES = {"PNG": {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}, "JPEG": {"L", "RG
 _MAX_JPEG_SCANS = 100  # a progressive photo has about ten; each scan walks over all pixels again
 
 # One 40-megapixel picture takes about 300 MB while it is turned and written: two at a time, the others wait.
-_decoding = threading.BoundedSemaphore(2)
+_decoding_slots = threading.BoundedSemaphore(2)
 
 
 def examine_file(extension: str, content: bytes) -> Examined:
@@ -141,7 +141,7 @@ def _reencode_picture(picture_format: str, content: bytes) -> Examined:
     if picture_format == "JPEG" and content.count(b"\xff\xda") > _MAX_JPEG_SCANS:  # the mark of a scan
         raise damaged
     try:
-        with _decoding, Image.open(BytesIO(content), formats=[picture_format]) as image:
+        with _decoding_slots, Image.open(BytesIO(content), formats=[picture_format]) as image:
             if image.width * image.height > settings.ATTACHMENT_MAX_PIXELS:  # by the header: nothing is decoded yet
                 raise _make_pixel_refusal(f"{image.width:,} × {image.height:,} puntos")
             plain = _convert_mode(ImageOps.exif_transpose(image), save_options["format"])
@@ -161,7 +161,7 @@ def _reencode_picture(picture_format: str, content: bytes) -> Examined:
 
 def _make_small_copy(image: Image.Image) -> bytes:
     """Return a copy of a picture for lists, as WebP of at most SMALL_SIDE pixels a side; `image` itself is shrunk."""
-    image.thumbnail((2 * SMALL_SIDE, 2 * SMALL_SIDE))  # roughly: a palette cannot blend its colours
+    image.thumbnail((2 * SMALL_SIDE, 2 * SMALL_SIDE))  # rough: before the conversion a palette cannot blend colours
     image = _convert_mode(image, "WEBP")
     image.thumbnail((SMALL_SIDE, SMALL_SIDE))
     out = BytesIO()
@@ -170,7 +170,7 @@ def _make_small_copy(image: Image.Image) -> bytes:
 
 
 def _make_pixel_refusal(how_many: str) -> Unacceptable:
-    """Return the error for an image with too many pixels. `how_many` is the size in Spanish; the caller raises it."""
+    """Return, not raise, the error for an image with too many pixels. `how_many` says in Spanish how large it is."""
     millions = settings.ATTACHMENT_MAX_PIXELS // 1_000_000
     text = f"tiene {how_many} y el máximo es {millions} millones. Recórtela o redúzcala y súbala de nuevo."
     return Unacceptable(text)
@@ -220,7 +220,10 @@ def _refuse_drawing(name: str, _attributes: object) -> None:
 
 
 def _check_text(content: bytes) -> Kind:
-    """Return the kind TEXT if a file is text without control characters; raise Unacceptable if not."""
+    """Return the kind TEXT if a file is text without control characters; raise Unacceptable if not.
+
+    Tabs, line ends, form feeds and the end mark of old DOS texts (0x1A) may be in it.
+    """
     text = _decode_text(content)
     if text is None or any(c < " " and c not in "\t\n\r\f\x1a" for c in text) or "\x7f" in text:
         raise Unacceptable("no es texto simple. Guárdelo como texto (.txt) desde el Bloc de notas y súbalo.")

@@ -51,7 +51,7 @@ def _count_notice(name: str) -> bool:
 
 
 def _count_one_mail(name: str, limit: int, period: timedelta) -> bool:
-    """Add one automatic mail to the counter `name` and return True; False if it had `limit` in the last `period`."""
+    """Count one more automatic mail under `name` and return True; False if it is over the `limit` for a `period`."""
     if limit > 0 and sql.count_one_more(name, limit, period):
         return True
     logger.info("no automatic mail: %s reached its limit of %s", name, limit)

@@ -25,8 +25,8 @@ ESCAPE = re.compile(rb"\x1b(\$@|\$B|\(B|\(J|\(I)")
 def decode(raw: bytes, charset: str = "") -> str:
     """Return bytes of a mail as text, decoded by the charset that the mail names.
 
-    The superset that senders mean by that name is used. If the charset is unknown or wrong, UTF-8 or Windows-1252 is
-    tried. Control characters other than tabs and line ends are left out.
+    Senders that name a charset often mean a larger one (SUPERSETS): that is used. If the charset is unknown or wrong,
+    UTF-8 or Windows-1252 is tried. Control characters other than tabs and line ends are left out.
     """
     claimed = charset.strip().strip("\"'").lower()
     if claimed.startswith("iso-2022-jp"):
@@ -35,10 +35,10 @@ def decode(raw: bytes, charset: str = "") -> str:
 
 
 def _decode_bytes(raw: bytes, charset: str) -> str:
-    """Return bytes of a mail as text by its charset, or as UTF-8 if the charset does not fit.
+    """Return bytes of a mail as text, read by its charset if they fit that, or as UTF-8 if they fit that.
 
-    If neither fits, marks stand for the bytes that cannot be read. A known charset is then used all the same. Else it
-    is UTF-8, or Windows-1252 if more than half of the characters beyond ASCII would be marks in UTF-8.
+    If they fit neither, marks stand for what cannot be read. A known charset other than UTF-8 and Windows-1252
+    is kept. Else it is UTF-8, or Windows-1252 if UTF-8 gives marks for more than half of the non-ASCII characters.
     """
     codec = _find_codec(charset)
     for name in filter(None, (codec, "utf-8")):
@@ -91,7 +91,7 @@ def _convert_to_shift_jis(jis: bytes) -> bytes:
             at += 1
             continue
         row, cell = pair  # of the table of characters JIS X 0208
-        lead = ((row - 0x21) >> 1) + 0x81
+        lead = ((row - 0x21) >> 1) + 0x81  # the standard formula: two rows share one lead byte
         trail = cell + ((0x1F if cell < 0x60 else 0x20) if row % 2 else 0x7E)
         shift_jis += bytes([(lead + 0x40 if lead > 0x9F else lead) & 0xFF, trail & 0xFF])
         at += 2

@@ -63,7 +63,7 @@ class _Copy:
         return _replace_places(self.raw, replacements) if replacements else self.raw
 
     def cut_text(self, text: bytes, charset: str = "") -> bytes:
-        """Return a text of the mail with our links cut out, and a note for what is beyond MAX_READ bytes of a mail."""
+        """Return a text of the mail with our links cut out. After MAX_READ bytes of a mail a note replaces the rest."""
         size = min(len(text), self.bytes_left)
         self.bytes_left -= size
         is_wide = charset.startswith(WIDE) or decode(ASCII, charset) != ASCII.decode()  # as UTF-16
@@ -74,8 +74,8 @@ class _Copy:
 def cut_mail(raw: bytes, depth: int = 0) -> bytes:
     """Return the mail without the tokens of our signed links, or the same bytes if it has none (M16).
 
-    A delivery report also loses the body of the mail that it returns. A mail beyond the limits is cut as one text.
-    `depth` is the number of parts around a mail that is attached to another.
+    A delivery report also loses the body of the mail that it returns. A mail beyond the limits is cut as one
+    text, without its parts. `depth` is 0, or for a mail attached to another the number of parts around it.
     """
     try:
         top = read_parts(raw, Budget())
@@ -114,7 +114,7 @@ def cut_report(text: str) -> str:
 
 
 def _find_head_end(lines: list[str], at: int) -> int:
-    """Return the number of the line after the mail head that begins at `at` or after blank lines; 0 if none begins."""
+    """Skip blank lines from line `at` on; return the number of the line after the mail head there, 0 if none is."""
     while at < len(lines) and not lines[at].strip("> |\t\r"):
         at += 1
     begin = at
@@ -220,7 +220,7 @@ def _encode_content(part: Part, content: bytes) -> bytes:
 
 
 def _cut_text(content: bytes, checks: own_links.Checks | None = None) -> bytes:
-    """Return the bytes of a text with a mark for each of our links; `checks` limits the signatures computed."""
+    """Return the bytes of a text with a mark for each of our links; `checks` limits the signature checks."""
     text = content.decode("utf-8", "surrogateescape")  # good for any charset that contains ASCII
     shown = own_links.cut_links(text, checks)
     return content if shown == text else shown.encode("utf-8", "surrogateescape")

@@ -77,7 +77,7 @@ def read_head(raw: bytes, start: int = 0, end: int | None = None, *, is_top: boo
     """
     end = len(raw) if end is None else end
     fields: list[tuple[str, bytearray]] = []
-    junk = 0 if is_top else MAX_JUNK  # lines that are no headers; a part may have none
+    junk_lines = 0 if is_top else MAX_JUNK  # lines that are no headers; a part starts at the limit: none is allowed
     at = _skip_blank_lines(raw, start, end) if is_top else start
     for line, after in _iterate_lines(raw, at, end):
         if not line:
@@ -86,10 +86,10 @@ def read_head(raw: bytes, start: int = 0, end: int | None = None, *, is_top: boo
             fields[-1][1].extend(b" " + line.lstrip())
         elif found := FIELD.match(line):
             fields.append((found.group(1).decode("ascii").lower(), bytearray(found.group(2).lstrip())))
-        elif junk == MAX_JUNK or not _does_head_continue(raw, after, end):  # the body begins here
+        elif junk_lines == MAX_JUNK or not _does_head_continue(raw, after, end):  # the body begins here
             return _build_head(fields), at
         else:
-            junk += 1
+            junk_lines += 1
         at = after
         if len(fields) > MAX_FIELDS or at - start > MAX_HEAD:
             raise HeadTooLong
@@ -125,10 +125,10 @@ def decode_plain(value: bytes) -> str:
 def decode_words(value: str) -> str:
     """Return a header value with its encoded words decoded (RFC 2047); a word that cannot be decoded stays as it is.
 
-    Neighbours of one charset are joined first, because some senders cut a character in two.
+    Neighbouring words of one charset are joined before, because some senders cut a character in two.
     """
     text: list[str] = []
-    pending: list[bytes] = []  # the neighbours in `charset`, not yet decoded
+    pending: list[bytes] = []  # neighbouring words in `charset`, not yet decoded
     charset, at = "", 0
     for found in WORD.finditer(value):
         between = value[at : found.start()]
@@ -194,7 +194,7 @@ def decode_base64(raw: bytes | memoryview) -> bytes:
 
 
 def _iterate_lines(raw: bytes, at: int, end: int) -> Iterator[tuple[bytes, int]]:
-    """Yield each line of a mail without its end, and where the next line begins; one beyond MAX_HEAD is cut."""
+    """Yield each line of a mail without its line end, and where the next begins; in pieces if longer than MAX_HEAD."""
     while at < end:
         line_end = raw.find(b"\n", at, min(end, at + MAX_HEAD))
         after = line_end + 1 if line_end >= 0 else min(end, at + MAX_HEAD)
@@ -221,7 +221,7 @@ def _build_head(fields: list[tuple[str, bytearray]]) -> Head:
 
 
 def _find_text_end(raw: bytes, at: int, size: int = 65536) -> int:
-    """Return the place after the last character of a mail's text that is no line end; `at` is where the text begins."""
+    """Return where a mail's text ends, not counting the line ends after it; `at` is where the text begins."""
     end = len(raw)
     while end > at:  # in pieces, because the mail may be large
         begin = max(at, end - size)
@@ -232,7 +232,7 @@ def _find_text_end(raw: bytes, at: int, size: int = 65536) -> int:
 
 
 def _iterate_chunks(body: memoryview, size: int = 1024 * 1024) -> Iterator[bytes]:
-    """Yield the body of a mail with line feeds only, in pieces, so that a large mail is not copied whole."""
+    """Yield the body of a mail, each CR LF changed to LF; in pieces, so that a large mail is not copied whole."""
     carried = b""  # a carriage return whose line feed may begin the next piece
     for at in range(0, len(body), size):
         chunk = carried + bytes(body[at : at + size])

@@ -16,7 +16,7 @@ Disposition = InboundMessage.Disposition
 
 
 def find_last_fetch() -> datetime | None:
-    """Return until when all mails of the polled mailbox are stored; None if no mailbox is polled or no poll ended."""
+    """Return when the last whole poll of the mailbox began: all earlier mails are stored. None if there was none."""
     if not (name := mailbox.get_mailbox_name()):
         return None
     return MailFolder.objects.filter(name=name).values_list("read_until", flat=True).first()
@@ -33,7 +33,7 @@ def check_fetch() -> dict[str, Check]:
 
 
 def find_overdue() -> QuerySet[OutboxMessage]:
-    """Return the queued mails that were due OUTBOX_MAX_AGE ago; then the sweep does not run, or is too slow."""
+    """Return the queued mails that are OUTBOX_MAX_AGE or more overdue: the sweep does not run, or is too slow."""
     latest = clock.now() - health.OUTBOX_MAX_AGE
     return OutboxMessage.objects.filter(status=OutboxMessage.Status.QUEUED, due_at__lte=latest)
 
@@ -49,6 +49,6 @@ def count_tray() -> int:
 
 
 def list_warnings() -> list[str]:
-    """Return the name of the warning if no server is trusted to prove senders; then all mails are quarantined (M5)."""
+    """Return a warning's name if senders need proof but no server may give it: all mails are quarantined (M5)."""
     is_server_missing = settings.MAIL_IN_REQUIRE_VERDICT and not settings.MAIL_TRUSTED_AUTHSERV
     return ["mail_verdict"] if is_server_missing else []

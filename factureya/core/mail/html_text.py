@@ -172,7 +172,7 @@ class _Writer:
         if self._gap:
             self._end_line()
             if self._gap == BLANK_LINE and self.lines and self.lines[-1].strip("> "):
-                self.lines.append(">" if self._quote_depth else "")  # unless one is there
+                self.lines.append(">" if self._quote_depth else "")  # unless the last line is blank already
             self._gap = 0
         if self._item_mark and not self._line:
             self._line.append(self._item_mark)
@@ -190,7 +190,7 @@ def _has_too_many_attributes(page: str) -> bool:
     """Return True if a tag of an HTML page may have so many attributes that the parser takes seconds (M6)."""
     for found in LONG.finditer(page):
         name, tag = found.group(1).lower(), found.group()
-        if name in UNREAD or name.startswith("!"):  # what follows their «>» is no attribute
+        if name in UNREAD or name.startswith("!"):  # code or a comment follows their «>», no attributes
             tag = tag.partition(">")[0]
         attributes = len(tag.translate(BETWEEN_ATTRIBUTES).split())
         # Long attributes are few: mostly pictures written into the tag.

@@ -116,7 +116,7 @@ def _load_folder(box: BaseMailBox, began: datetime) -> MailFolder:
     validity, name = int(answer or 0), mailbox.get_mailbox_name()
     folder = MailFolder.objects.filter(pk=name).first()
     if folder is None:
-        # The highest UID first: what comes between the two questions is new, not unread and old.
+        # The highest UID first: a mail that comes between the two questions then counts as new, not as old.
         highest, unread = _find_highest_uid(box), _search_uids(box, "UNSEEN")
         return MailFolder.objects.create(
             name=name,
@@ -139,7 +139,7 @@ def _choose_from_rebuilt(box: BaseMailBox, folder: MailFolder) -> None:
     # A search knows only days, in the server's time zone; the instants are compared below.
     day = folder.taken_over_at.date() - timedelta(days=1)
     recent = [uid for uid in _search_uids(box, str(AND(date_gte=day))) if uid <= highest]
-    wanted = set(_search_uids(box, "UNSEEN")) if folder.read_until is None else set()  # no poll ever ended
+    wanted = set(_search_uids(box, "UNSEEN")) if folder.read_until is None else set()  # the first poll is not done
     for first in range(0, len(recent), ASKED_AT_ONCE):
         uids = ",".join(map(str, recent[first : first + ASKED_AT_ONCE]))
         for uid, (received_fields, answer) in _fetch_answers(box, uids, f"(INTERNALDATE {RECEIVED})").items():
@@ -239,9 +239,9 @@ def _parse_received_date(fields: bytes) -> datetime | None:
 
 
 def _fetch_answers(box: BaseMailBox, uids: str, items: str) -> dict[int, tuple[bytes, bytes]]:
-    """Ask the mail server for `items` of these mails; return for each UID the bytes of the mail, and the other text.
+    """Ask the mail server for `items` of these mails; return for each UID a literal and the rest of the answer.
 
-    The server may answer about one mail in several lines: they are joined. Raises IMAP4.error.
+    The literal holds the bytes of the mail or of headers. Several lines about one mail are joined. Raises IMAP4.error.
     """
     status, data = box.client.uid("FETCH", uids, items)
     if status != "OK":

@@ -163,7 +163,7 @@ def dispose(pk: int) -> Outcome:
     inbound = InboundMessage.objects.get(pk=pk)
     if inbound.disposition:
         return _make_duplicate_outcome(inbound)
-    inbound.attempts += _count_attempt(pk)  # by 0 while another process tries: the lock decides which one writes
+    inbound.attempts += _count_attempt(pk)  # 0 if another process tries too: the first to lock the row wins
     if inbound.attempts > MAX_ATTEMPTS:
         return _put_in_tray(inbound, "error")
     return _handle_mail(inbound)
@@ -216,7 +216,7 @@ def _handle_mail(inbound: InboundMessage) -> Outcome:
             return _put_in_tray(inbound, "error")
         raise Postponed(str(inbound.pk)) from error
     finally:
-        # Rows that know each other live until the collector comes: the bytes must not wait for it (M6).
+        # Python may free these rows late, as they refer to each other; the bytes of the mail go now (M6).
         inbound.__dict__.pop("raw", None)
 
 
@@ -228,24 +228,24 @@ def _count_attempt(pk: int) -> int:
 
 
 def _read_and_plan(inbound: InboundMessage) -> tuple[InboundMail | None, Plan]:
-    """Return the mail as values (None beyond the limits) and the plan that will write what becomes of it.
+    """Parse a stored mail; return it (None if beyond the limits) and the plan: the function that will act on it.
 
-    The first handler that returns a plan takes the mail. What earlier handlers add (Aside) runs with that plan.
+    The first handler that returns a plan takes the mail. One before it may return an Aside: that runs after the plan.
     """
     try:
         mail = parse.parse(inbound.raw)
     except LimitExceeded as limit:
         logger.warning("mail %s is beyond the limits: %s", inbound.pk, limit)
         return None, lambda: Outcome(Disposition.MALFORMED, "limits")
-    if import_string(settings.MAIL_ANSWERS_OURS)(inbound, mail):  # then quotes and signature are cut
+    if import_string(settings.MAIL_ANSWERS_OURS)(inbound, mail):  # then cut its quotes and its signature
         mail = mail.shortened()
     asides: list[Aside] = []
     for handler in _find_handlers(inbound, mail):
-        answer = handler(inbound, mail)
-        if isinstance(answer, Aside):
-            asides.append(answer)
-        elif answer is not None:
-            return mail, partial(_run_with_asides, answer, asides)
+        decision = handler(inbound, mail)
+        if isinstance(decision, Aside):
+            asides.append(decision)
+        elif decision is not None:
+            return mail, partial(_run_with_asides, decision, asides)
     return mail, lambda: Outcome(Disposition.UNREGISTERED, "unclaimed")
 
 

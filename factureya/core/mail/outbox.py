@@ -55,8 +55,8 @@ def enqueue(
     It runs in the caller's transaction. `key` is unique, made of the event that caused the mail: the same event cannot
     mail twice (IntegrityError). `is_secret` wipes the text once the mail is sent or given up (codes). `automatic` is
     False for what a person wrote; all other mails say `Auto-Submitted`, so that no machine answers them (RFC 3834).
-    `about` names what the mail is about, as ticket:FY-…; `headers` are those of its thread. Raises ValidationError if
-    `to` is not one address.
+    `about` names what the mail is about, as ticket:FY-…; `headers` are added to these. Raises
+    ValidationError if `to` is not one address.
     """
     validate_email(to)
     if len(to) > MAX_ADDRESS:
@@ -139,7 +139,7 @@ def sweep() -> int:
 def send_due() -> int:
     """Send the mails that are due, for SWEEP_SECONDS at most, and return how many; 0 if another process sends (M6).
 
-    After each round it looks for due mails again: the task for a mail queued meanwhile found the lock taken.
+    After each round it looks for due mails again: a task that began meanwhile found the lock taken and sent nothing.
     """
     sent, until = 0, monotonic() + SWEEP_SECONDS
     while monotonic() < until and (due := _list_due()):
