@@ -102,13 +102,13 @@ def _describe_answer(event: Event, _reader: User) -> SafeString:
 
 
 def _list_answer(event: Event) -> list[Line]:
-    """Return the look-up page's lines about our answer. A second line says that the wait began, if it did."""
+    """Return the look-up page's lines about our answer; a second line if the wait began with it."""
     begins = event.data.get("after") == WAITING != event.data.get("before")  # and it did not wait before
     return _list_lines("Soporte le respondió", "Pasó a <strong>En espera</strong>" if begins else "")
 
 
 def _list_information(event: Event) -> list[Line]:
-    """Return the look-up page's lines about a customer's message. A second line says that it ended the wait, if so."""
+    """Return the look-up page's lines about a customer's message; a second line if the wait ended with it."""
     ends = event.data.get("before") == WAITING
     return _list_lines("Recibimos su información", "Pasó a <strong>Abierto</strong>" if ends else "")
 
@@ -182,7 +182,7 @@ def _describe_bounce_for_desk(event: Event) -> SafeString:
 
 
 def _describe_release_for_desk(event: Event) -> SafeString:
-    """Return the history's text for the agent about a held close: it runs again, or the ticket went to Abierto."""
+    """Return the history's text for the agent about who let a held close run again, or moved the ticket to Abierto."""
     if event.data.get("after") == OPEN:
         return format_html("{} lo pasó a <strong>Abierto</strong>: el cliente escribió", event.actor_name)
     return format_html("{} dejó correr de nuevo el cierre", event.actor_name)

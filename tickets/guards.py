@@ -26,7 +26,7 @@ _VOID = _VOIDED.format(canonical=f" AND {_RECEIVED}"), _VOIDED.format(canonical=
 
 
 def _changed(*columns: str) -> tuple[str, str]:
-    """Return the trigger condition «one of these columns changes» for SQLite and PostgreSQL; NULL counts as a value."""
+    """Return a trigger's condition (SQLite, PostgreSQL): one of these columns changes, also from NULL or to NULL."""
     sqlite = " OR ".join(f"NEW.{column} IS NOT OLD.{column}" for column in columns)
     return sqlite, sqlite.replace("IS NOT", "IS DISTINCT FROM")
 

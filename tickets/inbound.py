@@ -77,9 +77,9 @@ class ProvenMail:
 def receive(inbound: InboundMessage, mail: InboundMail) -> Plan:
     """Return the function that will settle a received mail: write it to a ticket, refuse it, or only record it.
 
-    The report that a mail of ours bounced goes first. Then come a forged sender (DMARC), other bounces, machines, no
-    sender, an unproven sender. What is left is a mail of a proven contact. Only its files are stored here; core calls
-    the function in the mail's transaction.
+    It asks in this order: is it the report that a mail of ours was not delivered (a bounce), is the sender forged
+    (DMARC), is it another bounce, did a machine send it, has it no sender, is the sender not proven? What is left is
+    a proven contact's mail. Only its files are stored here; core calls the function in the mail's transaction.
     """
     inbound.sender = mail.sender
     if mail.bounce is not None and (sent := bounces.find_original(mail.bounce)):
@@ -152,10 +152,10 @@ def _write_to_ticket(proven: ProvenMail) -> Outcome:
 
 
 def _find_target(proven: ProvenMail) -> tuple[Ticket, User, Reason] | None:
-    """Return the ticket a mail belongs to, which of its senders may write there, and how it was found; or None.
+    """Return a mail's ticket, the first person with the sender's address who may write in it, and how it was found.
 
     An id or address of ours in the mail's headers counts first, then a ticket's number in its subject, then the same
-    subject as a recent ticket.
+    subject as a recent ticket. None if nothing is found.
     """
     referred = threads.find_numbers(_read_ids(proven.mail), _read_recipients(proven.inbound, proven.mail))
     if found := _find_by_numbers(referred, proven.senders):
@@ -198,8 +198,8 @@ def _continue_ticket(ticket: Ticket, author: User, how: Reason, proven: ProvenMa
 
     If silence closed the ticket after the mail had come, that close is voided and the mail is added. To any other
     closed ticket nothing is added: the mail goes to the open ticket that continues it, or opens one.
-    The ticket is locked first. So a sweep that closes silent tickets comes before the mail or sees it. `how` says by
-    what the ticket was found.
+    The ticket is locked first: the sweep that closes silent tickets runs wholly before the mail or wholly after it.
+    `how` says by what the ticket was found.
     """
     locked = Ticket.objects.select_for_update().only("status", "closed_reason", "closed_at")
     ticket = locked.get(pk=ticket.pk)

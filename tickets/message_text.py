@@ -54,7 +54,7 @@ def _add_line(blocks: list[Block], line: str) -> None:
     if line.strip() and blocks and blocks[-1].kind == "paragraph" and blocks[-1].text:
         blocks[-1].text += f"\n{line}"
     else:
-        blocks.append(Block("paragraph", line))  # an empty one, for an empty line, is not continued
+        blocks.append(Block("paragraph", line))  # after an empty line the next one begins anew
 
 
 def _continues_list(blocks: list[Block], number: int) -> bool:

@@ -85,13 +85,13 @@ def workspace_url(ticket: Ticket) -> str:
 
 
 def notify_unproven_sender(address: str, inbound: InboundMessage) -> None:
-    """Send an unproven sender the neutral notice: the same for everybody, without a word of the sender's mail (M5)."""
+    """Tell an unproven sender that his mail changed no ticket: the same text for all, without a word of it (M5)."""
     key = f"notice:{inbound.pk}"
     outbox.enqueue("tickets/unproven", key=key, to=address, context={}, headers=REPLIED)
 
 
 def warn_of_forgery(address: str, to: str, inbound: InboundMessage) -> None:
-    """Send to `to` the warning that somebody forged a mail from `address`, which belongs to the same company (M5)."""
+    """Warn a company, at its address `to`, that somebody forged a mail from `address`, which is also its own (M5)."""
     context = {"address": address, "support_email": settings.SUPPORT_EMAIL}
     outbox.enqueue("tickets/forged", key=f"forged:{inbound.pk}", to=to, context=context)
 
@@ -120,15 +120,15 @@ def make_reply_address(number: str, secret: str | None = None) -> str:
 def build_headers(ticket: Ticket, answering: InboundMessage | None) -> dict[str, str]:
     """Return the headers that keep a ticket's mails in one thread of the customer's mail program.
 
-    They also name the address for the customer's replies. `answering` is his last mail, or None. Its Message-ID joins
-    the thread if it has only plain characters.
+    They also name the address for the customer's replies. `answering` is his last mail, or None. Its Message-ID is
+    cited too, if it has only printable characters.
     """
-    chain = [make_root_id(ticket.number)]
+    thread_ids = [make_root_id(ticket.number)]
     if answering is not None and _PRINTABLE.fullmatch(answering.message_id):
-        chain.append(answering.message_id)
+        thread_ids.append(answering.message_id)
     return {
-        "References": " ".join(f"<{name}>" for name in chain),
-        "In-Reply-To": f"<{chain[-1]}>",
+        "References": " ".join(f"<{name}>" for name in thread_ids),
+        "In-Reply-To": f"<{thread_ids[-1]}>",
         "Reply-To": make_reply_address(ticket.number),
     }
 
@@ -136,7 +136,7 @@ def build_headers(ticket: Ticket, answering: InboundMessage | None) -> dict[str,
 def make_link_token(user: User, ticket: Ticket) -> str:
     """Return the token of a contact's link to a ticket. It is good for 30 days ⚙ and for his present address (M15)."""
     salt, expires_at = own_links.TICKET.salt, int((now() + timedelta(days=settings.LINK_DAYS)).timestamp())
-    mail_digest = own_links.make_digest(salt, user.email.lower())  # keyed: a token discloses no address
+    mail_digest = own_links.make_digest(salt, user.email.lower())  # no address can be read from it
     return signing.dumps([user.pk, ticket.number, mail_digest, expires_at], salt=salt, compress=True)
 
 
@@ -170,9 +170,9 @@ def _tell_customer(
     """Queue the mail `kind` to the customer in the ticket's thread, and return it.
 
     `inbound` is the mail that it answers; None means the customer's last one, if he ever wrote by mail. `automatic`
-    marks a mail that no person wrote. `more` is what the template shows beside what every mail shows.
+    marks a mail that no person wrote. `more` is what only the template of this `kind` needs.
     """
-    if inbound is None and (ticket.channel == Ticket.Channel.MAIL or ticket.message_count > 1):  # else no mail of his
+    if inbound is None and (ticket.channel == Ticket.Channel.MAIL or ticket.message_count > 1):  # else he sent none
         inbound = find_last_mail(ticket)
     contact, to = _find_recipient(ticket, inbound)
     return outbox.enqueue(
@@ -189,8 +189,8 @@ def _tell_customer(
 def _find_recipient(ticket: Ticket, inbound: InboundMessage | None) -> tuple[User | None, str]:
     """Return the person whom the ticket's mails address by name, and the mail address that they go to.
 
-    If `inbound` came from the company's registered address and its person may write here, the answer goes there. Else
-    it goes to the ticket's reader (`_find_reader`). Without a reader: None and the registered address.
+    A mail (`inbound`) from the company's registered address is answered there, if its person may write in the ticket.
+    All else goes to the ticket's reader (`_find_reader`). Without a reader: None and the registered address.
     """
     address = ticket.customer.registered_email
     if inbound is not None and inbound.sender == address.lower():

@@ -35,6 +35,6 @@ def may_hand_over(user: User, ticket: Ticket) -> bool:
 
 
 def require(allowed: bool, message: str) -> None:
-    """Raise NotAllowed with this message if `allowed` is False; it is the answer of a `may_…` function."""
+    """Raise NotAllowed with this message if `allowed`, which a `may_…` function returned, is False."""
     if not allowed:
         raise NotAllowed(message)

@@ -37,9 +37,9 @@ def first_pk(rows: QuerySet[Any]) -> Question:
 
 
 def _make_question(rows: QuerySet[Any], template: str, if_empty: str) -> Question:
-    """Return a subselect about the rows, to be asked with others in one statement; {} of the template is their SQL.
+    """Return a subselect for `ask_all`: the template, with the SQL that selects these rows in the place of its {}.
 
-    `if_empty` is the whole SQL when Django knows that there can be no rows, as for `none()`.
+    `if_empty` is the whole subselect when Django makes no SQL, because there can be no rows, as for `none()`.
     """
     try:
         sql, params = rows.query.sql_with_params()
@@ -49,7 +49,7 @@ def _make_question(rows: QuerySet[Any], template: str, if_empty: str) -> Questio
 
 
 def ask_all(questions: Mapping[str, Question]) -> dict[str, Any]:
-    """Return the value of each of these subselects by its name; one statement asks the database for all."""
+    """Ask the database for all these subselects in one statement, and return each one's value under its name."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT " + ", ".join(question.sql for question in questions.values()),
@@ -71,7 +71,7 @@ def split_words(text: str) -> list[str]:
 def match_words(words: Sequence[str]) -> Q | Func:
     """Return the filter for tickets whose subject has, for each of these words, one that begins with it.
 
-    On PostgreSQL it is the expression of the index `search_words`. On SQLite the subject only has to contain each.
+    PostgreSQL uses the index on `search_words`, made of the same expression. On SQLite a word may stand anywhere.
     """
     if connection.vendor != "postgresql":
         condition = Q()

@@ -48,7 +48,7 @@ def find_numbers(ids: Sequence[str], recipients: Iterable[str]) -> list[str]:
 
 
 def find_sent_mails(ids: Sequence[str]) -> list[OutboxMessage]:
-    """Return our mails that have one of these Message-IDs, the newest first; nobody can guess one (160 bits)."""
+    """Return our mails that have one of these Message-IDs, the newest first; a stranger cannot guess one (160 bits)."""
     ours = [name for name in ids if _SENT_ID.match(name)][:100]
     if not ours:
         return []  # most mails begin a conversation: nothing to look for
@@ -90,7 +90,7 @@ def normalise_subject(subject: str) -> str:
 
 
 def _find_by_sent_mails(ids: Sequence[str]) -> list[str]:
-    """Find our mails with these ids and return their tickets' numbers: first In-Reply-To's, then by newest mail.
+    """Return the ticket numbers of our mails with these ids: the one of In-Reply-To first, then the newest mail's.
 
     `ids[0]` is the id of In-Reply-To. A mail that is about no ticket is left out.
     """

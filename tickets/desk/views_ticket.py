@@ -142,7 +142,7 @@ def _show_page(request: HttpRequest, ticket: Ticket, composer: Composer, place: 
 def _build_property_choices(ticket: Ticket, agent: User, unsaved: dict[str, str]) -> dict[str, Any]:
     """Return what the lists of assignee, category and impact offer on the ticket's page; nothing if it is Cerrado.
 
-    The people are those of its provider's desk, and its assignee (M3). `unsaved` holds choices not saved before.
+    The people are those of its provider's desk, and its assignee (M3). `unsaved`: chosen when the session had ended.
     """
     if ticket.is_closed:
         return {"assignees": [], "categories": [], "impacts": []}

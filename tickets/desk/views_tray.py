@@ -174,7 +174,7 @@ def open_ticket(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _read_words(inbound: InboundMessage) -> dict[str, Any]:
-    """Return the text and the files that a mail of the tray adds to a ticket, as if its sender had been proven."""
+    """Return the text and the files that a mail of the tray adds to a ticket; a fixed text if we could not read it."""
     reading = mail_tray.read_mail(inbound)
     if reading is None:
         return {"body": UNREADABLE, "files": ()}
@@ -183,7 +183,7 @@ def _read_words(inbound: InboundMessage) -> dict[str, Any]:
 
 
 def _require_tray_agent(request: HttpRequest) -> User:
-    """Return the person, if one of our own desk: who takes calls also reads the tray. Raises PermissionDenied (M3)."""
+    """Return the person if he works at our own desk, which reads the tray. Raises PermissionDenied for others (M3)."""
     agent = require_agent(request)
     if not policy.may_take_calls(agent):
         raise PermissionDenied
@@ -214,7 +214,7 @@ def _show_search(request: HttpRequest, inbound: InboundMessage) -> HttpResponse:
 def _show_mail(request: HttpRequest, inbound: InboundMessage, form: DiscardForm) -> HttpResponse:
     """Show the page of a received mail as text: who, when, what we checked, what was decided, and the form to discard.
 
-    A mail that was not read has only what its envelope says.
+    Of a mail that was not read it shows no text, and sender and recipients as the mail server was told them.
     """
     agent, reading = require_agent(request), mail_tray.read_mail(inbound)
     context = _build_context(
@@ -237,7 +237,7 @@ def _show_mail(request: HttpRequest, inbound: InboundMessage, form: DiscardForm)
 def _find_resulting_ticket(inbound: InboundMessage, agent: User) -> Ticket | None:
     """Return the ticket that a received mail was added to, opened, or is about, if the agent may see it; or None."""
     prefix = chain_of("")
-    if not inbound.about.startswith(prefix):
+    if not inbound.about.startswith(prefix):  # it is about no ticket
         return None
     number = inbound.about.removeprefix(prefix)
     return Ticket.objects.visible_to(agent).filter(number=number).first()

@@ -85,7 +85,7 @@ def _describe_our_term(due: datetime, instant: datetime, detail: str) -> Goal:
 
 
 def _describe_customers_term(closes_at: datetime, instant: datetime) -> Goal:
-    """Return when a ticket En espera closes if the customer does not answer; marked when that time has passed."""
+    """Return when a ticket En espera closes if the customer does not answer; marked if that time has come already."""
     detail = "si el cliente no responde"
     if closes_at < instant:
         return Goal("Por cerrarse", detail, "fy-soon")

@@ -104,7 +104,7 @@ class NewMessage:
         return written.values_list("ticket_id", "author_id", "body").first()
 
     def _was_confirmed_by_form(self, ticket: Ticket) -> bool:
-        """Return whether this form confirmed the ticket before without a text, which leaves an event but no message."""
+        """Return whether this form came before without a text and closed the ticket, with an event but no message."""
         if self.form_key is None or self.body:
             return False
         return ticket.events().filter(actor=self.author, data__form_key=self.form_key).exists()
@@ -130,7 +130,7 @@ def touch_ticket(ticket: Ticket, new_message: NewMessage) -> None:
 
 
 def add_message(ticket: Ticket, new_message: NewMessage) -> Message:
-    """Insert the public message that the ticket counted last, and its files. Raises IntegrityError for a used key."""
+    """Insert the public message that `touch_ticket` counted, and its files. Raises IntegrityError for a used key."""
     message = Message.objects.create(
         ticket=ticket,
         seq=ticket.message_count,
@@ -180,8 +180,8 @@ def _attach_files(
 def locked(pk: int, *statuses: str, new_message: NewMessage | None = None) -> Iterator[Ticket]:
     """Open a transaction and yield the ticket, locked and read again, if it is in one of `statuses`.
 
-    A `new_message` that was received before passes in any status. So a second click on «confirmar» gets no error when
-    the first click closed the ticket. Raises TicketClosed if it is Cerrado, else WrongStatus; FormUsed for a used key.
+    If `new_message` was received before, any status will do. So a second click on «confirmar» gets no error when the
+    first click closed the ticket. Raises TicketClosed if it is Cerrado, else WrongStatus; FormUsed for a used key.
     """
     tickets = Ticket.objects.select_related("customer", "requester__contact", "assignee")
     try:
@@ -255,7 +255,7 @@ def stop_waiting(ticket: Ticket) -> None:
 def hold_close(ticket: Ticket, reason: str) -> None:
     """Keep a ticket En espera from closing by silence until an agent decides, without saving it.
 
-    If many mails (FLIPS) are the reason, it stays, because one of these mails may be the customer's answer.
+    The reason FLIPS (too many mails in an hour) is not replaced: one of those mails may be the customer's answer.
     """
     ticket.close_held_at = ticket.close_held_at or now()
     if ticket.close_held_reason != Ticket.HoldReason.FLIPS:

@@ -126,8 +126,8 @@ def close_unanswered(pk: int) -> bool:
 
     It closes strictly after `closes_at`, because the manual says *más de* 3 días. A due ticket without a reminder
     gets the reminder now with 24 h ⚙ more, and stays open. Raises WrongStatus when a reply came first, the time has
-    not passed, the reminder was sent less than 24 h ago, the close is held, or the polled mailbox was not read up to
-    `closes_at`.
+    not passed, the reminder was sent less than 24 h ago, the close is held, or a mail that came before `closes_at` may
+    still be unread in our mailbox.
     """
     with locked(pk, WAITING) as ticket:
         instant = now()

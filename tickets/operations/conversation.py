@@ -144,7 +144,7 @@ def _has_reopened_too_often(ticket: Ticket) -> bool:
     """
     most: int = settings.MAIL_FLIPS_PER_HOUR
     if ticket.message_count <= most:
-        return False  # each return to Abierto was a message, and so was the opening: there were not so many
+        return False  # the opening and each return to Abierto were messages: too few of them
     flips = ticket.events().filter(
         verb="ticket.information_added",
         at__gt=now() - timedelta(hours=1),

@@ -16,7 +16,8 @@ register = template.Library()
 def side_bar(context: template.Context) -> dict[str, Any]:
     """Return the entries of the admin's side bar: the queue's views, the mail tray, and the pages of other apps.
 
-    Only who holds a desk office sees the views; only our own desk sees the tray. A page without counts shows none.
+    Only who holds a desk office sees the views; only our own desk sees the tray. If the page did not count the
+    tickets, the views stand without numbers.
     """
     request, counts, queue_place = (context["request"], context.get("view_counts") or {}, context.get("place"))
     has_office = request.user.is_authenticated and bool(request.user.desk_provider_ids)
@@ -45,7 +46,7 @@ def _build_tray_entry(path: str) -> dict[str, Any]:
 
 
 def _build_view_entry(view: queue.View, url: str, count: int | None, current_slug: str) -> dict[str, Any]:
-    """Return the side bar's entry of a queue view with its count of tickets as text, no further than «99+»."""
+    """Return the side bar's entry of a queue view with its count, up to «99+». An urgent one with tickets is marked."""
     return {
         "label": view.label,
         "url": f"{url}?vista={view.slug}",

@@ -122,7 +122,7 @@ def _describe_row(ticket: Any, reader: User) -> str:
 
 
 def _describe_due(ticket: Any) -> str:
-    """Return what a row of the customer's list says below the state: held close, closing time, end, or who has it."""
+    """Return the text below a row's state in the customer's list: close held, when it closes or ended, who has it."""
     if ticket.close_held_at:  # it does not close until an agent decides
         return "El plazo está detenido"
     if ticket.is_waiting:
