@@ -17,7 +17,7 @@ SETTING = "factureya.execution"
 def executing(request: FormalRequest) -> Iterator[None]:
     """Mark the approved request as being executed, while a block writes its new values.
 
-    The guards of the database let these values through if there is the mark, and an Execution row too. The mark
+    The guards of the database let these values through only if the mark is set and an Execution row exists. The mark
     ends with the block or the transaction. Raises RuntimeError outside a transaction.
     """
     if not connection.in_atomic_block:
@@ -31,7 +31,7 @@ def executing(request: FormalRequest) -> Iterator[None]:
 def mark_execution(request_pk: int | None) -> None:
     """Tell the guards on PostgreSQL, by a setting, which request is being executed; None clears the setting.
 
-    The setting ends with the transaction (`true`). Raises RuntimeError outside a transaction, as the setting is lost.
+    The `true` ends it with the transaction. Outside a transaction it is lost at once, which raises RuntimeError.
     """
     value = "" if request_pk is None else str(request_pk)
     with connection.cursor() as cursor:

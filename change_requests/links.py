@@ -39,7 +39,7 @@ def make_confirm_url(request: FormalRequest) -> str:
 
 
 def make_not_me_url(request: FormalRequest, address: str, role: str) -> str:
-    """Return the link «no fui yo» for a mail to this address; it stops or reports a request and tells who did (M8)."""
+    """Return the link «no fui yo» for a mail to this address, to object to a request in this `role` (M8)."""
     lifetime = timedelta(days=settings.NOT_ME_DAYS)
     mail_digest = own_links.make_digest(NOT_ME, address.lower())
     return _make_url(own_links.NOT_ME, lifetime, request.folio, str(role), mail_digest)

@@ -294,7 +294,7 @@ def list_history(events: Iterable[Event]) -> list[Entry]:
 
 
 def _fill_text(text: str, event: Event) -> str:
-    """Return the text of an entry of the history with the event's actor, reason and office put in."""
+    """Return a history entry's text with the event's actor, reason and office put in; «responsable» if unknown."""
     data = {"reason": "", **event.data, "who": event.actor_name}
     data["office"] = OFFICES.get(str(data.get("office")), "responsable")
     return text.format_map(data).removesuffix(": ")  # drop the colon before a missing reason

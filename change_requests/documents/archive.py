@@ -149,7 +149,7 @@ def _describe_request(request: FormalRequest) -> dict[str, Any]:
 
 
 def _list_decisions(request: FormalRequest) -> Iterator[dict[str, Any]]:
-    """Yield what the archive says of each decision, with its slots: one for each asset, or one of security."""
+    """Yield what the archive says of each decision, with its slots: an owner has one per asset, security has one."""
     slots = Prefetch("slots", DecisionSlot.objects.select_related("asset").order_by("pk"))
     for row in Decision.objects.filter(request=request).prefetch_related(slots).order_by("pk"):
         yield {

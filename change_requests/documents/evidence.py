@@ -28,9 +28,9 @@ class Missing(Altered):
 
 
 def open_as_sent(attachment: Attachment, sha256: str) -> tuple[dict[str, str], IO[Any]]:
-    """Return the headers of a download and a copy of the stored file, whose bytes had this hash when copied.
+    """Return the headers of a download and an open copy of the stored file; the copy has the hash `sha256`.
 
-    A file that changes later cannot change the copy. Raises Altered if the stored bytes have another hash.
+    A later change of the file does not reach the copy. Raises Altered if the file is lost or has another hash.
     """
     copy = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 (whoever sends it closes it)
     try:
@@ -54,7 +54,7 @@ def is_as_sent(attachment: Attachment, sha256: str) -> bool:
 def find_altered_in(request: FormalRequest) -> list[str]:
     """Return the names of the files that differ from what the request's current version says.
 
-    The stored bytes have another hash, or only the content or only the list of the request's files has the file.
+    Such a file has other bytes than those sent, or only one of the two has it: the version or the request's evidence.
     """
     files = list_evidence(request)
     listed = {(file["name"], file["sha256"]) for file in request.read_payload()["evidence"]}

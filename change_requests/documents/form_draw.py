@@ -53,7 +53,7 @@ def read_form_data(request: FormalRequest) -> FormData:
     """Return what prefills the PDF form of this draft; the caller has checked who may see the draft."""
     customer, representative, draft = request.customer, request.representative, request.draft
     person = dict(draft.get("person") or {})
-    if pk := person.pop("user", None):  # a contact of the company: the form has the mail alone
+    if pk := person.pop("user", None):  # a contact of the company: of him the form shows only the mail
         people = User.objects.filter(pk=pk, contact__customer=customer)
         person = {"email": people.values_list("email", flat=True).first() or ""}
     items = {name: _show_value(name, text) for name, text in (draft.get("items") or {}).items()}
@@ -78,7 +78,7 @@ def read_form_data(request: FormalRequest) -> FormData:
 
 
 def _show_value(name: str, text: str) -> str:
-    """Return a draft's value as the PDF form shows it: a date, told by its `name`, as 31/12/2026, a power in words."""
+    """Return a draft's value as its PDF field (`name`) shows it: a date as 31/12/2026, the kind of a power in words."""
     if name == "representative_power":
         return next((label for label, code in fields.POWERS.items() if code == text), fields.UNCHOSEN)
     if name.endswith(("_date", "_from", "_until")) and text:
@@ -105,7 +105,7 @@ def render_form(form: str, data: FormData = BLANK) -> bytes:
 
 
 def _draw_introduction(sheet: Sheet, form: str, data: FormData) -> None:
-    """Draw what the PDF form is for, and its read-only fields: folio, seal (which proves it ours), version, form."""
+    """Draw what the PDF form is for, and its read-only fields: folio, seal (proof that it is ours), version, form."""
     sheet.draw_paragraph(_INTRODUCTIONS[form], size=9.5, colour=INK_2)
     sheet.y -= 4
     seal = fields.make_seal(form, data.folio, data.customer) if data.folio else ""
@@ -201,7 +201,7 @@ def _draw_kinds(sheet: Sheet, form: str, data: FormData) -> None:
 
 
 def _draw_row(sheet: Sheet, pdf_fields: Sequence[PdfField], data: FormData, shares: Sequence[float]) -> None:
-    """Draw fields side by side: each has its share of the width, less a gap unless it is the last one."""
+    """Draw fields side by side: each has its share of the width, less a gap unless it ends at the right margin."""
     sheet.reserve_height(36)
     x, height = LEFT, 0.0
     for pdf_field, share in zip(pdf_fields, shares, strict=True):

@@ -155,7 +155,7 @@ def check_owner(proposal: Proposal, *, owner: int | None, sender: int) -> None:
 def compare_form(proposal: Proposal, customer: Customer) -> Answers:
     """Return the answers of a returned form, for a draft of this company.
 
-    Raises Unreadable if it is incomplete or has another RFC or registered mail than the company; empty fields pass.
+    Raises Unreadable if it is incomplete, or if its RFC or registered mail is not the company's (both may be empty).
     """
     values = proposal.values
     if clean_rfc(values["rfc"]) not in {"", customer.rfc}:
@@ -181,7 +181,7 @@ def clean_rfc(text: str) -> str:
 def _ask_worker(content: bytes) -> dict[str, str]:
     """Return the texts of a PDF's fields, by name, as the worker process read them.
 
-    Raises Unreadable with the worker's refusal, or as too heavy if a limit stopped the worker.
+    Raises Unreadable with the reason that the worker gave, or with Fault.HEAVY if a limit stopped the worker.
     """
     command = [sys.executable, "-I", "-B", str(WORKER)]
     try:
@@ -196,7 +196,7 @@ def _ask_worker(content: bytes) -> dict[str, str]:
 
 
 def _find_faults(proposal: Proposal) -> dict[str, str]:
-    """Return by field what is missing or wrong in a returned form, in Spanish; the RFC is compared elsewhere."""
+    """Return a Spanish text for each missing or wrong field of a returned form; `compare_form` checks the RFC."""
     values, faults = proposal.values, {}
     for name, field in fields.map_fields(proposal.form).items():
         if name != "rfc" and len(values.get(name, "")) > field.max_length and not field.is_fixed:

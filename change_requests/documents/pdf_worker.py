@@ -43,15 +43,15 @@ def main() -> None:
         output = {"refusal": str(refusal)}
     except (MemoryError, RecursionError):
         output = {"refusal": "heavy"}
-    except Exception as error:  # a parser fed with a hostile file raises nearly anything; none of it is ours
+    except Exception as error:  # a hostile file can make the parser raise nearly any error
         output = {"refusal": "heavy" if type(error).__name__ == "LimitReachedError" else "broken"}
     sys.stdout.write(json.dumps(output))
 
 
 def set_limits() -> None:
-    """Limit memory, processor time and the size of written files (none) of this process, for good.
+    """Limit the memory and processor time of this process until its end, and let it write no files.
 
-    So a hostile PDF cannot take more. A system that lacks a limit goes without it.
+    So a hostile PDF cannot exhaust the server. A limit that the system does not know is left out.
     """
     for limit, maximum in (
         (resource.RLIMIT_AS, MAX_MEMORY),
@@ -59,7 +59,7 @@ def set_limits() -> None:
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
     ):
-        with suppress(ValueError, OSError):  # a tighter one is set already, or the system (macOS) knows it not
+        with suppress(ValueError, OSError):  # a lower limit is set already, or the system (macOS) lacks it
             resource.setrlimit(limit, (maximum, maximum))
 
 
@@ -78,7 +78,7 @@ def read_pdf(content: bytes) -> dict[str, str]:
 
 
 def check_pages(root: Any) -> None:
-    """Raise Refused for a PDF with no page or too many; the pages are counted, as the file may lie."""
+    """Raise Refused for a PDF with no page or too many; we count, as the file may state a false number."""
     pages = 0
     for node in walk([root.get("/Pages")], lambda node: node.get("/Kids") or ()):
         pages += "/Kids" not in node  # a node with kids is a group of pages

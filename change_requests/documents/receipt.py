@@ -81,7 +81,7 @@ def read_receipt(request: FormalRequest, no: int | None = None) -> Receipt:
 def attach_receipt(message: OutboxMessage) -> list[tuple[str, bytes, str]]:
     """Return the receipt, as name, bytes and type, to attach to a mail about a submission.
 
-    The `about` ends in the request's key. The `key` begins with the hash of the event that names the sent version.
+    The mail's `about` ends in the request's key. Its `key` begins with the hash of an event that holds the version.
     """
     pk, event_hash = int(message.about.partition(":")[2]), message.key.partition(":")[0]
     event = Event.objects.get(chain=message.about, hash=event_hash)
@@ -183,7 +183,7 @@ def _draw_hashes(sheet: Sheet, receipt: Receipt) -> None:
 
 
 def _find_submission(request: FormalRequest, revision: RequestRevision) -> Event | None:
-    """Return the event that recorded the submission of this version of the request; None if there is none."""
+    """Return the last event that says that this version of the request was submitted; None if there is none."""
     events = Event.objects.filter(chain=request.chain, verb="request.submitted")
-    of_revision = [event for event in events if event.data.get("revision") == revision.no]
-    return of_revision[-1] if of_revision else None
+    submissions = [event for event in events if event.data.get("revision") == revision.no]
+    return submissions[-1] if submissions else None

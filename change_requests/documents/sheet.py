@@ -79,7 +79,7 @@ class Sheet:
     def make_fillable(self) -> None:
         """Make the document a PDF form; PDF readers draw the fields' values with their own fonts."""
         self.form.extras["NeedAppearances"] = "true"
-        self.canvas.AcroForm = self.canvas._doc._catalog.AcroForm = self.form  # as Canvas.acroForm does
+        self.canvas.AcroForm = self.canvas._doc._catalog.AcroForm = self.form  # Canvas.acroForm sets both too
 
     def draw_section(self, text: str) -> None:
         """Draw the heading of a section of the document, with a line under it."""
@@ -143,7 +143,7 @@ class Sheet:
     def draw_field(
         self, field: PdfField, *, x: float, width: float, value: str = "", label: str | None = None
     ) -> float:
-        """Draw a fillable field under its label, from the height `y` down; return the height of both.
+        """Draw a fillable field under its label, downwards from `self.y`; return the height of label and field.
 
         `label` replaces the field's own label; an empty one draws none.
         """
@@ -204,7 +204,7 @@ class Sheet:
     def _draw_input(self, field: PdfField, *, x: float, y: float, width: float, height: float, value: str) -> None:
         """Draw the part of a fillable field in which people write: a list of choices or a box for text.
 
-        The frame is drawn on the page, because PDF readers draw a field's own border each in another way.
+        The frame is drawn on the page, because each PDF reader draws a field's own border in its own way.
         """
         self._draw_frame(x, y, width, height, PAPER if field.is_fixed else WHITE)
         where = {"x": x + 4, "y": y + 1, "width": width - 8, "height": height - 2}

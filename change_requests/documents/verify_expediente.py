@@ -179,7 +179,7 @@ def check_evidence(check, evidence):
 
 
 def check_decisions(check):
-    """Comprueba que cada decisión es de una versión que existe y de otra persona que quien pide; que ninguna falta."""
+    """Comprueba que cada decisión es de una versión que existe y no de quien pide; que lo aprobado las tiene todas."""
     versions = {version["no"]: version for version in check.load(VERSIONS, [])}
     request, decisions = check.load(REQUEST, {}), check.load(DECISIONS, [])
     for decision in decisions:
@@ -245,7 +245,7 @@ def check_texts(check):
 
 
 def _list_waiver_texts(waiver):
-    """Devuelve los textos de una dispensa, como la bitácora los registra."""
+    """Devuelve los textos de una dispensa que están en la bitácora: al concederla y, si ya se revisó, al revisarla."""
     granted = "{}\n{}".format(waiver["reason"], waiver["controls"])
     return [granted, waiver["findings"]] if waiver["findings"] else [granted]
 
@@ -257,7 +257,7 @@ def check_receipt_link(check, link):
 
 
 def print_result(check):
-    """Imprime si el expediente está íntegro o qué archivos están alterados; devuelve 0 o 1, el fin del programa."""
+    """Imprime si el expediente está íntegro o qué archivos no; devuelve el código de salida del programa, 0 o 1."""
     if check.flaws:
         for name, reason in check.flaws:
             print(f"ALTERADO  {name}: {reason}")
@@ -282,7 +282,7 @@ def write_canonical(content):
 
 
 def normalize_texts(value):
-    """Devuelve el contenido con cada texto en NFC, como es en su forma única."""
+    """Devuelve el contenido con cada texto en NFC (Unicode compuesto), como lo exige su forma única."""
     if isinstance(value, str):
         return unicodedata.normalize("NFC", value)
     if isinstance(value, dict):

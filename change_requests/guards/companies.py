@@ -17,10 +17,10 @@ from factureya.core.triggers import Guard
 
 
 def _make_approval_sql(customer: str, item_condition: str) -> str:
-    """Return an SQL condition for a trigger: the request that is being executed was approved to change this customer.
+    """Return an SQL condition for a trigger: the request being executed is an approved change of this customer.
 
-    `customer` is SQL for its key; `item_condition` is about `I`, one approved item. The row of the execution is
-    written before the change. `translate` replaces ITEMS and EXECUTING.
+    `customer` is SQL for the customer's key. `item_condition` is SQL that one item of the request must meet; there, `I`
+    is the item (one change). The execution's row must exist already. `translate` replaces ITEMS, I and EXECUTING.
     """
     return f"""EXISTS (SELECT 1 FROM {REQUEST} f JOIN {REVISION} r ON r.request_id = f.id AND r.no = f.revision_no
         JOIN {EXECUTION} e ON e.request_id = f.id AND e.result = 'ok' AND e.sha256 = r.sha256, ITEMS(r)
@@ -29,7 +29,7 @@ def _make_approval_sql(customer: str, item_condition: str) -> str:
 
 
 def _make_line_sql(alias: str) -> str:
-    """Return SQL that writes the representative in the row `alias` as one text, in the form of `compose_line`."""
+    """Return SQL for the representative in the row `alias` as one text, like `compose_line`; ISO[…] is a date."""
     texts = " || ' | ' || ".join(f"{alias}.{name}" for name in ("name", "rfc", "email", "power_kind", "instrument"))
     return f"{texts} || ' | ' || ISO[{alias}.valid_from] || ' | ' || COALESCE(ISO[{alias}.valid_until], '')"
 

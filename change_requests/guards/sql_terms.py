@@ -92,9 +92,9 @@ def guards(table: str, event: str, *rows: tuple[str, str, str]) -> list[Guard]:
 
 
 def no_replace(table: str, name: str, when: str, events: str = "INSERT UPDATE") -> list[Guard]:
-    """Return SQLite's guards against OR REPLACE, which would delete the row that a conditional unique key protects.
+    """Return SQLite's guards against OR REPLACE, which would delete another row that has the same unique key.
 
-    `when` is the SQL condition that there is such a row. `{}` in the name stands for the event, INSERT or UPDATE.
+    The key is unique only among some rows: `when` is SQL, true if such a row exists. `{}` in `name` is the event.
     """
     return [
         Guard(name.format(event.lower()), table, event, when=when, message="row exists", engines=("sqlite",))

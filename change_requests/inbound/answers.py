@@ -111,7 +111,7 @@ def answer_left_out_files(
 ) -> None:
     """Mail the sender which files were refused, not read, or left to mesa de control, if there are any.
 
-    `refusals` are texts; `for_desk` and `unread` are names of files. Without `requests` nothing is left to the desk.
+    `refusals` are texts; `for_desk` and `unread` are names of files. Mesa sees `for_desk` only beside `requests`.
     """
     if refusals or unread or (for_desk and requests):
         _enqueue_answer(

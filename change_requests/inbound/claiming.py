@@ -43,10 +43,10 @@ FaultyFile = tuple[MailFile, Unreadable]
 
 
 def receive(inbound: InboundMessage, mail: InboundMail) -> Plan | Aside | None:
-    """Return what to do with a mail that brings a PDF form, or should bring one; None leaves it to other handlers.
+    """Return what to do with a mail that brings a PDF form, or that came to mesadecontrol@ without one.
 
-    A Plan takes the forms. An Aside lets the mail become a ticket, and then tells its sender what is wrong. None is for
-    mails of robots and of unproven senders, and at soporte@ for mails without a form of ours.
+    A Plan takes the forms. An Aside lets the mail become a ticket, and then tells its sender what is wrong. None leaves
+    it to other handlers: a mail of a robot or an unproven sender, and at soporte@ a mail without a form of ours.
     """
     is_desk_mailbox = settings.CONTROL_DESK_EMAIL in _list_mailboxes(inbound, mail)
     files = [file for file in mail.files if _may_be_form(file, is_desk_mailbox)]
@@ -130,7 +130,7 @@ def _read_forms(
 
 
 def _understand_form(senders: list[User], file: MailFile, proposal: Proposal) -> Form:
-    """Compare what a form says with the company's data, and return who asks for what, as a draft. Raises Unreadable.
+    """Return the requester of a form and its answers as a draft, checked against the company's data. Raises Unreadable.
 
     A form is refused for a folio of another company or kind, a sender without powers, or data of another company.
     """
@@ -162,8 +162,8 @@ def _find_named_request(proposal: Proposal) -> FormalRequest | None:
 def _choose_requester(senders: list[User], request: FormalRequest | None, proposal: Proposal) -> User:
     """Return who asks for what the form says, among `senders`: the people who share the address of the mail.
 
-    First comes who began `request`, whose folio the form has; then people of its company; then people of the company
-    with the form's RFC. Among equals, who has powers in force comes first.
+    The person who began `request`, whose folio the form has, is preferred; then people of its company; then people of
+    the company with the form's RFC. Among equals, a person with powers in force is preferred.
     """
     rfc = form_read.clean_rfc(proposal.values["rfc"])
 
@@ -191,8 +191,8 @@ def _gather_forms(
 ) -> MailedForms:
     """Store the files of a mail that are no forms, and return them with its forms.
 
-    Beside a single form they are its evidence. Beside several forms, faulty and unread ones included, a file is the
-    evidence of the form whose draft has the folio in the file's name; mesa de control reads the others.
+    Beside a single form they are its evidence. If there are more forms (also faulty or unread ones), a file is evidence
+    of the form whose draft has the folio in the file's name. Mesa de control reads the files without a form.
     """
     faulty = [(file, fault) for file, fault in faults if _is_our_form(file, fault)]
     form_files = [*(form.file for form in forms), *(file for file, _ in faulty), *unread]

@@ -80,12 +80,12 @@ class Result:
 def take_forms(mailed: MailedForms) -> Outcome:
     """Make requests of the forms of a mail, and return what became of the mail.
 
-    The words of the mail are kept with every request. The sender is told of forms and files that were not taken. A mail
-    that made no request is malformed. A mail is taken if at least one of its forms was sent.
+    The words of the mail are kept with every request. The sender is told of forms and files that were not taken. The
+    outcome is MALFORMED without any request; its reason is TAKEN if at least one form was sent.
     """
     results = [_take_form(mailed, index) for index in range(len(mailed.forms))]
     requests = list(dict.fromkeys(result.request for result in results if result.request is not None))
-    for_desk = [*mailed.others.list_for(None), *(file for result in results for file in result.left)]  # no evidence
+    for_desk = [*mailed.others.list_for(None), *(file for result in results for file in result.left)]
     _keep_words(mailed, results, requests, for_desk)
     for index, (file, fault) in enumerate(mailed.faulty):
         answers.answer_faulty_form(mailed.inbound, mailed.mail, file, fault, requests, index=index)
@@ -137,8 +137,8 @@ def _take_form(mailed: MailedForms, index: int) -> Result:
 def _find_named_draft(mailed: MailedForms, index: int) -> FormalRequest | None:
     """Return the request whose folio the form has; None if the form must make a new one.
 
-    A new one is made for a form without a folio, or with the folio of another person's draft. So it is if an earlier
-    form of the mail gave the draft other answers. A request that was sent before is returned as it is.
+    A form makes a new one if it has no folio, or the folio of another person's draft, or of a draft that an earlier
+    form of the mail filled with other answers. A request that was sent before is returned as it is.
     """
     form = mailed.forms[index]
     request = form.request
@@ -165,7 +165,8 @@ def _keep_words(
 ) -> None:
     """Keep the words of the mail and its files that are no evidence with each request, for mesa de control to read.
 
-    Each request keeps the folios of the others too, and whether the mail is shared. `results` has one for each form.
+    Each request keeps the folios of the others too, and whether several companies share the mail. `results` has one
+    result for each form.
     """
     if not (mailed.words or files or len(requests) > 1):
         return  # one request, and nothing to read beside it

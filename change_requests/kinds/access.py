@@ -88,7 +88,7 @@ class ColleagueKind(AccessKind):
         return {"person": mails.get(self._find_person_key(request))}
 
     def find_people(self, request: FormalRequest) -> list[tuple[int, str, str]]:
-        """Return key, name and mail of the active contacts for step 2, by name. Some kinds leave out the requester."""
+        """Return key, name and mail of the active contacts to offer, by name. Some kinds leave out the requester."""
         contacts = Contact.objects.filter(customer=request.customer, user__is_active=True)
         if not self.includes_requester:
             contacts = contacts.exclude(user=request.requester_id)
@@ -105,7 +105,7 @@ class ColleagueKind(AccessKind):
         return [make_item(self.field.asset, self.field.code, person.email, "")]
 
     def _find_person_key(self, request: FormalRequest) -> int:
-        """Return the key of the person whom the draft names. Nobody has checked the draft: 0 if it has no key."""
+        """Return the key of the person whom the draft names; 0 if the draft, still unchecked, has no number."""
         key = str((request.draft.get("person") or {}).get("user"))
         return int(key) if key.isdecimal() and len(key) < 19 else 0  # a longer one fits no BIGINT
 

@@ -20,7 +20,7 @@ class ChangeKind(RequestKind):
     has_date = True
 
     def find_value_today(self, customer: Customer, item: Item) -> str:
-        """Return today's value of the item's field. For a representative: the person replaced, written as one text."""
+        """Return today's value of the item's field; of a representative, the data of the one replaced, as text."""
         if item["field"] == REPRESENTATIVE.code:
             return representative.find_value_today(customer, item)
         return str(getattr(customer, item["field"]))
@@ -42,7 +42,7 @@ class ChangeKind(RequestKind):
         for field, item in changes:
             if field.is_column:
                 columns[field.code] = item["new"]
-            if field.more_columns:  # of the service's status: since when it is suspended
+            if field.more_columns:  # only the service's status has one: the start of its suspension
                 columns |= field.more_columns(item["new"], payload["effective_date"])
         if columns:
             Customer.objects.filter(pk=request.customer_id).update(**columns)

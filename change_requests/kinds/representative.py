@@ -155,7 +155,7 @@ def find_value_today(customer: Customer, item: Item) -> str:
 
 
 def _find_replaced(request: FormalRequest, answers: Mapping[str, str], errors: Errors) -> Representative | None:
-    """Return the representative to be replaced, by the mail in the draft. A draft without that answer: the requester.
+    """Return the representative with the mail that the draft names to be replaced; the requester if it has no answer.
 
     An empty mail in the draft means that nobody is replaced: None. For an unknown mail add an error and return None.
     """

@@ -95,7 +95,7 @@ class DataForm(RowsForm):
         return text
 
     def clean(self) -> dict[str, Any]:
-        """Check that a box is ticked and the whole address fits. A ticked identity needs an RFC or a legal name."""
+        """Check that a box is ticked, the address fits, and a ticked identity has an RFC or name (even a wrong one)."""
         data = super().clean() or self.cleaned_data
         if not any(data.get(box.name) for box in BOXES):
             self.add_error(None, MISSING_ANY)
@@ -149,7 +149,7 @@ class SensitiveData(ChangeKind):
     def title(self, items: Sequence[Item]) -> str:
         """Return the request's title with the fields that change, such as «Cambio de RFC, teléfono y correo»."""
         labels = [find_row(item["field"]).label for item in items] or ["información"]
-        names = [label if label.isupper() else label[0].lower() + label[1:] for label in labels]  # RFC stays so
+        names = [label if label.isupper() else label[0].lower() + label[1:] for label in labels]  # RFC keeps capitals
         return "Cambio de " + " y ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
     def draft_title(self, draft: Draft) -> str:
@@ -164,7 +164,7 @@ class SensitiveData(ChangeKind):
         return DataForm(*args, representatives=list(representatives), **options)
 
     def step_initial(self, request: FormalRequest) -> dict[str, Any]:
-        """Return the values that the form shows first: the draft's new values, and a tick for each box that has one.
+        """Return the values that the form shows first: the draft's new values, with the boxes of these values ticked.
 
         The requester is offered as the representative to be replaced. An address from a PDF form has no parts, so it
         stands whole in the street.

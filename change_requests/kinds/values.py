@@ -28,7 +28,7 @@ def clean_line(text: object) -> str:
 
 
 def clean_lines(text: object) -> str:
-    """Return a person's text with its lines, in NFC, without spare spaces and without links of our mails (M16)."""
+    """Return a person's text with its lines, in NFC, without spare spaces; secret links of our mails are cut (M16)."""
     written = own_links.cut_links(str(text or ""))
     lines = [" ".join(line.split()) for line in written.strip().splitlines()]
     return unicodedata.normalize("NFC", "\n".join(lines).strip())
@@ -40,7 +40,7 @@ def keep(text: str) -> str:
 
 
 def clean_rfc(text: str) -> str:
-    """Return the RFC in the form that is stored. Raise WrongValue when it cannot be a taxpayer's."""
+    """Return the RFC in the form that is stored. Raise WrongValue if no taxpayer can have it."""
     try:
         return rfc.parse_rfc(text).value
     except rfc.BadRFC as problem:
