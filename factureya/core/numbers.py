@@ -20,7 +20,7 @@ class InvalidNumber(ValueError):
 def make_number(prefix: str) -> str:
     """Return a new random number: `make_number("FY")` gives for example `FY-7K3M-9QX1`.
 
-    The column makes sure that it is unique.
+    It may be taken: the column of the database is unique and refuses it then.
     """
     return complete_number(prefix, "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_CHARACTERS)))
 
@@ -38,12 +38,12 @@ def format_fiscal_folio(text: str) -> str:
 
 
 def parse_number(prefix: str, text: str) -> str:
-    """Return what a person typed as the tracking number or folio that is stored (M10).
+    """Return the tracking number or folio that a person typed, in the form in which it is stored (M10).
 
     Case, hyphens, blanks and the pairs O/0 and I/L/1 do not matter. Raises InvalidNumber for anything else.
     """
     compact = text.strip().upper().translate(_FORGIVEN)
-    # The prefix is optional on the phone: «siete K tres M…».
+    # The prefix may be missing, as people leave it out on the phone: «siete K tres M…».
     body = compact.removeprefix(prefix) if len(compact) > RANDOM_CHARACTERS + 1 else compact
     if len(body) != RANDOM_CHARACTERS + 1 or any(c not in ALPHABET for c in body):  # + 1: the check character
         raise InvalidNumber(text)

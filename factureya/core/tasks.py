@@ -20,7 +20,7 @@ def deliver(*_pk: int) -> int:
 
 @shared_task
 def sweep_outbox() -> int:
-    """Send the mails that are due, also those whose worker was not called or died, and return how many."""
+    """Send the due mails, also those that no worker was asked to send or whose worker died, and return how many."""
     sent = outbox.sweep()
     Heartbeat.beat("sweep_outbox")
     return sent

@@ -30,7 +30,10 @@ def exists() -> bool:
 
 
 def create(start: datetime) -> dict[str, User]:
-    """Make all accounts of people.toml, dated `start` (unverified companies: four days ago). Return users by key."""
+    """Make all accounts of people.toml, and return the users by the keys that they have there.
+
+    Staff and verified companies get theirs from `start` on, other companies (waiting, refused) four days ago.
+    """
     data = tomllib.loads((Path(__file__).parent / "people.toml").read_text())
     with clock.at(start):
         root = User.objects.create_superuser(ROOT, PASSWORD, full_name="Raíz del Sistema")
@@ -64,7 +67,7 @@ def _describe(user: User) -> str:
 def _invite_staff(entry: dict[str, Any], root: User, third_party: Provider) -> User:
     """Let the superuser invite a person of people.toml (`entry`) to an office; return the user who accepted.
 
-    The provider of a third party's agent is the third party. Other desk offices work for Factureya (M3).
+    Who works at the desk has a provider, the firm they work for: the third party for its agents, else Factureya (M3).
     """
     email, office, provider = make_address(entry["key"]), Office(entry["office"]), None
     if office in DESK_OFFICES:

@@ -62,7 +62,7 @@ def _make_draft(story: Story, people: People, at: datetime) -> FormalRequest:
     request = operations.save_draft(request.pk, actor=author, draft=answers)
     if name := story.get("file"):
         text = f"Constancia de situación fiscal de {author.contact.customer}, de demostración."
-        file = store.store(SimpleUploadedFile(name, text.encode()), draft=request.folio)  # the key of unsent files
+        file = store.store(SimpleUploadedFile(name, text.encode()), draft=request.folio)  # it waits under this key
         request = operations.add_evidence(request.pk, actor=author, files=[file])
     return request
 

@@ -205,7 +205,7 @@ class _Waker:
         self.rests_until = 0.0
 
     def wake(self, _pk: int) -> None:
-        """Ask the broker to start the task that sends all due mails; after a failure it is not asked for some time."""
+        """Ask the broker to start the task that sends all due mails; not for BROKER_REST_SECONDS after it failed."""
         if monotonic() < self.rests_until:
             return  # the sweep will find the mail
         try:
@@ -239,7 +239,7 @@ def _build_email(message: OutboxMessage) -> EmailMessage:
 
 
 def _load_files(message: OutboxMessage) -> list[tuple[str, bytes, str]]:
-    """Return the files (name, bytes, type) that the hook for the mail's kind makes at each try; none if it fails."""
+    """Return the files (name, bytes, type) to attach, which a hook of the mail's kind makes; none if the hook fails."""
     files: list[tuple[str, bytes, str]] = []
     try:
         if hook := settings.OUTBOX_FILES.get(message.kind):
@@ -250,13 +250,13 @@ def _load_files(message: OutboxMessage) -> list[tuple[str, bytes, str]]:
 
 
 def _encode_subject(text: str) -> str:
-    """Return a mail's subject for its header: the first word (the ticket's number) plain, the rest encoded if needed.
+    """Return a mail's subject for its header, with all after its first word (the ticket's number) encoded if needed.
 
-    If all were encoded, a long subject would be folded before its first word, and some programs show a gap there.
+    Django would encode the first word too: then it may fold the line before it, and some programs show a gap there.
     """
     first, _, rest = text.partition(" ")
     if text.isascii() or not first.isascii():
-        return text
+        return text  # nothing to encode, or Django encodes it all
     return f"{first} {Header(rest, 'utf-8').encode(linesep='')}"
 
 
@@ -281,7 +281,7 @@ def _mark_sent(message: OutboxMessage) -> None:
     sent_at = clock.now()
     body = WIPED if message.is_secret else message.body
     with transaction.atomic():
-        # Before the update: the hook locks the ticket, and operations lock ticket first, then mail.
+        # The hook locks the ticket, the update the mail. In another order, we and an operation could block each other.
         if hook := settings.OUTBOX_ON_SENT.get(message.kind):
             import_string(hook)(message, sent_at)
         marked = _find_claimed(message).update(
@@ -292,7 +292,7 @@ def _mark_sent(message: OutboxMessage) -> None:
 
 
 def _mark_failed(message: OutboxMessage, error: Exception) -> None:
-    """Queue a mail again after a failed try, for 1, 2, 4… minutes later, or give it up after OUTBOX_MAX_ATTEMPTS."""
+    """Queue a mail again, due in 1, 2, 4… minutes, after a failed try; after OUTBOX_MAX_ATTEMPTS tries give it up."""
     claimed = _find_claimed(message).filter(status=Status.SENDING)  # none if it was dropped, or claimed again
     description = _describe_error(error)[:500]
     if message.attempts >= settings.OUTBOX_MAX_ATTEMPTS:
@@ -316,7 +316,7 @@ def _describe_error(error: Exception) -> str:
 def _give_up(messages: QuerySet[OutboxMessage], error: str) -> None:
     """Mark mails as failed (they stay visible), wipe secret texts, and tell the apps that queued them (hooks)."""
     with transaction.atomic():
-        # Before the update: the hooks lock what the mail is about, and operations lock that first, then mail.
+        # The hooks lock what the mail is about, the update the mail. Operations lock in this order too: no deadlock.
         for message in messages.filter(kind__in=settings.MAIL_UNDELIVERED):
             handle_undelivered(message)
         messages.filter(is_secret=True).update(body=WIPED)

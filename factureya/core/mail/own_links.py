@@ -83,7 +83,7 @@ class Checks:
         self.left = MAX_CHECKS
 
     def is_signed(self, token: str) -> bool:
-        """Return True if we signed this token of a link. After MAX_CHECKS checks, all that look signed count."""
+        """Return True if we signed this token of a link. After MAX_CHECKS checks, the signature's length decides."""
         if len(token) - token.rfind(":") - 1 != SIGNATURE:  # the signature is what follows the last colon
             return False
         self.left -= 1
@@ -101,7 +101,7 @@ def make_digest(salt: str, value: str, secret: str | None = None) -> str:
 
 
 def matches_digest(salt: str, value: str, claimed: str) -> bool:
-    """Return True if `claimed`, as a link carries it, is our digest of `value` under today's key or an earlier one."""
+    """Return True if `claimed`, the digest in a link, is ours of `value` under today's key or an earlier one."""
     secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     return any(constant_time_compare(make_digest(salt, value, secret), claimed) for secret in secrets)
 
@@ -109,7 +109,7 @@ def matches_digest(salt: str, value: str, claimed: str) -> bool:
 def cut_links(text: str, checks: Checks | None = None) -> str:
     """Return the text with a mark in place of each token of our links and each code that our mails announce (M16).
 
-    `checks` limits the signatures that are computed; texts of one mail share it.
+    `checks` counts the signatures that are computed and limits them: give the same one with all texts of a mail.
     """
     places = [(start, end, MARK) for start, end in _find_links(text, checks or Checks())]
     places += [(start, end, CODE_MARK) for start, end in _find_codes(text)]
@@ -149,7 +149,7 @@ def _find_links(text: str, checks: Checks) -> list[tuple[int, int]]:
 
 
 def _find_tokens(text: str, breaks: list[int], checks: Checks) -> Iterator[tuple[int, int]]:
-    """Yield the places of the tokens of our links in a text without escapes; at `breaks` its lines were joined."""
+    """Yield the places of the tokens of our links in a text; at `breaks` stood escapes and line breaks, in order."""
     done = 0  # the end of the last token that was found
     at = text.find(":")
     while at >= 0:
@@ -167,8 +167,8 @@ def _find_tokens(text: str, breaks: list[int], checks: Checks) -> Iterator[tuple
 def _find_token_start(text: str, start: int, end: int, colon: int, breaks: list[int], checks: Checks) -> int | None:
     """Return where the token of a link that ends at `end` begins, or None if the token is not ours.
 
-    After the address of one of our pages it is ours and begins at `start`. Elsewhere its signature decides, because
-    other people's links stay. It may then begin at one of the last `breaks` too, where lines of the text were joined.
+    If the address of one of our pages stands before `start`, the token begins there and is ours. Else its signature
+    must be ours, because other people's links stay; then `start` and the last four `breaks` before `colon` are tried.
     """
     if text[max(0, start - 20) : start].lower().endswith(_LAST_FOLDERS):  # «enlace/»
         return start
@@ -196,7 +196,7 @@ def _find_base64_runs(text: str, checks: Checks) -> Iterator[tuple[int, int]]:
 
 
 def _decode_base64(encoded: str) -> Iterator[str]:
-    """Yield the decoded text of a piece of base64, from each of its first four characters: any may begin a group."""
+    """Yield the text in a piece of base64, decoded from each of its first four characters, as its start is unsure."""
     standard = encoded.rstrip("=").translate({ord("-"): "+", ord("_"): "/"})  # from base64 for addresses
     for skipped in range(4):
         rest = standard[skipped:]
@@ -254,7 +254,7 @@ class _Reading:
                     after.pieces.append((old_start, len(piece), old_length))
                     size += len(piece)
             at = found.end()
-        if not at:
+        if not at:  # the pattern found nothing
             return self
         rest = self.text[at:]
         after.places.append(size)

@@ -154,7 +154,7 @@ class _Reader:
             if part.kind == "multipart/alternative":
                 return _choose_text(texts)
             return "\n\n".join(text.strip("\n") for _, text in texts if text.strip())
-        if part.is_multipart:  # without a boundary: its text is read, and it is kept as the file it may be
+        if part.is_multipart:  # but no inner parts were found: it is read as text and kept as a file
             if part.kind != "multipart/alternative":
                 self._add_file(part)
             return part.read_text()
@@ -166,29 +166,29 @@ class _Reader:
         return self._read_html(part) if part.kind == "text/html" else self._read_plain(part)
 
     def _read_html(self, part: Part) -> str:
-        """Return an HTML part of a mail as text; beyond MAX_HTML characters of the mail only the tags are removed."""
+        """Return an HTML part of a mail as text. If all HTML so far exceeds MAX_HTML, only tags are removed."""
         page = part.read_text()
-        self._html_left -= min(len(page), MAX_HTML)
+        self._html_left -= min(len(page), MAX_HTML)  # a first part is converted however long it is
         return html_to_text(page) if self._html_left >= 0 else strip_tags(page)
 
     def _read_plain(self, part: Part) -> str:
         """Return a plain part of a mail as text; add the files uuencoded in it. Raises LimitExceeded at too many."""
         place = part.find_place(MAX_TEXT_BYTES)
         content = place.read(part.source)
-        if b"begin " not in content or place.inner:  # no uuencode, or the part is uuencoded as a whole
+        if b"begin " not in content or place.inner:  # no uuencode, or the head says that all is uuencode: decoded
             return part.decode_text(content)
         uuencoded_files, rest = find_uuencoded(content)
         self.files += [
             MailFile(file.name, "application/octet-stream", file.content, replace(place, inner=file.lines))
             for file in uuencoded_files
         ]
-        if len(self.files) > MAX_PARTS:  # as many as other files may be
+        if len(self.files) > MAX_PARTS:  # a uuencoded file counts like a part of the mail
             raise LimitExceeded("parts")
         return part.decode_text(rest)
 
     def _add_file(self, part: Part) -> None:
         """Add a part of a mail as a file. Without a name, a mail is named by its subject, another file by a number."""
-        name = own_links.cut_links(part.file_name)  # a page that was saved is named by its address
+        name = own_links.cut_links(part.file_name)  # a saved web page may be named by its address: a link of ours
         if not name and part.is_message and part.parts:
             name = "".join(c for c in part.parts[0].head.get("subject")[:60] if c.isalnum() or c in " -_").strip()
             name = f"{name}.eml" if name else ""
@@ -205,7 +205,7 @@ def _choose_text(texts: list[tuple[str, str]]) -> str:
 
 
 def _strip_returned(file: MailFile) -> MailFile:
-    """Return a file of a delivery report unchanged; but of the mail that the report returns only the head (M16)."""
+    """Return a file of a delivery report; if it is the mail that the report returns, only that mail's head (M16)."""
     if file.content_type in RETURNED_TYPES or file.name.lower().endswith(".eml"):
         return replace(file, content=copies.cut_to_head(file.content), is_returned=True)
     return file

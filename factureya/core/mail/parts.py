@@ -51,7 +51,7 @@ class Place:
             content = binascii.a2b_qp(encoded)
         else:
             content = bytes(encoded)
-        return decode_uuencoded(content[slice(*self.inner)]) if self.inner else content
+        return decode_uuencoded(content[slice(*self.inner)]) if self.inner else content  # `inner`: lines of uuencode
 
 
 @dataclass
@@ -140,7 +140,7 @@ class Part:
         return self.find_place(limit).read(self.source)
 
     def find_place(self, limit: int | None = None) -> Place:
-        """Return where the part's body (or its first `limit` bytes) lies in the mail; of uuencode, its first file."""
+        """Return where the part's body (or its first `limit` bytes) lies in the mail; of uuencode, the first file."""
         end = self.end if limit is None else min(self.end, self.start + limit)
         body = Place(self.start, end, self.encoding if self.encoding in DECODED else "")
         if self.encoding not in {"x-uuencode", "uuencode", "x-uue"}:
@@ -227,9 +227,9 @@ UUENCODED = re.compile(rb"^begin [0-7]{3,4} ([^\r\n]{1,200})\r?\n((?:[ -`]{1,90}
 
 
 def _read_part(raw: bytes, start: int, end: int, default: str, budget: Budget, depth: int) -> Part:
-    """Return the part of a mail between `start` and `end` with its inner parts; `depth` is the number of parts around.
+    """Return the part of a mail between `start` and `end` with its inner parts; `depth` says how many parts it is in.
 
-    `default` is the type of a part that names none. A mail in base64 is not looked into. Raises LimitExceeded.
+    `default` is its type if it names none. An embedded mail in base64 gets no inner parts. Raises LimitExceeded.
     """
     budget.add_part(depth)
     head, body_at = read_head(raw, start, end, is_top=depth == 0)

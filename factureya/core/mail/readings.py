@@ -52,7 +52,7 @@ def store_reading(inbound: InboundMessage, mail: InboundMail, *, is_id_reused: b
     `is_id_reused` is True if a mail that says something else had the same Message-ID.
     """
     InboundReading.objects.create(
-        message_id=inbound.pk,  # two rows that know each other would keep the bytes in memory
+        message_id=inbound.pk,  # not `message`: objects that hold each other keep the bytes in memory
         subject=mail.subject,
         senders=list(mail.senders),
         recipients=list(mail.recipients),

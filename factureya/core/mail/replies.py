@@ -99,8 +99,8 @@ def _count_stray_lines(lines: list[str]) -> int:
 def _find_original(lines: list[str]) -> int:
     """Return the number of the line where a quote without «>» begins, or the number of lines if there is none.
 
-    The sender must have written something above it. An attribution («El … escribió:») counts only below the last line
-    with «>». An attribution above that line announces a quote with «>», which `_drop_quotes` cuts.
+    It begins with «-----Mensaje original-----», the head of a mail or an attribution («El … escribió:»), and the sender
+    has written something above. An attribution with «>» in a line below does not count: `_drop_quotes` cuts its quote.
     """
     last_quoted = max((n for n, line in enumerate(lines) if line.startswith(">")), default=-1)
     last = max((n for n, line in enumerate(lines) if line.strip()), default=-1)  # the last line with text
@@ -138,9 +138,9 @@ def _is_quoted_head(lines: list[str], at: int) -> bool:
 
 
 def _find_attribution(lines: list[str], at: int) -> tuple[str, int] | None:
-    """Return the attribution of a quote («El … escribió:») that begins at line `at`, and its number of lines, or None.
+    """Return the attribution of a quote («El … escribió:») that begins at line `at`, and its number of lines.
 
-    It begins with a date and may have MAX_WRAPPED lines, or it is one line with a name and an address.
+    It has up to MAX_WRAPPED lines and begins with a date, or is one line with name and address. Else return None.
     """
     if not DATED.match(lines[at]):  # «Ana <ana@x.mx> escribió:»
         return (lines[at], 1) if NAMED.match(lines[at]) else None

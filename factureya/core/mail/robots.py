@@ -131,7 +131,7 @@ def _read_returned_ids(part: Part, top: Part) -> list[str]:
     """Return the Message-IDs in a part of the delivery report `top` that holds a returned mail or its headers."""
     if part.kind in HEADERS_TYPES:
         return QUOTED_ID.findall(_read_beginning(part))
-    return list(part.head.read_ids("message-id")) if part is not top else []
+    return list(part.head.read_ids("message-id")) if part is not top else []  # `top` has the report's own id
 
 
 def _read_beginning(part: Part) -> str:

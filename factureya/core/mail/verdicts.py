@@ -25,7 +25,7 @@ _FROM = re.compile(r'\sheader\.from\s*=\s*"?(?:[^\s";@]*@)?([^\s";]+?)"?(?=\s|$)
 
 
 def read_verdict(headers: Iterable[str], *, authserv: str, domain: str) -> Verdict:
-    """Return if the server `authserv` vouches for a mail with a From in `domain`: its DMARC results decide.
+    """Return whether our mail server `authserv` vouches that a mail comes from `domain`: its DMARC results decide.
 
     `headers` are the Authentication-Results of the mail; those of other servers are ignored. One failure makes
     it FAIL. It is PASS only if every result is a pass for exactly that domain.

@@ -94,7 +94,7 @@ class InboundMessage(Chained):
     @cached_property
     def raw(self) -> bytes:
         """Return the bytes of this mail as they came, read once from the row that stores them."""
-        # Not through `original`: two rows that refer to each other keep the bytes in memory.
+        # Not through `original`: objects that refer to each other stay in memory, with the bytes, until a collection.
         return bytes(InboundOriginal.objects.values_list("raw", flat=True).get(pk=self.pk))
 
     @property

@@ -18,11 +18,11 @@ LEFT_AFTER = 60.0  # seconds; nobody writes one message for so long
 def remove_parts(folder: Path) -> None:
     """Delete the messages of Celery that a killed process left half-written in the queue's folder.
 
-    A young message may still be written, so it stays. No work is lost: sweeps do what the messages asked for.
+    A young one stays: a process may be writing it. No work is lost: sweeps do what the deleted messages asked for.
     """
     before = time.time() - LEFT_AFTER
     for part in folder.glob(f"*{PART}"):
-        with suppress(FileNotFoundError):  # it was whole this instant, or somebody else removes it
+        with suppress(FileNotFoundError):  # its writer has just renamed it, or another process deleted it
             if part.stat().st_mtime < before:
                 part.unlink()
 
@@ -31,7 +31,7 @@ class Channel(filesystem.Channel):
     """Repair kombu's channel, which writes a message where the worker already looks: half a message ends the worker."""
 
     def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]  # its name
-        """Write a message under a name that workers ignore, then rename it: none reads half of it. Raises OSError."""
+        """Write a message under a name that workers ignore, then rename it, so that none reads half. Raises OSError."""
         name = f"{time.monotonic_ns() // 1_000_000}_{uuid.uuid4()}.{queue}.msg"
         part = Path(self.data_folder_out, f"{name}{PART}")
         part.write_text(dumps(payload))  # type: ignore[no-untyped-call]

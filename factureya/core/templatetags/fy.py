@@ -87,7 +87,7 @@ def picked(files: Iterable[Attachment]) -> dict[str, list[Attachment]]:
 def picture(file: Attachment, url: str) -> SafeString:
     """Return the <img> of a stored picture's small copy; `url` is the picture's address.
 
-    Width and height are those of the page, if the picture's size is known, so that nothing moves while it loads.
+    If the picture's size is known, the tag says how large the page shows it, so that nothing moves while it loads.
     """
     size = SafeString("")
     if file.width and file.height:
@@ -167,7 +167,7 @@ def filesize(size: int | None) -> str:
 
 @register.filter
 def initials(name: str) -> str:
-    """Return the initials of a person's first and last name: «RP» for «Rosa Elena Paredes»; particles do not count."""
+    """Return the initials of a person's first and last name: «RP» for «Rosa Elena Paredes»; «de», «la»… are skipped."""
     words = [w for w in re.findall(r"\w+", name) if w.lower() not in {"de", "del", "la", "las", "los", "y"}]
     return "".join(word[0].upper() for word in ([words[0], words[-1]] if len(words) > 1 else words))
 
@@ -186,9 +186,9 @@ def chip(status: str, label: str, css: str = "") -> SafeString:
 
 @register.simple_block_tag
 def fill(content: str, partial: str, **inputs: Any) -> SafeString:
-    """Render a partial template with `text`: the content of the tag {% fill %}, its line breaks turned into spaces.
+    """Render the template `partial`; its variable `text` is what stands inside {% fill %}, as one line.
 
-    So a template can write a long text over several lines.
+    So a template can write a long text over several lines, which become spaces here.
     """
     return render_to_string(partial, {**inputs, "text": SafeString(" ".join(content.split()))})
 
@@ -199,7 +199,7 @@ def line(parser: Parser, _token: Token) -> "LineNode":
     nodes = parser.parse(("endline",))
     parser.delete_first_token()
     for text in cast("list[TextNode]", nodes.get_nodes_by_type(TextNode)):
-        text.s = re.sub(r"\s+", BREAKABLE, text.s)  # a mark that LineNode turns into one space
+        text.s = re.sub(r"\s+", BREAKABLE, text.s)  # marks white space of the template: LineNode prints one space
     return LineNode(nodes)
 
 

@@ -46,5 +46,5 @@ def _give_memory_back_early() -> None:
 def _collect_garbage_seldom() -> None:
     """Let Python collect garbage seldom: with its own thresholds that takes a fifth of the time of each mail."""
     gc.collect()
-    gc.freeze()
+    gc.freeze()  # what is loaded now lives as long as the process: no collection looks at it
     gc.set_threshold(20_000, 20, 50)
