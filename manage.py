@@ -11,7 +11,7 @@ from types import ModuleType
 
 
 def load_pipe() -> ModuleType:
-    """Load factureya/pipe.py without its package, which loads Celery: a broken installation must not return mail."""
+    """Load factureya/pipe.py without its package, which loads Celery: a broken installation must not bounce mail."""
     spec = spec_from_file_location("pipe", Path(__file__).resolve().parent / "factureya" / "pipe.py")
     assert spec
     assert spec.loader

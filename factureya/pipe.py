@@ -23,8 +23,8 @@ MAX_LOGGED = 100_000  # bytes
 def run(arguments: list[str]) -> int:
     """Run `manage.py receive_email`, write its output to the system's log, and return its exit code (M6).
 
-    The mail server may send the output on to the sender of the mail, so after a failure it gets one fixed line. It gets
-    the standard output only if somebody asked for --json or the help.
+    The mail server may pass on what it reads to the sender of the mail, so after a failure it reads one fixed line. The
+    standard output is left as it is only if somebody asked for --json or the help.
     """
     mail_server = os.dup(2)  # the standard error, which the mail server reads
     output = os.memfd_create(COMMAND) if hasattr(os, "memfd_create") else os.open(os.devnull, os.O_RDWR)
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
     try:
         importlib.import_module("django.core.management").execute_from_command_line(arguments)
     except SystemExit as end:
-        # Only a help that was asked for is a success; argparse takes an address like -h@… for one, and no mail.
+        # The help is a success only if asked for. For an address like -h@… argparse prints it too, and reads no mail.
         return 0 if end.code in {0, None} and HELP & set(arguments) else EX_TEMPFAIL
     except BaseException as error:
         sys.stderr.write(" ".join(f"{COMMAND}: {type(error).__name__}: {error}".split())[:500] + "\n")

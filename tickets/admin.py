@@ -21,7 +21,7 @@ class TicketAdmin(admin.ModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         """Return the addresses of the agents' pages, in place of Django's own pages to list, add and delete tickets.
 
-        If an agent must log in at a POST, he then goes to the page of the form, because a POST is not repeated.
+        If an agent sends a form (POST) and must log in first, he comes back to the page of the form, to send it again.
         """
         require_staff = self.admin_site.admin_view
         get_or_post = require_http_methods(["GET", "HEAD", "POST"])

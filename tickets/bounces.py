@@ -27,8 +27,8 @@ def find_original(bounce: Bounce) -> OutboxMessage | None:
 def settle_bounce(inbound: InboundMessage, bounce: Bounce, sent: OutboxMessage) -> Outcome:
     """Record that the mail `sent` was not delivered, and return how the bounce `inbound` is to be stored (M6).
 
-    The mail is marked «no entregado» and its recipient's address as failing. A mail to a customer also holds the close
-    of its ticket. A bounce that only reports a delay changes none of this.
+    The mail is marked «no entregado» and its recipient's address as failing. If it went to a customer, his
+    ticket En espera is not closed by silence until an agent decides. A bounce that reports a delay changes nothing.
     """
     if not bounce.is_final:
         return Outcome(Disposition.BOUNCE, "delayed", sent.about)
@@ -38,15 +38,16 @@ def settle_bounce(inbound: InboundMessage, bounce: Bounce, sent: OutboxMessage) 
     if unmarked.update(bounced_at=now()):
         if ticket and sent.kind not in notifications.TO_AGENT:
             operations.mail_bounced(ticket.pk, mail=sent, inbound=inbound)
-        outbox.handle_undelivered(sent)  # before the address: people are locked last
+        outbox.handle_undelivered(sent)  # before the address: a transaction locks people last
         accounts.flag_bounced_address(sent.to, mail_key=sent.key)
     return Outcome(Disposition.BOUNCE, "", sent.about)
 
 
 def refuse_sender(inbound: InboundMessage, mail: InboundMail, reason: str) -> Outcome:
-    """Leave a mail of an unproven sender in quarantine for an agent, tell its sender so, and return that outcome (M5).
+    """Return the outcome that leaves an unproven sender's mail in quarantine for an agent; tell the sender so (M5).
 
-    Machines and our own addresses get no notice. When DMARC failed, the company whose address was forged is warned.
+    Automatic mails, bounces and our own addresses get no notice. If DMARC failed, the company whose address was forged
+    is warned.
     """
     if not (mail.robot or mail.bounce or mail_sender.is_own_address(mail.sender)):
         _notify_sender(mail.sender, inbound)
@@ -61,7 +62,7 @@ def _lock_ticket(number: str) -> Ticket | None:
 
 
 def _notify_sender(address: str, inbound: InboundMessage) -> None:
-    """Send the neutral notice to an unproven sender, unless the address is not valid or had one in the last day."""
+    """Tell an unproven sender that we did not take his mail, unless the address is bad or was told in the last day."""
     try:
         validate_email(address)
     except ValidationError:

@@ -45,7 +45,7 @@ class Player:
         self.heap: list[tuple[datetime, int, Callable[[], None]]] = []  # instant, order, act
 
     def play(self, stories: list[Story]) -> int:
-        """Play every story of a ticket, all in the order of time, and return the number of tickets."""
+        """Play all stories (each is the life of one ticket) together, in the order of time; return their number."""
         for story in stories:
             self._plan(compute_start(story, self.present, self.hours), self._open_ticket, story)
         while self.heap:
@@ -62,7 +62,7 @@ class Player:
             heapq.heappush(self.heap, (instant, self.order, lambda: act(*args)))
 
     def _send_mails(self, instant: datetime) -> None:
-        """Mark the mails due at `instant` as sent, without sending them. Mails of the last 30 minutes stay queued."""
+        """Mark the mails due by `instant` as sent, without sending them. Those of the last 30 minutes stay queued."""
         if instant < self.present - LEFT_QUEUED:
             queued = OutboxMessage.objects.filter(status=OutboxMessage.Status.QUEUED, due_at__lte=instant)
             with clock.at(instant), _drop_mails():
@@ -92,12 +92,12 @@ class Player:
         self._plan_step(ticket.pk, list(story["steps"]))
 
     def _plan_step(self, pk: int, steps: list[Step]) -> None:
-        """Plan the first of the `steps` that are left of the ticket's story, if there is one."""
+        """Plan the first of `steps`, the steps of the ticket's story that are not played yet, if there is one."""
         if steps and steps[0]["do"] != "silence":  # "silence": nobody acts, and the ticket is closed by `_plan_sweeps`
             self._plan(clock.now() + parse_span(steps[0]["after"]), self._play_step, pk, steps)
 
     def _play_step(self, pk: int, steps: list[Step]) -> None:
-        """Play the first of `steps` on the ticket; plan the next, and the close if the customer is silent (M15)."""
+        """Play the first of `steps`; plan the next, and the reminder and close in case the customer is silent (M15)."""
         step, *rest = steps
         self._call_operation(pk, step, self.people[step["who"]])
         self._plan_sweeps(pk)
@@ -137,13 +137,13 @@ class Player:
         closes_at = Ticket.objects.values_list("closes_at", flat=True).get(pk=pk)
         if closes_at is None:  # no customer is asked anything
             return
-        warn = closes_at - operations.reminder_before() - timedelta(seconds=40)  # by the sweep before
-        self._plan(warn, self._sweep_unanswered, operations.warn_before_close, pk, closes_at)
-        close = closes_at + timedelta(seconds=70)  # by the sweep after
-        self._plan(close, self._sweep_unanswered, operations.close_unanswered, pk, closes_at)
+        warn_at = closes_at - operations.reminder_before() - timedelta(seconds=40)  # the sweep is a little early
+        self._plan(warn_at, self._sweep_unanswered, operations.warn_before_close, pk, closes_at)
+        close_at = closes_at + timedelta(seconds=70)  # the sweep is a little late
+        self._plan(close_at, self._sweep_unanswered, operations.close_unanswered, pk, closes_at)
 
     def _sweep_unanswered(self, sweep: Callable[[int], object], pk: int, closes_at: datetime) -> None:
-        """Call `sweep` (the reminder or the close), if the ticket still waits for a reply until `closes_at`."""
+        """Call `sweep` (the reminder or the close) if the ticket waits and nothing has moved its `closes_at`."""
         if Ticket.objects.filter(pk=pk, status=Ticket.Status.WAITING, closes_at=closes_at).exists():
             sweep(pk)
 
@@ -161,7 +161,7 @@ def parse_span(text: str) -> timedelta:
 def compute_start(story: Story, present: datetime, hours: AttentionHours) -> datetime:
     """Return when a story starts: "-95m" before the present, "d3 10:20" three business days ago at that time.
 
-    With "due 4m" the customer's time to reply to the last answer ends 4 minutes after the present (M15).
+    "due 4m": so early that the customer's time to reply to the story's last answer ends in 4 minutes (M15).
     """
     start: str = story["start"]
     if start.startswith("-"):

@@ -29,7 +29,7 @@ class Today:
 
 
 def describe_today(hours: AttentionHours, at: datetime) -> Today:
-    """Return what the box «hours of attention» shows at `at` (M2): words, and the open hours as a bar chart."""
+    """Return what the box «hours of attention» shows at `at` (M2): words, the open hours as bars, now as a mark."""
     local = at.astimezone(hours.zone)
     closing = hours.closing(local)
     ranges = RANGES if hours.is_business_day(local.date()) else ()

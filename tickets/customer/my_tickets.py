@@ -77,7 +77,7 @@ def read_tabs(user: User, view: str) -> tuple[list[Tab], bool]:
 
 
 def read_groups(user: User, view: str, cursor: Cursor | None) -> tuple[list[Group], Page[Ticket]]:
-    """Return the titled groups of tickets in a view of the customer's list, and the page whose links lead further."""
+    """Return a view of the customer's list as titled groups, and the page, whose links lead to its other pages."""
     if view == ACTIVE:
         return _read_active_groups(user, cursor)
     if view == TURN:
@@ -101,7 +101,7 @@ def select_tickets(user: User, view: str) -> TicketQuerySet:
 
 
 def search(user: User, query: str, cursor: Cursor | None) -> Page[Ticket]:
-    """Return the page of tickets visible to the person that have this number, fiscal folio, or words of the subject."""
+    """Return the page of the visible tickets with this number or fiscal folio, or with these words in the subject."""
     return keyset.page(
         NEWEST_FIRST, cursor, _with_row_columns(Ticket.objects.visible_to(user).filter(_match_query(query)))
     )
@@ -119,7 +119,7 @@ def has_wrong_number(query: str) -> bool:
 def _read_active_groups(user: User, cursor: Cursor | None) -> tuple[list[Group], Page[Ticket]]:
     """Return the groups of the person's tickets that are not Cerrado, and the page of the tickets that we work on.
 
-    Only the first page also has the group of tickets that wait for the person. A long group links to a view of its own.
+    Only the first page also has the group of tickets that wait for the person. The view TURN has its next page.
     """
     open_tickets = select_tickets(user, ACTIVE).filter(status=Ticket.Status.OPEN)
     page = keyset.page(NEWEST_FIRST, cursor, _with_row_columns(open_tickets))
@@ -143,7 +143,7 @@ def _with_row_columns(tickets: QuerySet[Ticket]) -> QuerySet[Ticket]:
 
 
 def _match_query(query: str) -> Q | Func:
-    """Return the filter for a searched tracking number, fiscal folio or words of the subject; no words find nothing."""
+    """Return the filter for a searched number, fiscal folio or words of the subject; any other text finds none."""
     try:
         return Q(number=numbers.parse_number(NUMBER_PREFIX, query))
     except numbers.InvalidNumber:

@@ -21,7 +21,7 @@ _EMPTY = frozenset(
 
 
 def find_similar(user: User, subject: str) -> list[Ticket]:
-    """Return the visible tickets that are not Cerrado and whose subject is like this one, the most similar first."""
+    """Return visible tickets with a subject like this one, the likest first, of the latest CANDIDATES not Cerrado."""
     words = read_words(subject)
     if not words:
         return []
@@ -38,7 +38,7 @@ def read_words(text: str) -> frozenset[str]:
 
 
 def measure_likeness(words: frozenset[str], other_words: frozenset[str]) -> float:
-    """Return from 0 to 1 how alike the words of two subjects are: the share of the shorter one that both have.
+    """Return from 0 to 1 how alike two subjects are: the shared words, divided by the words of the shorter subject.
 
     A shared error code alone gives 1. Any other single shared word gives 0, unless the shorter subject is one word.
     """

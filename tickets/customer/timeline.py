@@ -105,7 +105,7 @@ def _read_messages(ticket: Ticket) -> Iterable[tuple[Message, list[File], bool]]
 
 
 def _read_file(row: Any) -> File:
-    """Return the file of a public message from a row of the query for the history, which carries one file."""
+    """Return the file of a public message from a `row` of `_read_messages`: the message with one of its files."""
     is_picture = is_picture_type(row.file_type)
     return File(row.file_name, row.file_size, row.file_token, is_picture, row.file_width, row.file_height)
 

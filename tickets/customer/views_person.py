@@ -29,7 +29,7 @@ class PersonView(PrivateView):
     writes = False  # whether it is for writing, which a company whose service ended does no more
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Admit a company's people, only to read if it is suspended. Refuse staff. Others log in, their text kept."""
+        """Admit contacts (of a suspended company only to read). Refuse staff. Others log in and keep their text."""
         if not self.takes(request):
             return self.http_method_not_allowed(request)
         if not request.user.is_authenticated:
@@ -109,11 +109,11 @@ class NewTicket(PostingForm, PersonView):
         return reverse("tickets:created", args=[ticket.number])
 
     def find_alike(self, form: TicketForm, key: FormKey) -> list[Ticket]:
-        """Return similar tickets to ask about before opening one; none if asked already, or for a double click."""
+        """Return similar tickets to ask about first; none if asked already, or if this form has opened its ticket."""
         if "otro" in self.request.POST:  # the button that says: it is another problem
             return []
         similar = similar_tickets.find_similar(self.user, form.cleaned_data["subject"])
-        return [] if similar and Message.objects.filter(form_key=key.key).exists() else similar  # used: a double click
+        return [] if similar and Message.objects.filter(form_key=key.key).exists() else similar  # a double click
 
     def carry_to(self, chosen_number: str) -> HttpResponse:
         """Take text and files of the new-ticket form to the answer form of an open ticket: «Agregar a este» (M11).

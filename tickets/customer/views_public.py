@@ -35,7 +35,7 @@ class LookUp(PrivateView):
         return render(request, "tickets/lookup.html", {"form": form})
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Show the ticket with this number to who owns this registered address; every mistake has the same answer."""
+        """Show the ticket with the typed number to the owner of the typed address; all mistakes get the same answer."""
         form = LookUpForm(request.POST)
         if not form.is_valid():
             return render(request, "tickets/lookup.html", {"form": form})

@@ -41,7 +41,7 @@ class TicketView(PrivateView):
     def dispatch(self, request: HttpRequest, *args: Any, number: str, **kwargs: Any) -> HttpResponseBase:
         """Find the ticket and who acts on its page, by login or by a mail's link; others log in or get 404.
 
-        An address with a number typed in another form is first redirected. A suspended company only reads.
+        A number typed otherwise (in small letters) is redirected to its usual form. A suspended company only reads.
         """
         canonical = reverse(f"tickets:{self.url_name}", args=[number])
         if request.method in {"GET", "HEAD"} and request.path != canonical:
@@ -64,7 +64,7 @@ class TicketView(PrivateView):
         return visible.select_related("customer", "requester", "assignee", "follows").only(*_SHOWN)
 
     def find(self, number: str) -> Ticket:
-        """Return the ticket that the person may see and, if he came by a mail's link, write in; else answer 404."""
+        """Return the ticket if the person may see it, and with a mail's link also write in it; else answer 404."""
         ticket = self.tickets().filter(number=number).first()
         if ticket is None or (self.actor.grant and not self.may_write(ticket)):
             raise Http404("No hay un ticket con ese número para usted.")
@@ -127,7 +127,7 @@ class TicketPage(TicketForms):
     ) -> HttpResponse:
         """Return the customer's page of the ticket with its answer form and the files stored for it (`kept`).
 
-        `draft_reason` is why an unsent draft is shown, or "". A ticket that this one continues is linked if allowed.
+        `draft_reason`: why an unsent draft is shown, or "". The ticket that this one continues is linked if visible.
         """
         ticket, user = self.ticket, self.user
         follows = ticket.follows if ticket.follows and policy.may_write_as_customer(user, ticket.follows) else None
@@ -222,14 +222,14 @@ class Confirm(TicketView):
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Show the page that asks whether the problem is solved; a ticket that is Cerrado goes to its own page."""
+        """Show the page that asks whether the problem is solved; if the ticket is Cerrado, go to its page."""
         self.require_writer()
         if self.ticket.is_closed:
             return redirect("tickets:detail", number=self.ticket.number)
         return render(request, "tickets/confirm.html", self.context(state=wording.describe_state(self.ticket)))
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Close the ticket because the customer confirms the solution, and go to its page with what came of it."""
+        """Close the ticket because the customer confirms the solution; go to its page, which says whether it closed."""
         self.require_writer()
         try:
             operations.confirm_resolved(self.ticket.pk, author=self.actor.user)
@@ -256,7 +256,7 @@ class FollowUp(TicketForms):
         return FollowUpForm(*args, **options)
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Show the form to continue a closed ticket; a ticket that is not Cerrado goes to the form to answer it."""
+        """Show the form to continue a closed ticket; if it is not Cerrado, go to the form to answer it."""
         self.require_writer()
         if not self.ticket.is_closed:
             return redirect(reverse("tickets:detail", args=[self.ticket.number]) + "#responder")

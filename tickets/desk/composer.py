@@ -134,7 +134,7 @@ class Composer:
         kept_fields = {name: text for name, text in fields.items() if name != "seen"}
         reply, note = (Tab(key, store.list_draft_files(key.key)) for key in (reply_key, note_key))
         composer = cls(ticket, agent, ComposerForm(ticket, initial=kept_fields), reply, note, draft_reason)
-        composer.unsaved_properties = {  # `…_was` is what the list showed: he chose something else
+        composer.unsaved_properties = {  # he chose other than the page showed (`…_was`)
             name: fields.get(name, "")
             for name in ("assignee", "category", "impact")
             if fields.get(name, "") != fields.get(f"{name}_was", "")
@@ -152,7 +152,7 @@ class Composer:
         """
         is_key_good = form_memory.read_key(data.get("key", ""), _name_form(ticket), agent) is not None
         if "note" not in data and data.get("kind") == NOTE:
-            data = data.copy()  # a page that was opened when both tabs had one text between them
+            data = data.copy()  # an older page: both tabs had one field, `body`
             data["note"], data["body"] = data.get("body", ""), ""
         keys = [_read_key(data.get(name, ""), ticket, agent) for name in ("key", "note_key")]
         refusals = []
@@ -236,7 +236,7 @@ class Composer:
         return select_newer(entries, self.form.cleaned_data["seen"]) if self.is_stale else []
 
     def _set_fields(self, **values: str) -> None:
-        """Set what fields of the agent's form show; a posted form shows its data, so that is replaced too."""
+        """Set what fields of the agent's form show: the initial values and, in a posted form, the posted ones too."""
         if self.form.is_bound:
             data = self.form.data.copy()  # type: ignore[attr-defined]
             for name, value in values.items():
@@ -271,7 +271,7 @@ class Composer:
 
 
 def keep_texts(request: HttpRequest, ticket: Ticket) -> None:
-    """Keep in the session what an agent typed to a ticket, because another button of its page was pressed (M17)."""
+    """Keep in the session what an agent typed for a ticket and did not send: he pressed another button there (M17)."""
     if "key" not in request.POST:  # a button outside the form
         return
     composer = Composer.posted(ticket, require_agent(request), request.POST, request.FILES)
@@ -282,7 +282,7 @@ def keep_texts(request: HttpRequest, ticket: Ticket) -> None:
 
 
 def build_first_values(ticket: Ticket) -> dict[str, Any]:
-    """Return the first values of an agent's form to reply: the number of messages shown, and no choice or text."""
+    """Return the first values of an agent's form to reply: how many messages he has seen, no text, no choice."""
     return {
         "kind": NOTE if ticket.is_closed else REPLY,
         "seen": ticket.message_count,

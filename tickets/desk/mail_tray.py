@@ -142,7 +142,7 @@ class MailState:
 
 
 def visible_to(user: User) -> Mails:
-    """Select the received mails this agent may read: those that are messages of his desk's tickets (M3, M16).
+    """Select the received mails this agent may read: those that became messages in his desk's tickets (M3, M16).
 
     An agent of our own desk also reads those that became no message. Nobody reads a mail before it is processed.
     """
@@ -158,13 +158,13 @@ def read_page(spot: Spot, user: User) -> keyset.Page[InboundMessage]:
 
 
 def count_questions(user: User) -> dict[str, sql.Question]:
-    """Return for each view of the tray the subselect that counts its mails up to COUNT_CAP, for `sql.ask_all`."""
+    """Return for each view with `is_counted` the subselect that counts its mails up to COUNT_CAP, for `sql.ask_all`."""
     counted_views = [view for view in VIEWS.values() if view.is_counted]
     return {view.slug: sql.capped_count(view.condition(_select_tray(user)), COUNT_CAP) for view in counted_views}
 
 
 def mail_state_questions() -> dict[str, sql.Question]:
-    """Return the subselects for the queue's line about mail: mails in the tray, and whether one of ours is overdue."""
+    """Return the subselects for the queue's line about mail: mails in the tray, and whether one to send is late."""
     tray, overdue = health.find_tray(), health.find_overdue()
     return {"in_tray": sql.capped_count(tray, health.TRAY_CAP), "is_stuck": sql.capped_count(overdue, 1)}
 
@@ -172,7 +172,7 @@ def mail_state_questions() -> dict[str, sql.Question]:
 def read_mail_state(answers: Mapping[str, int]) -> MailState:
     """Return what the queue's line about mail says, from the counts that `mail_state_questions` asks for.
 
-    `is_stuck` is 1 if a mail of ours is overdue to leave, else 0. If a mailbox is polled, its last fetch is one query.
+    `is_stuck` is 1 if a mail of ours is overdue to leave, else 0.
     """
     is_polled = bool(mailbox.get_mailbox_name())
     last_fetch, warnings = health.find_last_fetch(), health.list_warnings()
@@ -195,6 +195,6 @@ def read_mail(inbound: InboundMessage) -> InboundReading | None:
 def _select_tray(user: User) -> Mails:
     """Select all mails for an agent of our own desk, to be narrowed by a view of the tray, and none for others (M3).
 
-    It needs no join of `visible_to`, because no mail of the tray is a message.
+    No mail of the tray is a ticket's message, so the ticket's desk is not looked up (as `visible_to` does).
     """
     return InboundMessage.objects.all() if policy.may_take_calls(user) else InboundMessage.objects.none()

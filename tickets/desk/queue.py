@@ -143,7 +143,7 @@ class Place:
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """Return this list of the queue, and the point in it, as names and values, for hidden fields or an address."""
+        """Return this list and the opened ticket's place in it as names and values, for hidden fields or an address."""
         pairs = {
             "vista": self.view.slug,
             "q": self.search,
@@ -193,7 +193,7 @@ def read_page(place: Place, user: User) -> keyset.Page[Ticket]:
 
 
 def count_questions(user: User) -> dict[str, sql.Question]:
-    """Return for each view of the queue the subselect that counts its tickets up to COUNT_CAP, for `sql.ask_all`."""
+    """Return for each view with `is_counted` the subselect to count its tickets up to COUNT_CAP, for `sql.ask_all`."""
     visible = Ticket.objects.visible_to(user)
     counted_views = [view for view in VIEWS.values() if view.is_counted]
     return {view.slug: sql.capped_count(view.condition(visible, user), COUNT_CAP) for view in counted_views}
@@ -202,8 +202,8 @@ def count_questions(user: User) -> dict[str, sql.Question]:
 def neighbour_questions(place: Place, user: User, ticket: Ticket) -> dict[str, sql.Question]:
     """Return the subselects for the `previous` and the `following` ticket of the agent's list, for `sql.ask_all`.
 
-    They start from the point where the ticket stood when it was opened, because an answer moves it, often out of the
-    list (M13). Without a list both are NULL. A search takes one query more, which looks for companies.
+    Both are sought from where the ticket stood in the list when the agent opened it, because an answer moves it (M13).
+    Both are NULL if he did not come from a list. For a search, one query more finds the companies.
     """
     if not place.is_list:
         return dict.fromkeys(("previous", "following"), sql.Question("NULL"))
@@ -261,7 +261,7 @@ def _select_view(place: Place, user: User) -> TicketQuerySet:
 
 
 def _narrow(place: Place, tickets: TicketQuerySet) -> TicketQuerySet:
-    """Select of these tickets those of the category and the agent that the list is filtered by; NOBODY has no agent."""
+    """Select those of `tickets` that pass the list's filters by category and agent. NOBODY: tickets with no agent."""
     if place.category:
         tickets = tickets.filter(category=place.category)
     if place.agent == NOBODY:
@@ -272,7 +272,7 @@ def _narrow(place: Place, tickets: TicketQuerySet) -> TicketQuerySet:
 def _select_found(place: Place, user: User) -> TicketQuerySet:
     """Select the tickets, in any state, that the search of this place finds: by number, company or the subject's words.
 
-    Its filters apply. A search that can mean nothing finds no ticket.
+    The filters of the list apply. A text that is none of these finds no ticket.
     """
     visible = _narrow(place, Ticket.objects.visible_to(user))
     try:
@@ -298,7 +298,7 @@ def _with_row_columns(tickets: TicketQuerySet) -> TicketQuerySet:
 
 
 def _plain_column(column: str) -> Func:
-    """Return the SQL for a column in lower case without accents, to compare with `searchable` words.
+    """Return the SQL for a column in lower case without accents, to find in it words that `searchable` made so too.
 
     Each accented letter is replaced, because neither database offers `unaccent`.
     """

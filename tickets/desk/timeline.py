@@ -51,7 +51,7 @@ class Entry:
 def read_history(ticket: Ticket) -> list[Entry]:
     """Return the ticket's history that an agent reads, oldest first; five queries however long it is.
 
-    It holds public messages, internal notes, events, and beside each what became of the mail to the customer.
+    It holds public messages, internal notes, events, each with what became of its mail to the customer, if any.
     """
     files: dict[tuple[int | None, int | None], list[Attachment]] = {}  # by the key of the message, or of the note
     for file in TicketFile.objects.filter(ticket=ticket).select_related("attachment").order_by("pk"):

@@ -45,7 +45,7 @@ class Row:
 
 
 def queue_page(request: HttpRequest) -> HttpResponse:
-    """Show the agents' queue of tickets at the place (view, search, page) that the address names."""
+    """Show the queue at the place (view, search, page) of the address; a superuser without a desk gets a notice."""
     if request.user.is_superuser and not request.user.desk_provider_ids:
         return TemplateResponse(request, "admin/tickets/no_desk.html", page_context(request, "Tickets"))
     agent, instant = require_agent(request), clock.now()
@@ -143,7 +143,7 @@ def _build_choices(agent: User, place: queue.Place) -> dict[str, Any]:
 
 
 def _find_next_view(place: queue.Place, counts: dict[str, int]) -> dict[str, Any]:
-    """Return label, with its count, and address of the first other view of the queue that has tickets, to link it."""
+    """Return the label with its count, and the address, of the first other view that has tickets; if none, both ""."""
     for view in queue.VIEWS.values():
         if (count := counts.get(view.slug)) and view.slug != place.view.slug:
             shown = sql.show_count(count, queue.COUNT_CAP)

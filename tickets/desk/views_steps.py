@@ -90,10 +90,10 @@ def retry_mail(request: HttpRequest, pk: int, mail: int) -> HttpResponse:
 
 
 def release_close(request: HttpRequest, pk: int) -> HttpResponse:
-    """Release the held close of a ticket: it runs again or, after many mails, the ticket goes to Abierto (M6, M15)."""
+    """Allow a held close again: without a reply the ticket closes; after many mails it goes to Abierto (M6, M15)."""
 
     def release(agent: User) -> str:
-        """Release the held close of the ticket, and return the sentence that tells the agent what follows."""
+        """Allow the close that was held, and return the sentence that tells the agent what happens to the ticket."""
         ticket = operations.release_close(pk, agent=agent)
         if ticket.is_open:
             return f"{ticket.number} pasó a Abierto: nos toca responder."
