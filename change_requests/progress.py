@@ -142,7 +142,7 @@ def make_waiting_condition(user: User) -> Q:
     if user.holds(Office.SUPERVISOR):
         condition |= running & Q(status=Status.VERIFYING) | Q(status=Status.EXECUTED)
     if user.holds(Office.INFORMATION_OWNER):
-        condition |= _make_undecided_condition(user) & Q(Exists(_find_assets_of_owner(user, is_open=True)))
+        condition |= _make_undecided_condition(user) & Q(Exists(_find_assets_of_owner(user, only_undecided=True)))
     if user.holds(Office.SECURITY_OFFICER):
         condition |= (
             _make_undecided_condition(user)
@@ -174,12 +174,12 @@ def _make_undecided_condition(user: User) -> Q:
     return is_waiting & ~Q(implementer=user) & ~Q(Exists(decisions))  # who implements does not decide
 
 
-def _find_assets_of_owner(user: User, *, is_open: bool = False) -> QuerySet[RequestedAsset]:
-    """Return a subquery of a request's assets whose owner or alternate this user is; `is_open`: only undecided ones."""
+def _find_assets_of_owner(user: User, *, only_undecided: bool = False) -> QuerySet[RequestedAsset]:
+    """Return a subquery, for a query of requests, of the assets that this user owns or stands in for today (M21)."""
     instant = clock.now()
     is_alternate = Q(asset__alternate=user, asset__alternate_from__lte=instant, asset__alternate_until__gt=instant)
     rows = RequestedAsset.objects.filter(Q(asset__owner=user) | is_alternate, request=OuterRef("pk"))
-    if not is_open:
+    if not only_undecided:
         return rows
     decided = DecisionSlot.objects.filter(
         request=OuterRef("request"), revision_no=OuterRef("request__revision_no"), asset=OuterRef("asset")

@@ -269,7 +269,7 @@ def _name_form(page: str) -> str:
 
 
 def _read_browser_owner(request: HttpRequest) -> str:
-    """Return the digest of the person who last used this browser, from the signed cookie of `remember_owner`, or ""."""
+    """Return the digest of who last signed in here, from our signed cookie, or "": a kept form is shown only to him."""
     try:
         return str(signing.loads(request.COOKIES.get(COOKIE, ""), salt=COOKIE_SALT, max_age=ORPHAN_FORM_AGE))
     except signing.BadSignature:

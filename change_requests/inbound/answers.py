@@ -59,7 +59,7 @@ def answer_faulty_form(
 ) -> None:
     """Tell the sender what is wrong with one form of a mail that had good forms too; the answer names its file.
 
-    `requests` were made of the good forms; `index` is the number of the faulty form, as each gets its own answer.
+    `requests` were made of the good forms, if none was refused; `index` is the number of the faulty form.
     """
     _enqueue_answer(
         "refused",

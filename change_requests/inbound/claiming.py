@@ -168,7 +168,7 @@ def _choose_requester(senders: list[User], request: FormalRequest | None, propos
     rfc = form_read.clean_rfc(proposal.values["rfc"])
 
     def rank(person: User) -> tuple[bool, ...]:
-        """Return how well the person fits as the requester of the form: the greatest tuple fits best."""
+        """Return how well a person of the mail's address fits as requester of the form; the greatest tuple wins."""
         customer = person.contact.customer
         is_of_company = request is not None and customer.pk == request.customer_id
         is_author = request is not None and person.pk == request.requester_id

@@ -26,10 +26,12 @@ People = dict[str, User]
 def seed(people: People, present: datetime) -> None:
     """Give each information asset an owner, and play the stories of formal requests; `seed_demo` calls this."""
     root = User.objects.get(is_superuser=True)
-    for asset in InformationAsset.objects.exclude(code=ACCESS):
+    for asset in InformationAsset.objects.exclude(code=ACCESS):  # that one has no owner
         operations.set_asset_owner(asset.pk, actor=root, owner=people["fabian"])
     users = User.objects.select_related("contact__customer").in_bulk([person.pk for person in people.values()])
-    people = {key: users[person.pk] for key, person in people.items()}  # with their companies, which are verified now
+    people = {
+        key: users[person.pk] for key, person in people.items()
+    }  # read again: their companies were verified since
     for story in tomllib.loads((Path(__file__).parent / "requests.toml").read_text())["story"]:
         _play_story(story, people, present)
 

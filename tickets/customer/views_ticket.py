@@ -64,7 +64,7 @@ class TicketView(PrivateView):
         return visible.select_related("customer", "requester", "assignee", "follows").only(*_SHOWN)
 
     def find(self, number: str) -> Ticket:
-        """Return the ticket if the person may see it, and with a mail's link also write in it; else answer 404."""
+        """Return the ticket, or answer 404. Who came by a mail's link (`grant`) must be allowed to write in it too."""
         ticket = self.tickets().filter(number=number).first()
         if ticket is None or (self.actor.grant and not self.may_write(ticket)):
             raise Http404("No hay un ticket con ese número para usted.")

@@ -132,7 +132,7 @@ def _find_colleague(agent: User, key: str) -> User | None:
 
 
 def _build_choices(agent: User, place: queue.Place) -> dict[str, Any]:
-    """Return what the queue's lists offer: categories and agents to filter by, with what is chosen, and assignees."""
+    """Return the options of the queue page's drop-down lists: categories and agents to filter by, and assignees."""
     colleagues = queue.find_colleagues(agent.desk_provider_ids)
     return {
         "categories": [(value, label, value == place.category) for value, label in Ticket.Category.choices],

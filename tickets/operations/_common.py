@@ -232,8 +232,8 @@ def reminder_lookahead() -> timedelta:
 def start_waiting(ticket: Ticket, reason: str, since: datetime, proposes_solution: bool) -> None:
     """Set the ticket En espera for this reason, without saving it: the customer's turn (M15).
 
-    `closes_at` is counted from `since`, the time of our message; the agents' queue is sorted by it too (`queue_at`).
-    The old reminder is dropped and a new one comes due.
+    If nobody answers, it closes at `closes_at`, counted from our message (`since`); `queue_at` sorts the agents' queue.
+    An earlier reminder and a postponed close are cancelled; a sweep sends the next reminder.
     """
     forget_reminder(ticket)
     release_held_close(ticket)

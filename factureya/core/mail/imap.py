@@ -201,7 +201,7 @@ def _download(box: BaseMailBox, folder: MailFolder, uid: int) -> tuple[bytes, da
     items = f"(FLAGS INTERNALDATE RFC822.SIZE {RECEIVED})"
     received_fields, answer = _fetch_answers(box, str(uid), items).get(uid, (b"", b""))
     size = SIZE.search(answer)
-    if not size or (uid > folder.old_uid and _was_moved_here(folder, received_fields, answer)):  # no size: it is gone
+    if not size or (uid > folder.old_uid and _was_moved_here(folder, received_fields, answer)):  # no size: gone
         return None
     is_whole = int(size.group(1)) <= intake.MAX_KEPT
     body = _fetch_answers(box, str(uid), f"(BODY.PEEK[{'' if is_whole else 'HEADER'}])").get(uid)

@@ -225,12 +225,12 @@ def _drop_signature(lines: list[str], own_lines: list[int]) -> list[int]:
 
 
 def is_device_line(line: str) -> bool:
-    """Return True if a line is like «Enviado desde mi iPhone»: an opening, then only names of devices or programs."""
+    """Return True for «Enviado desde mi iPhone» and the like, to cut it: an opening, then names of devices alone."""
     bare = line.strip(" \t*_.•-").lower()
     opening = next((opening for opening in SENT_FROM if bare.startswith(f"{opening} ")), "")
     if not opening or len(bare) > MAX_DEVICE_LINE:
         return False
-    words = [word.strip(".,;:!()[]*_'\"") for word in bare.partition("<")[0].split()]
+    words = [word.strip(".,;:!()[]*_'\"") for word in bare.partition("<")[0].split()]  # a link may follow in <>
     words = [word for word in words if word and not word.startswith(("http:", "https:"))]
     names = [name for word in words[len(opening.split()) :] for name in word.replace("-", " ").split()]
     names += opening.split()[1:2] if opening.startswith("get ") else []  # «Get Outlook» names the program itself
