@@ -175,7 +175,7 @@ def _make_undecided_condition(user: User) -> Q:
 
 
 def _find_assets_of_owner(user: User, *, only_undecided: bool = False) -> QuerySet[RequestedAsset]:
-    """Return a subquery, for a query of requests, of the assets that this user owns or stands in for today (M21)."""
+    """Return a subquery, for a query of requests, of the assets that this user owns or stands in for today."""
     instant = clock.now()
     is_alternate = Q(asset__alternate=user, asset__alternate_from__lte=instant, asset__alternate_until__gt=instant)
     rows = RequestedAsset.objects.filter(Q(asset__owner=user) | is_alternate, request=OuterRef("pk"))
