@@ -39,14 +39,10 @@ def reencrypt_data(data: dict[str, Any]) -> dict[str, Any]:
 
     Then an older key can be removed from the settings. Raises cryptography.fernet.InvalidToken if no key decrypts them.
     """
-    cipher = _make_cipher()
-
-    def again(text: str) -> str:
-        return cipher.rotate(text.encode()).decode()  # decrypted with any key, encrypted with the first
-
-    changed: dict[str, Any] = {name: again(data[name]) for name in SECRETS if name in data}
+    rotate = _make_cipher().rotate  # decrypts with any key, encrypts with the first
+    changed: dict[str, Any] = {name: rotate(data[name].encode()).decode() for name in SECRETS if name in data}
     if codes := data.get("migrated_codes"):
-        changed["migrated_codes"] = [again(code) for code in codes]
+        changed["migrated_codes"] = [rotate(code.encode()).decode() for code in codes]
     return {**data, **changed}
 
 

@@ -35,6 +35,46 @@ class Turn(NamedTuple):
     until: datetime | None = None
 
 
+ACCESS_IN_APPROVAL = Turn(
+    "Espera la aprobación del Responsable de Seguridad Informática", "Evalúa sus razones y decide por escrito."
+)
+TURNS = {
+    Status.DRAFT: Turn(
+        "Termine y envíe su solicitud", "Cada paso está guardado; puede seguir cuando quiera.", "wait", "continue"
+    ),
+    Status.SUBMITTED: Turn(
+        "Falta confirmarla desde el correo registrado",
+        "Enviamos un enlace a {mail}. Ábralo y confirme; hasta entonces nadie la revisa.",
+        "wait",
+    ),
+    Status.VERIFYING: Turn(
+        "La revisa la mesa de control",
+        "Comprueba sus facultades, el formato y la evidencia. Si falta algo, le escribimos.",
+    ),
+    Status.IN_APPROVAL: Turn(
+        "Espera la aprobación de dos personas",
+        "El Propietario de la Información y el Responsable de Seguridad Informática evalúan sus razones y deciden por "
+        "escrito.",
+    ),
+    Status.APPROVED: Turn("Está aprobada; falta aplicarla", "{dates}"),
+    Status.EXECUTED: Turn("Ya se aplicó", "Se aplicó el {executed}. Revise que esté como lo pidió."),
+    Status.CLOSED: Turn("Terminó", "Se aplicó el {executed}.", "closed"),
+    Status.RETURNED: Turn(
+        "Corríjala y envíela de nuevo", "Se la devolvimos y conserva su folio. {why}", "wait", "correct"
+    ),
+    Status.REJECTED: Turn("No se aprobó", "{refusals}", "bad"),
+    Status.CANCELLED: Turn("Se retiró", "{why}", "closed"),
+    Status.EXPIRED: Turn("Venció el plazo", "{why} Si todavía lo necesita, haga otra solicitud.", "bad"),
+    Status.FAILED: Turn(
+        "No se pudo aplicar",
+        "Un dato cambió después de aprobarla, así que no escribimos nada. {why} Corríjala y envíela de nuevo.",
+        "bad",
+        "correct",
+    ),
+    Status.REVERTED: Turn("Se revirtió", "Sus datos volvieron a como estaban. {why}", "closed"),
+}
+
+
 class Row(NamedTuple):
     """Hold one changed field as the page shows it."""
 
@@ -162,6 +202,17 @@ def find_turn(
     the status. `reasons` are the decisions on this version. If somebody else began the request (not `is_hers`), the
     reader is told who, and gets no action.
     """
+    if urgent := _find_urgent_turn(formal, question, new_mail):
+        return urgent
+    turn = _find_turn_by_status(formal, reasons)
+    if turn.act and not is_hers:
+        who = formal.requester.get_full_name()
+        return turn._replace(act="", text=f"{turn.text} La sigue {who}, que la comenzó.")
+    return turn
+
+
+def _find_urgent_turn(formal: FormalRequest, question: Clarification | None, new_mail: str) -> Turn | None:
+    """Return what comes before the status: «no fui yo», an open question, or a code to type; None for none of these."""
     if progress.is_stopped(formal):
         return Turn(
             "La detuvimos porque alguien avisó «No fui yo»",
@@ -189,61 +240,24 @@ def find_turn(
             "wait",
             "code",
         )
-    turn = _find_turn_by_status(formal, reasons)
-    if turn.act and not is_hers:
-        who = formal.requester.get_full_name()
-        return turn._replace(act="", text=f"{turn.text} La sigue {who}, que la comenzó.")
-    return turn
+    return None
 
 
 def _find_turn_by_status(formal: FormalRequest, reasons: Sequence[Decision]) -> Turn:
     """Return what follows with a request by its status alone; `reasons` are the decisions on its version."""
-    status, mail = Status(formal.status), formal.customer.registered_email
-    why = f"Motivo: {formal.outcome_reason}" if formal.outcome_reason else ""
+    status = Status(formal.status)
     refusals = " ".join(f"{d.get_office_display()}: {d.reason}" for d in reasons if not d.is_approval)
-    turns = {
-        Status.DRAFT: Turn(
-            "Termine y envíe su solicitud", "Cada paso está guardado; puede seguir cuando quiera.", "wait", "continue"
-        ),
-        Status.SUBMITTED: Turn(
-            "Falta confirmarla desde el correo registrado",
-            f"Enviamos un enlace a {mail}. Ábralo y confirme; hasta entonces nadie la revisa.",
-            "wait",
-        ),
-        Status.VERIFYING: Turn(
-            "La revisa la mesa de control",
-            "Comprueba sus facultades, el formato y la evidencia. Si falta algo, le escribimos.",
-        ),
-        Status.IN_APPROVAL: Turn(
-            "Espera la aprobación del Responsable de Seguridad Informática"
-            if formal.is_access
-            else "Espera la aprobación de dos personas",
-            "Evalúa sus razones y decide por escrito."
-            if formal.is_access
-            else "El Propietario de la Información y el Responsable de Seguridad Informática evalúan sus razones y "
-            "deciden por escrito.",
-        ),
-        Status.APPROVED: Turn("Está aprobada; falta aplicarla", _describe_execution_dates(formal)),
-        Status.EXECUTED: Turn(
-            "Ya se aplicó", f"Se aplicó el {when_long(formal.executed_at)}. Revise que esté como lo pidió."
-        ),
-        Status.CLOSED: Turn("Terminó", f"Se aplicó el {when_long(formal.executed_at)}.", "closed"),
-        Status.RETURNED: Turn(
-            "Corríjala y envíela de nuevo", f"Se la devolvimos y conserva su folio. {why}", "wait", "correct"
-        ),
-        Status.REJECTED: Turn("No se aprobó", refusals or why, "bad"),
-        Status.CANCELLED: Turn("Se retiró", why, "closed"),
-        Status.EXPIRED: Turn("Venció el plazo", f"{why} Si todavía lo necesita, haga otra solicitud.", "bad"),
-        Status.FAILED: Turn(
-            "No se pudo aplicar",
-            f"Un dato cambió después de aprobarla, así que no escribimos nada. {why} Corríjala y envíela de nuevo.",
-            "bad",
-            "correct",
-        ),
-        Status.REVERTED: Turn("Se revirtió", f"Sus datos volvieron a como estaban. {why}", "closed"),
+    why = f"Motivo: {formal.outcome_reason}" if formal.outcome_reason else ""
+    values = {
+        "mail": formal.customer.registered_email,
+        "why": why,
+        "refusals": refusals or why,
+        "dates": _describe_execution_dates(formal),
+        "executed": when_long(formal.executed_at),
     }
-    turn = turns[status]
-    return turn._replace(text=turn.text.strip(), until=formal.due_at if status in DATED else None)  # else no date
+    turn = ACCESS_IN_APPROVAL if status == Status.IN_APPROVAL and formal.is_access else TURNS[status]
+    until = formal.due_at if status in DATED else None
+    return turn._replace(text=turn.text.format(**values).strip(), until=until)
 
 
 def _describe_execution_dates(formal: FormalRequest) -> str:
