@@ -14,6 +14,7 @@ from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connection, models, transaction
 from django.test import TransactionTestCase
+from playwright.sync_api import Page
 
 from factureya.core import audit, guard_install
 from factureya.testing import mail_servers
@@ -169,3 +170,21 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
         "timezone_id": "America/Mexico_City",
         "viewport": {"width": 1280, "height": 900},
     }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _loaded_pages() -> Iterator[None]:
+    """Make `page.evaluate` wait until the page has loaded.
+
+    A click returns as soon as the head of the next page has arrived. In this instant the document is empty: a script
+    finds no element in it, or no script of ours has run yet (the focus on an error, a restored draft).
+    """
+    evaluate = Page.evaluate
+
+    def evaluate_loaded(page: Page, *args: Any, **options: Any) -> Any:
+        page.wait_for_load_state()
+        return evaluate(page, *args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Page, "evaluate", evaluate_loaded)
+        yield
