@@ -63,6 +63,7 @@ class OwnPages(ReadOnlyAdmin):
 
         @wraps(view)
         def check_then_show(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            """Return the page, or raise PermissionDenied if the person may not see it."""
             if not self.allows(request.user):
                 raise PermissionDenied
             return view(request, *args, **kwargs)

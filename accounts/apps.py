@@ -12,6 +12,6 @@ class FactureyaAdminConfig(AdminConfig):
     default_site = "accounts.staff.site.FactureyaAdminSite"
 
     def ready(self) -> None:
-        """Load the admin of every app, unless this process (such as a mail worker) shows no pages (PAGES)."""
+        """Load the admin of every app, if this process shows pages (PAGES). A mail worker, for example, shows none."""
         if settings.PAGES:
             super().ready()

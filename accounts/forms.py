@@ -45,7 +45,7 @@ def _check_password(form: forms.Form, field: str, person: User) -> None:
 
 
 def _require_short_address(email: str) -> None:
-    """Raise ValidationError if the address is too long to be stored, which is done in lower case."""
+    """Raise ValidationError if the mail address is too long for the database, which stores it in lower case."""
     if (length := len(email.lower())) > MAX_EMAIL:  # some letters get longer in lower case
         raise forms.ValidationError(EMAIL_TOO_LONG % {"limit_value": MAX_EMAIL, "show_value": length})
 
@@ -173,9 +173,10 @@ class SignupForm(NameForm, account.SignupForm):
         return data
 
     def try_save(self, request: HttpRequest) -> tuple[User | None, Any]:
-        """Register the company and the person who signs up, and return the person; the None tells allauth to go on.
+        """Register the company and the person who signs up. Return the person and None, which lets allauth go on.
 
-        If the address is taken, allauth shows the same page and mails the owner, so that a stranger cannot tell.
+        If the address is taken, return allauth's answer: it shows the same page and mails the owner of the address.
+        So a stranger cannot tell that the address has an account.
         """
         data = {name: self.cleaned_data[name] for name in ("email", "full_name", "rfc", "legal_name", "form_key")}
         try:
@@ -208,7 +209,7 @@ class ConfirmResetForm(CodeForm, account.ConfirmPasswordResetCodeForm):
         self.email = email
 
     def clean_code(self) -> str:
-        """Return the typed code for a new password. Raises ValidationError if its mail bounced: others may know it."""
+        """Return the typed code. Raises ValidationError if its mail bounced: a stranger may have read the code."""
         if operations.was_reset_code_returned(self.email):
             raise forms.ValidationError(CODE_CAME_BACK)
         return str(super().clean_code())

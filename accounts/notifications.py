@@ -19,7 +19,7 @@ def tell_company_decided(verdict: str, customer: Customer, event: Event) -> None
 
 
 def tell_company_joined(people: list[User], customer: Customer, event: Event) -> None:
-    """Tell `people` by mail that they moved to this company, and tell the holders of its powers that they came."""
+    """Tell `people` by mail that they moved to this company. Tell its representatives of today who came."""
     for person in people:
         _send_mail("accounts/company_joined", event, person, customer=customer)
     powers = Representative.objects.filter(customer=customer, user__is_active=True).in_force()
@@ -51,7 +51,7 @@ def tell_invitation_undelivered(invitation: Invitation, event: Event) -> None:
     inviter = invitation.invited_by
     if inviter.is_active:
         people = [inviter]
-    elif invitation.customer is None:  # it was to an office of staff
+    elif invitation.customer is None:  # the invitation was to an office of staff
         people = list(User.objects.filter(is_superuser=True, is_active=True).order_by("pk"))
     else:
         representatives = invitation.customer.contacts.filter(role=Contact.Role.REPRESENTATIVE, user__is_active=True)
@@ -74,7 +74,7 @@ def make_page_url(name: str, *args: str) -> str:
 
 
 def _send_mail(kind: str, event: Event, person: User, **context: object) -> None:
-    """Queue the mail with the template `kind` to this person, only once about the same event (`key`)."""
+    """Queue a mail to this person from the template `kind`. The `key` prevents a second mail about the same event."""
     outbox.enqueue(
         kind,
         key=f"{event.hash}:{person.pk}",

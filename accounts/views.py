@@ -37,12 +37,12 @@ class Home(LoginRequiredMixin, FormView):
 
     def form_valid(self, form: NameForm) -> HttpResponse:
         """Store the name that the person changed on the profile page."""
-        operations.rename(full_name=form.cleaned_data["full_name"], actor=get_person(self.request))
+        operations.change_full_name(full_name=form.cleaned_data["full_name"], actor=get_person(self.request))
         messages.success(self.request, "Guardamos su nombre.")
         return super().form_valid(form)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Add to the profile page: the company, whether this person may invite others, and has a second factor."""
+        """Add the company to the profile page; also whether this person may invite others and has a second factor."""
         user = get_person(self.request)
         membership = user.membership
         factor = Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).exists()
@@ -68,7 +68,7 @@ class RepresentativeMixin:
         A person without a session goes to the login, everybody else gets 403. A suspended company gets 403 for a POST.
         """
         if not request.user.is_authenticated:
-            is_page = "get" in self.http_method_names  # else the login leads back to the list of people
+            is_page = "get" in self.http_method_names  # a view for POST only cannot be opened after the login
             return form_memory.ask_login(request, request.get_full_path() if is_page else reverse("accounts:people"))
         person = get_person(request)
         membership = person.membership
@@ -87,7 +87,7 @@ class People(RepresentativeMixin, TemplateView):
     template_name = "accounts/people.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Add to the page of my company's people its active contacts and its pending invitations."""
+        """Add the company's active contacts and pending invitations to the page of its people."""
         people = self.customer.contacts.select_related("user")
         contacts = policy.add_powers(people).order_by("-role", "user__full_name")
         pending = self.customer.invitations.filter(accepted_at__isnull=True, cancelled_at__isnull=True)
@@ -105,7 +105,7 @@ class LimitPerson(RepresentativeMixin, View):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Let a contact of my company see all its tickets or only own ones, as the representative chose."""
+        """Let a contact see all tickets of the company or only own ones, as the company's representative chose."""
         contact = get_object_or_404(Contact, customer=self.customer, user__email=read_posted_address(request, "person"))
         own_tickets_only = request.POST.get("own_tickets_only") == "1"
         try:

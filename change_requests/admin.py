@@ -77,7 +77,7 @@ class InformationAssetAdmin(ShownAdmin):
 
     @admin.display(description="propietario y suplente")
     def change(self, asset: InformationAsset) -> str:
-        """Return a link to change the owner of the asset. The asset «access of people to the portal» has no owner."""
+        """Return the cell with the link that changes the asset's owner. The asset ACCESS has no owner, so no link."""
         if asset.code == ACCESS:
             return "Sin propietario"
         return format_html('<a href="{}">Cambiar</a>', reverse("control:asset", args=[asset.code]))

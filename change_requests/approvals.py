@@ -34,8 +34,8 @@ class NeededApproval:
 def find_needed_approvals(request: FormalRequest) -> list[NeededApproval]:
     """Return the approvals, given or open, that the request's current revision needs, in at most four queries.
 
-    The owners' come first, then that of security. Whoever asked for it, wrote a revision, implements it, checks
-    its waiver or decided before is left out. So is, from security, an owner of a changed asset.
+    The owners' come first, then that of security. Nobody may approve who made the request, wrote a revision,
+    implements it, checks its waiver or decided before. An owner of a changed asset may not approve for security.
     """
     decisions, past_deciders = _find_decisions(request)
     authors = request.revisions.values("author_id")

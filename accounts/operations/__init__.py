@@ -15,11 +15,11 @@ from accounts.operations.companies import join_company, refuse_company, register
 from accounts.operations.people import (
     accept_invitation,
     cancel_invitation,
+    change_full_name,
     change_password,
     flag_bounced_address,
     limit_contact,
     open_invitation,
-    rename,
     resend_invitation,
     unflag_address,
     void_undelivered_invitation,

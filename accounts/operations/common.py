@@ -35,7 +35,7 @@ def lock_user(pk: int) -> User:
 
 
 def end_sessions(person: User, *columns: str) -> None:
-    """End all sessions of a locked person with a new `session_epoch`. Save it and the `columns` the caller changed."""
+    """Give a locked person a new `session_epoch`, which ends all sessions; save also the changed `columns`."""
     person.session_epoch += 1
     person.save(update_fields=["session_epoch", *columns])
 

@@ -51,7 +51,7 @@ def register_company(
                 check_failed=rfc.check_failed,
             )
     except IntegrityError:
-        return _find_first_use(form_key, email, password)  # a double click, or a taken address
+        return _find_first_account(form_key, email, password)  # a double click, or a taken address
     return person
 
 
@@ -113,7 +113,10 @@ def join_company(pk: int, *, actor: User) -> Customer:
 
 @contextmanager
 def _lock_undecided(pk: int, actor: User) -> Iterator[Customer]:
-    """Lock a company and yield it. Raises Refused if it is decided, if no mail is proven, or if the actor may not."""
+    """Lock an undecided company and yield it.
+
+    Raises Refused if the actor may not decide, if somebody has decided, or if nobody has proven a mail address yet.
+    """
     with transaction.atomic():
         require(policy.may_verify(reload_person(actor)), "Solo un agente o un supervisor de Factureya lo decide.")
         # no_key: a ticket that is being opened refers to this row; a full lock would let both wait for each other.
@@ -150,7 +153,7 @@ def _make_representative(customer: Customer, contact: Contact) -> None:
     )
 
 
-def _find_first_use(form_key: str | None, email: str, password: str) -> User:
+def _find_first_account(form_key: str | None, email: str, password: str) -> User:
     """Return the person made by the first of two posts of one sign-up form, so that a double click makes one account.
 
     Raises Refused if no person has this address, form key and password. Then the address belongs to somebody else.

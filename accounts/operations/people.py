@@ -104,8 +104,8 @@ def void_undelivered_invitation(mail: OutboxMessage) -> None:
 def was_reset_code_returned(email: str) -> bool:
     """Return True if the last mail with a code for a new password to this address was not delivered (M16).
 
-    Then the caller refuses it, as others may have read it. An address without an account is sent a mail too, so the
-    answer does not tell who has one.
+    Then the caller refuses the code, as others may have read it. An address without an account is sent a mail too,
+    so the result does not tell who has an account.
     """
     mails = OutboxMessage.objects.filter(to=email.lower(), kind__in=RESET_MAILS).order_by("-pk")
     last = mails.only("bounced_at", "status").first()
@@ -128,7 +128,7 @@ def limit_contact(pk: int, *, own_tickets_only: bool, actor: User) -> Contact:
     return contact
 
 
-def rename(*, full_name: str, actor: User) -> User:
+def change_full_name(*, full_name: str, actor: User) -> User:
     """Change the full name of the actor, as the person asks on the profile page, and return the person."""
     with transaction.atomic():
         person = lock_user(actor.pk)
@@ -140,7 +140,7 @@ def rename(*, full_name: str, actor: User) -> User:
 
 
 def change_password(person: User, password: str) -> None:
-    """Store a new password, which ends all sessions; the changed `person` lets the caller keep the current one."""
+    """Store a new password, which ends all sessions. With the changed `person` the caller can keep this session."""
     person.set_password(password)  # slow on purpose, so not while the row is locked
     with transaction.atomic():
         lock_user(person.pk)
@@ -187,7 +187,7 @@ def send_link(invitation: Invitation, verb: str, *, actor: User, **data: Any) ->
 
 
 def _was_sent_again(mail: OutboxMessage) -> bool:
-    """Return True if a later mail of the same kind went to the same address about the same thing."""
+    """Return True if a later mail of the same kind went to the same address about the same invitation (`about`)."""
     later = OutboxMessage.objects.filter(about=mail.about, to=mail.to, kind=mail.kind, pk__gt=mail.pk)
     return later.exists()
 

@@ -55,7 +55,7 @@ def grant_office(
     ends_at: datetime | None = None,
     actor: User,
 ) -> RoleAssignment:
-    """Let a superuser give somebody else an office, from `starts_at` (else now) until `ends_at` (else for good; M3).
+    """Let a superuser give somebody else an office from `starts_at` (default: now) to `ends_at` (default: no end, M3).
 
     Raises Refused for a closed account, a customer's contact, an office already held, and a wrong provider.
     """
@@ -105,7 +105,7 @@ def end_office(pk: int, *, actor: User) -> RoleAssignment:
 
 def deactivate_user(pk: int, *, reason: str, actor: User) -> User:
     """Let a superuser deactivate somebody's account, and return the person. Open sessions end with the next request."""
-    reason = require_fit(FactorReset, "reason", reason)  # only for its limit of characters
+    reason = require_fit(FactorReset, "reason", reason)  # only to check the length
     require(bool(reason), "Escriba el motivo.")
     with transaction.atomic():
         require_superuser(actor)
@@ -120,7 +120,7 @@ def deactivate_user(pk: int, *, reason: str, actor: User) -> User:
 
 def reactivate_user(pk: int, *, reason: str, actor: User) -> User:
     """Let a superuser activate a deactivated account again, and return the person. The old sessions stay ended."""
-    reason = require_fit(FactorReset, "reason", reason)  # only for its limit of characters
+    reason = require_fit(FactorReset, "reason", reason)  # only to check the length
     require(bool(reason), "Escriba el motivo.")
     with transaction.atomic():
         require_superuser(actor)
@@ -135,8 +135,8 @@ def reactivate_user(pk: int, *, reason: str, actor: User) -> User:
 def record_enrolled_factor(person: User) -> None:
     """End all sessions of a person who enrolled a second factor, and record it.
 
-    They end because a session opened with the password alone could read the recovery codes. `person` gets the new
-    `session_epoch`, so that the caller can keep the current session alive.
+    The sessions end because one opened with the password alone could read the recovery codes. `person` gets the
+    new `session_epoch`, so that the caller can keep the current session alive.
     """
     with transaction.atomic():
         locked = lock_user(person.pk)

@@ -117,7 +117,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return str(credentials.get("email", "")).lower()
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Raise an error before the password is checked, if too many sign-ins failed, of this account or of all."""
+        """Raise an error before the password is checked, if too many sign-ins failed for this account or in total."""
         super().pre_authenticate(request, **credentials)
         self._everybody_usage = ratelimit.consume(
             request, app="allauth.account", action="login_failed_everybody", key="everybody"

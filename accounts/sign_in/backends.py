@@ -35,7 +35,7 @@ class EmailBackend(AuthenticationBackend):
         return set()
 
     def get_group_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
-        """Return the permissions in Django's admin that the offices in force give; none for one object (`obj`)."""
+        """Return the admin permissions from the offices in force. For a single object (`obj`) no office gives any."""
         if obj is not None or not user_obj.is_active or user_obj.is_anonymous:
             return set()
         return offices.list_permissions(user_obj.offices)

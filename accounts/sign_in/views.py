@@ -134,7 +134,7 @@ class DownloadCodesView(ReadableCodesMixin, codes.DownloadRecoveryCodesView):
 @never_cache
 @login_required
 def totp_qr(request: HttpRequest) -> HttpResponse:
-    """Return the QR code (SVG) of the factor that this session enrols, or 404. The CSP forbids data: images."""
+    """Return the QR code (SVG) of the factor being enrolled, else 404. (The CSP forbids `data:` images in a page.)"""
     secret = request.session.get(SECRET_SESSION_KEY)
     if not secret:
         raise Http404

@@ -34,7 +34,7 @@ def show_decision(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def decide_at_once(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
-    """Verify a company, or join it to the verified one with its RFC, as `verb` says. After an error show its page."""
+    """Verify a company, or join it to the verified one, as `verb` says. If refused, show the company's page again."""
     customer = get_object_or_404(Customer, pk=pk)
     operation, done_text = _DECISIONS[verb]
     if attempt_operation(request, None, done_text.format(customer.legal_name), operation, customer.pk):
@@ -93,7 +93,7 @@ def _render_decide_page(request: HttpRequest, customer: Customer, form: RefuseFo
         request,
         customer.legal_name,
         customer=customer,
-        known=Customer.objects.verified_with(customer.rfc).first(),  # the one to join it to, or None
+        known=Customer.objects.verified_with(customer.rfc).first(),  # the company to join this one to, or None
         contacts=_list_people(customer),
         form=form,
     )

@@ -28,7 +28,7 @@ def attempt_operation(
 ) -> bool:
     """Call an operation on accounts as the signed-in member of staff, and return True if it was done.
 
-    If done, the next page shows `done_text`. If refused, `form` gets the reason; without a form that page shows it.
+    If done, the next page shows `done_text`. If refused, `form` shows the reason; without a form the next page does.
     """
     try:
         operation(*args, actor=request.user, **kwargs)

@@ -39,8 +39,8 @@ class FactureyaAdminSite(AdminSite):
                 return self._turn_away(request, page)
             if request.method == "POST":
                 if not request.user.is_authenticated and request.path != self._logout_address:
-                    return form_memory.ask_login(request, page)  # then back to `page`; a logout needs none
-                form_memory.drop_held_fields(request)  # kept before a login; now posted again
+                    return form_memory.ask_login(request, page)  # a logout needs no login
+                form_memory.drop_held_fields(request)  # texts kept before a login: now posted again
             response: HttpResponseBase = inner(request, *args, **kwargs)
             form_memory.remember_owner(request, response)  # a cookie, to recognise posts after the session
             return response

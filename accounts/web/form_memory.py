@@ -99,13 +99,13 @@ def _digest_owner(user: User) -> str:
 def keep_draft(session: Session, key: FormKey, fields: dict[str, str], *, reason: str) -> None:
     """Store what was typed into a form in the session, in place of an older draft of this form.
 
-    `reason`: RECOVERED (the session had ended), CARRIED (moved from another form) or BESIDE (another button was
-    pressed instead, or another page showed it). Of too many drafts the oldest is dropped, and long texts are cut.
+    `reason`: RECOVERED (the session had ended), CARRIED (moved from another form) or BESIDE (the person pressed another
+    button, or another page has shown the draft). The oldest draft beyond MAX_DRAFTS is dropped. Long texts are cut.
     """
     filled = [(name, str(text)[:MAX_CHARACTERS]) for name, text in fields.items() if text]
     others = {form: draft for form, draft in _read_drafts(session).items() if form != key.form}
     draft = {"key": key.key, "form": key.form, "owner": key.owner, "why": reason, "fields": dict(filled[:MAX_FIELDS])}
-    session[_SLOT] = dict([*others.items(), (key.form, draft)][-MAX_DRAFTS:])
+    session[_SLOT] = dict([*others.items(), (key.form, draft)][-MAX_DRAFTS:])  # the newest is the last
 
 
 def find_draft(session: Session, user: User, form: str) -> tuple[FormKey, dict[str, str], str] | None:
@@ -145,7 +145,7 @@ def _read_drafts(session: Session) -> dict[str, dict[str, Any]]:
 
 
 def set_form_page(find_page: FindPage) -> Callable[[View], View]:
-    """Return a decorator for a view whose form is on another page. `find_page` returns the address of that page."""
+    """Return a decorator for a view whose form is on another page. `find_page` returns that page's address."""
 
     def mark(view: View) -> View:  # `find_form_page` reads the mark, when a login must lead back to the form
         view.form_page = find_page  # type: ignore[attr-defined]
@@ -154,13 +154,13 @@ def set_form_page(find_page: FindPage) -> Callable[[View], View]:
     return mark
 
 
-def post_only(page_name: str, *names: str) -> Callable[[View], View]:
+def post_only(page_name: str, *arguments: str) -> Callable[[View], View]:
     """Return a decorator for a view that accepts only POST. After a login the person returns to the page of the form.
 
-    `page_name` is the route of that page. `names` are those arguments of the view that the route needs too.
+    `page_name` is the route of that page. `arguments` names the arguments of the view that this route needs too.
     """
-    mark = set_form_page(lambda _request, values: reverse(page_name, kwargs={name: values[name] for name in names}))
-    return lambda view: mark(require_POST(view))
+    set_page = set_form_page(lambda _, values: reverse(page_name, kwargs={name: values[name] for name in arguments}))
+    return lambda view: set_page(require_POST(view))
 
 
 def find_form_page(request: HttpRequest, view: View | None, arguments: dict[str, Any]) -> str:
@@ -186,8 +186,8 @@ def ask_login(request: HttpRequest, page: str) -> HttpResponseRedirect:
 def hold_post(request: HttpRequest, page: str, user: User | None = None) -> None:
     """Keep the fields and files of a post that must wait for a login or a second factor, to show them on `page` (M17).
 
-    `user` is the signed-in person, or None. An empty post, or one whose owner is unknown, is not kept. A form
-    may have two hidden keys, each for some file inputs (FILE_FIELDS); files with a bad or foreign key are lost.
+    `user` is the signed-in person, or None. An empty post, or one whose owner is unknown, is not kept. FILE_FIELDS
+    says which hidden key belongs to which file inputs. Files with a forged or another person's key are lost.
     """
     key = _find_key(request, page, user)
     fields = choose_kept_fields(request.POST)
@@ -211,8 +211,8 @@ def read_held_fields(request: HttpRequest) -> dict[str, str]:
 def read_fields_to_show(request: HttpRequest) -> dict[str, str]:
     """Return the fields that a member of staff typed before a login, for a box on this page (M17); {} for others.
 
-    The first draft counts that belongs to this page or was not shown yet (RECOVERED). Once shown, it is BESIDE, and
-    only its own page shows it again. Thus the text is not lost if its own page is gone because a colleague acted.
+    The fields are those of the first draft that belongs to this page or was not shown yet (RECOVERED). After it was
+    shown, it becomes BESIDE: only its own page shows it again. Thus the text is not lost if that page is gone.
     """
     user: Any = getattr(request, "user", None)  # an error page may be shown before the user is known
     if user is None or not user.is_authenticated or not user.is_staff:
@@ -230,14 +230,15 @@ def read_fields_to_show(request: HttpRequest) -> dict[str, str]:
 
 
 def drop_held_fields(request: HttpRequest) -> None:
-    """Delete what was kept of a post to this address before a login, because the person posts it again now."""
+    """Delete the draft of a post to this address, kept before a login, because the person posts it again now."""
+    # The text `_name_form("")` is the prefix of all forms without a key of their own.
     for form, draft in _read_drafts(request.session).items():
         if draft["fields"].get("posted_to") == request.path and form.startswith(_name_form("")):
             forget_form(request.session, form)
 
 
 def remember_owner(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Set a signed cookie that names this person, if missing. It tells later whose a post without a session is."""
+    """Set a signed cookie with a digest of this person. It tells later who sent a post that has no session."""
     user: Any = request.user
     if not user.is_authenticated or _read_browser_owner(request) == _digest_owner(user):
         return
@@ -260,7 +261,7 @@ def _find_key(request: HttpRequest, page: str, user: User | None) -> FormKey | N
     if posted_key is not None:
         return posted_key if user is None or posted_key.belongs_to(user) else None
     owner = _digest_owner(user) if user is not None else _read_browser_owner(request)
-    return FormKey("", _name_form(page), owner) if owner else None
+    return FormKey("", _name_form(page), owner) if owner else None  # "": the form has no key of its own
 
 
 def _name_form(page: str) -> str:

@@ -72,7 +72,7 @@ class ControlMixin:
         if not has_passed_factor(request):
             return ask_factor(request, page)
         if request.method == "POST":
-            form_memory.drop_held_fields(request)  # kept before a login; now posted again
+            form_memory.drop_held_fields(request)  # texts kept before a login: now posted again
         response: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
         form_memory.remember_owner(request, response)  # a cookie, to recognise posts after the session
         return response
@@ -101,7 +101,7 @@ class PrivateView(View):
         if is_staff and not has_passed_factor(request):
             return ask_factor(request, self.form_page())
         if is_staff and request.method == "POST":
-            form_memory.drop_held_fields(request)  # kept before a login; now posted again
+            form_memory.drop_held_fields(request)  # texts kept before a login: now posted again
         response = super().dispatch(request, *args, **kwargs)
         if is_staff:
             form_memory.remember_owner(request, response)  # a cookie, to recognise posts after the session
@@ -149,7 +149,7 @@ class PostingForm:
     def show_form(self) -> HttpResponse:
         """Return the page with its form: blank, or with this person's unsent draft if the page may show it."""
         draft = form_memory.find_draft(self.request.session, self.user, self.form_name())
-        if draft is None or not self.may_show(draft[1]):
+        if draft is None or not self.may_show(draft[1]):  # [1]: the fields
             return self.render_page(self.form(initial=self.initial()), form_memory.new_key(self.user, self.form_name()))
         key, fields, reason = draft
         return self.render_page(
@@ -157,7 +157,7 @@ class PostingForm:
         )
 
     def receive_form(self) -> HttpResponse:
-        """Do what the posted form asks (`perform`), and redirect; or return the page with the form and what is wrong.
+        """Do what the posted form asks (`perform`), and redirect. If something is wrong, show the form with the errors.
 
         The button «Quitar» of a file (REMOVE) only removes the file. With a forged or foreign key nothing is done. If
         the operation refuses, its reason is shown; a key that was used already is replaced by a new one.
@@ -165,7 +165,7 @@ class PostingForm:
         key, is_good_key = self.posted_key()
         form = self.form(self.request.POST)
         has_files = isinstance(form, FilesMixin)
-        kept, refusals = self.posted_files(key) if has_files else ([], [])
+        kept, refusals = self.update_draft_files(key) if has_files else ([], [])
         if REMOVE in self.request.POST:
             return self.render_page(self.form(initial=choose_kept_fields(self.request.POST)), key, kept=kept)
         if isinstance(form, FilesMixin):
@@ -191,7 +191,7 @@ class PostingForm:
         key = form_memory.read_key(self.request.POST.get("key", ""), self.form_name(), self.user)
         return (key, True) if key else (form_memory.new_key(self.user, self.form_name()), False)
 
-    def posted_files(self, key: FormKey) -> tuple[list[Attachment], list[store.RefusedFile]]:
+    def update_draft_files(self, key: FormKey) -> tuple[list[Attachment], list[store.RefusedFile]]:
         """Remove the file that «Quitar» names, store new ones, and return the form's files and the refused ones."""
         if token := self.request.POST.get(REMOVE):
             store.discard_file(key.key, token)
@@ -209,7 +209,7 @@ def login_keeping_draft(request: HttpRequest, form: str, after: str) -> HttpResp
 
 
 def renew_used_key(refusal: Exception, key: FormKey, user: User) -> FormKey:
-    """Return the key for a form shown again after `refusal`: if `key` was used, a new one, which gets its files."""
+    """Return the key for a form shown again after `refusal`. If `key` is used up, make a new key and move its files."""
     if not isinstance(refusal, FormUsed):
         return key
     renewed = form_memory.new_key(user, key.form)

@@ -177,7 +177,7 @@ class ReasonStep(StepView):
         draft = self.formal.draft
         return {"reason": draft.get("reason", ""), "effective_date": draft.get("effective_date") or None}
 
-    def posted_files(self, key: FormKey) -> tuple[list[Attachment], list[Any]]:
+    def update_draft_files(self, key: FormKey) -> tuple[list[Attachment], list[Any]]:
         """Add the uploaded files to the draft's evidence; or, after a click on «Quitar», remove one and add none.
 
         Return the files that the form itself keeps (none here: the draft keeps them), and the refused files.
@@ -185,7 +185,7 @@ class ReasonStep(StepView):
         if token := self.request.POST.get(REMOVE):
             self.remove_file(token, key)
             return [], []
-        kept, refusals = super().posted_files(key)
+        kept, refusals = super().update_draft_files(key)
         if kept:
             try:
                 operations.add_evidence(self.formal.pk, actor=self.user, files=kept)

@@ -132,7 +132,7 @@ def test_people_operations_refuse_what_no_column_holds():
     ana = make_contact()
     long_mail = f"{'x' * 60}@{'.'.join(['y' * 60] * 4)}.mx"
     calls: list[Any] = [
-        lambda: people.rename(full_name="x" * 151, actor=ana),
+        lambda: people.change_full_name(full_name="x" * 151, actor=ana),
         lambda: people.add_provider(name="x" * 121, actor=root),
         lambda: people.deactivate_user(ana.pk, reason="x" * 301, actor=root),
         lambda: people.request_factor_reset(ana.pk, reason="x" * 301, actor=root),

@@ -122,7 +122,7 @@ class NewTicket(PostingForm, PersonView):
         number, the same form is shown again.
         """
         key, _ = self.posted_key()
-        stored_files, _ = self.posted_files(key)
+        stored_files, _ = self.update_draft_files(key)
         fields = choose_kept_fields(self.request.POST)
         ticket = Ticket.objects.visible_to(self.user).find_by_number(chosen_number)
         if ticket is None:
