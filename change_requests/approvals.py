@@ -96,11 +96,11 @@ def find_missing_office(codes: Iterable[str], *, authors: frozenset[int] = froze
     if not officers:
         return Office.SECURITY_OFFICER.label
     implementers = holders[Office.IMPLEMENTER] - holders[Office.DEVELOPER] - authors
-    return "" if _has_different_people(owners, officers, implementers) else Office.IMPLEMENTER.label
+    return "" if _can_separate_duties(owners, officers, implementers) else Office.IMPLEMENTER.label
 
 
-def _has_different_people(owners: Iterable[set[int]], officers: frozenset[int], implementers: frozenset[int]) -> bool:
-    """Return True if somebody can implement while others decide: an owner for each asset, and a security officer."""
+def _can_separate_duties(owners: Iterable[set[int]], officers: frozenset[int], implementers: frozenset[int]) -> bool:
+    """Return True if one implementer leaves somebody else as officer, and for each asset somebody else as owner."""
     return any(
         officers - {implementer} and all(deciders - {implementer} for deciders in owners)
         for implementer in implementers
@@ -113,14 +113,14 @@ def _load_assets(codes: Iterable[str]) -> list[InformationAsset]:
 
 
 def _find_assets_of(request: FormalRequest) -> list[InformationAsset]:
-    """Return the assets that the request's current revision changes; none for an access, which no owner decides."""
+    """Return the assets that the request's current revision changes; [] for an access: no owner decides it."""
     if request.form == Form.ACCESS:
         return []
     return _load_assets(item["asset"] for item in request.read_payload()["items"])
 
 
 def _find_decisions(request: FormalRequest) -> tuple[dict[tuple[str, int | None], Decision], set[int]]:
-    """Return the current revision's decisions by office and asset, without void ones; and the keys of all deciders."""
+    """Return the current revision's decisions that are not void, by (office, asset's key); and all deciders' keys."""
     slots = DecisionSlot.objects.filter(request=request, revision_no=request.revision_no)
     decisions, deciders = {}, set()
     for slot in slots.select_related("decision__decider", "decision__assignment"):

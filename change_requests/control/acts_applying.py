@@ -30,7 +30,7 @@ class NamingView(ActView):
         return page.formal_request.status == Status.APPROVED and super().is_offered(page)
 
     def perform(self, form: ActForm) -> str:
-        """Name who applies the approved request, and return the message that says whom."""
+        """Designate the chosen person to apply the approved request, and return the message with that person's name."""
         super().perform(form)
         return self.done.format(person=form.cleaned_data["implementer"])
 
@@ -226,7 +226,7 @@ class Revert(ActView):
 
     @classmethod
     def find_options(cls, page: RequestPage) -> dict[str, Any]:
-        """Return the options of the form to revert a request: after «no fui yo», a reason that says so; else none."""
+        """Return the options of the form to revert a request; after «no fui yo» they fill in the reason, else {}."""
         if page.formal_request.alarmed_at is None:
             return {}
         reason = f"La empresa avisó «no fui yo» de {page.folio}, que ya se había aplicado."

@@ -204,9 +204,9 @@ class Decide(AskingView):
 
     @classmethod
     def find_options(cls, page: RequestPage) -> dict[str, Any]:
-        """Return the people who may be named to implement, if this decision can be the last approval (M24).
+        """Return the list of who may be named to implement, if this decision can be the last approval (M24); else {}.
 
-        That is so if only security's approval is missing and the reader may give it; otherwise there are none.
+        It can be the last one if only security's approval is missing, and the reader may give it.
         """
         is_last = [approval.office for approval in page.open_approvals] == [Decision.Office.SECURITY]
         return Designate.find_options(page) if is_last and page.is_my_decision else {}

@@ -29,8 +29,8 @@ def run_checks(formal_request: FormalRequest, reader: User, files: Sequence[tupl
     """Return what the system verifies about a request by itself, to show a reader who is to decide.
 
     `files` has the name and the SHA-256 of each file of evidence, and whether its stored bytes still have that hash.
-    Content and evidence are checked once sent; the company's values of today and its new mail, until the execution.
-    In approval it is also checked that the reader neither asks nor implements.
+    A request that was sent has its content and evidence checked. Before the execution, the company's values of today
+    and its new mail are checked too. In approval, a last check is that the reader neither asks nor implements.
     """
     checks = Checks()
     checks.add(
@@ -78,21 +78,21 @@ def _add_integrity_checks(
     )
     sent = {(file["name"], file["sha256"]) for file in formal_request.read_payload()["evidence"]}
     if sent or files:
-        # In only one of the two sets: a file that is missing, altered, or was added later.
-        altered = sent ^ {(name, sha256) for name, sha256, is_as_sent in files if is_as_sent}
-        names = ", ".join(f"«{name}»" for name in sorted({name for name, _ in altered}))
+        # `^` leaves what only one of the two sets has: a file that is missing, altered, or was added later.
+        differing = sent ^ {(name, sha256) for name, sha256, is_as_sent in files if is_as_sent}
+        names = ", ".join(f"«{name}»" for name in sorted({name for name, _ in differing}))
         checks.add(
-            not altered,
+            not differing,
             "La evidencia es la que se envió",
             f"La evidencia no es la que se envió: {names}. No decida y avise a Seguridad",
         )
 
 
 def _add_current_values_check(checks: Checks, formal_request: FormalRequest) -> None:
-    """Add to the checks which of the company's values changed since the request was sent; applying it would fail."""
+    """Add to the checks which of the company's values changed since the sending; then nothing is applied."""
     changed = [
         find_row(item["field"]).label
-        for item in (formal_request.read_payload()["items"] if formal_request.revision_no else ())
+        for item in (formal_request.read_payload()["items"] if formal_request.revision_no else ())  # (): never sent
         if content.find_value_today(formal_request, item) != item["old"]
     ]
     checks.add(

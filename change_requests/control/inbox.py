@@ -100,34 +100,34 @@ class InboxQuery:
     cursor: keyset.Cursor | None = None
 
 
-def read_page(user: User, asked: InboxQuery) -> Page:
-    """Return the page of mesa de control's inbox that `asked` names: one view of requests, or the results of a search.
+def read_page(user: User, choice: InboxQuery) -> Page:
+    """Return the page of mesa de control's inbox for the reader's choice: a view of requests, or search results.
 
     A search goes through all requests that the person may see. Its results and the finished requests come newest
     first; in the other views, what is due first comes first.
     """
     visible = policy.visible_to(user)
     waiting, unfinished = visible.filter(make_waiting_condition(user)), visible.exclude(status__in=ENDED)
-    requests = {MINE: waiting, OPEN: unfinished, DONE: visible.filter(status__in=ENDED)}[asked.view]
-    if asked.query:
-        requests = visible.filter(_make_search_condition(asked.query))
-    if asked.kind:
-        requests = requests.filter(form=FORMS[asked.kind])
-    is_newest_first = asked.view == DONE or bool(asked.query)
+    requests = {MINE: waiting, OPEN: unfinished, DONE: visible.filter(status__in=ENDED)}[choice.view]
+    if choice.query:
+        requests = visible.filter(_make_search_condition(choice.query))
+    if choice.kind:
+        requests = requests.filter(form=FORMS[choice.kind])
+    is_newest_first = choice.view == DONE or bool(choice.query)
     sort_value = Coalesce("submitted_at", "created_at") if is_newest_first else keyset.late_when_null("due_at")
-    order = NEWEST_FIRST if is_newest_first else FIRST_DUE  # both sort by the column `place`
-    found_page = keyset.page(order, asked.cursor, _select_columns(requests.annotate(place=sort_value)))
-    is_mine = asked.view == MINE and not asked.query
-    parameters = {"vista": asked.view, "tipo": asked.kind, "q": asked.query}
+    sort_order = NEWEST_FIRST if is_newest_first else FIRST_DUE  # both sort by the column `place`
+    found_page = keyset.page(sort_order, choice.cursor, _select_columns(requests.annotate(place=sort_value)))
+    is_mine = choice.view == MINE and not choice.query
+    parameters = {"vista": choice.view, "tipo": choice.kind, "q": choice.query}
     links = found_page.links({name: text for name, text in parameters.items() if text})
     return Page(
-        asked.view,
-        asked.kind,
-        asked.query,
-        f"Resultados de «{asked.query}»" if asked.query else VIEWS[asked.view],
-        _make_tabs(asked, waiting, unfinished),
+        choice.view,
+        choice.kind,
+        choice.query,
+        f"Resultados de «{choice.query}»" if choice.query else VIEWS[choice.view],
+        _make_tabs(choice, waiting, unfinished),
         [_make_row(formal, is_mine) for formal in found_page.rows],
-        _make_empty_text(asked),
+        _make_empty_text(choice),
         previous_url=links["previous_url"],
         next_url=links["next_url"],
     )
@@ -186,7 +186,7 @@ def _describe_date(formal: FormalRequest) -> str:
     return due[:1].upper() + due[1:] if due else f"Recibida {when(formal.submitted_at)}"
 
 
-def _make_tabs(asked: InboxQuery, waiting: Requests, unfinished: Requests) -> list[Tab]:
+def _make_tabs(choice: InboxQuery, waiting: Requests, unfinished: Requests) -> list[Tab]:
     """Return the tabs above the inbox, one for each view, with the counts of the first two.
 
     `waiting` are the requests that wait for the reader: while there is one, their tab is highlighted. During a
@@ -198,7 +198,7 @@ def _make_tabs(asked: InboxQuery, waiting: Requests, unfinished: Requests) -> li
             f"?vista={view}",
             label,
             counts[view],
-            view == asked.view and not asked.query,
+            view == choice.view and not choice.query,
             view == MINE and counts[view] != "0",
         )
         for view, label in VIEWS.items()
@@ -211,13 +211,13 @@ def _count_up_to_cap(requests: Requests) -> str:
     return f"{COUNT_CAP}+" if count > COUNT_CAP else str(count)
 
 
-def _make_empty_text(asked: InboxQuery) -> EmptyText:
+def _make_empty_text(choice: InboxQuery) -> EmptyText:
     """Return the title and the text that the inbox shows in place of an empty list.
 
     Whoever searched for something like a folio is told that one character may be wrong.
     """
-    if not asked.query:
-        return EmptyText(*EMPTY_TEXTS[asked.view])
-    if re.fullmatch(r"\s*s[ac][- –]?\w{4}[- –]?\w{4}\s*", asked.query, re.IGNORECASE):  # «SC-5R8T-2NW2»
+    if not choice.query:
+        return EmptyText(*EMPTY_TEXTS[choice.view])
+    if re.fullmatch(r"\s*s[ac][- –]?\w{4}[- –]?\w{4}\s*", choice.query, re.IGNORECASE):  # «SC-5R8T-2NW2»
         return EmptyText("No hay una solicitud con ese folio", "Revíselo: puede haber un carácter cambiado.")
     return EmptyText("Nada coincide", "Busque por folio, razón social, RFC, nombre o correo de una persona.")

@@ -143,10 +143,10 @@ class RequestPage:
 
     @cached_property
     def alarm(self) -> Alarm | None:
-        """Return the warning that somebody said «no fui yo» after the execution: who, and by when it is examined (M8).
+        """Return the warning that somebody said «no fui yo» after the execution (M8).
 
-        A reader who may revert the request also gets the address for that. Return None if nobody said it, or if an
-        officer has looked at it.
+        It names who said it, and until when an officer must examine it. A reader who may revert the request also gets
+        the address for that. Return None if nobody said it, or if an officer has looked at it.
         """
         since = self.formal_request.alarmed_at  # set by «no fui yo» after the execution, until an officer looked
         if since is None:
@@ -156,7 +156,7 @@ class RequestPage:
         return Alarm(
             since,
             policy.find_alarm_deadline(self.formal_request),
-            [_name_mailbox(data) for data in objections.values_list("data", flat=True)],
+            [_describe_objector(data) for data in objections.values_list("data", flat=True)],
             reverse("control:revert", args=[self.folio]) if may_revert else "",
         )
 
@@ -192,7 +192,7 @@ class RequestPage:
     @cached_property
     def mails(self) -> list[MailText]:
         """Return the mails that brought the request's form, with words or with files that are no evidence of it."""
-        if not getattr(self.formal_request, "has_mails", True):  # `join_names` sets it: no query if no mail came
+        if not getattr(self.formal_request, "has_mails", True):  # `join_page_data` sets it: no query if no mail came
             return []
         texts = MailText.objects.filter(request=self.formal_request).exclude(body="", files__isnull=True)
         return list(texts.distinct().prefetch_related("files__attachment").order_by("pk"))
@@ -275,7 +275,7 @@ class RequestPage:
     def facts(self) -> list[tuple[str, str]]:
         """Return background on the company and the request, to help whoever decides, as pairs of label and value."""
         since = self.customer.created_at
-        changes = getattr(self.formal_request, "recent_changes", 0)  # `join_names` counts them
+        changes = getattr(self.formal_request, "recent_changes", 0)  # `join_page_data` counts them
         login = self.formal_request.requester.last_login
         return [
             ("Cliente desde", f"{MONTHS_LONG[since.month - 1]} de {since.year}"),
@@ -293,11 +293,11 @@ class RequestPage:
         return _describe_execution(execution, self.items) if execution else None
 
 
-def join_names(requests: QuerySet[FormalRequest]) -> QuerySet[FormalRequest]:
-    """Add to a query of requests what their page in mesa de control also needs, so that it is read with them.
+def join_page_data(requests: QuerySet[FormalRequest]) -> QuerySet[FormalRequest]:
+    """Return the query of requests with what a request's page in mesa de control also needs, in the same query.
 
-    It adds the current version, company, people, waiver and reverted request; whether mails brought the request; and
-    how many changes of its company were executed in a year. Other queries read evidence, questions and mails.
+    It adds the current version, company, people, waiver and reverted request. It also adds whether mails brought the
+    request, and how many changes of its company were executed in a year. Evidence, questions and mails are read later.
     """
     since = clock.now() - timedelta(days=YEAR_DAYS)
     executed_changes = FormalRequest.objects.filter(
@@ -314,7 +314,7 @@ def join_names(requests: QuerySet[FormalRequest]) -> QuerySet[FormalRequest]:
 
 
 def describe_changes(items: Sequence[dict[str, str]]) -> list[Change]:
-    """Return a request's changes as the staff reads them: label, old and new value, or words if the new is empty."""
+    """Return a request's changes as the staff reads them; words such as «Sin acceso» stand for an empty new value."""
     return [
         Change(field.label, field.show(item["old"]), field.show(item["new"]) or field.staff_new, field.is_risky)
         for item in items
@@ -322,8 +322,8 @@ def describe_changes(items: Sequence[dict[str, str]]) -> list[Change]:
     ]
 
 
-def _name_mailbox(event_data: dict[str, Any]) -> str:
-    """Return who said «no fui yo», by its event's data: «ana@ocaso.mx (quien solicita)», or that it is unknown."""
+def _describe_objector(event_data: dict[str, Any]) -> str:
+    """Return who said «no fui yo», from the event's data: «ana@ocaso.mx (quien solicita)», or that it is unknown."""
     role = Role(event_data["role"]).label if event_data.get("role") else ""
     address = event_data.get("mailbox") or "un correo que no se pudo identificar"
     return f"{address} ({role})" if role else address

@@ -83,7 +83,7 @@ class AssetsView(PrivateView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Admit superusers and the security officer to the pages about the owners of information assets.
 
-        A method that the page does not take gets 405, an anonymous person the login, and everybody else 403.
+        A method that the page does not take gets 405. An anonymous person gets the login, and everybody else gets 403.
         """
         if not self.takes(request):
             return self.http_method_not_allowed(request)

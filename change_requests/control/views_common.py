@@ -16,7 +16,7 @@ from accounts.sign_in import backends
 from accounts.web import form_memory
 from accounts.web.mixins import PrivateView
 from change_requests import operations, policy
-from change_requests.control.request_page import RequestPage, join_names
+from change_requests.control.request_page import RequestPage, join_page_data
 from change_requests.kinds.inputs import Choice
 from change_requests.models import FormalRequest, find_folio
 from factureya.core.forms import PortalForm, Text
@@ -44,7 +44,7 @@ class Reason(Text):
     def clean(self, value: Any) -> str:
         """Return the written reason without spaces at its ends. Raises ValidationError when it is too short."""
         text = str(super().clean(value)).strip()
-        if 0 < len(text) < self.least:  # an empty one is left to `required`
+        if 0 < len(text) < self.least:  # `required` refuses an empty text
             raise forms.ValidationError(f"Explíquelo en al menos {self.least} caracteres; escribió {len(text)}")
         return text
 
@@ -53,7 +53,7 @@ class RefusableForm(PortalForm):
     """Show in a form why its operation refused."""
 
     def show_refusal(self, refusal: operations.Refused) -> None:
-        """Add to this form why its operation refused, beside each input at fault, else above the form."""
+        """Add to this form why its operation refused: beside the input at fault; above the form if it has none."""
         errors = getattr(refusal, "errors", None) or {refusal.field: str(refusal)}
         for name, text in errors.items():
             field = FORM_FIELDS.get(name, name)  # a form names some fields otherwise than the operation
@@ -92,10 +92,10 @@ class ActForm(RefusableForm):
             self.fields.pop("password", None)
 
     def clean_password(self) -> str:
-        """Check the password. A right one counts for a time, even if another field is wrong. Raises ValidationError."""
+        """Return "" for a right password; for a time it is not asked again. Raises ValidationError for a wrong one."""
         if problem := backends.confirm_password(self.request, self.cleaned_data["password"]):
             raise forms.ValidationError(problem)
-        return ""
+        return ""  # the right password counts even if another field is wrong
 
     def make_arguments(self) -> dict[str, Any]:
         """Return what the person decided, as the operation takes it."""
@@ -130,8 +130,9 @@ class FolioView(PrivateView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Find the request of the address for a member of mesa de control, and serve its page.
 
-        A method that the page does not take gets 405, an anonymous person the login, and who may not see the request
-        404. A folio with a typing error, such as O for 0, is understood, and a GET is redirected to its right address.
+        A method that the page does not take gets 405. An anonymous person gets the login. A person who may not see the
+        request gets 404. A folio with a typing error, such as O for 0, is understood; a GET is redirected to the right
+        address.
         """
         if not self.takes(request):
             return self.http_method_not_allowed(request)
@@ -141,18 +142,18 @@ class FolioView(PrivateView):
         if not self.user.works_in_control:
             raise Http404(NOT_YOURS)
         typed = kwargs["folio"]
-        found = self._find_request(typed)
-        if found is None and (folio := find_folio(typed)) and folio != typed:
+        visible_request = self._find_request(typed)
+        if visible_request is None and (folio := find_folio(typed)) and folio != typed:
             if request.method in {"GET", "HEAD"}:
                 return redirect("control:request", folio)
-            found = self._find_request(folio)
-        if found is None:
+            visible_request = self._find_request(folio)
+        if visible_request is None:
             raise Http404(NOT_YOURS)
-        self.formal_request = found
+        self.formal_request = visible_request
         return super().dispatch(request, *args, **kwargs)
 
     def _find_request(self, folio: str) -> FormalRequest | None:
-        return join_names(policy.visible_to(self.user)).filter(folio=folio).first()
+        return join_page_data(policy.visible_to(self.user)).filter(folio=folio).first()
 
     def form_page(self) -> str:
         """Return the address to come back to after a login: for a POST the request's page, which holds the form."""
@@ -176,6 +177,7 @@ class FolioView(PrivateView):
         page = self.make_page()
         offered = [act for act in self.acts if act.is_offered(page)]
         offers = [
+            # The refused form is of this view's own act; each other act gets a new form.
             act.make_offer(page, form if form is not None and type(self) is act else act.make_form(self.request, page))
             for act in offered
             if not act.has_page
@@ -253,7 +255,7 @@ class ActView(FolioView):
         return Link(reverse("control:request", args=[page.folio]), "Volver a la solicitud") if cls.has_page else None
 
     def perform(self, form: ActForm) -> str:
-        """Call this act's operation with what the form says, and return the message for the person. Raises Refused."""
+        """Call this act's operation with the form's arguments; return the message for the person. Raises Refused."""
         type(self).operation(self.formal_request.pk, actor=self.user, **form.make_arguments())
         return self.done
 
@@ -264,7 +266,7 @@ class ActView(FolioView):
 
     @classmethod
     def make_form(cls, request: HttpRequest, page: RequestPage, data: Any = None) -> ActForm:
-        """Return the act's form as posted (`data`); else blank, or with what was typed before a session ended (M17)."""
+        """Return the act's form: as posted (`data`), else blank, or with what was typed before a login (M17)."""
         form = cls.form_class(request, data, auto_id=f"id_{cls.name}_%s", **cls.find_options(page))
         held_fields = form_memory.read_held_fields(request) if data is None else {}
         if held_fields.get("posted_to") == cls.make_url(page):
@@ -320,7 +322,7 @@ class ActView(FolioView):
 
     def _reread(self) -> None:
         """Read the request again, as somebody may have changed it."""
-        self.formal_request = join_names(policy.visible_to(self.user)).get(pk=self.formal_request.pk)
+        self.formal_request = join_page_data(policy.visible_to(self.user)).get(pk=self.formal_request.pk)
 
     def _render_again(self, form: ActForm, code: int) -> HttpResponse:
         """Return the page that holds the form, with the form as it was sent."""

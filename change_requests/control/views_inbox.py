@@ -34,26 +34,26 @@ class Inbox(ControlMixin, TemplateView):
 
     def read_query(self) -> inbox.InboxQuery:
         """Return what the inbox's address asks for: view, filter, search, and after which request the page begins."""
-        get = self.request.GET
-        view, kind = get.get("vista", ""), get.get("tipo", "")
+        address = self.request.GET
+        view, kind = address.get("vista", ""), address.get("tipo", "")
         return inbox.InboxQuery(
             view if view in inbox.VIEWS else inbox.MINE,
             kind if kind in inbox.FORMS else "",
-            get.get("q", "").replace("\0", "").strip()[: inbox.MAX_QUERY],
-            inbox.FIRST_DUE.read_from(get),
+            address.get("q", "").replace("\0", "").strip()[: inbox.MAX_QUERY],
+            inbox.FIRST_DUE.read_from(address),
         )
 
     def list_resets(self) -> list[FactorReset]:
         """Return the petitions to take away a lost second factor that the reader may decide, at most 50, oldest first.
 
-        Who may decide none gets an empty list. Petitions for the reader, or made by the reader, are left out.
+        A reader who may decide none gets an empty list. Petitions about the reader or by the reader are left out.
         """
         user: Any = self.request.user
         if not policy.may_decide_factor_reset(user):
             return []
         undecided = FactorReset.objects.filter(decided_at__isnull=True)
-        mine = undecided.exclude(requested_by=user).exclude(user=user)
-        return list(mine.select_related("user", "requested_by").order_by("requested_at")[:50])
+        decidable = undecided.exclude(requested_by=user).exclude(user=user)
+        return list(decidable.select_related("user", "requested_by").order_by("requested_at")[:50])
 
 
 class DecideFactorReset(ControlMixin, View):

@@ -89,7 +89,7 @@ def list_marks(formal_request: FormalRequest) -> list[str]:
 
 
 def describe_deadline(formal_request: FormalRequest) -> str:
-    """Return the deadline to put after another date: « · vence mañana, 16:20», or that it is stopped; empty if none."""
+    """Return the words to put after another date: « · vence mañana, 16:20», that the deadline is stopped, or ""."""
     due = formal_request.due_at
     if formal_request.due_minutes_left is not None:  # a question to the company is open
         return " · el plazo está detenido hasta que el cliente responda"
@@ -162,8 +162,8 @@ def _name_owners(approval: NeededApproval) -> str:
 def list_steps(formal_request: FormalRequest, approvals: Iterable[NeededApproval], reader: User) -> list[Step]:
     """Return the steps of a request as its page lists them, from the reception to the notice and the close.
 
-    A request that ended early, failed or was returned shows the steps that are done, and this outcome. A reverted
-    request has a last step that says so. Where it is the turn of `reader`, the step says «Usted».
+    For a request that ended early, failed or was returned, list the steps that are done, then this outcome. For a
+    reverted request, a last step says so. Where it is the turn of `reader`, the step says «Usted».
     """
     steps = [_make_reception_step(formal_request), _make_verification_step(formal_request, reader)]
     steps += _make_approval_steps(formal_request, approvals, reader)
@@ -201,7 +201,7 @@ def _make_verification_step(formal_request: FormalRequest, reader: User) -> Step
 def _make_approval_steps(
     formal_request: FormalRequest, approvals: Iterable[NeededApproval], reader: User
 ) -> list[Step]:
-    """Return a step for each approval that the request needs: its decision or, once it is due, who can give it."""
+    """Return a step for each needed approval: with its decision, else who can give it (once in approval)."""
     is_now = formal_request.status == Status.IN_APPROVAL
     return [
         _make_decision_step(approval.label, approval.decision)

@@ -47,7 +47,7 @@ class RequestFacts:
 
     @property
     def may_correct(self) -> bool:
-        """Return True if the reader began the request and may reopen it. A stopped one or a reversal may not be."""
+        """Return True if the reader began the request and may reopen it; never if it was stopped or reverts another."""
         may_be_reopened = self.formal.status in policy.REOPENABLE and self.formal.revert_of_id is None
         return self.is_hers and self.formal.suspended_at is None and may_be_reopened
 
@@ -79,7 +79,7 @@ def make_form_url(formal: FormalRequest) -> str:
 
 
 def find_not_me_effect(formal: FormalRequest) -> str:
-    """Return what «no fui yo» would do: stop the request, or tell security; empty if neither, or if said before."""
+    """Return what «no fui yo» would do: stop the request, or tell security; "" if neither, or if it was said before."""
     if formal.suspended_at is not None or formal.alarmed_at is not None:  # stopped, or reported
         return ""
     return policy.find_objection_effect(formal)
@@ -94,7 +94,7 @@ def read_facts(formal: FormalRequest, reader: User | None = None) -> RequestFact
     empty: dict[str, Any] = {"items": [], "reason": "", "effective_date": ""}
     payload = formal.read_payload() if revision else empty
     messages = list(formal.clarifications.order_by("pk"))
-    # While a question is open, the deadline is stopped (minutes are left). An edit closes it without an answer.
+    # An open question stops the deadline: minutes are left. An edit of the request closes the question unanswered.
     question = _find_open_question(messages) if formal.due_minutes_left is not None else None
     decisions = list(formal.decisions.filter(revision_no=formal.revision_no).order_by("pk"))
     is_hers = reader is not None and reader.pk == formal.requester_id
@@ -124,12 +124,12 @@ def read_facts(formal: FormalRequest, reader: User | None = None) -> RequestFact
 def _find_open_question(messages: Sequence[Clarification]) -> Clarification | None:
     """Return the last of these messages that is a question to the company and has no answer, or None."""
     answered = {message.answers_id for message in messages if message.answers_id}
-    waiting = [m for m in messages if m.is_question and m.pk not in answered]
-    return waiting[-1] if waiting else None
+    unanswered = [message for message in messages if message.is_question and message.pk not in answered]
+    return unanswered[-1] if unanswered else None
 
 
 def _read_mail_texts(formal: FormalRequest) -> list[MailText]:
-    """Return the words of the mails that brought the request's form, except one about several companies."""
+    """Return the words of the mails that brought the request's form. A mail about several companies is left out."""
     if not getattr(formal, "has_mails", True):  # the page's query sets it: no query if no mail came
         return []
     return list(formal.mail_texts.filter(is_shared=False).exclude(body="").order_by("pk"))

@@ -20,7 +20,7 @@ class Step(NamedTuple):
 
 
 def list_steps(step_label: str, current_step: str) -> list[Step]:
-    """Return the wizard's five steps, as its pages show them above the form; `step_label` is the name of the second."""
+    """Return the wizard's five steps each done, now, or "" if ahead; `step_label` names the second step."""
     current = ORDER.index(current_step)
     labels = ("Qué solicita", step_label, "Motivo y evidencia", "Quién firma", "Revise y envíe")
     return [
@@ -49,12 +49,12 @@ def copy_with_draft(formal: FormalRequest, draft: Mapping[str, Any]) -> FormalRe
 
 
 def find_missing_step(formal: FormalRequest, *, evidence: int) -> tuple[str, str] | None:
-    """Return the first step that lacks an answer, by name, and what is wrong; or None. `evidence` counts the files."""
+    """Return the name of the first step that lacks an answer, and why, or None. `evidence` is the number of files."""
     problems = content.find_problems(formal, evidence=evidence)
     for field, text in problems.items():
         if field not in OF_REASON:
             return DATA, text
-    if problems:  # now only of the reason, the date or the evidence
+    if problems:  # all are about the reason, the date or the evidence
         return REASON, next(iter(problems.values()))
     if not formal.draft.get("declares"):
         return SIGN, "Falta declarar que sus facultades están vigentes."

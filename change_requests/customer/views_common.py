@@ -31,8 +31,8 @@ class RequesterView(PrivateView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Admit to a page of formal requests whoever may ask for a company; set `user`, `customer` and `signer`.
 
-        A method that the page does not take gets 405, an anonymous person the login. Who has no powers in force gets
-        403 and the reason. So does a company whose service ended, on a page that needs the service.
+        A method that the page does not take gets 405. An anonymous person gets the login. A person without powers in
+        force gets 403 and the reason; so does a company whose service ended, on a page that needs the service.
         """
         if not self.takes(request):
             return self.http_method_not_allowed(request)

@@ -79,8 +79,8 @@ class EvidenceFile(PrivateView):
         membership = None if user.is_staff else user.membership
         if membership is None or policy.find_powers(user, membership.customer) is None:
             raise Http404("No hay un archivo con esa dirección para usted.")
-        found = Evidence.objects.select_related("attachment", "request").filter(attachment__token=token)
-        file = found.filter(request__in=policy.visible_to(user)).first()
+        with_token = Evidence.objects.select_related("attachment", "request").filter(attachment__token=token)
+        file = with_token.filter(request__in=policy.visible_to(user)).first()
         if file is None:
             raise Http404("No hay un archivo con esa dirección para usted.")
         return send_request_file(request, user, file.request, file.attachment, file.sha256)

@@ -33,7 +33,7 @@ class LinkView(PrivateView):
     page_of_bad = ""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Serve the page of a mailed link; 410 answers a forged, expired or void link, and 429 who opens too many."""
+        """Serve the page of a mailed link. Answer 410 to a forged, expired or void link, 429 to too many tries."""
         if not self.takes(request):
             return self.http_method_not_allowed(request)
         if limited := ratelimit.consume_or_429(request, action="open_link"):
@@ -82,7 +82,7 @@ class Confirm(LinkView):
         if person.is_authenticated and policy.why_not_confirm(person, formal) is None:
             return None
         context = {"login_url": redirect_to_login(self.request.path).url}
-        status = 403 if person.is_authenticated or self.request.method == "POST" else 200  # a first look is no error
+        status = 403 if person.is_authenticated or self.request.method == "POST" else 200  # 200: just opened
         return render(self.request, PAGES + "confirm_login.html", context, status=status)
 
 

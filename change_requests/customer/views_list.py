@@ -36,7 +36,7 @@ class MyRequests(RequesterView):
         visible = policy.visible_to(self.user).select_related("implementer")
         is_open = view == VIEWS[0]
         wanted = visible.filter(status__in=OPEN) if is_open else visible.exclude(status__in=OPEN)
-        order = replace(NEWEST_FIRST, named_in=visible)  # the address can name only one of these
+        order = replace(NEWEST_FIRST, named_in=visible)  # an address can name only a visible request
         page = keyset.page(order, order.read_from(request.GET), wanted, size=PAGE)
         context: dict[str, Any] = {
             "view": view,
@@ -97,7 +97,7 @@ class NewRequest(RequesterView, PostingForm):
     def render_page(
         self, form: PortalForm, key: FormKey, *, kept: Sequence[Any] = (), draft_reason: str = ""
     ) -> HttpResponse:
-        """Return the page of the wizard's step 1; `draft_reason` tells why it shows what was typed before."""
+        """Return the page of the wizard's step 1; `draft_reason` says why unsent answers are shown, or is empty."""
         is_access = self.form_kind == FormalRequest.Form.ACCESS
         context = {
             "form": form,

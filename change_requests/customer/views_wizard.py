@@ -42,7 +42,7 @@ class StepView(RequestView, PostingForm):
     has_rules = True  # whether the rules of the content say something about the answers
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Serve this wizard step, after the checks of every request's page; they make its address from `url_name`."""
+        """Serve this step, after the checks of every request's page; these make the step's address from `url_name`."""
         self.url_name = self.step
         return super().dispatch(request, *args, **kwargs)
 
@@ -100,7 +100,7 @@ class StepView(RequestView, PostingForm):
         return reverse(f"requests:{steps.ORDER[steps.ORDER.index(self.step) + 1]}", args=[self.folio])
 
     def render_page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
-        """Return the page of this step, with its form and one-time key; `more` is what its template gets besides."""
+        """Return the page of this step, with its form and one-time key; `more` are further values for its template."""
         formal = self.formal
         previous_step = steps.ORDER[steps.ORDER.index(self.step) - 1] if self.step != steps.KIND else ""
         context = {
@@ -180,7 +180,7 @@ class ReasonStep(StepView):
     def update_draft_files(self, key: FormKey) -> tuple[list[Attachment], list[Any]]:
         """Add the uploaded files to the draft's evidence; or, after a click on «Quitar», remove one and add none.
 
-        Return the files that the form itself keeps (none here: the draft keeps them), and the refused files.
+        Return two lists: the files that the form keeps (always none, as the draft keeps them), and the refused files.
         """
         if token := self.request.POST.get(REMOVE):
             self.remove_file(token, key)
@@ -263,7 +263,7 @@ class ReviewStep(StepView):
         return forms.SubmitForm(*args, **options)
 
     def save(self, form: PortalForm, key: FormKey) -> HttpResponse:
-        """Send the request and redirect to the next page; or show what is wrong, or the draft if it was changed."""
+        """Send the request and redirect to the next page. Show a changed draft anew; else show what is wrong."""
         try:
             operations.submit(self.formal.pk, actor=self.user, seen=form.cleaned_data["seen"])
         except operations.StaleContent:

@@ -123,11 +123,11 @@ def make_note(formal: FormalRequest) -> str:
 
 
 def list_changes(items: Iterable[Item]) -> list[Row]:
-    """Return a request's changes as the customer reads them: label, old and new value, or words if the new is empty."""
+    """Return a request's changes as the customer reads them; words like «Sin acceso» stand for an empty new value."""
     return [
         Row(
             field.label,
-            field.customer_old.format(field.show(item["old"])),  # words around the value
+            field.customer_old.format(field.show(item["old"])),  # such as «La de hoy de {}»
             field.show(item["new"]) or field.customer_new,
         )
         for item in items
@@ -159,22 +159,22 @@ def list_stages(formal: FormalRequest) -> list[Step]:
     ]
     if formal.status == Status.CLOSED:
         return steps
-    here = Step(make_chip(formal)[1], "now", "aquí está")
+    current_step = Step(make_chip(formal)[1], "now", "aquí está")
     is_stage = formal.status in LIFE and formal.suspended_at is None
     if is_stage or formal.status in (Status.DRAFT, Status.RETURNED):
-        steps[passed] = here
+        steps[passed] = current_step  # for a draft or a returned request, this is the first
         return steps
-    return [*steps[:passed], here]
+    return [*steps[:passed], current_step]
 
 
 def _count_passed_stages(formal: FormalRequest) -> int:
     """Return how many of the stages in LIFE (sent to closed) the request has passed: those before its status.
 
-    A closed one has passed the last too; a draft or a returned one has passed none. For one that was rejected,
+    A closed request has passed the last stage too; a draft or a returned request has passed none. If it was rejected,
     cancelled, expired, failed or reverted, count the dates on record: each stage writes one when it is passed.
     """
     if formal.status in LIFE:
-        return LIFE.index(Status(formal.status)) + (formal.status == Status.CLOSED)
+        return LIFE.index(Status(formal.status)) + (formal.status == Status.CLOSED)  # True counts 1
     if formal.status in (Status.DRAFT, Status.RETURNED):
         return 0
     instants = (
