@@ -31,7 +31,8 @@ def executing(request: FormalRequest) -> Iterator[None]:
 def mark_execution(request_pk: int | None) -> None:
     """Tell the guards on PostgreSQL, by a setting, which request is being executed; None clears the setting.
 
-    The `true` ends it with the transaction. Outside a transaction it is lost at once, which raises RuntimeError.
+    The `true` in set_config ends the setting with the transaction. Raises RuntimeError outside a transaction, where the
+    setting is lost at once.
     """
     value = "" if request_pk is None else str(request_pk)
     with connection.cursor() as cursor:

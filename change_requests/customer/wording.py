@@ -308,7 +308,7 @@ def list_history(events: Iterable[Event]) -> list[Entry]:
 
 
 def _fill_text(text: str, event: Event) -> str:
-    """Return a history entry's text with the event's actor, reason and office put in; «responsable» if unknown."""
+    """Return a history entry's text with the event's actor, reason and office. An unknown office is «responsable»."""
     data = {"reason": "", **event.data, "who": event.actor_name}
     data["office"] = OFFICES.get(str(data.get("office")), "responsable")
     return text.format_map(data).removesuffix(": ")  # drop the colon before a missing reason

@@ -52,9 +52,9 @@ def is_as_sent(attachment: Attachment, sha256: str) -> bool:
 
 
 def find_altered_in(request: FormalRequest) -> list[str]:
-    """Return the names of the files that differ from what the request's current version says.
+    """Return the names of the evidence files that do not match the request's current version; empty if all match.
 
-    Such a file has other bytes than those sent, or only one of the two has it: the version or the request's evidence.
+    The stored bytes of such a file changed, or only the version lists the file, or only the request's evidence does.
     """
     files = list_evidence(request)
     listed = {(file["name"], file["sha256"]) for file in request.read_payload()["evidence"]}

@@ -201,7 +201,7 @@ def _draw_kinds(sheet: Sheet, form: str, data: FormData) -> None:
 
 
 def _draw_row(sheet: Sheet, pdf_fields: Sequence[PdfField], data: FormData, shares: Sequence[float]) -> None:
-    """Draw fields side by side: each has its share of the width, less a gap unless it ends at the right margin."""
+    """Draw PDF fields side by side: each has its share of the width, with a gap after it except at the right edge."""
     sheet.reserve_height(36)
     x, height = LEFT, 0.0
     for pdf_field, share in zip(pdf_fields, shares, strict=True):
@@ -214,9 +214,9 @@ def _draw_row(sheet: Sheet, pdf_fields: Sequence[PdfField], data: FormData, shar
 
 
 def _draw_old_and_new(sheet: Sheet, pdf_field: PdfField, data: FormData) -> None:
-    """Draw a field for a new value with the current value, if known, beside its label.
+    """Draw a PDF field for a new value. The current value, if known, stands beside the field's label.
 
-    A current value that is too long for that place stands in a paragraph above.
+    A current value that is too long to stand beside the label is drawn in a paragraph above it.
     """
     current_value = data.today.get(pdf_field.name.removeprefix("new_"), "")
     label, hint = f"{pdf_field.label}, nuevo valor", f"Hoy: {current_value}" if current_value else pdf_field.hint

@@ -141,8 +141,8 @@ def read_fields(texts: Mapping[str, str]) -> Proposal:
 def check_owner(proposal: Proposal, *, owner: int | None, sender: int) -> None:
     """Raise Unreadable unless the folio of a returned form, if it has one, belongs to the company that sent the form.
 
-    `owner` is the key of the folio's company, None for an unknown folio; `sender` is that of the sending company. The
-    seal is checked first, so that nobody without a seal learns which folios exist.
+    `owner` is the primary key of the folio's company, or None for an unknown folio. `sender` is the primary key of the
+    company that sent the form. The seal is checked first, so that nobody without a seal learns which folios exist.
     """
     if not (proposal.folio or proposal.seal):
         return
@@ -155,7 +155,7 @@ def check_owner(proposal: Proposal, *, owner: int | None, sender: int) -> None:
 def compare_form(proposal: Proposal, customer: Customer) -> Answers:
     """Return the answers of a returned form, for a draft of this company.
 
-    Raises Unreadable if it is incomplete, or if its RFC or registered mail is not the company's (both may be empty).
+    Raises Unreadable if a field is missing or wrong, or if the form has the RFC or registered mail of somebody else.
     """
     values = proposal.values
     if clean_rfc(values["rfc"]) not in {"", customer.rfc}:
@@ -218,7 +218,7 @@ def _find_items(values: Mapping[str, str]) -> dict[str, str]:
         for name, text in values.items()
         if name.startswith("new_") and text and text != fields.UNCHOSEN
     }
-    for name in _DATED & {f"new_{code}" for code in items}:
+    for name in _DATED & {f"new_{code}" for code in items}:  # the new values that are dates
         code = name.removeprefix("new_")
         items[code] = _parse_day(items[code]) or ""
     if power := items.get("representative_power"):
@@ -245,6 +245,7 @@ def _parse_day(text: str) -> str | None:
 def _clean(text: str, is_long: bool) -> str:
     """Return a field's text in NFC without control or invisible characters; only a long field keeps line breaks."""
     text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+    # Unicode's categories of control and invisible characters begin with C. A tab becomes a space below.
     visible = "".join(c for c in text if c == "\n" or unicodedata.category(c)[0] != "C" or c == "\t")
     if is_long:
         return "\n".join(" ".join(line.split()) for line in visible.split("\n")).strip()

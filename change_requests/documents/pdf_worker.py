@@ -80,7 +80,7 @@ def read_pdf(content: bytes) -> dict[str, str]:
 def check_pages(root: Any) -> None:
     """Raise Refused for a PDF with no page or too many; we count, as the file may state a false number."""
     pages = 0
-    for node in walk([root.get("/Pages")], lambda node: node.get("/Kids") or ()):
+    for node in walk_objects([root.get("/Pages")], lambda node: node.get("/Kids") or ()):
         pages += "/Kids" not in node  # a node with kids is a group of pages
         if pages > MAX_PAGES:
             raise Refused("pages")
@@ -91,7 +91,7 @@ def check_pages(root: Any) -> None:
 def check_names(content: bytes) -> None:
     """Raise Refused if the raw bytes of a PDF contain the name of a script, an action or an embedded file.
 
-    `check_objects` looks at what this parser understands; another reader may use parts that it ignores.
+    `check_objects` sees only what our parser understands. Another PDF reader may run parts that our parser ignores.
     """
     plain = _ESCAPED.sub(lambda escape: bytes([int(escape[1], 16)]), content)  # #4A is a J in a PDF's names
     for word, refusal in _RAW.items():
@@ -101,7 +101,7 @@ def check_names(content: bytes) -> None:
 
 def check_objects(trailer: Any) -> None:
     """Raise Refused if a PDF leads, by any reference, to a script, a dangerous action or an embedded file."""
-    for node in walk([trailer], list_contents):
+    for node in walk_objects([trailer], list_contents):
         if not hasattr(node, "keys"):
             continue
         action, kinds = node.get("/S"), {str(node.get("/Type")), str(node.get("/Subtype"))}
@@ -124,7 +124,7 @@ def read_fields(root: Any) -> dict[str, str]:
     if "/XFA" in form:
         raise Refused("foreign")
     values: dict[str, str] = {}
-    for node in walk([form["/Fields"]], list_children):
+    for node in walk_objects([form["/Fields"]], list_children):
         name = node.get("/T") if hasattr(node, "get") else None
         if isinstance(name, str):
             values[str(name)[:100]] = read_value(node)
@@ -148,14 +148,15 @@ def read_value(node: Any) -> str:
     return str(value)[:MAX_VALUE] if isinstance(value, str) else ""
 
 
-def walk(start: list[Any], list_inner: Any) -> Iterator[Any]:
-    """Yield every object of a PDF that is reached from `start`, once and in order, without recursion.
+def walk_objects(start: list[Any], list_inner: Any) -> Iterator[Any]:
+    """Yield every object of a PDF that can be reached from the objects in `start`, in order and without recursion.
 
-    `list_inner` returns the objects inside one; a list is opened, not yielded. Raises Refused for too many objects.
+    `list_inner` returns the objects inside an object. A referenced object is visited once. A list is not yielded, but
+    its members are. Raises Refused for too many objects.
     """
     seen: set[tuple[int, int]] = set()
     waiting = list(reversed(start))
-    budget = MAX_OBJECTS
+    objects_left = MAX_OBJECTS
     while waiting:
         node = waiting.pop()
         if isinstance(node, IndirectObject):
@@ -163,8 +164,8 @@ def walk(start: list[Any], list_inner: Any) -> Iterator[Any]:
                 continue
             seen.add((node.idnum, node.generation))
             node = node.get_object()
-        budget -= 1
-        if not budget:
+        objects_left -= 1
+        if not objects_left:
             raise Refused("heavy")
         if node is None:
             continue
@@ -174,7 +175,7 @@ def walk(start: list[Any], list_inner: Any) -> Iterator[Any]:
 
 
 def list_contents(node: Any) -> list[Any]:
-    """Return the objects that an object of a PDF contains or refers to, to walk through the whole file."""
+    """Return the objects in an object of a PDF. A reference to another object stays a reference (IndirectObject)."""
     values = (node.raw_get(key) for key in node) if hasattr(node, "raw_get") else ()
     return [value for value in values if isinstance(value, IndirectObject | list | dict)]
 

@@ -243,13 +243,13 @@ class Sheet:
 
     def _draw_row(self, row: Row) -> None:
         """Draw one row of the table of old and new values, as high as its longest cell."""
-        columns = [
+        cells = [  # each cell as its lines
             simpleSplit(text, font, 9.5, width - 12) or ["—"]
             for text, font, width in zip((row.label, row.old, row.new), (BOLD, REGULAR, BOLD), _WIDTHS, strict=True)
         ]
-        height = 13 * max(map(len, columns)) + 8
+        height = 13 * max(map(len, cells)) + 8
         self.reserve_height(height)
-        for (x, font), lines in zip(zip(_COLUMNS, (BOLD, REGULAR, BOLD), strict=True), columns, strict=True):
+        for (x, font), lines in zip(zip(_COLUMNS, (BOLD, REGULAR, BOLD), strict=True), cells, strict=True):
             for number, line in enumerate(lines, start=1):
                 self.draw_text(x, self.y - 13 * number, line, font, 9.5)
         self.y -= height
@@ -279,7 +279,7 @@ class Sheet:
         canvas.scale(scale, -scale)
         for fill, points in ((WHITE, "8,5 19,5 24,10 24,27 8,27"), (MARIGOLD, "19,5 24,10 19,10")):
             path, corners = (canvas.beginPath(), [tuple(map(float, point.split(","))) for point in points.split()])
-            path.moveTo(*corners[0])
+            path.moveTo(*corners[0])  # the points "8,5 19,5" are the corners [(8.0, 5.0), (19.0, 5.0)]
             for point in corners[1:]:
                 path.lineTo(*point)
             path.close()

@@ -75,13 +75,13 @@ def main(arguments=None):
     return print_result(check)
 
 
-def read_files(place):
-    """Devuelve los archivos del expediente (ZIP o carpeta) por nombre, y los nombres repetidos o dañados."""
-    if place.is_dir():
-        files = {p.relative_to(place).as_posix(): p.read_bytes() for p in sorted(place.rglob("*")) if p.is_file()}
+def read_files(root):
+    """Devuelve el contenido de cada archivo (de un ZIP o carpeta) por nombre, y la lista de los repetidos o dañados."""
+    if root.is_dir():
+        files = {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
         return {name: content for name, content in files.items() if "__pycache__" not in name}, []
     files, damaged = {}, []
-    with zipfile.ZipFile(str(place)) as archive:
+    with zipfile.ZipFile(str(root)) as archive:
         if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
             raise ValueError("es demasiado grande")
         for entry in archive.infolist():
@@ -96,9 +96,9 @@ def read_files(place):
 
 
 def check_manifest(check):
-    """Comprueba que los archivos son los que dice el manifiesto, y que el manifiesto da su propia huella."""
+    """Comprueba que los archivos son los que dice el manifiesto, y que la huella guardada del manifiesto es la suya."""
     manifest = check.load(MANIFEST, {})
-    stated_hash = check.files.get(MANIFEST_HASH, b"").decode("ascii", "replace").split()
+    stated_hash = check.files.get(MANIFEST_HASH, b"").decode("ascii", "replace").split()  # «huella  nombre»
     if MANIFEST_HASH not in check.files:
         check.add_flaw(MANIFEST_HASH, "falta")
     elif stated_hash[:1] != [sha256(check.files.get(MANIFEST, b""))]:
@@ -179,7 +179,7 @@ def check_evidence(check, evidence):
 
 
 def check_decisions(check):
-    """Comprueba que cada decisión es de una versión que existe y no de quien pide; que lo aprobado las tiene todas."""
+    """Comprueba que cada decisión es de una versión y no la tomó quien pide; que a lo aprobado no le falta ninguna."""
     versions = {version["no"]: version for version in check.load(VERSIONS, [])}
     request, decisions = check.load(REQUEST, {}), check.load(DECISIONS, [])
     for decision in decisions:
@@ -202,7 +202,7 @@ def _check_slots(check, request, decisions):
     number = request["revision_no"]
     payload = check.load(_name_version_file(number), {})
     needed = {"owner:" + item["asset"] for item in payload.get("items", []) if item["asset"] != "access"}
-    given = set()
+    given = set()  # como `needed`: «owner:identity», o «security»
     for decision in decisions:
         if decision["revision_no"] == number:
             if decision["verdict"] != "approve":
@@ -214,7 +214,7 @@ def _check_slots(check, request, decisions):
 
 
 def check_executions(check):
-    """Comprueba que se ejecutó, una sola vez, exactamente el contenido aprobado, si el estado dice que se ejecutó."""
+    """Comprueba que lo ejecutado es lo aprobado, que se ejecutó a lo más una vez, y que el estado dice si se hizo."""
     request, executions = check.load(REQUEST, {}), check.load(EXECUTIONS, [])
     versions = {version["no"]: version for version in check.load(VERSIONS, [])}
     for execution in executions:

@@ -19,8 +19,9 @@ from factureya.core.triggers import Guard
 def _make_approval_sql(customer: str, item_condition: str) -> str:
     """Return an SQL condition for a trigger: the request being executed is an approved change of this customer.
 
-    `customer` is SQL for the customer's key. `item_condition` is SQL that one item of the request must meet; there, `I`
-    is the item (one change). The execution's row must exist already. `translate` replaces ITEMS, I and EXECUTING.
+    `customer` is SQL for the customer's key. `item_condition` is SQL that one item (change) of the request must meet.
+    The row of the execution must exist already. Three terms stand for SQL that `translate` puts in: ITEMS(r) for all
+    items of the version `r`, I for one item, and EXECUTING for the key of the request being executed.
     """
     return f"""EXISTS (SELECT 1 FROM {REQUEST} f JOIN {REVISION} r ON r.request_id = f.id AND r.no = f.revision_no
         JOIN {EXECUTION} e ON e.request_id = f.id AND e.result = 'ok' AND e.sha256 = r.sha256, ITEMS(r)

@@ -9,8 +9,8 @@ from change_requests.guards.sql_terms import (
     SLOT,
     WAIVER,
     changed,
-    decider_in_office,
     guards,
+    make_decider_sql,
     no_replace,
     of_the_request,
 )
@@ -103,7 +103,7 @@ GUARDS = [
         ),
         (
             "slot_voided_only_without_office",
-            decider_in_office("OLD.decision_id", "NEW.voided_at"),
+            make_decider_sql("OLD.decision_id", "NEW.voided_at"),
             "quien decidió conserva el cargo",
         ),
     ),

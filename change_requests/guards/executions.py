@@ -9,10 +9,10 @@ from change_requests.guards.sql_terms import (
     SLOT,
     WAIVER,
     changed,
-    decider_in_office,
     guards,
-    holds,
     is_active,
+    make_decider_sql,
+    make_office_sql,
     no_replace,
     of_the_request,
 )
@@ -38,7 +38,7 @@ GUARDS = [
         (
             "waiver_by_security",
             f"""NEW.checked_at IS NOT NULL OR NOT {is_active("NEW.approved_by_id")}
-            OR NOT {holds("NEW.approved_by_id", "security_officer", "NEW.approved_at")}
+            OR NOT {make_office_sql("NEW.approved_by_id", "security_officer", "NEW.approved_at")}
             OR NOT {of_the_request("f.status IN ('in_approval', 'approved')")}""",
             "la dispensa la aprueba Seguridad Informática",
         ),
@@ -99,19 +99,19 @@ GUARDS = [
         (
             "execution_by_office_in_force",
             f"""NOT ({is_active("NEW.executor_id")}
-            AND ({holds("NEW.executor_id", "implementer", "NEW.at")} OR {_EXECUTOR_WAIVED}))""",
+            AND ({make_office_sql("NEW.executor_id", "implementer", "NEW.at")} OR {_EXECUTOR_WAIVED}))""",
             "el implementador no tiene el cargo",
         ),
         (
             "execution_not_by_developer",
-            f"""{holds("NEW.executor_id", "developer", "NEW.at")} AND NOT {_EXECUTOR_WAIVED}""",
+            f"""{make_office_sql("NEW.executor_id", "developer", "NEW.at")} AND NOT {_EXECUTOR_WAIVED}""",
             "el implementador no es de Desarrollo",
         ),
         (
             "execution_with_deciders_in_office",
             f"""NEW.result = 'ok' AND EXISTS (SELECT 1 FROM {SLOT} s WHERE s.request_id = NEW.request_id
             AND s.revision_no = NEW.revision_no AND s.voided_at IS NULL
-            AND NOT {decider_in_office("s.decision_id", "NEW.at")})""",
+            AND NOT {make_decider_sql("s.decision_id", "NEW.at")})""",
             "quien aprobó ya no tiene el cargo",
         ),
         ("execution_with_powers_in_force", _REPRESENTED, "el representante ya no tiene poderes"),

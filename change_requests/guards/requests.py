@@ -12,8 +12,8 @@ from change_requests.guards.sql_terms import (
     WAIVER,
     changed,
     guards,
-    holds,
     is_active,
+    make_office_sql,
 )
 from change_requests.kinds.fields import REGISTERED_EMAIL
 from change_requests.models import FormalRequest
@@ -95,7 +95,7 @@ GUARDS = [
         (
             "request_verified_by_supervisor",
             f"""NEW.status = 'in_approval' AND OLD.status = 'verifying'
-            AND NOT {holds("NEW.verified_by_id", "supervisor", "NEW.verified_at")}""",
+            AND NOT {make_office_sql("NEW.verified_by_id", "supervisor", "NEW.verified_at")}""",
             "la verifica la mesa de control",
         ),
         (  # only who resumes a suspended request gives back the time that was left
@@ -118,7 +118,7 @@ GUARDS = [
         ),
         (
             "request_implementer_by_security",
-            f"{_DESIGNATED} AND NOT {holds('NEW.designated_by_id', 'security_officer', 'NEW.designated_at')}",
+            f"{_DESIGNATED} AND NOT {make_office_sql('NEW.designated_by_id', 'security_officer', 'NEW.designated_at')}",
             "lo designa Seguridad Informática",
         ),
         (
@@ -136,12 +136,12 @@ GUARDS = [
         (
             "request_implementer_holds_office",
             f"""{_DESIGNATED} AND NOT ({is_active("NEW.implementer_id")}
-            AND ({holds("NEW.implementer_id", "implementer", "NEW.designated_at")} OR {_WAIVED}))""",
+            AND ({make_office_sql("NEW.implementer_id", "implementer", "NEW.designated_at")} OR {_WAIVED}))""",
             "el implementador no tiene el cargo",
         ),
         (
             "request_implementer_is_no_developer",
-            f"""{_DESIGNATED} AND {holds("NEW.implementer_id", "developer", "NEW.designated_at")}
+            f"""{_DESIGNATED} AND {make_office_sql("NEW.implementer_id", "developer", "NEW.designated_at")}
             AND NOT {_WAIVED}""",
             "el implementador no es de Desarrollo",
         ),

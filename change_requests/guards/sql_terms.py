@@ -68,7 +68,7 @@ _OPERATORS = {
 
 def translate(guard: Guard) -> Guard:
     """Return the guard with our terms, such as ITEMS(r), replaced: one condition for SQLite and one for PostgreSQL."""
-    condition = guard.when if isinstance(guard.when, str) else guard.when[0]
+    condition = guard.when if isinstance(guard.when, str) else guard.when[0]  # always a text here
     return replace(guard, when=(_replace_terms(condition, 0), _replace_terms(condition, 1)))
 
 
@@ -77,7 +77,8 @@ def _replace_terms(condition: str, engine: int) -> str:
     for term, sql in _TERMS.items():
         condition = condition.replace(term, sql[engine])
     for operator, sql in _OPERATORS.items():
-        condition = re.sub(rf"\b{operator}\[([^]]*)\]", sql[engine].format(r"\1"), condition)  # T[at]: `at` is \1
+        # For T: on SQLite «T[d.at]» becomes «julianday(d.at)».
+        condition = re.sub(rf"\b{operator}\[([^]]*)\]", sql[engine].format(r"\1"), condition)
     return condition
 
 
@@ -94,7 +95,7 @@ def guards(table: str, event: str, *rows: tuple[str, str, str]) -> list[Guard]:
 def no_replace(table: str, name: str, when: str, events: str = "INSERT UPDATE") -> list[Guard]:
     """Return SQLite's guards against OR REPLACE, which would delete another row that has the same unique key.
 
-    The key is unique only among some rows: `when` is SQL, true if such a row exists. `{}` in `name` is the event.
+    The key is unique only among some rows. `when` is SQL: another of them has the new row's key. `{}` is the event.
     """
     return [
         Guard(name.format(event.lower()), table, event, when=when, message="row exists", engines=("sqlite",))
@@ -102,7 +103,7 @@ def no_replace(table: str, name: str, when: str, events: str = "INSERT UPDATE") 
     ]
 
 
-def holds(user: str, office: str, at: str) -> str:
+def make_office_sql(user: str, office: str, at: str) -> str:
     """Return the SQL condition that a person holds the office at an instant and nobody ended the assignment.
 
     `user` and `at` are SQL, such as columns of the new row.
@@ -121,10 +122,10 @@ def of_the_request(condition: str) -> str:
     return f"EXISTS (SELECT 1 FROM {REQUEST} f WHERE f.id = NEW.request_id AND {condition})"
 
 
-def decider_in_office(decision: str, at: str) -> str:
-    """Return the SQL condition that whoever took a decision is active and holds its office at an instant.
+def make_decider_sql(decision: str, at: str) -> str:
+    """Return the SQL condition that the person who took a decision is active and holds the decision's office.
 
-    `decision` (its key) and `at` are SQL, such as columns of the new row. T[…] becomes an instant that can be compared.
+    `decision` is SQL for the decision's key, `at` is SQL for the instant. T[…] makes instants that can be compared.
     """
     return f"""EXISTS (SELECT 1 FROM {DECISION} d JOIN accounts_user u ON u.id = d.decider_id
         JOIN accounts_roleassignment o ON o.user_id = u.id

@@ -57,9 +57,9 @@ def answer_faulty_form(
     *,
     index: int,
 ) -> None:
-    """Tell the sender what is wrong with one form of a mail that had good forms too; the answer names its file.
+    """Mail the sender what is wrong with one form of a mail that had good forms too; the answer names the form's file.
 
-    `requests` were made of the good forms, if none was refused; `index` is the number of the faulty form.
+    `requests` were made of the good forms; it is empty if none could be made. `index` counts the faulty forms from 0.
     """
     _enqueue_answer(
         "refused",
@@ -111,7 +111,8 @@ def answer_left_out_files(
 ) -> None:
     """Mail the sender which files were refused, not read, or left to mesa de control, if there are any.
 
-    `refusals` are texts; `for_desk` and `unread` are names of files. Mesa sees `for_desk` only beside `requests`.
+    `refusals` are texts. `for_desk` (left to mesa) and `unread` are names of files. Mesa de control finds the files
+    `for_desk` on the pages of `requests`, so the answer names them only if there is a request.
     """
     if refusals or unread or (for_desk and requests):
         _enqueue_answer(
@@ -136,7 +137,7 @@ def _enqueue_answer(
     suffix: str = "0",
     **more: Any,
 ) -> None:
-    """Put an answer of this kind to the mail into the outbox, unless its sender had enough answers in the last hour.
+    """Put an answer to this mail into the outbox, unless its sender had too many answers in the last hour.
 
     The answer belongs to the chain of events `about`, or if a `request` is given, to the request's chain. `suffix`
     tells the answers of one kind to one mail apart, and `more` is for the template.

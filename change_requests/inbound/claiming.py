@@ -46,7 +46,7 @@ def receive(inbound: InboundMessage, mail: InboundMail) -> Plan | Aside | None:
     """Return what to do with a mail that brings a PDF form, or that came to mesadecontrol@ without one.
 
     A Plan takes the forms. An Aside lets the mail become a ticket, and then tells its sender what is wrong. None leaves
-    it to other handlers: a mail of a robot or an unproven sender, and at soporte@ a mail without a form of ours.
+    the mail to other handlers: it is of a robot or an unproven sender, or came to soporte@ without a form of ours.
     """
     is_desk_mailbox = settings.CONTROL_DESK_EMAIL in _list_mailboxes(inbound, mail)
     files = [file for file in mail.files if _may_be_form(file, is_desk_mailbox)]
@@ -58,10 +58,10 @@ def receive(inbound: InboundMessage, mail: InboundMail) -> Plan | Aside | None:
     if not files:
         return Aside(partial(answers.answer_missing_form, inbound, mail))
     # The PDFs that look like a form are read first, at most MAX_FORMS; then they stand in the mail's order again.
-    chosen = sorted(range(len(files)), key=lambda n: not _looks_like_form(files[n]))[:MAX_FORMS]
-    forms, faults = _read_forms(senders, [files[n] for n in sorted(chosen)], is_desk_mailbox)
+    chosen = sorted(range(len(files)), key=lambda number: not _looks_like_form(files[number]))[:MAX_FORMS]
+    forms, faults = _read_forms(senders, [files[number] for number in sorted(chosen)], is_desk_mailbox)
     if forms:
-        unread = [file for n, file in enumerate(files) if n not in chosen and _looks_like_form(file)]
+        unread = [file for number, file in enumerate(files) if number not in chosen and _looks_like_form(file)]
         return partial(taking.take_forms, _gather_forms(inbound, mail, forms, faults, unread))
     # The sender is told one fault: a precise one before a vague one.
     fault = min((fault for _, fault in faults), key=lambda fault: fault.fault in _VAGUE_FAULTS)
@@ -189,10 +189,10 @@ def _find_colleague(customer: Customer, email: str) -> int:
 def _gather_forms(
     inbound: InboundMessage, mail: InboundMail, forms: list[Form], faults: list[FaultyFile], unread: list[MailFile]
 ) -> MailedForms:
-    """Store the files of a mail that are no forms, and return them with its forms.
+    """Store the files of a mail that are no forms, and return them together with the mail's forms.
 
-    Beside a single form they are its evidence. If there are more forms (also faulty or unread ones), a file is evidence
-    of the form whose draft has the folio in the file's name. Mesa de control reads the files without a form.
+    If the mail has a single form, all these files are its evidence. If it has more (faulty and unread ones count), a
+    file is evidence of the form whose draft has the folio in the file's name. Mesa de control reads all other files.
     """
     faulty = [(file, fault) for file, fault in faults if _is_our_form(file, fault)]
     form_files = [*(form.file for form in forms), *(file for file, _ in faulty), *unread]
@@ -200,7 +200,7 @@ def _gather_forms(
     is_single = len(form_files) == 1
     indexes: list[int | None] = [0 if is_single else _find_form_index(file, forms) for file in others]
     result = from_mail.store_files(others, draft=f"form:{inbound.pk}:{secrets.token_hex(16)}")
-    attachments = iter(result.files)  # one for each accepted file, in order
+    attachments = iter(result.files)  # one for each accepted file, in order; a refused file gets None
     stored = [next(attachments) if is_accepted else None for is_accepted in result.accepted]
     other_files = OtherFiles(tuple(zip(others, stored, indexes, strict=True)), result.refusals)
     return MailedForms(inbound, mail, tuple(forms), tuple(faulty), tuple(unread), other_files)

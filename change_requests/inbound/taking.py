@@ -74,18 +74,18 @@ class Result:
 
     request: FormalRequest | None
     reason: str
-    left: tuple[Attachment, ...] = ()
+    unused_files: tuple[Attachment, ...] = ()
 
 
 def take_forms(mailed: MailedForms) -> Outcome:
     """Make requests of the forms of a mail, and return what became of the mail.
 
     The words of the mail are kept with every request. The sender is told of forms and files that were not taken. The
-    outcome is MALFORMED without any request; its reason is TAKEN if at least one form was sent.
+    outcome is MALFORMED if no request was made, else REQUEST. Its reason is TAKEN if at least one form was submitted.
     """
     results = [_take_form(mailed, index) for index in range(len(mailed.forms))]
     requests = list(dict.fromkeys(result.request for result in results if result.request is not None))
-    for_desk = [*mailed.others.list_for(None), *(file for result in results for file in result.left)]
+    for_desk = [*mailed.others.list_for(None), *(file for result in results for file in result.unused_files)]
     _keep_words(mailed, results, requests, for_desk)
     for index, (file, fault) in enumerate(mailed.faulty):
         answers.answer_faulty_form(mailed.inbound, mailed.mail, file, fault, requests, index=index)
@@ -135,18 +135,18 @@ def _take_form(mailed: MailedForms, index: int) -> Result:
 
 
 def _find_named_draft(mailed: MailedForms, index: int) -> FormalRequest | None:
-    """Return the request whose folio the form has; None if the form must make a new one.
+    """Return the request whose folio the form has; None if a new request must be made for the form.
 
-    A form makes a new one if it has no folio, or the folio of another person's draft, or of a draft that an earlier
-    form of the mail filled with other answers. A request that was sent before is returned as it is.
+    A new one is made for a form without a folio of a request, and for a draft of another person. It is also made if an
+    earlier form of the mail filled the draft with other answers. A request that was sent before is returned as it is.
     """
     form = mailed.forms[index]
     request = form.request
     if request is None or request.status not in FormalRequest.EDITABLE:
         return request
     earlier_forms = [earlier for earlier in mailed.forms[:index] if earlier.request == request]
-    is_taken = any(earlier.person == form.person and earlier.draft != form.draft for earlier in earlier_forms)
-    return None if is_taken or request.requester_id != form.person.pk else request
+    is_filled = any(earlier.person == form.person and earlier.draft != form.draft for earlier in earlier_forms)
+    return None if is_filled or request.requester_id != form.person.pk else request
 
 
 def _answer_refusal(mailed: MailedForms, index: int, request: FormalRequest, refusal: operations.Refused) -> str:
@@ -163,10 +163,10 @@ def _answer_refusal(mailed: MailedForms, index: int, request: FormalRequest, ref
 def _keep_words(
     mailed: MailedForms, results: Sequence[Result], requests: Sequence[FormalRequest], files: Sequence[Attachment]
 ) -> None:
-    """Keep the words of the mail and its files that are no evidence with each request, for mesa de control to read.
+    """Save the words of the mail, and its `files` that are no evidence, with each request. Mesa de control reads them.
 
-    Each request keeps the folios of the others too, and whether several companies share the mail. `results` has one
-    result for each form.
+    The folios of the other requests are saved too, and whether the mail's requests are of several companies. `results`
+    has one result for each form.
     """
     if not (mailed.words or files or len(requests) > 1):
         return  # one request, and nothing to read beside it

@@ -31,9 +31,9 @@ class AccessKind(RequestKind):
     def find_value_today(self, customer: Customer, item: Item) -> str:
         """Return the value that the item's field has today. If it is not the item's old value, nothing is executed.
 
-        A person who loses the access or sets another password: his mail address, or "" without an active account. A
-        person who would lose the access but has powers now: «(tiene poderes)». The mail of a new person: "", or
-        «(ya está)» if a contact of the company has that mail. Any other field: "", because it had no old value.
+        For a person who loses the access or sets another password it is the mail address, or "" without an active
+        account. If a person who would lose the access has powers now, it is «(tiene poderes)». For the mail of a new
+        person it is "", or «(ya está)» if a contact of the company has that mail. For any other field it is "".
         """
         if item["field"] in (CONTACT.code, PASSWORD.code):
             powers = Representative.objects.filter(customer=customer, user=OuterRef("pk")).in_force()

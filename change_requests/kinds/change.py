@@ -20,7 +20,7 @@ class ChangeKind(RequestKind):
     has_date = True
 
     def find_value_today(self, customer: Customer, item: Item) -> str:
-        """Return today's value of the item's field; of a representative, the data of the one replaced, as text."""
+        """Return today's value of the item's field. For a new representative it is the replaced one's data, as text."""
         if item["field"] == REPRESENTATIVE.code:
             return representative.find_value_today(customer, item)
         return str(getattr(customer, item["field"]))

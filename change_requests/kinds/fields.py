@@ -69,9 +69,9 @@ def _show_status(status: str) -> str:
 
 
 def _make_status_columns(status: str, effective_date: str) -> dict[str, Any]:
-    """Return the new value of the company's column `suspended_at`, which says since when the service is suspended.
+    """Return a dictionary with the new value of the company's column `suspended_at`: when the suspension begins.
 
-    It is None for the status «active». Otherwise it is the first instant of the effective date, but never before now.
+    The value is None for the status «active». Else it is the effective date's first instant, but never before now.
     """
     if status == Customer.Status.ACTIVE:
         return {"suspended_at": None}

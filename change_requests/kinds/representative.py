@@ -130,7 +130,7 @@ def find_changes(request: FormalRequest, answers: Mapping[str, str], errors: Err
     line = compose_line(**new)
     if replaced and line == old_line:
         errors[PREFIX + "name"] = SAME_AS_TODAY
-    elif old["email"] != new["email"] and not people.may_be_added(request.customer, new["email"]):
+    elif old["email"] != new["email"] and not people.may_be_added(request.customer, new["email"]):  # another person
         errors[PREFIX + "email"] = "Esa persona ya representa a la empresa."
     elif people.find_person(request.customer, new["email"]) is None:
         errors.setdefault(
@@ -155,9 +155,9 @@ def find_value_today(customer: Customer, item: Item) -> str:
 
 
 def _find_replaced(request: FormalRequest, answers: Mapping[str, str], errors: Errors) -> Representative | None:
-    """Return the representative with the mail that the draft names to be replaced; the requester if it has no answer.
+    """Return the representative to be replaced: the one whose mail the draft has, or without that answer the requester.
 
-    An empty mail in the draft means that nobody is replaced: None. For an unknown mail add an error and return None.
+    An empty mail means that nobody is replaced: return None. For an unknown mail add an error and return None.
     """
     representatives = people.find_open_representatives(request.customer)
     email = answers.get(REPLACES)

@@ -95,7 +95,7 @@ class DataForm(RowsForm):
         return text
 
     def clean(self) -> dict[str, Any]:
-        """Check that a box is ticked, the address fits, and a ticked identity has an RFC or name (even a wrong one)."""
+        """Check that a box is ticked, that the address fits, and that RFC or name is written if their box is ticked."""
         data = super().clean() or self.cleaned_data
         if not any(data.get(box.name) for box in BOXES):
             self.add_error(None, MISSING_ANY)
@@ -105,14 +105,14 @@ class DataForm(RowsForm):
                 "street", f"El domicilio completo tiene hasta {MAX_ADDRESS} caracteres; son {length}. Acórtelo."
             )
         has_identity = data.get("rfc") or data.get("legal_name") or {"rfc", "legal_name"} & set(self.errors)
-        if data.get("c_identity") and not has_identity:
+        if data.get("c_identity") and not has_identity:  # a wrong RFC or name counts as written
             self.add_error("rfc", MISSING_IDENTITY)
         return data
 
     def answers(self) -> Draft:
         """Return the draft's part of this step: the new values of the ticked boxes, by field.
 
-        An empty RFC or legal name is left out: it does not change. The parts of the address stay, to be shown again.
+        An empty RFC or legal name is left out: it does not change. The address is also kept in parts, for the form.
         """
         data: dict[str, Any] = self.cleaned_data
         items: dict[str, str] = {}
@@ -150,7 +150,7 @@ class SensitiveData(ChangeKind):
         """Return the request's title with the fields that change, such as «Cambio de RFC, teléfono y correo»."""
         labels = [find_row(item["field"]).label for item in items] or ["información"]
         names = [label if label.isupper() else label[0].lower() + label[1:] for label in labels]  # RFC keeps capitals
-        return "Cambio de " + " y ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+        return "Cambio de " + " y ".join(filter(None, [", ".join(names[:-1]), names[-1]]))  # «RFC, teléfono» y «correo»
 
     def draft_title(self, draft: Draft) -> str:
         """Return the draft's title with the fields that it has so far; the parts of a representative count as one."""
