@@ -56,14 +56,14 @@ def find_confirming_mail(request: FormalRequest) -> str:
     """Return the address that confirms the request: the company's registered mail (M8).
 
     A request that undoes a change of that mail is confirmed from the old address, because whoever stole the account
-    has the new one. A request that undoes such a request is confirmed as any other, from today's address.
+    has the new one. If what it undoes is itself such an undoing, today's address confirms it, as for any other request.
     """
     original = request.revert_of
     if original is None or original.revert_of_id is not None:
         return request.customer.registered_email
     items = json.loads(original.revisions.get(no=original.revision_no).payload)["items"]
-    old = next((item["old"] for item in items if item["field"] == "registered_email"), "")
-    return old or request.customer.registered_email
+    old_mail = next((item["old"] for item in items if item["field"] == "registered_email"), "")
+    return old_mail or request.customer.registered_email
 
 
 def read_confirm_link(token: str) -> FormalRequest:
@@ -78,14 +78,14 @@ def read_confirm_link(token: str) -> FormalRequest:
 
 def read_not_me_link(token: str) -> tuple[FormalRequest, Objector]:
     """Return the request of a «no fui yo» link, and who objects: the mailbox that got the link. Raises BadLink."""
-    folio, *named = _read_token(NOT_ME, token)
-    role, mail_digest = named if len(named) == 2 else ("", "")  # older links hold the folio alone: mailbox unknown
+    folio, *role_and_digest = _read_token(NOT_ME, token)
+    role, mail_digest = role_and_digest if len(role_and_digest) == 2 else ("", "")  # older links: only the folio
     request = _find_request(folio)
     return request, Objector(_find_mailed_address(request, mail_digest), role)
 
 
 def read_password_link(token: str) -> tuple[User, str]:
-    """Return who may set a password by this link, never staff, and the folio. Raises BadLink if it is used or void."""
+    """Return the person who sets a password by this link, and the folio. Raises BadLink if used, void, or for staff."""
     folio, pk, _state_digest = _read_token(PASSWORD, token)
     person = User.objects.filter(pk=pk, is_active=True, is_staff=False).first()
     if person is None or not is_unused(person, token):
@@ -131,7 +131,7 @@ def _find_mailed_address(request: FormalRequest, mail_digest: str) -> str:
 
 
 def _find_request(folio: str) -> FormalRequest:
-    """Return the request with this folio, its company and the request that it undoes. Raises BadLink if none has it."""
+    """Return the request with this folio; its company and `revert_of` come with it. Raises BadLink if there is none."""
     request = FormalRequest.objects.select_related("customer", "revert_of").filter(folio=folio).first()
     if request is None:
         raise BadLink("no such request")

@@ -44,7 +44,7 @@ def mail_submitted(request: FormalRequest, event: Event) -> None:
         "digest": request.read_revision().sha256,
         "requester": request.requester.get_full_name(),
         "until": request.due_at,
-        "is_old_mail": touches_risky(items),  # of a risky field: the mail says why this address confirms
+        "is_old_mail": touches_risky(items),  # mail or representative changes: explain why this address confirms
     }
     confirming = links.find_confirming_mail(request).lower()
     confirm_url = links.make_confirm_url(request)
@@ -75,7 +75,7 @@ def mail_approved(request: FormalRequest, event: Event, **context: Any) -> None:
 
 
 def mail_executed(request: FormalRequest, event: Event, *, old_mail: str) -> None:
-    """Mail that the request was applied, to its followers and, so that they can object, to those who lost something.
+    """Mail that the request was applied to its followers, and to whoever is warned, so that they can object.
 
     `old_mail` is the registered mail of before, if the request changed it.
     """
@@ -141,14 +141,14 @@ def mail_disowned(request: FormalRequest, event: Event, *, until: datetime | Non
     """
     is_applied = request.executed_at is not None
     officers = find_people_in(Office.SECURITY_OFFICER)
-    others: list[User] = []
+    overseers: list[User] = []
     if is_applied:
         superusers = User.objects.filter(is_active=True, is_superuser=True).order_by("pk")
-        others = [*find_people_in(Office.SUPERVISOR), *superusers]
+        overseers = [*find_people_in(Office.SUPERVISOR), *superusers]
     context = {"is_applied": is_applied, "can_be_reverted": request.form == Form.CHANGE, "until": until}
     _mail_staff("disowned", request, event, officers, is_officer=True, **context)
-    rest = [person for person in dict.fromkeys(others) if person not in officers]
-    _mail_staff("disowned", request, event, rest, is_officer=False, **context)
+    not_officers = [person for person in dict.fromkeys(overseers) if person not in officers]  # each person once
+    _mail_staff("disowned", request, event, not_officers, is_officer=False, **context)
 
 
 def mail_finding(template: str, request: FormalRequest, event: Event) -> None:
@@ -200,7 +200,7 @@ def _mail_affected(request: FormalRequest, event: Event, *, without: set[str]) -
     people = User.objects.filter(is_active=True, contact__customer=request.customer_id).exclude(pk=request.requester_id)
     addresses = set(people.values_list("email", flat=True)) - without - set(recipients.find_followers(request))
     is_service, day = find_kind(request).suspends_service, show_day(payload["effective_date"])
-    subject = title[0].lower() + title[1:]
+    subject = title[0].lower() + title[1:]  # in the mail it stands inside a sentence
     _mail("affected", request, event, sorted(addresses), is_service=is_service, on=day, subject=subject)
 
 
@@ -218,7 +218,7 @@ def _find_title(request: FormalRequest) -> str:
 
 
 def _describe_item(item: dict[str, str]) -> dict[str, str]:
-    """Return a line of the receipt: a field's label, its old and its new value; of a representative only the name."""
+    """Return a change as the receipt shows it: label, old and new value. Of a representative it shows only the name."""
     field = find_row(item["field"])
     show = field.show_short or field.show
     return {"label": field.label, "old": show(item["old"]), "new": show(item["new"]) or "(ninguno)"}

@@ -31,8 +31,8 @@ WITHDRAWABLE = (Status.DRAFT, *REOPENABLE, Status.APPROVED)
 def visible_to(user: User) -> QuerySet[FormalRequest]:
     """Return the formal requests that this person may read; an inactive person reads none.
 
-    Staff read what their offices let them read, except drafts that no mail began. Others read the requests of their
-    verified company, if they represent it or did so before.
+    Staff read what their offices let them read; of unsent drafts only those that a mail brought.
+    Others read the requests of their verified company, if they represent it or did so before.
     """
     requests = FormalRequest.objects.all()
     if not user.is_active:
@@ -135,9 +135,9 @@ def _gets_powers_back(user: User, request: FormalRequest) -> bool:
     if membership.customer_id != request.customer_id:
         return False
     items = json.loads(request.revisions.get(no=request.revision_no).payload)["items"]
-    lines = {item["new"] for item in items if item["field"] == "representative"}  # written as by Representative.line
+    new_lines = {item["new"] for item in items if item["field"] == "representative"}  # as Representative.line
     rows = Representative.objects.filter(user=user, customer=request.customer_id)
-    return any(row.line in lines for row in rows)
+    return any(row.line in new_lines for row in rows)
 
 
 def why_not_verify(user: User, request: FormalRequest) -> Refused | None:
@@ -293,7 +293,7 @@ def may_name_owners(user: User) -> bool:
 
 
 def find_objection_effect(request: FormalRequest) -> str:
-    """Return what «no fui yo» does to the request now: STOP one that is not applied yet, or REPORT one that is.
+    """Return what «no fui yo» does to the request now: STOP before it is applied, or REPORT after it was applied.
 
     Return an empty text when the request was never sent, or ended without effect.
     """

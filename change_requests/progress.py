@@ -130,8 +130,8 @@ def find_people_in(*offices: str) -> list[User]:
 def make_waiting_condition(user: User) -> Q:
     """Return the condition for the requests that wait for an act of this member of staff, in the offices held now.
 
-    Two acts count too, although the request's own task is another: to look at a «no fui yo» after the execution, and to
-    check a waiver. The person's own requests are left out.
+    Two acts that `find_waiting` does not return count too: to look at a «no fui yo» after the execution, and to check
+    a waiver. The person's own requests are left out.
     """
     running = Q(suspended_at__isnull=True)  # not stopped by «no fui yo»
     condition = running & Q(status=Status.APPROVED, implementer=user, execute_after__lte=clock.now())
@@ -175,11 +175,11 @@ def _make_undecided_condition(user: User) -> Q:
 
 
 def _find_assets_of_owner(user: User, *, only_undecided: bool = False) -> QuerySet[RequestedAsset]:
-    """Return a subquery, for a query of requests, of the assets that this user owns or stands in for today."""
+    """Return a subquery, for a query of requests, of their assets that this user owns, or stands in for now."""
     instant = clock.now()
     is_alternate = Q(asset__alternate=user, asset__alternate_from__lte=instant, asset__alternate_until__gt=instant)
     rows = RequestedAsset.objects.filter(Q(asset__owner=user) | is_alternate, request=OuterRef("pk"))
-    if not only_undecided:
+    if not only_undecided:  # else leave out the assets about which somebody decided
         return rows
     decided = DecisionSlot.objects.filter(
         request=OuterRef("request"), revision_no=OuterRef("request__revision_no"), asset=OuterRef("asset")

@@ -29,7 +29,7 @@ Readers = dict[str, Role]  # by mail address
 
 
 def find_followers(request: FormalRequest) -> Readers:
-    """Return who gets the mails about a request's progress: the registered mail, and the requester while active."""
+    """Return the address and role of who is told of the progress: the registered mail, and the requester if active."""
     followers: Readers = {request.customer.registered_email.lower(): Role.REGISTERED}
     if request.requester.is_active:
         followers.setdefault(request.requester.email.lower(), Role.REQUESTER)
@@ -39,7 +39,7 @@ def find_followers(request: FormalRequest) -> Readers:
 def find_warned(request: FormalRequest, *, old_mail: str = "") -> Readers:
     """Return who is warned of a request besides its followers: every representative, and whoever loses something by it.
 
-    He can lose powers, access or the registered mail. `old_mail` is the registered mail before it changed, else empty.
+    The loss is powers, access or the registered mail. `old_mail` is the registered mail before it changed, else empty.
     """
     warned = _find_losers(request)
     items = request.read_payload()["items"]
@@ -71,7 +71,7 @@ def _find_losers(request: FormalRequest) -> Readers:
     losers: Readers = {}
     for item in request.read_payload()["items"]:
         field = find_row(item["field"])
-        if field.loser:
+        if field.loser:  # the role of the person who loses by a change of this field; empty if nobody does
             losers.setdefault(field.find_loser(item["old"]).lower(), Role(field.loser))
     losers.pop("", None)  # somebody without a known address
     return losers

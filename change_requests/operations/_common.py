@@ -80,7 +80,7 @@ def lock_request(pk: int, *statuses: str, is_stopped_too: bool = False) -> Itera
     """Open a transaction and yield the request, locked and read again, for an operation to change it.
 
     Raises WrongStatus if its status is none of `statuses`, or if «no fui yo» stopped it and not `is_stopped_too`.
-    A refusal in the block undoes all that was written; but before a `Recorded` refusal is raised, it is committed.
+    A refusal in the block undoes what the block wrote. A `Recorded` refusal is raised after the writes are committed.
     """
     recorded = None
     with transaction.atomic():

@@ -46,10 +46,10 @@ def insert_draft(actor: User, **fields: Any) -> FormalRequest:
                 return request
         except IntegrityError:
             form_key = fields.get("form_key")
-            if form_key and (first := FormalRequest.objects.filter(form_key=form_key).first()):
-                if first.requester_id != actor.pk:
+            if form_key and (earlier := FormalRequest.objects.filter(form_key=form_key).first()):
+                if earlier.requester_id != actor.pk:
                     raise Refused("Este formulario ya se había enviado. Comience otra vez.") from None
-                return first
+                return earlier
             if attempt == MAX_NUMBER_TRIES - 1:
                 raise
     raise AssertionError("unreachable")  # pragma: no cover
@@ -93,11 +93,11 @@ def _require_people(request: FormalRequest, codes: Iterable[str], author: User) 
 
 
 def _insert_revision(request: FormalRequest, items: list[Item], author: User) -> RequestRevision:
-    """Insert and return the request's next revision, made from its draft; files not sent before get its number."""
+    """Insert and return the request's next revision, from its draft; give its number to the files not sent before."""
     files = Evidence.objects.filter(request=request, dropped_at__isnull=True)
-    no = request.revision_no + 1
+    number = request.revision_no + 1
     reason = clean_lines(request.draft.get("reason"))
-    data = payload.write_canonical(
+    content = payload.write_canonical(
         payload.build_content(
             folio=request.folio,
             form=request.form,
@@ -113,15 +113,15 @@ def _insert_revision(request: FormalRequest, items: list[Item], author: User) ->
             ],
         )
     )
-    files.filter(revision_no__isnull=True).update(revision_no=no)
+    files.filter(revision_no__isnull=True).update(revision_no=number)
     return RequestRevision.objects.create(
         request=request,
-        no=no,
+        no=number,
         requester=request.requester,
         author=author,
-        payload=data.decode(),
+        payload=content.decode(),
         reason=reason,
-        sha256=payload.hash_bytes(data),
+        sha256=payload.hash_bytes(content),
     )
 
 
@@ -142,6 +142,7 @@ def _find_subject(request: FormalRequest, items: list[Item]) -> str:
     """Return the mail of the person whose access the request is about; empty for a change of the company's data."""
     if request.form == Form.CHANGE:
         return ""
+    # One of these items holds the mail: as its new value for who gets the access, as its old value for who has it.
     return next(item["new"] or item["old"] for item in items if item["field"] in ("email", "contact", "password"))
 
 

@@ -45,7 +45,7 @@ def create_draft(
         raise Invalid({"kind": "Elija qué solicita."})
     representative = policy.find_powers(actor, customer)
     if representative is None:
-        require_none(policy.why_not_request(actor, customer))
+        require_none(policy.why_not_request(actor, customer))  # raises: the person has no powers
     if customer.is_suspended:
         raise NotAllowed(SERVICE_SUSPENDED)
     return insert_draft(
@@ -70,7 +70,7 @@ def save_draft(pk: int, *, actor: User, draft: dict[str, Any]) -> FormalRequest:
 
 
 def add_evidence(pk: int, *, actor: User, files: Sequence[Attachment]) -> FormalRequest:
-    """Add uploaded files to a draft as evidence. Raises Invalid for too many, Refused for one that is used already."""
+    """Add uploaded files to a draft as evidence. Raises Invalid for too many, Refused for a file in use already."""
     with _lock_own_draft(pk, actor) as request:
         pks = list(dict.fromkeys(file.pk for file in files))
         count = Evidence.objects.filter(request=request, dropped_at__isnull=True).count()

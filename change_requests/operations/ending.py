@@ -166,7 +166,7 @@ def _has_objected(request: FormalRequest, objector: Objector) -> bool:
 def _mail_objection(request: FormalRequest, event: Event, objector: Objector, effect: str, is_first: bool) -> None:
     """Mail each «no fui yo» to the officers; if it is the first one that stops the request, mail the company too.
 
-    If the request was applied already, also mail the mailbox that objected: an officer looks at it by this deadline.
+    If the request was applied already, also tell the objector by mail until when an officer looks at the objection.
     """
     if effect == policy.STOP:
         notifications.mail_disowned(request, event)
@@ -184,18 +184,18 @@ def _restart_deadlines(request: FormalRequest) -> None:
 
     The time to confirm counts all hours, the others business hours. If a question is open, no deadline runs.
     """
-    stopped, instant = request.suspended_at, now()
-    assert stopped is not None  # why_not_resume
+    stopped_at, instant = request.suspended_at, now()
+    assert stopped_at is not None  # why_not_resume
     request.suspended_at = None
     saved = ["suspended_at", *TURN_COLUMNS]
     if request.status == Status.SUBMITTED and request.due_at is not None:
-        request.due_at += instant - stopped
+        request.due_at += instant - stopped_at
     elif request.due_minutes_left is None:  # no question is open
-        stop_clock(request, stopped)  # as if it had stood still since the «no fui yo»
+        stop_clock(request, stopped_at)  # as if it had stood still since the «no fui yo»
         restart_clock(request, instant)
     if request.status == Status.APPROVED and request.execute_before is not None:
         hours = load_attention_hours()
-        hours_left = hours.hours_between(stopped, request.execute_before)
+        hours_left = hours.hours_between(stopped_at, request.execute_before)
         request.execute_before = request.due_at = hours.add_hours(instant, hours_left)
         saved.append("execute_before")
     request.save(update_fields=saved)

@@ -34,8 +34,8 @@ from factureya.core.refusals import NotAllowed, Refused, WrongStatus
 def execute(pk: int, *, actor: User) -> Execution:
     """Apply the approved content of the request, as the designated implementer, and return the execution's row (M24).
 
-    Its result is `ok`. It is `drift` if an old value in the request is not today's; nothing is applied, the request
-    is *fallida*. Raises SentBack when an approval no longer holds, TooLate, or AlteredEvidence.
+    The row's result is `ok`, or `drift` if an old value in the request is not today's: then nothing is applied and the
+    request is *fallida*. Raises SentBack if an approval no longer holds, TooLate, or AlteredEvidence.
     """
     _record_intent(pk, actor)
     with lock_request(pk, Status.APPROVED) as request:
@@ -88,18 +88,18 @@ def _require_in_time(request: FormalRequest) -> None:
 
 
 def _require_approvals_in_force(request: FormalRequest, actor: User) -> None:
-    """Raise SentBack, and put the request back into approval, if its requester lost powers or a decider his office."""
+    """Return the request to approval and raise SentBack if its requester lost powers or a decider lost his office."""
     slots = DecisionSlot.objects.filter(
         request=request, revision_no=request.revision_no, voided_at__isnull=True
     ).select_related("decision__decider")
-    lapsed = _select_lapsed(slots)
-    reasons = [f"{slot.decision.decider_name} ya no puede aprobar" for slot in lapsed]
+    lapsed_slots = _select_lapsed(slots)
+    reasons = [f"{slot.decision.decider_name} ya no puede aprobar" for slot in lapsed_slots]
     request.powers_lapsed_at = now() if _has_no_powers(request) else None
     if request.powers_lapsed_at is not None:
         reasons.insert(0, "Quien solicitó ya no tiene poderes vigentes")
     if not reasons:
         return
-    DecisionSlot.objects.filter(pk__in=[slot.pk for slot in lapsed]).update(voided_at=now())  # to be given anew
+    DecisionSlot.objects.filter(pk__in=[slot.pk for slot in lapsed_slots]).update(voided_at=now())  # to be given anew
     reason = "; ".join(dict.fromkeys(reasons)) + "."
     request.outcome_reason = reason
     request.approved_at = request.execute_after = request.execute_before = None
@@ -117,10 +117,10 @@ def _require_approvals_in_force(request: FormalRequest, actor: User) -> None:
     raise SentBack(f"No se aplicó y volvió a aprobación: {reason}")
 
 
-def _select_lapsed(rows: Iterable[DecisionSlot]) -> list[DecisionSlot]:
-    """Return those of the given approvals whose decider is no longer active or no longer holds the office."""
+def _select_lapsed(slots: Iterable[DecisionSlot]) -> list[DecisionSlot]:
+    """Return the slots (approvals) whose decider is no longer active or no longer holds the office he decided in."""
     holders = find_holders(Office.INFORMATION_OWNER, Office.SECURITY_OFFICER)
-    return [row for row in rows if row.decision.decider_id not in holders[OFFICE_OF[row.decision.Office(row.office)]]]
+    return [row for row in slots if row.decision.decider_id not in holders[OFFICE_OF[row.decision.Office(row.office)]]]
 
 
 def _has_no_powers(request: FormalRequest) -> bool:
@@ -188,7 +188,8 @@ def _record_drift(request: FormalRequest, actor: User, drift: list[dict[str, str
 def _insert_execution(request: FormalRequest, actor: User, items: list[dict[str, str]], result: str) -> Execution:
     """Insert and return the execution's row, with the values of the items before and after.
 
-    Without that row the guards (triggers) of the database refuse the new values. After a drift `after` is empty.
+    Without that row the guards (triggers) of the database refuse the new values. After a drift, with nothing applied,
+    `after` is empty.
     """
     is_ok = result == Execution.Result.OK
     kind = find_kind(request)

@@ -100,7 +100,7 @@ def _require_valid_waiver(request: FormalRequest, actor: User, implementer: User
 def _save_implementer(
     request: FormalRequest, person: User, actor: User, waiver: Waiver | None, verb: str, **data: str | int
 ) -> None:
-    """Save who applies the request, who named him and his waiver, with an event. If it is approved, mail him."""
+    """Save who applies the request, who named him, and his waiver or None. If the request is approved, mail him now."""
     request.implementer, request.designated_by, request.waiver = person, actor, waiver
     request.designated_at = now()
     request.save(update_fields=["implementer", "designated_at", "designated_by", "waiver"])

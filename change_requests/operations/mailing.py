@@ -20,11 +20,11 @@ def keep_mail_text(
     beside: Sequence[str] = (),
     is_shared: bool = False,
 ) -> FormalRequest:
-    """Store with the request the text of the mail that brought its form, and its files that are no evidence (M20).
+    """Store the text of the mail that brought the request's form, and the mail's files that are no evidence (M20).
 
-    `beside` are the folios of other requests that the same mail brought; `is_shared`: they are of more than one company
-    (M16). No content changes. Mesa de control gets a mail now. If the company must still confirm the
-    request, mesa is told later, in the mail that asks to verify it.
+    `beside` are the folios of other requests that the same mail brought. `is_shared` says that the requests of the mail
+    are of more than one company (M16). No content changes. Mesa de control gets a mail now. If the company must still
+    confirm the request, mesa is told later, in the mail that asks to verify it.
     """
     with lock_request(pk, *Status, is_stopped_too=True) as request:
         actor = reread_allowed(actor, policy.why_not_request, request.customer)

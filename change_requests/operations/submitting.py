@@ -81,7 +81,7 @@ def confirm_from_registered_email(pk: int, *, actor: User, revision_no: int) -> 
         )
         notifications.mail_progress("confirmed", request, event, until=request.due_at)
         notifications.mail_your_turn(request, event)
-        if address := request.find_new_value(REGISTERED_EMAIL.code):  # it changes that mail: prove the new one too
+        if address := request.find_new_value(REGISTERED_EMAIL.code):  # the company must prove this new mail
             _mail_code(request, address, event)
     return request
 

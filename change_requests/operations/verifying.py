@@ -99,7 +99,7 @@ def answer_clarification(pk: int, *, actor: User, answer: str) -> FormalRequest:
     with lock_request(pk, Status.VERIFYING, Status.IN_APPROVAL) as request:
         actor = reread_allowed(actor, policy.why_not_answer, request)
         body = clean_text(answer, field="answer", text_name="su respuesta", at_least=1)
-        unanswered = request.clarifications.filter(answers__isnull=True, answer__isnull=True)  # no answer has come
+        unanswered = request.clarifications.filter(answers__isnull=True, answer__isnull=True)  # question without answer
         answer_row = _insert_message(request, actor, body, answers=unanswered.latest("pk"))
         restart_clock(request, answer_row.at)
         request.save(update_fields=TURN_COLUMNS)
@@ -118,7 +118,7 @@ def answer_clarification(pk: int, *, actor: User, answer: str) -> FormalRequest:
 def _insert_message(
     request: FormalRequest, author: User, body: str, *, answers: Clarification | None = None
 ) -> Clarification:
-    """Insert and return a question about the request, or the answer to the question `answers`."""
+    """Insert and return a question about the request; if `answers` is a question, insert the answer to it instead."""
     return Clarification.objects.create(
         request=request, author=author, author_name=author.get_full_name(), body=body, at=now(), answers=answers
     )

@@ -136,7 +136,7 @@ class EventAdmin(ReadOnlyAdmin):
 
     @admin.display(description="datos")
     def what(self, event: Event) -> str:
-        """Return the text of the row «datos» on an event's page: its data. A ticket's data stay hidden (M16)."""
+        """Return the event's data as text, for the row «datos» of its page; for a ticket, only who sees them (M16)."""
         if event.chain.startswith("ticket:"):
             return "Los ve quien atiende el ticket."
         return "; ".join(f"{name}: {value}" for name, value in event.data.items()) or "—"

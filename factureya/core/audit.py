@@ -37,8 +37,8 @@ def record(verb: str, subject: Chained, *, actor: Any, **data: Any) -> Event:
     """Append one event to the subject's chain and return it, inside the operation's transaction (M26).
 
     `actor` is the user who acted, or None for the system; the name is stored as text beside the key. `data` must be
-    JSON without floats, because PostgreSQL writes floats in its own way: money and hours are strings, or whole minutes.
-    Raises TypeError for anything else.
+    JSON without floats, because PostgreSQL writes floats in its own way: give money as text, hours as text or whole
+    minutes. Raises TypeError for anything else.
     """
     event = _build_event(verb, subject, actor, data)
     head = _lock_head(event.chain)  # the row with the number and the hash of the chain's last event
@@ -148,11 +148,11 @@ def _check_chain(head: ChainHead, events: Iterable[Event]) -> Iterator[Flaw]:
         if event.hash != compute_hash(event):
             yield Flaw(head.chain, event.seq, "el contenido no corresponde a su hash")
         seq, last_hash = event.seq, event.hash
-        hash_at_head = last_hash if seq == head.seq else hash_at_head  # the event that should be last
+        hash_at_head = last_hash if seq == head.seq else hash_at_head  # the event that the head calls last
     if seq < head.seq:
         yield Flaw(head.chain, seq, f"la cadena termina en {seq} y debía terminar en {head.seq}")
     elif hash_at_head and hash_at_head != head.hash:
         yield Flaw(head.chain, head.seq, "la cabeza no corresponde al último evento")
-    # An event that was appended meanwhile has moved the head.
+    # Events after the head are a flaw, unless the head moved too: then they were appended while we read.
     if seq > head.seq and (current := ChainHead.objects.get(chain=head.chain)).seq < seq:
         yield Flaw(head.chain, current.seq + 1, f"hay eventos después del final, que es {current.seq}")

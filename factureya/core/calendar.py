@@ -32,9 +32,9 @@ class AttentionHours:
 
     def is_open(self, at: datetime) -> bool:
         """Return True if somebody attends at this instant: the opening minute counts, the closing minute does not."""
-        return self.closing(at) is not None
+        return self.find_closing(at) is not None
 
-    def closing(self, at: datetime) -> datetime | None:
+    def find_closing(self, at: datetime) -> datetime | None:
         """Return the local time at which the attention hours around `at` end, or None if `at` is outside such hours."""
         local = at.astimezone(self.zone)
         for start, end in self._list_ranges(local.date()):
@@ -42,7 +42,7 @@ class AttentionHours:
                 return end
         return None
 
-    def next_opening(self, at: datetime) -> datetime:
+    def find_next_opening(self, at: datetime) -> datetime:
         """Return `at` itself during attention hours, else the start of the next range, in local time."""
         local = at.astimezone(self.zone)
         for start, end in self._iterate_ranges(local.date()):
@@ -66,7 +66,7 @@ class AttentionHours:
 
         An `at` outside attention hours counts as the next opening. Daylight saving does not move the hour on the clock.
         """
-        begin = self.next_opening(at)
+        begin = self.find_next_opening(at)
         day = begin.date()
         while days:
             day += timedelta(days=1)
@@ -102,7 +102,7 @@ def load_attention_hours() -> AttentionHours:
 
 
 def compute_reply_deadline(at: datetime) -> datetime:
-    """Return when the time of a customer to answer ends, if it began at `at`: natural or business days later (M15)."""
+    """Return when a customer's time to answer ends. It begins at `at` and lasts natural or business days (M15)."""
     days: int = settings.CUSTOMER_REPLY_DAYS
     if settings.CUSTOMER_REPLY_CALENDAR == "business":
         return load_attention_hours().add_days(at, days)
@@ -113,5 +113,5 @@ def describe_reply_time() -> str:
     """Return the time that a customer has for an answer, in Spanish words: «3 días», «1 día hábil» (M15)."""
     days: int = settings.CUSTOMER_REPLY_DAYS
     words = "día hábil" if days == 1 else "días hábiles"
-    # Natural days are only «día» or «días», the first word.
+    # For natural days keep the first word only: «día» or «días».
     return f"{days} {words if settings.CUSTOMER_REPLY_CALENDAR == 'business' else words.split()[0]}"

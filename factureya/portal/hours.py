@@ -31,7 +31,7 @@ class Today:
 def describe_today(hours: AttentionHours, at: datetime) -> Today:
     """Return what the box «hours of attention» shows at `at` (M2): words, the open hours as bars, now as a mark."""
     local = at.astimezone(hours.zone)
-    closing = hours.closing(local)
+    closing = hours.find_closing(local)
     ranges = RANGES if hours.is_business_day(local.date()) else ()
     detail = " ".join([f"Son las {format_time(local)}.", *_describe_details(hours, local, closing)])
     return Today(
@@ -48,7 +48,7 @@ def describe_today(hours: AttentionHours, at: datetime) -> Today:
 
 def _describe_opening(hours: AttentionHours, local: datetime) -> str:
     """Return when the office opens: «hoy a las 15:00», «mañana a las 9:00» or «el martes 1 de diciembre a las 9:00»."""
-    opening = hours.next_opening(local)
+    opening = hours.find_next_opening(local)
     days = (opening.date() - local.date()).days  # from today
     day = {0: "hoy", 1: "mañana"}.get(days)
     if day is None:
@@ -60,9 +60,9 @@ def _describe_opening(hours: AttentionHours, local: datetime) -> str:
 def _describe_details(hours: AttentionHours, local: datetime, closing: datetime | None) -> list[str]:
     """Return the sentences under «Abierto ahora» (open until `closing`), or under «Cerrado» if `closing` is None."""
     if closing is None:
-        days_off = _list_days_off(hours, local.date(), hours.next_opening(local).date())
+        days_off = _list_days_off(hours, local.date(), hours.find_next_opening(local).date())
         return [*days_off, "Puede levantar su ticket ahora; lo atendemos al abrir."]
-    reopening = hours.next_opening(closing)  # today, if `closing` only begins the lunch break
+    reopening = hours.find_next_opening(closing)  # today, if `closing` only begins the lunch break
     return_text = f" y regresamos a las {format_time(reopening)}" if reopening.date() == local.date() else ""
     return [f"Atendemos hasta las {format_time(closing)}{return_text}."]
 
