@@ -52,13 +52,13 @@ class AttentionHours:
 
     def add_hours(self, at: datetime, hours: float) -> datetime:
         """Return the instant `hours` attention hours after `at`, or after the next opening if `at` is outside them."""
-        left = timedelta(hours=hours)
+        remaining = timedelta(hours=hours)
         local = at.astimezone(self.zone)
         for start, end in self._iterate_ranges(local.date()):
-            begin = max(local, start)
-            if begin < end and begin + left <= end:
-                return begin + left
-            left -= max(end - begin, timedelta())  # nothing, if the range was over before `at`
+            counted_from = max(local, start)
+            if counted_from < end and counted_from + remaining <= end:
+                return counted_from + remaining
+            remaining -= max(end - counted_from, timedelta())  # nothing, if the range was over before `at`
         raise AssertionError("unreachable: a range always comes")  # pragma: no cover
 
     def add_days(self, at: datetime, days: int) -> datetime:

@@ -98,7 +98,7 @@ def choose_kept_fields(posted: Mapping[str, Any]) -> dict[str, str]:
 
 
 def list_texts(fields: dict[str, str]) -> list[str]:
-    """Return the texts that a person wrote and must not lose: no number, no choice, nothing shown before (`…_was`)."""
+    """Return the texts that a person wrote: no choices, no old values (`…_was`), and nothing without a letter in it."""
     return [
         value
         for name, value in fields.items()

@@ -91,7 +91,7 @@ def check_sweeps() -> dict[str, Check]:
 def check_age(last: datetime | None, limit: timedelta) -> Check:
     """Return a check that is ok if `last`, when something last happened, is no longer than `limit` ago.
 
-    A process that started later counts from its own start. `age` is the time since `last`, None if it never was.
+    If this process started after `last`, the limit counts from that start. `age` is the time since `last`, or None.
     """
     now = clock.now()
     return Check(ok=now - max(last or _started_at, _started_at) <= limit, age=now - last if last else None)

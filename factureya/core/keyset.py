@@ -80,10 +80,10 @@ class Order:
         sign = "-" if self.is_descending != is_back else ""
         return rows.order_by(*(f"{sign}{column}" for column in (self.at, self.key) if column))
 
-    def beyond(self, rows: QuerySet[Row], cursor: "Cursor | None") -> QuerySet[Row]:
-        """Return the rows that follow the row at which the cursor stands, sorted; without a cursor, all rows.
+    def select_beyond(self, rows: QuerySet[Row], cursor: "Cursor | None") -> QuerySet[Row]:
+        """Return the rows after the row of the cursor, sorted; without a cursor, return all rows.
 
-        For a cursor with `is_back`, return the rows in front of its row, the nearest first.
+        If the cursor has `is_back`, return the rows before its row instead, the nearest first.
         """
         if cursor is None:
             return self.sort(rows)
@@ -95,9 +95,9 @@ class Order:
             key = Subquery(same_name.values(self.key)[:1])
         condition = Q(**{f"{self.key}__{comparison}": key})
         if self.at:
-            past = Q(**{f"{self.at}__{comparison}": cursor.at})
-            # The first bound excludes nothing more; it lets the database start in its index at the cursor.
-            condition = Q(**{f"{self.at}__{comparison}e": cursor.at}) & (past | Q(**{self.at: cursor.at}) & condition)
+            beyond = Q(**{f"{self.at}__{comparison}": cursor.at})
+            # Beyond by the instant, or at the same instant by the key; the bound in front lets the index start there.
+            condition = Q(**{f"{self.at}__{comparison}e": cursor.at}) & (beyond | Q(**{self.at: cursor.at}) & condition)
         return self.sort(rows.filter(condition), is_back=cursor.is_back)
 
 
@@ -139,13 +139,13 @@ class Page(Generic[Row]):
 
 
 def page(order: Order, cursor: Cursor | None, *lists: QuerySet[Row], size: int = PAGE_ROWS) -> Page[Row]:
-    """Return the page at `cursor` of one list, or of several lists merged; None is the first page.
+    """Return the page at `cursor` of one list, or of several lists merged into one. No cursor means the first page.
 
-    It takes one query per list. One row more than a page is read, to see if another page follows (`has_more`).
-    A step back that finds less than a whole page has reached the beginning: then return the whole first page.
+    Each list takes one query. One row more than a page is read: if it exists, another page follows (`has_more`).
+    A step back that finds less than a whole page has reached the beginning: then the whole first page is returned.
     """
     is_back = cursor is not None and cursor.is_back
-    rows = _merge(order, [list(order.beyond(queryset, cursor)[: size + 1]) for queryset in lists], is_back=is_back)
+    rows = _merge_lists(order, [list(order.select_beyond(part, cursor)[: size + 1]) for part in lists], is_back=is_back)
     has_more, rows = len(rows) > size, rows[:size]
     if is_back:
         if len(rows) < size:
@@ -153,13 +153,14 @@ def page(order: Order, cursor: Cursor | None, *lists: QuerySet[Row], size: int =
         rows.reverse()
     return Page(
         rows,
-        # Where the reader came from there is a page; on the other side only if a row more was found.
+        # Previous: surely after a step forward (it had a cursor); after a step back only if a row more was found.
         order.cursor_at(rows[0], is_back=True) if rows and (has_more if is_back else cursor) else None,
+        # Next: surely after a step back; else only if a row more was found.
         order.cursor_at(rows[-1]) if rows and (is_back or has_more) else None,
     )
 
 
-def _merge(order: Order, lists: Sequence[list[Row]], *, is_back: bool) -> list[Row]:
+def _merge_lists(order: Order, lists: Sequence[list[Row]], *, is_back: bool) -> list[Row]:
     """Return the rows of several sorted lists as one list, sorted by `order`, or against it with `is_back`."""
     if len(lists) == 1:
         return lists[0]

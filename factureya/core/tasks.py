@@ -35,7 +35,7 @@ def purge_orphan_attachments() -> int:
 @shared_task(ignore_result=True)
 def forget_quotas() -> int:
     """Delete the counters of automatic mails whose time has run out, and return how many (M6)."""
-    return answer_limits.forget_expired()
+    return answer_limits.delete_expired_counters()
 
 
 @shared_task

@@ -210,7 +210,7 @@ def neighbour_questions(place: Place, user: User, ticket: Ticket) -> dict[str, s
     tickets = (_select_found(place, user) if place.search else _select_view(place, user)).exclude(pk=ticket.pk)
     here = place.row or SOONEST_FIRST.cursor_at(ticket)
     return {
-        name: sql.first_pk(place.view.order.beyond(tickets, replace(here, is_back=is_back)))
+        name: sql.first_pk(place.view.order.select_beyond(tickets, replace(here, is_back=is_back)))
         for name, is_back in (("previous", True), ("following", False))
     }
 

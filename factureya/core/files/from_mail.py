@@ -47,7 +47,7 @@ def store_files(files: Sequence[MailFile], *, draft: str) -> Kept:
                 raise files_store.RefusedFile(text, "")
             stored.append(_store_file(file, draft))
             accepted.append(True)
-        except files_store.Unstorable:  # a RefusedFile too, but the file is not to blame
+        except files_store.Unstorable:  # a subclass of RefusedFile, but here the store fails and not the file
             raise
         except files_store.RefusedFile as refusal:
             refusals.append(str(refusal))

@@ -80,15 +80,15 @@ def store_as(upload: "UploadedFile[Any]", kind: types.Kind, *, draft: str) -> At
 
 
 def store_uploads(uploads: "Iterable[UploadedFile[Any]]", draft: str) -> tuple[list[Attachment], list[RefusedFile]]:
-    """Store files for the form whose key is `draft`; return the rows of the good ones and the refusals of the rest."""
+    """Store files for the form whose key is `draft`; return the rows of the stored files, and the refusals."""
     stored: list[Attachment] = []
     refusals: list[RefusedFile] = []
     limit = settings.ATTACHMENT_MAX_FILES
-    room = limit - len(list_draft_files(draft))
+    free_places = limit - len(list_draft_files(draft))
     no_room_text = f"no cupo: un mensaje lleva hasta {limit} archivos. Quite otro, o envíelo en el mensaje siguiente."
     for upload in uploads:
         try:
-            if len(stored) >= room:
+            if len(stored) >= free_places:
                 raise _make_refusal(clean_name(upload.name or ""), no_room_text)
             stored.append(store(upload, draft=draft))
         except RefusedFile as refusal:
@@ -137,7 +137,7 @@ def download_headers(attachment: Attachment) -> dict[str, str]:
 def open_picture(attachment: Attachment, *, small: bool = False) -> tuple[dict[str, str], IO[Any]]:
     """Return the headers and the open file of a picture that a page shows; `small` asks for its small copy.
 
-    A picture without a small copy is returned itself. Raises FileNotFoundError for a file that we did not re-encode,
+    Without a small copy the picture itself is returned. Raises FileNotFoundError for a file that we did not re-encode,
     and for one that the store lost.
     """
     if attachment.content_type not in types.PICTURES:
@@ -254,10 +254,10 @@ def _make_refusal(name: str, reason: str) -> RefusedFile:
     return RefusedFile(f"«{name}» {reason}", name)
 
 
-def _delete_untaken(**which: Any) -> int:
-    """Delete up to _PURGE_BATCH files that no message has taken, and return how many; `which` filters the rows."""
+def _delete_untaken(**conditions: Any) -> int:
+    """Delete up to _PURGE_BATCH files that no message has taken, and return how many; `conditions` filter the rows."""
     with transaction.atomic():
-        waiting = Attachment.objects.exclude(draft="").filter(**which).order_by("pk")  # "": taken
+        waiting = Attachment.objects.exclude(draft="").filter(**conditions).order_by("pk")  # a taken file has no draft
         # Locked: an operation that takes the file at this instant either has it already or finds it gone.
         batch = list(waiting.select_for_update(skip_locked=True)[:_PURGE_BATCH])
         Attachment.objects.filter(pk__in=[attachment.pk for attachment in batch]).delete()
@@ -273,12 +273,12 @@ def _delete_on_commit(path: str) -> None:
 
 
 def _find_strays() -> Iterator[str]:
-    """Yield the path of each file in the store that has no row, because the transaction that stored it was undone."""
-    for folder in _list_folder("")[0]:
-        tokens = {file: file.removesuffix(_SMALL) for file in _list_folder(folder)[1]}
-        rows = Attachment.objects.filter(token__in=set(tokens.values()))
+    """Yield the path of each file in the store that has no row, because the transaction was rolled back."""
+    for folder in _list_folder("")[0]:  # the folders of the store; [1] are the files
+        token_by_file = {file: file.removesuffix(_SMALL) for file in _list_folder(folder)[1]}
+        rows = Attachment.objects.filter(token__in=set(token_by_file.values()))
         known = set(rows.values_list("token", flat=True))
-        yield from (f"{folder}/{file}" for file, token in tokens.items() if token not in known)
+        yield from (f"{folder}/{file}" for file, token in token_by_file.items() if token not in known)
 
 
 def _list_folder(folder: str) -> tuple[list[str], list[str]]:

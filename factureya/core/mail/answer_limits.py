@@ -39,9 +39,9 @@ def may_warn(address: str) -> bool:
     return _count_notice(f"warning:{address}")
 
 
-def forget_expired() -> int:
-    """Delete the counters of automatic mails that began a day ago or earlier, and return how many it deleted."""
-    deleted, _ = MailQuota.objects.filter(since__lte=now() - max(HOUR, DAY)).delete()
+def delete_expired_counters() -> int:
+    """Delete the counters of automatic mails whose period is surely over, and return how many were deleted."""
+    deleted, _ = MailQuota.objects.filter(since__lte=now() - max(HOUR, DAY)).delete()  # the longest period
     return deleted
 
 

@@ -35,10 +35,10 @@ def decode(raw: bytes, charset: str = "") -> str:
 
 
 def _decode_bytes(raw: bytes, charset: str) -> str:
-    """Return bytes of a mail as text, read by its charset if they fit that, or as UTF-8 if they fit that.
+    """Return bytes of a mail as text: by its charset if all bytes fit it, else as UTF-8 if all bytes fit that.
 
-    If they fit neither, marks stand for what cannot be read. A known charset other than UTF-8 and Windows-1252
-    is kept. Else it is UTF-8, or Windows-1252 if UTF-8 gives marks for more than half of the non-ASCII characters.
+    If they fit neither, marks stand for the bytes that cannot be read. Then a known charset other than UTF-8 and
+    Windows-1252 is used. Without one, UTF-8 is used, or Windows-1252 if UTF-8 would turn most non-ASCII into marks.
     """
     codec = _find_codec(charset)
     for name in filter(None, (codec, "utf-8")):
@@ -82,17 +82,17 @@ def _decode_japanese(raw: bytes) -> str:
 
 
 def _convert_to_shift_jis(jis: bytes) -> bytes:
-    """Return JIS X 0208 characters of two bytes each as Shift JIS, of which Python knows more; line ends stay."""
-    shift_jis, at = bytearray(), 0
-    while at < len(jis):
-        pair = jis[at : at + 2]
+    """Return two-byte JIS X 0208 characters as Shift JIS, because Python can decode more of that; line ends stay."""
+    shift_jis, position = bytearray(), 0
+    while position < len(jis):
+        pair = jis[position : position + 2]
         if pair[0] < 0x21 or len(pair) < 2:  # a line end, or half a character
             shift_jis += pair[:1]
-            at += 1
+            position += 1
             continue
         row, cell = pair  # of the table of characters JIS X 0208
         lead = ((row - 0x21) >> 1) + 0x81  # the standard formula: two rows share one lead byte
         trail = cell + ((0x1F if cell < 0x60 else 0x20) if row % 2 else 0x7E)
         shift_jis += bytes([(lead + 0x40 if lead > 0x9F else lead) & 0xFF, trail & 0xFF])
-        at += 2
+        position += 2
     return bytes(shift_jis)

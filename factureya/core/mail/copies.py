@@ -66,7 +66,7 @@ class _Copy:
         """Return a text of the mail with our links cut out. After MAX_READ bytes of a mail a note replaces the rest."""
         size = min(len(text), self.bytes_left)
         self.bytes_left -= size
-        is_wide = charset.startswith(WIDE) or decode(ASCII, charset) != ASCII.decode()  # as UTF-16
+        is_wide = charset.startswith(WIDE) or decode(ASCII, charset) != ASCII.decode()  # UTF-16 writes ASCII otherwise
         shown = _cut_wide_text(text[:size], charset, self.checks) if is_wide else _cut_text(text[:size], self.checks)
         return shown if size == len(text) else shown + LEFT_OUT
 
@@ -75,7 +75,7 @@ def cut_mail(raw: bytes, depth: int = 0) -> bytes:
     """Return the mail without the tokens of our signed links, or the same bytes if it has none (M16).
 
     A delivery report also loses the body of the mail that it returns. A mail beyond the limits is cut as one
-    text, without its parts. `depth` is 0, or for a mail attached to another the number of parts around it.
+    text, without its parts. `depth` counts the parts around a mail that is attached to another; else it is 0.
     """
     try:
         top = read_parts(raw, Budget())
@@ -103,12 +103,12 @@ def cut_to_head(raw: bytes) -> bytes:
 
 
 def cut_report(text: str) -> str:
-    """Return a delivery report's own words and the head of the mail it returns, with a note for that mail's text."""
+    """Return a delivery report's text as far as the head of the mail it returns; a note replaces what follows."""
     lines = text.split("\n")
     for number, line in enumerate(lines):
         is_announced = _ANNOUNCED.match(line[:200])  # as by «Original message»
         if is_announced or _HEAD_LINE.match(line[:200]):
-            end = _find_head_end(lines, number + 1 if is_announced else number) or number + 1
+            end = _find_head_end(lines, number + 1 if is_announced else number) or number + 1  # 0: no head
             return "\n".join([*lines[:end], NOT_SHOWN])
     return text
 
@@ -135,7 +135,7 @@ def _replace_places(raw: bytes, replacements: list[tuple[int, int, bytes]]) -> b
 
 
 def _copy_part(copy: _Copy, part: Part, depth: int) -> None:
-    """Add to the copy of a mail the new body of this part, or None if the body stays; the same for its inner parts.
+    """Note in `copy` the new body of a part (None: the body stays as it is); if it has inner parts, that of each.
 
     A note replaces the body of a mail that a delivery report returns.
     """
@@ -157,7 +157,7 @@ def _copy_part(copy: _Copy, part: Part, depth: int) -> None:
 def _cut_content(copy: _Copy, part: Part, content: bytes, depth: int) -> bytes:
     """Return the content of a mail's part with our links cut out, for the copy that a person may download.
 
-    A returned mail, and one inside MAX_DEPTH others, is cut to its head. A binary file keeps its length.
+    A mail is cut to its head if a report returns it or it is MAX_DEPTH parts deep. A binary file keeps its length.
     """
     name = part.file_name.lower()
     if part.kind in HEADERS_TYPES:
@@ -177,10 +177,10 @@ def _cut_content(copy: _Copy, part: Part, content: bytes, depth: int) -> bytes:
 
 
 def _drop_uuencoded_files(content: bytes) -> bytes:
-    """Return a text without its uuencoded files if one holds a link of ours or they are too many; else unchanged."""
-    files, rest = find_uuencoded(content)
+    """Return a text without its uuencoded files if they are too many or one holds our link; else return it as it is."""
+    files, other_text = find_uuencoded(content)
     contents = b"\n".join(file.content for file in files)[:MAX_READ]  # what is beyond is left out anyway
-    return rest + LEFT_OUT if len(files) > MAX_PARTS or _cut_text(contents) != contents else content
+    return other_text + LEFT_OUT if len(files) > MAX_PARTS or _cut_text(contents) != contents else content
 
 
 def _is_binary(part: Part) -> bool:
@@ -193,12 +193,12 @@ def _is_binary(part: Part) -> bool:
 
 def _holds_token(part: Part) -> bool:
     """Return True if a binary part of a mail holds a link of ours; it is read in pieces, because it may be large."""
-    end_of_last = b""  # a token may begin in one piece and end in the next
+    previous_end = b""  # a token may begin in one piece and end in the next
     for piece in part.iterate_content():
-        window = end_of_last + piece
+        window = previous_end + piece
         if _TOKEN.search(window) or _WIDE_TOKEN.search(window):
             return True
-        end_of_last = window[-2 * own_links.MAX_TOKEN - 100 :]
+        previous_end = window[-2 * own_links.MAX_TOKEN - 100 :]
     return False
 
 
@@ -245,11 +245,11 @@ def cut_whole(raw: bytes) -> bytes:
 
 def _mask_tokens(content: bytes) -> bytes:
     """Return binary bytes with our tokens overwritten, in UTF-16 too, so that no byte moves."""
-    return _WIDE_TOKEN.sub(_mask_match, _TOKEN.sub(_mask_match, content))
+    return _WIDE_TOKEN.sub(_mask_link, _TOKEN.sub(_mask_link, content))
 
 
-def _mask_match(found: re.Match[bytes]) -> bytes:
-    """Return a link of ours in a binary file with its token overwritten by as many x; one without a signature stays."""
+def _mask_link(found: re.Match[bytes]) -> bytes:
+    """Return our link from a binary file with an x for each character of its token; as it is if it has no signature."""
     link, token = found.group(), found.group(1)
     if not _SIGNED.search(token.replace(b"\0", b"")):  # in UTF-16 a zero byte follows each character
         return link

@@ -164,7 +164,7 @@ def _split_mailboxes(value: str) -> Iterator[tuple[str, str]]:
             comment_depth = max(0, comment_depth + (1 if piece == "(" else -1))
         elif comment_depth or not piece.strip():
             name += piece if not comment_depth else ""  # the blanks of a name are kept
-        elif piece in {",", ";"}:
+        elif piece in {",", ";"}:  # the entry ends; text without <…> is an address and not a name
             yield name if bracketed else "", (bracketed or text.rpartition(":")[2]).strip("<> ")  # «group: address»
             name, text, bracketed = "", "", ""
         elif piece.startswith("<"):
@@ -210,10 +210,10 @@ def _skip_blank_lines(raw: bytes, start: int, end: int) -> int:
 
 
 def _does_head_continue(raw: bytes, at: int, end: int) -> bool:
-    """Return True if the head of a mail continues at `at`, after a line that is no header, with a header we know."""
-    rest = raw[at : min(end, at + 4096)]
-    blank_line = re.search(rb"(?:^|\n)\r?\n", rest)
-    return KNOWN.search(rest[: blank_line.start() + 1] if blank_line else rest) is not None
+    """Return True if a known header follows before the next blank line; a line that is no header ends at `at`."""
+    following = raw[at : min(end, at + 4096)]
+    blank_line = re.search(rb"(?:^|\n)\r?\n", following)
+    return KNOWN.search(following[: blank_line.start() + 1] if blank_line else following) is not None
 
 
 def _build_head(fields: list[tuple[str, bytearray]]) -> Head:

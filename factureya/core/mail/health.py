@@ -49,6 +49,6 @@ def count_tray() -> int:
 
 
 def list_warnings() -> list[str]:
-    """Return a warning's name if senders need proof but no server may give it: all mails are quarantined (M5)."""
+    """Return ["mail_verdict"] if senders need proof but no server may give it (all are quarantined, M5); else []."""
     is_server_missing = settings.MAIL_IN_REQUIRE_VERDICT and not settings.MAIL_TRUSTED_AUTHSERV
     return ["mail_verdict"] if is_server_missing else []

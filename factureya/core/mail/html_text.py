@@ -132,7 +132,7 @@ class _Writer:
             self._line.append("  ")  # two blanks part the cells
         else:
             self._ask_for_gap(LINE)
-        self._last_cell_at = len(self.lines) + bool(self._line and self._gap)  # a gap ends the line before the cell
+        self._last_cell_at = len(self.lines) + bool(self._line and self._gap)  # after a gap: a new line
         self._is_cell_empty = True
 
     def _make_item_mark(self) -> str:
@@ -167,7 +167,7 @@ class _Writer:
                 self._line.append(line)
 
     def _begin_line(self) -> None:
-        """Write what must stand before the next word: the gap, and the mark of a list item if the word is its first."""
+        """Write what comes before the next word: a due line break, and a list item's mark at its first word."""
         self._is_cell_empty = False
         if self._gap:
             self._end_line()

@@ -110,7 +110,7 @@ def _open_connection(scheme: str, host: str, port: int) -> BaseMailBox:
 def _load_folder(box: BaseMailBox, began: datetime) -> MailFolder:
     """Return the row of the polled folder: how far it was read, and which old mails are still to be taken.
 
-    The first poll makes the row and takes the unread mails. In a rebuilt mailbox the old mails are chosen anew.
+    The first poll makes the row and takes the unread mails. When the server renumbers all mails, they are chosen anew.
     """
     _, (answer, *_) = box.client.response("UIDVALIDITY")
     validity, name = int(answer or 0), mailbox.get_mailbox_name()
@@ -134,12 +134,12 @@ def _load_folder(box: BaseMailBox, began: datetime) -> MailFolder:
 
 
 def _choose_from_rebuilt(box: BaseMailBox, folder: MailFolder) -> None:
-    """Set the mails to take once the server renumbered the mailbox: those since our first poll (`taken_over_at`)."""
+    """Set `wanted` after the server renumbered the mailbox: the mails that came since our first poll began."""
     highest = _find_highest_uid(box)
     # A search knows only days, in the server's time zone; the instants are compared below.
     day = folder.taken_over_at.date() - timedelta(days=1)
     recent = [uid for uid in _search_uids(box, str(AND(date_gte=day))) if uid <= highest]
-    wanted = set(_search_uids(box, "UNSEEN")) if folder.read_until is None else set()  # the first poll is not done
+    wanted = set(_search_uids(box, "UNSEEN")) if folder.read_until is None else set()  # unread ones, if no poll is done
     for first in range(0, len(recent), ASKED_AT_ONCE):
         uids = ",".join(map(str, recent[first : first + ASKED_AT_ONCE]))
         for uid, (received_fields, answer) in _fetch_answers(box, uids, f"(INTERNALDATE {RECEIVED})").items():
@@ -169,7 +169,7 @@ def _search_uids(box: BaseMailBox, criteria: str) -> list[int]:
 def _take_mail(box: BaseMailBox, folder: MailFolder, uid: int) -> None:
     """Store one mail of the mailbox, remember its UID, mark it as seen, and handle it (or quarantine a large one)."""
     fetched = _download(box, folder, uid)
-    if fetched is not None:  # None: somebody removed it meanwhile, or moved it here
+    if fetched is not None:  # None: somebody removed it meanwhile, or moved it into this folder
         raw, received_at, is_whole = fetched
         inbound, is_new = intake.keep(raw, source=intake.Source.IMAP, received_at=received_at)
     MailFolder.objects.filter(pk=folder.pk, uid_validity=folder.uid_validity, last_uid__lt=uid).update(last_uid=uid)
@@ -223,7 +223,7 @@ def _is_older(instant: datetime, received_fields: bytes, answer: bytes) -> bool:
 
 
 def _parse_internal_date(answer: bytes) -> datetime | None:
-    """Return the date of a mail's arrival (INTERNALDATE) from the mail server's answer, or None."""
+    """Return the date of a mail's arrival (INTERNALDATE) from the mail server's answer; None if it has no date."""
     moment = Internaldate2tuple(answer)
     return datetime.fromtimestamp(time.mktime(moment), UTC) if moment else None
 
@@ -239,9 +239,9 @@ def _parse_received_date(fields: bytes) -> datetime | None:
 
 
 def _fetch_answers(box: BaseMailBox, uids: str, items: str) -> dict[int, tuple[bytes, bytes]]:
-    """Ask the mail server for `items` of these mails; return for each UID a literal and the rest of the answer.
+    """Ask the mail server for `items` of these mails; return for each UID the literal and the other text.
 
-    The literal holds the bytes of the mail or of headers. Several lines about one mail are joined. Raises IMAP4.error.
+    The literal holds the bytes of a mail or its headers (IMAP). Lines about one mail are joined. Raises IMAP4.error.
     """
     status, data = box.client.uid("FETCH", uids, items)
     if status != "OK":
@@ -250,8 +250,8 @@ def _fetch_answers(box: BaseMailBox, uids: str, items: str) -> dict[int, tuple[b
     for piece in data:
         line, literal = piece if isinstance(piece, tuple) else (piece or b"", b"")  # a tuple has a literal
         if lines and not BEGINS.match(line):  # it continues the answer before it
-            before = lines.pop()
-            lines.append((before[0] or literal, before[1] + b" " + line))
+            begun = lines.pop()
+            lines.append((begun[0] or literal, begun[1] + b" " + line))
         else:
             lines.append((literal, line))
     answers: dict[int, tuple[bytes, bytes]] = {}

@@ -74,10 +74,10 @@ class Postponed(Exception):
 def keep(
     raw: bytes, *, source: str, received_at: datetime | None = None, recipients: Sequence[str] = ()
 ) -> tuple[InboundMessage, bool]:
-    """Commit the bytes of a mail as they came; return its row, and True if it is new or False if it was stored before.
+    """Store a mail as it came, and commit; return its row, and True if it is new or False if it was stored before.
 
     `received_at` is when our first server got the mail; None means now (M15). If the stored mail was refused without
-    proof of its sender, a repetition with proof is new. Raises TooLarge or DatabaseError; then nothing was stored.
+    proof of its sender, it is new when it comes with proof. Raises TooLarge or DatabaseError; then nothing was stored.
     """
     if len(raw) > MAX_KEPT:
         raise TooLarge(f"{len(raw)} bytes")
@@ -100,9 +100,9 @@ def keep(
         earlier = _find_same(inbound)
         if earlier is None:
             raise
-        if not _is_refused(earlier) or not _proves_sender_first(earlier, _read_verdict(raw)):
+        if not _is_refused(earlier) or not _is_first_proof(earlier, _read_verdict(raw)):
             return earlier, False
-        # It came before by a way that could not prove its sender: what is proven now is no repetition of that.
+        # The same mail came before without proof of its sender. With proof it is another mail: another digest.
         inbound.digest = hashlib.sha256(f"{digest} proven".encode()).hexdigest()
         try:
             _insert(inbound, raw)
@@ -137,10 +137,10 @@ def _is_refused(inbound: InboundMessage) -> bool:
     return inbound.disposition == Disposition.UNREGISTERED and not inbound.about
 
 
-def _proves_sender_first(refused: InboundMessage, verdict: Verdict) -> bool:
-    """Return True if a delivery with this verdict proves the sender, and the refused delivery did not (M5)."""
-    proof = InboundReading.objects.filter(message=refused, verdict=Verdict.PASS)
-    return verdict == Verdict.PASS and not proof.exists()
+def _is_first_proof(refused: InboundMessage, verdict: Verdict) -> bool:
+    """Return True if the verdict on a new delivery proves the sender, and the refused delivery has no proof (M5)."""
+    earlier_proof = InboundReading.objects.filter(message=refused, verdict=Verdict.PASS)
+    return verdict == Verdict.PASS and not earlier_proof.exists()
 
 
 def receive(raw: bytes, *, source: str, received_at: datetime | None = None, recipients: Sequence[str] = ()) -> Outcome:
@@ -157,13 +157,13 @@ def finish(inbound: InboundMessage, is_new: bool) -> Outcome:
 def dispose(pk: int) -> Outcome:
     """Handle a stored mail once, and return what became of it; one that was handled before gives `ignore-duplicate`.
 
-    After MAX_ATTEMPTS failures it goes to the agents' tray. Raises Postponed if it must be tried again, and
+    After MAX_ATTEMPTS failures the mail goes to the agents' tray. Raises Postponed if it must be tried again, and
     DatabaseError if the database is down; then `sweep` handles the mail later.
     """
     inbound = InboundMessage.objects.get(pk=pk)
     if inbound.disposition:
         return _make_duplicate_outcome(inbound)
-    inbound.attempts += _count_attempt(pk)  # 0 if another process tries too: the first to lock the row wins
+    inbound.attempts += _count_attempt(pk)  # 0: another process may handle it too; the first to lock wins
     if inbound.attempts > MAX_ATTEMPTS:
         return _put_in_tray(inbound, "error")
     return _handle_mail(inbound)
@@ -230,14 +230,14 @@ def _count_attempt(pk: int) -> int:
 def _read_and_plan(inbound: InboundMessage) -> tuple[InboundMail | None, Plan]:
     """Parse a stored mail; return it (None if beyond the limits) and the plan: the function that will act on it.
 
-    The first handler that returns a plan takes the mail. One before it may return an Aside: that runs after the plan.
+    The first handler that returns a plan takes the mail. An earlier one may add an Aside, which runs after the plan.
     """
     try:
         mail = parse.parse(inbound.raw)
     except LimitExceeded as limit:
         logger.warning("mail %s is beyond the limits: %s", inbound.pk, limit)
         return None, lambda: Outcome(Disposition.MALFORMED, "limits")
-    if import_string(settings.MAIL_ANSWERS_OURS)(inbound, mail):  # then cut its quotes and its signature
+    if import_string(settings.MAIL_ANSWERS_OURS)(inbound, mail):  # it answers our mail: cut quotes, signature
         mail = mail.shortened()
     asides: list[Aside] = []
     for handler in _find_handlers(inbound, mail):
@@ -258,7 +258,7 @@ def _run_with_asides(plan: Plan, asides: Sequence[Aside]) -> Outcome:
 
 
 def _find_handlers(inbound: InboundMessage, mail: InboundMail) -> list[Handler]:
-    """Return the handlers of our addresses that the mail was sent to, each once. Without any: those of soporte@."""
+    """Return the handlers of our addresses that got the mail, each once; those of soporte@ if there are none."""
     routes: dict[str, list[str]] = settings.MAIL_ROUTES
     paths: list[str] = []
     for address in [*inbound.recipients, *mail.recipients]:
@@ -278,8 +278,8 @@ def _write_outcome(inbound: InboundMessage, mail: InboundMail | None, plan: Plan
         locked, others = _lock_with_same_id(inbound)
         if locked.disposition:
             return _make_duplicate_outcome(locked)
-        same = [other for other in others if content and other.content == content]  # they say the same
-        repeated = next((other for other in same if not _is_replaced(other, mail)), None)
+        with_same_content = [other for other in others if content and other.content == content]
+        repeated = next((other for other in with_same_content if not _is_replaced(other, mail)), None)
         outcome = _make_duplicate_outcome(repeated) if repeated else plan()
         sender, subject = (mail.sender, mail.subject) if mail else parse.peek(inbound.raw)
         InboundMessage.objects.filter(pk=inbound.pk).update(
@@ -292,7 +292,7 @@ def _write_outcome(inbound: InboundMessage, mail: InboundMail | None, plan: Plan
             content=content,
         )
         if mail:
-            readings.store_reading(inbound, mail, is_id_reused=bool(others) and not same)
+            readings.store_reading(inbound, mail, is_id_reused=bool(others) and not with_same_content)
         if copy is not None:
             InboundCopy.objects.create(message_id=inbound.pk, raw=copy)
     return outcome
@@ -302,11 +302,11 @@ def _is_replaced(earlier: InboundMessage, mail: InboundMail | None) -> bool:
     """Return True if the earlier delivery was refused without proof and this one has proof: no duplicate (M5, M6)."""
     if mail is None or not _is_refused(earlier):
         return False
-    return _proves_sender_first(earlier, readings.find_sender_verdict(mail))
+    return _is_first_proof(earlier, readings.find_sender_verdict(mail))
 
 
 def _lock_with_same_id(inbound: InboundMessage) -> tuple[InboundMessage, list[InboundMessage]]:
-    """Lock the mail and the first mails with its Message-ID; return the mail, and the others that were handled.
+    """Lock the mail and the first mails with its Message-ID; return the mail, and those others already handled.
 
     The locks are taken in the order of the keys: of two deliveries at once, one waits for the other's outcome.
     """

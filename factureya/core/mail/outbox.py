@@ -55,7 +55,7 @@ def enqueue(
     It runs in the caller's transaction. `key` is unique, made of the event that caused the mail: the same event cannot
     mail twice (IntegrityError). `is_secret` wipes the text once the mail is sent or given up (codes). `automatic` is
     False for what a person wrote; all other mails say `Auto-Submitted`, so that no machine answers them (RFC 3834).
-    `about` names what the mail is about, as ticket:FY-…; `headers` are added to these. Raises
+    `about` names what the mail is about, as ticket:FY-…; `headers` are added to the mail's own. Raises
     ValidationError if `to` is not one address.
     """
     validate_email(to)
@@ -159,7 +159,7 @@ def _list_due() -> list[int]:
 def _send_mails(due: list[int], until: float) -> int:
     """Send these mails over one connection until the instant `until`, and return how many were sent.
 
-    If no connection can be opened, a failed try is noted for all other mails, so that none waits EMAIL_TIMEOUT.
+    If the connection cannot be opened, each other mail gets a failed try at once, without waiting EMAIL_TIMEOUT.
     """
     connection, sent = sending.MailConnection(), 0
     for pk in due:
