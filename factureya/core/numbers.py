@@ -58,5 +58,5 @@ def _compute_check_character(characters: str) -> str:
     for character in reversed(characters):
         addend = factor * ALPHABET.index(character)
         total += addend // 32 + addend % 32
-        factor = 3 - factor
+        factor = 3 - factor  # 2, 1, 2, 1…
     return ALPHABET[-total % 32]

@@ -24,8 +24,8 @@ def insert_original(message_pk: int, raw: bytes) -> None:
 def count_one_more(name: str, limit: int, period: timedelta) -> bool:
     """Count one more automatic mail under `name` and return True. Return False if `limit` was reached in `period`.
 
-    A counter whose period is over begins anew at 1. One statement does it all, for speed; it returns no row if the
-    limit was reached. The counter's row stays locked until the commit.
+    A counter whose period is over begins anew at 1. One statement reads and writes it, for speed: it returns the new
+    count, or no row if the limit was reached. The counter's row stays locked until the commit.
     """
     at = now()
     period_start, present = (connection.ops.adapt_datetimefield_value(instant) for instant in (at - period, at))
@@ -33,7 +33,7 @@ def count_one_more(name: str, limit: int, period: timedelta) -> bool:
         cursor.execute(
             "INSERT INTO core_mailquota AS quota (name, since, count) VALUES (%s, %s, 1) "
             "ON CONFLICT (name) DO UPDATE SET "
-            "count = CASE WHEN quota.since <= %s THEN 1 ELSE quota.count + 1 END, "
+            "count = CASE WHEN quota.since <= %s THEN 1 ELSE quota.count + 1 END, "  # 1: the period is over
             "since = CASE WHEN quota.since <= %s THEN excluded.since ELSE quota.since END "
             "WHERE quota.since <= %s OR quota.count < %s RETURNING count",
             [name, present, period_start, period_start, period_start, limit],

@@ -81,9 +81,9 @@ def no_truncate(table: str) -> Guard:
 
 
 def no_replace(table: str, *unique: str) -> Guard:
-    """Return the guard of SQLite that refuses an INSERT over an existing row, one with a key of the new row.
+    """Return the guard that makes SQLite refuse an INSERT if a row has the same value in one of the `unique` keys.
 
-    There INSERT OR REPLACE deletes that row and no DELETE trigger runs. PostgreSQL's ON CONFLICT runs UPDATE triggers.
+    Its INSERT OR REPLACE deletes that row without any DELETE trigger. PostgreSQL's ON CONFLICT runs UPDATE triggers.
     """
     # One EXISTS for each key: with one OR over all keys SQLite may scan the table at each insert.
     taken = " OR ".join(f"EXISTS (SELECT 1 FROM {table} WHERE {_match_key(key)})" for key in unique)

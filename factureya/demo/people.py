@@ -32,7 +32,7 @@ def exists() -> bool:
 def create(start: datetime) -> dict[str, User]:
     """Make all accounts of people.toml, and return the users by the keys that they have there.
 
-    Staff and verified companies get theirs from `start` on, other companies (waiting, refused) four days ago.
+    Staff join at `start`, verified companies then or hours later, other companies (waiting, refused) four days ago.
     """
     data = tomllib.loads((Path(__file__).parent / "people.toml").read_text())
     with clock.at(start):
@@ -67,7 +67,7 @@ def _describe(user: User) -> str:
 def _invite_staff(entry: dict[str, Any], root: User, third_party: Provider) -> User:
     """Let the superuser invite a person of people.toml (`entry`) to an office; return the user who accepted.
 
-    Who works at the desk has a provider, the firm they work for: the third party for its agents, else Factureya (M3).
+    Each person in an office of the desk works for a provider: the third party for its agents, else Factureya (M3).
     """
     email, office, provider = make_address(entry["key"]), Office(entry["office"]), None
     if office in DESK_OFFICES:
@@ -114,7 +114,7 @@ def _sign_up(person_entry: dict[str, Any], company_entry: dict[str, Any]) -> Use
 
 def _invite_contact(customer: Customer, representative: User, entry: dict[str, Any]) -> User:
     """Let a representative invite a contact of people.toml (`entry`), who accepts; return the contact's user."""
-    email, actor = make_address(entry["key"]), User.objects.get(pk=representative.pk)
+    email, actor = make_address(entry["key"]), User.objects.get(pk=representative.pk)  # now verified
     with transaction.atomic():
         operations.invite_by_request(customer, email=email, folio="demo", invited_by=actor, actor=actor)
     person = _accept_invitation(email, entry["name"])

@@ -26,7 +26,7 @@ People = dict[str, User]
 def seed(people: People, present: datetime) -> None:
     """Give each information asset an owner, and play the stories of formal requests; `seed_demo` calls this."""
     root = User.objects.get(is_superuser=True)
-    for asset in InformationAsset.objects.exclude(code=ACCESS):  # that one has no owner
+    for asset in InformationAsset.objects.exclude(code=ACCESS):  # access alone has no owner
         operations.set_asset_owner(asset.pk, actor=root, owner=people["fabian"])
     users = User.objects.select_related("contact__customer").in_bulk([person.pk for person in people.values()])
     people = {
@@ -64,7 +64,7 @@ def _make_draft(story: Story, people: People, at: datetime) -> FormalRequest:
     request = operations.save_draft(request.pk, actor=author, draft=answers)
     if name := story.get("file"):
         text = f"Constancia de situación fiscal de {author.contact.customer}, de demostración."
-        file = store.store(SimpleUploadedFile(name, text.encode()), draft=request.folio)  # it waits under this key
+        file = store.store(SimpleUploadedFile(name, text.encode()), draft=request.folio)  # `draft`: its key until sent
         request = operations.add_evidence(request.pk, actor=author, files=[file])
     return request
 

@@ -202,16 +202,16 @@ class _Waker:
     """Wake a worker when there is a mail to send. A broker that failed is not asked again for BROKER_REST_SECONDS."""
 
     def __init__(self) -> None:
-        self.rests_until = 0.0
+        self.broker_rests_until = 0.0
 
     def wake(self, _pk: int) -> None:
-        """Ask the broker to start the task that sends all due mails; not for BROKER_REST_SECONDS after it failed."""
-        if monotonic() < self.rests_until:
+        """Ask the broker to start the task that sends all due mails. After a failure, let the broker rest a while."""
+        if monotonic() < self.broker_rests_until:
             return  # the sweep will find the mail
         try:
             current_app.send_task(DELIVER_TASK, ignore_result=True, retry=False, expires=WAKE_EXPIRES_SECONDS)
         except Exception as error:  # the page has succeeded and says so, whatever the broker does
-            self.rests_until = monotonic() + BROKER_REST_SECONDS
+            self.broker_rests_until = monotonic() + BROKER_REST_SECONDS
             logger.warning("the broker does not answer, the sweep will send the mails: %s", error)
 
 
@@ -252,7 +252,7 @@ def _load_files(message: OutboxMessage) -> list[tuple[str, bytes, str]]:
 def _encode_subject(text: str) -> str:
     """Return a mail's subject for its header, with all after its first word (the ticket's number) encoded if needed.
 
-    Django would encode the first word too: then it may fold the line before it, and some programs show a gap there.
+    Django would encode the first word too. Then that word may go to a new line, and some programs show a gap there.
     """
     first, _, rest = text.partition(" ")
     if text.isascii() or not first.isascii():
@@ -281,7 +281,7 @@ def _mark_sent(message: OutboxMessage) -> None:
     sent_at = clock.now()
     body = WIPED if message.is_secret else message.body
     with transaction.atomic():
-        # The hook locks the ticket, the update the mail. In another order, we and an operation could block each other.
+        # Operations lock first the ticket, then the mail. The hook and then the update do so too: no deadlock.
         if hook := settings.OUTBOX_ON_SENT.get(message.kind):
             import_string(hook)(message, sent_at)
         marked = _find_claimed(message).update(
@@ -316,7 +316,7 @@ def _describe_error(error: Exception) -> str:
 def _give_up(messages: QuerySet[OutboxMessage], error: str) -> None:
     """Mark mails as failed (they stay visible), wipe secret texts, and tell the apps that queued them (hooks)."""
     with transaction.atomic():
-        # The hooks lock what the mail is about, the update the mail. Operations lock in this order too: no deadlock.
+        # Operations lock first the ticket or request, then its mail. Hooks and update keep this order: no deadlock.
         for message in messages.filter(kind__in=settings.MAIL_UNDELIVERED):
             handle_undelivered(message)
         messages.filter(is_secret=True).update(body=WIPED)

@@ -65,7 +65,7 @@ _TAG = re.compile(r"(?P<nothing><[A-Za-z/!][^<>]{0,500}>)")
 _DEFENSE = re.compile(r"-(?P<percent>[0-9A-Fa-f]{2})|(?P<folder>_)")
 # «Qué sigue: escriba este código…», «dé este código…»: the words of our mails.
 # In any charset: \udcXX is a byte that is no text.
-_CODE_SAID = re.compile(
+_CODE_ANNOUNCEMENT = re.compile(
     r"(?:escriba|d(?:[ée\ufffd\udce9]|Ã©|=C3=A9|&eacute;|&#233;))[\s>|]{1,20}este[\s>|]{1,20}"
     r"c(?:[óo\ufffd\udcf3]|Ã³|=C3=B3|&oacute;|&#243;)digo",
     re.IGNORECASE,
@@ -83,10 +83,10 @@ class Checks:
         self.left = MAX_CHECKS
 
     def is_signed(self, token: str) -> bool:
-        """Return True if we signed this token of a link. After MAX_CHECKS checks, the signature's length decides."""
+        """Return True if we signed this token of a link, or if no check is left and its length is right."""
         if len(token) - token.rfind(":") - 1 != SIGNATURE:  # the signature is what follows the last colon
             return False
-        self.left -= 1
+        self.left -= 1  # the number of signatures that may still be computed
         return self.left < 0 or _is_signed(token)
 
 
@@ -101,7 +101,7 @@ def make_digest(salt: str, value: str, secret: str | None = None) -> str:
 
 
 def matches_digest(salt: str, value: str, claimed: str) -> bool:
-    """Return True if `claimed`, the digest in a link, is ours of `value` under today's key or an earlier one."""
+    """Return True if a link's digest `claimed` is the one that we make of `value` with today's or an earlier key."""
     secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     return any(constant_time_compare(make_digest(salt, value, secret), claimed) for secret in secrets)
 
@@ -124,14 +124,14 @@ def cut_links(text: str, checks: Checks | None = None) -> str:
 
 
 def _find_codes(text: str) -> Iterator[tuple[int, int]]:
-    """Yield the places of the codes that one of our mails announces as «este código»."""
-    for announcement in _CODE_SAID.finditer(text):
-        if found := _CODE.search(text, announcement.end(), announcement.end() + CODE_WITHIN):
+    """Yield the place (start, end) of each code that follows soon after «escriba este código», words of our mails."""
+    for announcement in _CODE_ANNOUNCEMENT.finditer(text):
+        if found := _CODE.search(text, announcement.end(), announcement.end() + CODE_WITHIN):  # «123 456», «ABCD-EFGH»
             yield found.span()
 
 
 def _find_links(text: str, checks: Checks) -> list[tuple[int, int]]:
-    """Return the places of the tokens of our links in a text, also of those that escapes or HTML tags interrupt."""
+    """Return the places (start, end) of our links' tokens in a text; escapes and HTML tags may interrupt a token."""
     unescaped = _Reading.read_whole(text)
     variants = [unescaped]
     if "<" in unescaped.text:
@@ -149,16 +149,19 @@ def _find_links(text: str, checks: Checks) -> list[tuple[int, int]]:
 
 
 def _find_tokens(text: str, breaks: list[int], checks: Checks) -> Iterator[tuple[int, int]]:
-    """Yield the places of the tokens of our links in a text; at `breaks` stood escapes and line breaks, in order."""
-    done = 0  # the end of the last token that was found
+    """Yield the places (start, end) of our links' tokens in a text.
+
+    `breaks` are the sorted places of the text where an escape or a line break was replaced.
+    """
+    last_end = 0  # where the last token of ours ended
     at = text.find(":")
     while at >= 0:
-        if found := _SIGNED.match(text, at):  # a colon and what may be a signature
-            before = _TOKEN_END.match(text[max(done, at - MAX_TOKEN) : at][::-1])  # backwards from the colon
+        if found := _SIGNED.match(text, at):  # «:» and what may be a signature
+            before = _TOKEN_END.match(text[max(last_end, at - MAX_TOKEN) : at][::-1])  # read backwards from «:»
             start = at - (before.end() if before else 0)
             if (begin := _find_token_start(text, start, found.end(), at, breaks, checks)) is not None:
                 yield begin, found.end()
-                done = found.end()
+                last_end = found.end()
             at = text.find(":", found.end())
         else:
             at = text.find(":", at + 1)
@@ -167,8 +170,8 @@ def _find_tokens(text: str, breaks: list[int], checks: Checks) -> Iterator[tuple
 def _find_token_start(text: str, start: int, end: int, colon: int, breaks: list[int], checks: Checks) -> int | None:
     """Return where the token of a link that ends at `end` begins, or None if the token is not ours.
 
-    If the address of one of our pages stands before `start`, the token begins there and is ours. Else its signature
-    must be ours, because other people's links stay; then `start` and the last four `breaks` before `colon` are tried.
+    After the address of one of our pages, the token is ours and begins at `start`. Elsewhere it is ours only if we
+    signed it; then it begins at `start`, or at one of the last four `breaks` before `colon`.
     """
     if text[max(0, start - 20) : start].lower().endswith(_LAST_FOLDERS):  # «enlace/»
         return start
@@ -196,8 +199,8 @@ def _find_base64_runs(text: str, checks: Checks) -> Iterator[tuple[int, int]]:
 
 
 def _decode_base64(encoded: str) -> Iterator[str]:
-    """Yield the text in a piece of base64, decoded from each of its first four characters, as its start is unsure."""
-    standard = encoded.rstrip("=").translate({ord("-"): "+", ord("_"): "/"})  # from base64 for addresses
+    """Yield the text in a piece of base64, decoded from each of its first four characters: each may begin a group."""
+    standard = encoded.rstrip("=").translate({ord("-"): "+", ord("_"): "/"})  # addresses have «-» and «_» instead
     for skipped in range(4):
         rest = standard[skipped:]
         content = binascii.a2b_base64(rest[: len(rest) // 4 * 4]).replace(b"\0", b"")
@@ -232,9 +235,9 @@ class _Reading:
         return reading
 
     def replace(self, pattern: re.Pattern[str]) -> "_Reading":
-        """Return a text with each escape that the pattern finds replaced by its character; itself if there is none.
+        """Return a new text with a character in place of each escape that the pattern finds; `self` if it finds none.
 
-        It keeps the old position of each piece, so that a link found in the new text can be cut out of the old one.
+        The new text knows where its pieces stood in the old one: a link found in the new text is cut out of the old.
         """
         after = _Reading("", before=self)
         new_pieces: list[str] = []
@@ -271,7 +274,7 @@ class _Reading:
         return start, end
 
     def _find_source(self, at: int) -> tuple[int, int]:
-        """Return start and end in the old text of the character at `at` in the new one, to cut out a link there."""
+        """Return the place (start, end) in the old text of the character at `at`, or of the escape that it replaced."""
         index = bisect_right(self.places, at) - 1  # `places`: where each piece begins in this text, in order
         old_start, size, old_length = self.pieces[index]  # its start in the old text; its new and its old length
         if size != old_length:  # one character that replaced an escape: the place of the whole escape
@@ -281,9 +284,9 @@ class _Reading:
 
 
 def _unescape(found: re.Match[str]) -> str:
-    """Return the character that an escape in a mail stands for, so that a link can be found in spite of escapes.
+    """Return the character that an escape found in a mail stands for: «:» for «%3A».
 
-    It is "" for what only interrupts a link: a line break, an HTML tag, a character that nobody sees.
+    Return "" for a line break, an HTML tag or an invisible character: these only interrupt a link.
     """
     name = found.lastgroup or ""
     value = found.group(name)
@@ -299,7 +302,7 @@ class WithoutTokens(logging.Filter):
     """Cut signed tokens out of every log record: whoever reads one could use it while it lasts (M16)."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Cut the tokens of our links, and every long part of an address, out of a log record; each record passes."""
+        """Cut our links' tokens and every long part of an address out of a log record. Return True: it is logged."""
         text = record.getMessage()
         if (short := cut_links(_LONG_SEGMENT.sub("…", text))) != text:
             record.msg, record.args = short, ()

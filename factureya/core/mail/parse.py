@@ -172,10 +172,10 @@ class _Reader:
         return html_to_text(page) if self._html_left >= 0 else strip_tags(page)
 
     def _read_plain(self, part: Part) -> str:
-        """Return a plain part of a mail as text; add the files uuencoded in it. Raises LimitExceeded at too many."""
+        """Return a plain part of a mail as text; keep its uuencoded files. Raises LimitExceeded for too many."""
         place = part.find_place(MAX_TEXT_BYTES)
         content = place.read(part.source)
-        if b"begin " not in content or place.inner:  # no uuencode, or the head says that all is uuencode: decoded
+        if b"begin " not in content or place.inner:  # no uuencoded file, or all was one: decoded
             return part.decode_text(content)
         uuencoded_files, rest = find_uuencoded(content)
         self.files += [
@@ -188,7 +188,7 @@ class _Reader:
 
     def _add_file(self, part: Part) -> None:
         """Add a part of a mail as a file. Without a name, a mail is named by its subject, another file by a number."""
-        name = own_links.cut_links(part.file_name)  # a saved web page may be named by its address: a link of ours
+        name = own_links.cut_links(part.file_name)  # a saved web page may be named by a link of ours
         if not name and part.is_message and part.parts:
             name = "".join(c for c in part.parts[0].head.get("subject")[:60] if c.isalnum() or c in " -_").strip()
             name = f"{name}.eml" if name else ""
@@ -205,7 +205,7 @@ def _choose_text(texts: list[tuple[str, str]]) -> str:
 
 
 def _strip_returned(file: MailFile) -> MailFile:
-    """Return a file of a delivery report; if it is the mail that the report returns, only that mail's head (M16)."""
+    """Return a file of a delivery report; of the mail that the report returns, keep only the head (M16)."""
     if file.content_type in RETURNED_TYPES or file.name.lower().endswith(".eml"):
         return replace(file, content=copies.cut_to_head(file.content), is_returned=True)
     return file

@@ -43,7 +43,7 @@ class Place:
     inner: tuple[int, int] | None = None
 
     def read(self, raw: bytes) -> bytes:
-        """Return the decoded bytes of a file from `raw`, the bytes of its mail; broken ones as far as possible."""
+        """Return the decoded bytes of a file from `raw`, the bytes of its mail; broken code as far as it goes."""
         encoded = memoryview(raw)[self.start : self.end]
         if self.encoding == "base64":
             content = decode_base64(encoded)
@@ -51,7 +51,7 @@ class Place:
             content = binascii.a2b_qp(encoded)
         else:
             content = bytes(encoded)
-        return decode_uuencoded(content[slice(*self.inner)]) if self.inner else content  # `inner`: lines of uuencode
+        return decode_uuencoded(content[slice(*self.inner)]) if self.inner else content  # the lines of a uuencoded file
 
 
 @dataclass
@@ -140,11 +140,11 @@ class Part:
         return self.find_place(limit).read(self.source)
 
     def find_place(self, limit: int | None = None) -> Place:
-        """Return where the part's body (or its first `limit` bytes) lies in the mail; of uuencode, the first file."""
+        """Return where the part's body, or its first `limit` bytes, lies in the mail; if uuencoded, its first file."""
         end = self.end if limit is None else min(self.end, self.start + limit)
         body = Place(self.start, end, self.encoding if self.encoding in DECODED else "")
         if self.encoding not in {"x-uuencode", "uuencode", "x-uue"}:
-            return body  # else the place of the first uuencoded file in it
+            return body
         files, _ = find_uuencoded(body.read(self.source))
         return replace(body, inner=files[0].lines) if files else body
 
@@ -203,11 +203,11 @@ class Uuencoded:
 
 
 def find_uuencoded(raw: bytes) -> tuple[list[Uuencoded], bytes]:
-    """Return the files that uuencode wrote into a text, and the text without them; what does not decode stays text."""
+    """Return the uuencoded files in a text («begin 644 a.pdf»…), and the text without them; broken ones stay in it."""
     files: list[Uuencoded] = []
     rest: list[bytes] = []
     at = 0
-    for found in UUENCODED.finditer(raw):
+    for found in UUENCODED.finditer(raw):  # group 1: the name of the file; group 2: its lines
         try:
             content = decode_uuencoded(found.group(2))
         except binascii.Error:
@@ -227,9 +227,9 @@ UUENCODED = re.compile(rb"^begin [0-7]{3,4} ([^\r\n]{1,200})\r?\n((?:[ -`]{1,90}
 
 
 def _read_part(raw: bytes, start: int, end: int, default: str, budget: Budget, depth: int) -> Part:
-    """Return the part of a mail between `start` and `end` with its inner parts; `depth` says how many parts it is in.
+    """Return the part of a mail between `start` and `end` with its inner parts. Raises LimitExceeded.
 
-    `default` is its type if it names none. An embedded mail in base64 gets no inner parts. Raises LimitExceeded.
+    `default` is its type if its head names none. `depth` is the number of parts around it, 0 for the whole mail.
     """
     budget.add_part(depth)
     head, body_at = read_head(raw, start, end, is_top=depth == 0)
@@ -238,7 +238,7 @@ def _read_part(raw: bytes, start: int, end: int, default: str, budget: Budget, d
         inner_default = "message/rfc822" if part.kind == "multipart/digest" else "text/plain"
         for begin, stop in _find_sections(raw, body_at, end, boundary, budget):
             part.parts.append(_read_part(raw, begin, stop, inner_default, budget, depth + 1))
-    elif part.is_message and part.encoding in IDENTITY:
+    elif part.is_message and part.encoding in IDENTITY:  # else it is encoded, and stays one part
         part.parts.append(_read_part(raw, body_at, end, "text/plain", budget, depth + 1))
     return part
 
@@ -251,10 +251,10 @@ def _get_boundary(part: Part) -> bytes:
 
 def _find_sections(raw: bytes, start: int, end: int, boundary: bytes, budget: Budget) -> Iterator[tuple[int, int]]:
     """Yield the place of each inner part between the delimiters of a mail; the closing delimiter may be missing."""
-    begin = -1  # before the first delimiter no part begins
+    begin = -1  # where the present part begins; -1 if no part is open
     for at, after, is_last in _find_delimiters(raw, start, end, boundary, budget):
         if begin >= 0:
-            yield begin, max(begin, _skip_line_end(raw, at))
+            yield begin, max(begin, _skip_line_end(raw, at))  # `max`: the part may be empty
         begin = -1 if is_last else after
         if is_last:
             return

@@ -52,7 +52,7 @@ def store_reading(inbound: InboundMessage, mail: InboundMail, *, is_id_reused: b
     `is_id_reused` is True if a mail that says something else had the same Message-ID.
     """
     InboundReading.objects.create(
-        message_id=inbound.pk,  # not `message`: objects that hold each other keep the bytes in memory
+        message_id=inbound.pk,  # not `message=inbound`: the two would keep the bytes in memory
         subject=mail.subject,
         senders=list(mail.senders),
         recipients=list(mail.recipients),
@@ -86,7 +86,7 @@ def read_for_download(inbound: InboundMessage) -> bytes:
 
 
 def read_files(reading: InboundReading, raw: bytes) -> list[MailFile]:
-    """Return a mail's files, cut out of its bytes `raw` at the places in `reading`; of a returned mail, the head."""
+    """Return a mail's files from its bytes `raw`, at the places in `reading`; of a returned mail, only the head."""
     source = with_line_feeds(raw)
     files = []
     for file in reading.files:

@@ -27,7 +27,7 @@ NAMED = re.compile(rf".{{0,150}}{BRACKETED}\W{{0,3}}{VERB}\b.{{0,30}}:\W{{0,3}}$
 CLOCK = re.compile(r"\b\d{1,2}[:.h]\d\d\b")
 YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 # A person tells so who wrote to whom; a program never does.
-TOLD = re.compile(r"\b(?:me|nos|te|le|les|lo|los|se) (?:escribi|ha escrito)|\bwrote (?:me|us|to)\b", re.IGNORECASE)
+PERSONAL = re.compile(r"\b(?:me|nos|te|le|les|lo|los|se) (?:escribi|ha escrito)|\bwrote (?:me|us|to)\b", re.IGNORECASE)
 # Customers write sentences in these languages: without an address only a quote behind it makes an attribution.
 SPOKEN = re.compile(r"\b(?:escribi[óo]|ha escrito|wrote)\b", re.IGNORECASE)
 LABELS = {
@@ -75,11 +75,11 @@ def extract_reply(text: str, *, is_forward: bool = False) -> str:
     """
     lines = text.replace("\u202f", " ").replace("\xa0", " ").split("\n")
     checked_lines = [line if len(line) <= MAX_LINE else LONG_LINE for line in lines]
-    start = _count_stray_lines(checked_lines)
+    start = _count_stray_lines(checked_lines)  # headers above the text
     lines, checked_lines = lines[start:], checked_lines[start:]
-    end = _find_original(checked_lines)
-    forward = next((n for n, line in enumerate(checked_lines) if FORWARD.match(line)), len(lines))
-    if is_forward or forward < end:
+    end = _find_original(checked_lines)  # where a quote without «>» begins
+    forward_start = next((n for n, line in enumerate(checked_lines) if FORWARD.match(line)), len(lines))
+    if is_forward or forward_start < end:  # the forwarded mail stands above any quote
         return text.strip()
     own_lines = _drop_signature(checked_lines, _drop_quotes(checked_lines[:end]))
     return "\n".join(lines[number] for number in own_lines).strip() or text.strip()
@@ -99,8 +99,8 @@ def _count_stray_lines(lines: list[str]) -> int:
 def _find_original(lines: list[str]) -> int:
     """Return the number of the line where a quote without «>» begins, or the number of lines if there is none.
 
-    It begins with «-----Mensaje original-----», the head of a mail or an attribution («El … escribió:»), and the sender
-    has written something above. An attribution with «>» in a line below does not count: `_drop_quotes` cuts its quote.
+    Such a quote begins with «-----Mensaje original-----», the head of a mail, or an attribution («El … escribió:»).
+    Text of the sender must stand above it. If «>» follows an attribution, `_drop_quotes` cuts the quote instead.
     """
     last_quoted = max((n for n, line in enumerate(lines) if line.startswith(">")), default=-1)
     last = max((n for n, line in enumerate(lines) if line.strip()), default=-1)  # the last line with text
@@ -108,7 +108,7 @@ def _find_original(lines: list[str]) -> int:
     for number, line in enumerate(lines):
         attribution = _find_attribution(lines, number)  # its words and its number of lines
         is_original = _is_original(line) or _is_quoted_head(lines, number)
-        if attribution and number > last_quoted:  # at the end of the mail (`is_end`) it needs less proof
+        if attribution and number > last_quoted:  # `is_end`: no text follows; then less proof is needed
             is_original = is_original or _is_certain_attribution(attribution[0], is_end=number + attribution[1] > last)
         if has_text_above and is_original:
             return number
@@ -140,7 +140,7 @@ def _is_quoted_head(lines: list[str], at: int) -> bool:
 def _find_attribution(lines: list[str], at: int) -> tuple[str, int] | None:
     """Return the attribution of a quote («El … escribió:») that begins at line `at`, and its number of lines.
 
-    It has up to MAX_WRAPPED lines and begins with a date, or is one line with name and address. Else return None.
+    It begins with a date and has up to MAX_WRAPPED lines, or it is one line with name and address. None if none begins.
     """
     if not DATED.match(lines[at]):  # «Ana <ana@x.mx> escribió:»
         return (lines[at], 1) if NAMED.match(lines[at]) else None
@@ -148,7 +148,7 @@ def _find_attribution(lines: list[str], at: int) -> tuple[str, int] | None:
     for count, line in enumerate(lines[at + 1 : at + MAX_WRAPPED], start=1):
         if joined.rstrip(" *_").endswith(":"):
             return (joined, count) if _looks_like_attribution(joined) else None
-        # If a later line begins with a date, the announcement begins there: this line is the sender's own.
+        # No end yet: it is no attribution if a blank line, a quote or another date follows, or if it is too long.
         if not line.strip() or line.startswith(">") or DATED.match(line) or len(joined) > 400:
             return None
         joined = f"{joined} {line.strip()}"
@@ -158,8 +158,8 @@ def _find_attribution(lines: list[str], at: int) -> tuple[str, int] | None:
 
 def _looks_like_attribution(joined: str) -> bool:
     """Return True if the joined lines look like «El … escribió:» before a quote, with an address, a time or a year."""
-    is_dated = "@" in joined or CLOCK.search(joined) or YEAR.search(joined)
-    return bool(SAID.match(joined) and not TOLD.search(joined) and is_dated)  # a person writes «me escribió»
+    has_proof = "@" in joined or CLOCK.search(joined) or YEAR.search(joined)
+    return bool(SAID.match(joined) and not PERSONAL.search(joined) and has_proof)  # a person writes «me escribió»
 
 
 def _is_certain_attribution(attribution: str, *, is_end: bool) -> bool:
@@ -230,9 +230,9 @@ def is_device_line(line: str) -> bool:
     opening = next((opening for opening in SENT_FROM if bare.startswith(f"{opening} ")), "")
     if not opening or len(bare) > MAX_DEVICE_LINE:
         return False
-    words = [word.strip(".,;:!()[]*_'\"") for word in bare.partition("<")[0].split()]  # a link may follow in <>
-    words = [word for word in words if word and not word.startswith(("http:", "https:"))]
-    names = [name for word in words[len(opening.split()) :] for name in word.replace("-", " ").split()]
+    words = [word.strip(".,;:!()[]*_'\"") for word in bare.partition("<")[0].split()]  # «<link>» may follow
+    words = [word for word in words if word and not word.startswith(("http:", "https:"))]  # no links
+    names = [name for word in words[len(opening.split()) :] for name in word.replace("-", " ").split()]  # «iPhone-12»
     names += opening.split()[1:2] if opening.startswith("get ") else []  # «Get Outlook» names the program itself
     others = [name for name in names if name not in DEVICES and name not in JOINING and not MODEL.fullmatch(name)]
     return not others and any(name in DEVICES for name in names)

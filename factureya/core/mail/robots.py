@@ -61,7 +61,7 @@ def has_null_sender(head: Head) -> bool:
 
 
 def find_robot_mark(top: Part) -> str:
-    """Return the name of the mark that a machine wrote this mail, so that we do not answer it; "" without a mark."""
+    """Return which sign («loop», «list»…) shows that a machine wrote the mail, which we do not answer; "" if none."""
     head = top.head
     submitted = head.get("auto-submitted").lower().partition(";")[0].strip()
     if submitted and submitted != "no":

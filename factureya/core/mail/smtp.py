@@ -60,18 +60,18 @@ class MailServer(SMTP):
             await self.push("501 Syntax: DATA" if arg else "503 Error: need RCPT command")
             return
         await self.push("354 End data with <CR><LF>.<CR><LF>")
-        async with AsyncExitStack() as held_place:  # one of the few for large mails
-            raw = await self._read_mail(envelope, held_place)
+        async with AsyncExitStack() as place_holder:  # a large mail takes a place here
+            raw = await self._read_mail(envelope, place_holder)
             status = TOO_LARGE if raw is None else await self.handler.keep(raw, envelope)
         for _ in envelope.rcpt_tos if self.is_lmtp else [None]:  # LMTP answers for each recipient
             await self.push(status)
         self._set_post_data_state()  # type: ignore[no-untyped-call]
 
-    async def _read_mail(self, envelope: Envelope, held_place: AsyncExitStack) -> bytes | None:
+    async def _read_mail(self, envelope: Envelope, place_holder: AsyncExitStack) -> bytes | None:
         """Return the mail up to the line with a dot, or None if it is too large.
 
-        A large mail takes one of a few places (`held_place`) until it is stored, to save memory. While it waits for
-        one, nothing is read, and the other mail server waits too.
+        To save memory, few large mails are read at a time: each takes a place until it is stored, and `place_holder`
+        frees the place. While a mail waits for a place, it is not read further, and the other mail server waits too.
         """
         # The last server that has a mail writes its return path (RFC 5321, 4.4): an empty one marks a robot.
         path = (envelope.mail_from or "").strip("<>").encode("utf-8", "surrogateescape")
@@ -85,7 +85,7 @@ class MailServer(SMTP):
                 mail += piece
             if len(mail) > LARGE and not is_large:
                 is_large = True
-                await held_place.enter_async_context(self.handler.large)
+                await place_holder.enter_async_context(self.handler.large)
         return None if is_too_large else bytes(mail)
 
 

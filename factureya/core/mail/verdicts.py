@@ -59,8 +59,8 @@ def _judge_result(section: str, domain: str) -> Verdict:
 def _split_results(header: str, authserv: str) -> list[str]:
     """Return the results in an Authentication-Results header, without comments, if `authserv` wrote it; else none."""
     sections: list[list[str]] = [[]]
-    depth = 0  # of comments inside one another
-    for piece in _PIECES.findall(header):
+    depth = 0  # how many comments «(…» are open
+    for piece in _PIECES.findall(header):  # a bracket, «;», a quoted text, or the text between
         if piece in "()":
             depth = max(depth + (1 if piece == "(" else -1), 0)
             sections[-1].append(" ")

@@ -31,7 +31,7 @@ class Channel(filesystem.Channel):
     """Repair kombu's channel, which writes a message where the worker already looks: half a message ends the worker."""
 
     def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]  # its name
-        """Write a message under a name that workers ignore, then rename it, so that none reads half. Raises OSError."""
+        """Write a message to a file that workers ignore, then rename it: no worker reads half. Raises OSError."""
         name = f"{time.monotonic_ns() // 1_000_000}_{uuid.uuid4()}.{queue}.msg"
         part = Path(self.data_folder_out, f"{name}{PART}")
         part.write_text(dumps(payload))  # type: ignore[no-untyped-call]

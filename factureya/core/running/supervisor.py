@@ -34,7 +34,7 @@ class Child:
     due_at: float = 0.0
     backoff: float = 0.5
 
-    def look(self, now: float) -> None:
+    def keep_running(self, now: float) -> None:
         """Start this child process if that is due, or plan its next start if it died.
 
         The next start comes 1 s later. For a child that keeps dying young the wait doubles each time, up to 30 s.
@@ -93,7 +93,7 @@ class Supervisor:
             child.due_at = begin + child.after
         while not self._stopping:
             for child in self.children:
-                child.look(time.monotonic())
+                child.keep_running(time.monotonic())
             time.sleep(PACE)
         self._end_children()
 

@@ -75,7 +75,7 @@ def file_type(file: Attachment) -> SafeString:
 
 
 @register.simple_tag
-def picked(files: Iterable[Attachment]) -> dict[str, list[Attachment]]:
+def sort_files(files: Iterable[Attachment]) -> dict[str, list[Attachment]]:
     """Return the files of a message in two lists: `pictures`, which a page shows, and `others`, which it only names."""
     sorted_files: dict[str, list[Attachment]] = {"pictures": [], "others": []}
     for file in files:
@@ -186,7 +186,7 @@ def chip(status: str, label: str, css: str = "") -> SafeString:
 
 @register.simple_block_tag
 def fill(content: str, partial: str, **inputs: Any) -> SafeString:
-    """Render the template `partial`; its variable `text` is what stands inside {% fill %}, as one line.
+    """Render the template `partial`; its variable `text` is the content of {% fill %}…{% endfill %} on one line.
 
     So a template can write a long text over several lines, which become spaces here.
     """
@@ -199,7 +199,7 @@ def line(parser: Parser, _token: Token) -> "LineNode":
     nodes = parser.parse(("endline",))
     parser.delete_first_token()
     for text in cast("list[TextNode]", nodes.get_nodes_by_type(TextNode)):
-        text.s = re.sub(r"\s+", BREAKABLE, text.s)  # marks white space of the template: LineNode prints one space
+        text.s = re.sub(r"\s+", BREAKABLE, text.s)  # a mark (NUL) for which LineNode prints one space
     return LineNode(nodes)
 
 

@@ -54,7 +54,7 @@ def _describe_outcome(pk: int, outcome: Outcome) -> dict[str, Any]:
     if reading is None:  # a mail beyond the limits is not read
         subject = InboundMessage.objects.values_list("subject", flat=True).get(pk=pk)
         return answer | {"subject": subject, "text": "", "attachments": []}
-    accepted = [*outcome.accepted, *[False] * len(reading.files)]  # padded: files that nobody tried to store
+    accepted = [*outcome.accepted, *[False] * len(reading.files)]  # False: nobody tried to store the file
     files = [
         {"name": file["name"], "type": file["type"], "bytes": file["size"], "accepted": is_accepted}
         for file, is_accepted in zip(reading.files, accepted, strict=False)

@@ -44,7 +44,7 @@ def _give_memory_back_early() -> None:
 
 
 def _collect_garbage_seldom() -> None:
-    """Let Python collect garbage seldom: with its own thresholds that takes a fifth of the time of each mail."""
+    """Let Python collect garbage seldom: by default this takes a fifth of the time that each mail needs."""
     gc.collect()
     gc.freeze()  # what is loaded now lives as long as the process: no collection looks at it
     gc.set_threshold(20_000, 20, 50)

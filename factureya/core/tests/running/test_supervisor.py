@@ -27,23 +27,23 @@ def test_a_child_that_dies_young_waits_longer_each_time(capsys):
     child, waits = dead(), []
     for _round in range(7):
         now = child.started_at + 1
-        child.look(now)
+        child.keep_running(now)
         waits.append(child.due_at - now)
         assert child.process is None
         child.start(now)
         child.process.wait(10)
     # A difference of two large floats: exact only where the machine has been up for a short time.
     assert waits == pytest.approx([1, 2, 4, 8, 16, 30, 30])
-    child.look(child.started_at + supervisor.LONG_ENOUGH)
+    child.keep_running(child.started_at + supervisor.LONG_ENOUGH)
     assert child.backoff == pytest.approx(1)
     assert "x      | ended with 1; again in 30 s" in capsys.readouterr().out
 
 
 def test_a_child_starts_when_it_is_due():
     child = Child("x", SLEEP, due_at=10.0)
-    child.look(9.9)
+    child.keep_running(9.9)
     assert child.process is None
-    child.look(10.0)
+    child.keep_running(10.0)
     assert child.process is not None
     child.kill()
     assert child.process.wait(10) == -signal.SIGKILL
