@@ -53,7 +53,7 @@ class Reading:
 
 
 def _describe_opening_for_desk(event: Event) -> SafeString:
-    """Return the history's text for the agent about a ticket opened by phone: who wrote it down; else no text."""
+    """Return the history's text for the agent: who wrote down a ticket opened by phone. Empty for other tickets."""
     if event.data.get("channel") != Ticket.Channel.PHONE:
         return NOTHING
     return format_html("{} lo levantó por teléfono", event.actor_name)
@@ -103,14 +103,14 @@ def _describe_answer(event: Event, _reader: User) -> SafeString:
 
 def _list_answer(event: Event) -> list[Line]:
     """Return the look-up page's lines about our answer; a second line if the wait began with it."""
-    begins = event.data.get("after") == WAITING != event.data.get("before")  # and it did not wait before
-    return _list_lines("Soporte le respondió", "Pasó a <strong>En espera</strong>" if begins else "")
+    wait_begins = event.data.get("after") == WAITING != event.data.get("before")  # it waits now, and did not before
+    return _list_lines("Soporte le respondió", "Pasó a <strong>En espera</strong>" if wait_begins else "")
 
 
 def _list_information(event: Event) -> list[Line]:
     """Return the look-up page's lines about a customer's message; a second line if the wait ended with it."""
-    ends = event.data.get("before") == WAITING
-    return _list_lines("Recibimos su información", "Pasó a <strong>Abierto</strong>" if ends else "")
+    wait_ended = event.data.get("before") == WAITING
+    return _list_lines("Recibimos su información", "Pasó a <strong>Abierto</strong>" if wait_ended else "")
 
 
 def _list_lines(message: str, move: str) -> list[Line]:

@@ -101,7 +101,7 @@ class TicketForm(FilesMixin):
             self.fields[name].widget.attrs["placeholder"] = " "
 
     def full_clean(self) -> None:
-        """Validate the form of a new ticket. If a question has no text, the error asks for the question."""
+        """Validate the form of a new ticket. If a question has no text, the error asks to write the question."""
         if self.is_bound and self.is_question and "description" in self.fields:  # a mail's form has no description
             self.fields["description"].error_messages["required"] = self.NO_QUESTION
         super().full_clean()
@@ -109,8 +109,8 @@ class TicketForm(FilesMixin):
     @property
     def is_question(self) -> bool:
         """Return whether the customer chose a question or a sale, which needs no steps to reproduce it (M4)."""
-        is_doubt = self["impact"].value() == str(Ticket.Impact.QUESTION.value)
-        return is_doubt or self["category"].value() == Ticket.Category.SALES
+        has_question_impact = self["impact"].value() == str(Ticket.Impact.QUESTION.value)
+        return has_question_impact or self["category"].value() == Ticket.Category.SALES
 
     def clean(self) -> dict[str, Any]:
         """Require the steps that led to a problem; a question, and a form that an agent fills in, need none (M17)."""
@@ -229,12 +229,12 @@ class LookUpForm(PortalForm):
     )
 
     def clean_number(self) -> str:
-        """Return the tracking number in canonical form. The error says that its length or a character is wrong."""
+        """Return the tracking number in canonical form. The error says if its length is wrong, or a character in it."""
         text = self.cleaned_data["number"]
         try:
             return numbers.parse_number(NUMBER_PREFIX, text)
         except numbers.InvalidNumber as error:
-            compact = re.sub(r"[\s\-–]", "", text)
+            compact = re.sub(r"[\s\-–]", "", text)  # "FY-7K4M-92Q0" becomes "FY7K4M92Q0"; FY may be missing
             length = len(compact) - 2 if compact.upper().startswith(NUMBER_PREFIX) else len(compact)
             if length != numbers.RANDOM_CHARACTERS + 1:  # with the check character
                 raise forms.ValidationError(
@@ -260,7 +260,7 @@ def join_answers(description: str, steps: str, expected: str = "") -> str:
 
 def drop_number(line: str) -> str:
     """Return a step without the number that its writer put before it, because the steps are numbered anew."""
-    match = message_text.NUMBERED_LINE.fullmatch(line)
+    match = message_text.NUMBERED_LINE.fullmatch(line)  # "2) Abrir": group 2 is "Abrir"
     return match.group(2).strip() if match else line.strip()
 
 

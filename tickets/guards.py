@@ -25,8 +25,8 @@ _RECEIVED = f"(i.received_at GLOB '{_SECOND}' OR i.received_at GLOB '{_SECOND}.{
 _VOID = _VOIDED.format(canonical=f" AND {_RECEIVED}"), _VOIDED.format(canonical="")
 
 
-def _changed(*columns: str) -> tuple[str, str]:
-    """Return a trigger's condition (SQLite, PostgreSQL): one of these columns changes, also from NULL or to NULL."""
+def _if_changed(*columns: str) -> tuple[str, str]:
+    """Return a trigger's condition, for SQLite and for PostgreSQL: one of these columns changes (NULL counts too)."""
     sqlite = " OR ".join(f"NEW.{column} IS NOT OLD.{column}" for column in columns)
     return sqlite, sqlite.replace("IS NOT", "IS DISTINCT FROM")
 
@@ -49,7 +49,7 @@ GUARDS = [
         when=_but_a_void(
             _and(
                 "OLD.status = 'closed'",
-                _changed(
+                _if_changed(
                     "status", "closed_at", "closed_reason", "wait_reason", "waiting_since", "closes_at", "reminder_id"
                 ),
             )
@@ -60,7 +60,7 @@ GUARDS = [
         "ticket_voided_only_by_mail_in_time",
         "tickets_ticket",
         "UPDATE",
-        when=_but_a_void(_changed("voided_by_id")),
+        when=_but_a_void(_if_changed("voided_by_id")),
         message="solo un correo recibido a tiempo anula un cierre por falta de respuesta",
     ),
     triggers.Guard(

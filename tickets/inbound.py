@@ -77,7 +77,7 @@ class ProvenMail:
 def receive(inbound: InboundMessage, mail: InboundMail) -> Plan:
     """Return the function that will settle a received mail: write it to a ticket, refuse it, or only record it.
 
-    It asks in this order: is it the report that a mail of ours was not delivered (a bounce), is the sender forged
+    We ask in this order: is it the report that a mail of ours was not delivered (a bounce), is the sender forged
     (DMARC), is it another bounce, did a machine send it, has it no sender, is the sender not proven? What is left is
     a proven contact's mail. Only its files are stored here; core calls the function in the mail's transaction.
     """
@@ -125,10 +125,10 @@ def join_mail_text(own_words: str, text: str, kept: Kept) -> str:
 
 
 def _record_robot(inbound: InboundMessage, mail: InboundMail, senders: list[User]) -> Outcome:
-    """Return how to store an automatic answer; if it belongs to a ticket of its sender, record it there too (M6)."""
+    """Return how to store an automatic answer. If it belongs to a ticket of the sender, record it there too (M6)."""
     about = ""  # or the event chain of that ticket
     if found := _find_by_numbers(threads.find_numbers(_read_ids(mail), _read_recipients(inbound, mail)), senders):
-        about = operations.robot_answered(found[0].pk, inbound=inbound, mark=mail.robot).chain
+        about = operations.robot_answered(found[0].pk, inbound=inbound, mark=mail.robot).chain  # [0]: the ticket
     return Outcome(Disposition.AUTO, mail.robot[:40], about)
 
 
@@ -174,7 +174,7 @@ def _find_by_numbers(numbers: list[str], senders: list[User]) -> tuple[Ticket, U
     named = Ticket.objects.filter(number__in=numbers).only("number", "customer", "requester")
     tickets = {ticket.number: ticket for ticket in named}
     for number in numbers:
-        for person in senders if number in tickets else ():  # (): no such ticket
+        for person in senders if number in tickets else ():  # no such ticket: try nobody
             if policy.may_write_as_customer(person, tickets[number]):
                 return tickets[number], person
     return None

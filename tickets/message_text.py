@@ -25,7 +25,7 @@ class Block:
 def read_blocks(body: str) -> list[Block]:
     """Return the headings, numbered lists and paragraphs of a message's plain text, for pages and mails to lay out.
 
-    No word is lost: what is no heading and no list is a paragraph. Empty blocks are left out.
+    No word is lost: a line outside a heading or a list belongs to a paragraph. Empty blocks are left out.
     """
     blocks: list[Block] = []
     for line in body.splitlines():
@@ -44,7 +44,7 @@ def _add_line(blocks: list[Block], line: str) -> None:
     if line.endswith(":") and line[:-1] in _HEADINGS:
         blocks.append(Block("heading", line[:-1]))
         return
-    match = NUMBERED_LINE.fullmatch(line)
+    match = NUMBERED_LINE.fullmatch(line)  # "2) Abrir": groups "2" and "Abrir"
     if match and _continues_list(blocks, int(match.group(1))):
         if blocks and blocks[-1].kind == "steps":
             blocks[-1].items.append(match.group(2))

@@ -85,13 +85,13 @@ def workspace_url(ticket: Ticket) -> str:
 
 
 def notify_unproven_sender(address: str, inbound: InboundMessage) -> None:
-    """Tell an unproven sender that his mail changed no ticket: the same text for all, without a word of it (M5)."""
+    """Tell an unproven sender that his mail changed no ticket. All get the same text, which quotes no mail (M5)."""
     key = f"notice:{inbound.pk}"
     outbox.enqueue("tickets/unproven", key=key, to=address, context={}, headers=REPLIED)
 
 
 def warn_of_forgery(address: str, to: str, inbound: InboundMessage) -> None:
-    """Warn a company, at its address `to`, that somebody forged a mail from `address`, which is also its own (M5)."""
+    """Send a company a warning, to its address `to`, that somebody forged a mail in the name of its `address` (M5)."""
     context = {"address": address, "support_email": settings.SUPPORT_EMAIL}
     outbox.enqueue("tickets/forged", key=f"forged:{inbound.pk}", to=to, context=context)
 
@@ -108,7 +108,7 @@ def make_root_id(number: str, secret: str | None = None) -> str:
 def make_reply_address(number: str, secret: str | None = None) -> str:
     """Return the address to which a customer's reply to a mail of the ticket goes: soporte+<number>.<token>@.
 
-    Only we can make the token: 160 bits in lower case, because some servers fold the case of addresses. `secret` is a
+    Only we can make the token: 160 bits in lower case, because some servers change capitals. `secret` is a
     retired signing key, to recognise addresses made before a key change; None is today's key.
     """
     local, _, domain = settings.SUPPORT_EMAIL.partition("@")
@@ -134,7 +134,7 @@ def build_headers(ticket: Ticket, answering: InboundMessage | None) -> dict[str,
 
 
 def make_link_token(user: User, ticket: Ticket) -> str:
-    """Return the token of a contact's link to a ticket. It is good for 30 days ⚙ and for his present address (M15)."""
+    """Return the token of a contact's link to a ticket. It is valid 30 days ⚙, while his address stays (M15)."""
     salt, expires_at = own_links.TICKET.salt, int((now() + timedelta(days=settings.LINK_DAYS)).timestamp())
     mail_digest = own_links.make_digest(salt, user.email.lower())  # no address can be read from it
     return signing.dumps([user.pk, ticket.number, mail_digest, expires_at], salt=salt, compress=True)
@@ -147,13 +147,13 @@ def find_last_mail(ticket: Ticket) -> InboundMessage | None:
 
 
 def _acknowledge_mail_or_form(kind: str, ticket: Ticket, event: Event, inbound: InboundMessage | None) -> None:
-    """Send the mail `kind` about what the customer just did: by the mail `inbound` or, if None, by a form.
+    """Confirm to the customer, with the mail `kind`, what he did by his mail `inbound`, or by a form if that is None.
 
-    An answer to a mail counts towards the limits of automatic answers, and is not sent beyond them.
+    An answer to a mail counts towards the limits of automatic answers. Beyond a limit it is not sent.
     """
     if inbound is None:
         _tell_customer(kind, ticket, event)
-    elif answer_limits.may_answer(_find_recipient(ticket, inbound)[1]):
+    elif answer_limits.may_answer(_find_recipient(ticket, inbound)[1]):  # [1]: the mail address
         _tell_customer(kind, ticket, event, inbound=inbound, headers=REPLIED)
 
 
@@ -172,7 +172,7 @@ def _tell_customer(
     `inbound` is the mail that it answers; None means the customer's last one, if he ever wrote by mail. `automatic`
     marks a mail that no person wrote. `more` is what only the template of this `kind` needs.
     """
-    if inbound is None and (ticket.channel == Ticket.Channel.MAIL or ticket.message_count > 1):  # else he sent none
+    if inbound is None and (ticket.channel == Ticket.Channel.MAIL or ticket.message_count > 1):  # else he wrote no mail
         inbound = find_last_mail(ticket)
     contact, to = _find_recipient(ticket, inbound)
     return outbox.enqueue(
@@ -189,8 +189,8 @@ def _tell_customer(
 def _find_recipient(ticket: Ticket, inbound: InboundMessage | None) -> tuple[User | None, str]:
     """Return the person whom the ticket's mails address by name, and the mail address that they go to.
 
-    A mail (`inbound`) from the company's registered address is answered there, if its person may write in the ticket.
-    All else goes to the ticket's reader (`_find_reader`). Without a reader: None and the registered address.
+    A mail (`inbound`) from the company's registered address is answered to it, if a person with that address may write
+    in the ticket. Other mails go to the ticket's reader (`_find_reader`); without one, None and the registered address.
     """
     address = ticket.customer.registered_email
     if inbound is not None and inbound.sender == address.lower():

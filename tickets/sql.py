@@ -37,9 +37,9 @@ def first_pk(rows: QuerySet[Any]) -> Question:
 
 
 def _make_question(rows: QuerySet[Any], template: str, if_empty: str) -> Question:
-    """Return a subselect for `ask_all`: the template, with the SQL that selects these rows in the place of its {}.
+    """Return a subselect for `ask_all`, made of the template: its {} is replaced by the SQL that selects these rows.
 
-    `if_empty` is the whole subselect when Django makes no SQL, because there can be no rows, as for `none()`.
+    `if_empty` is the subselect to use when Django makes no SQL because there can be no rows, as for `none()`.
     """
     try:
         sql, params = rows.query.sql_with_params()
@@ -71,7 +71,7 @@ def split_words(text: str) -> list[str]:
 def match_words(words: Sequence[str]) -> Q | Func:
     """Return the filter for tickets whose subject has, for each of these words, one that begins with it.
 
-    PostgreSQL uses the index on `search_words`, made of the same expression. On SQLite a word may stand anywhere.
+    PostgreSQL uses the index on `search_words`, made of the same expression. SQLite also finds it inside a word.
     """
     if connection.vendor != "postgresql":
         condition = Q()
@@ -79,5 +79,6 @@ def match_words(words: Sequence[str]) -> Q | Func:
             condition &= Q(search_words__contains=word)
         return condition
     vector = Func(F("search_words"), template="to_tsvector('simple', %(expressions)s)")
+    # ["pago", "cfdi"] becomes: to_tsvector('simple', search_words) @@ to_tsquery('simple', 'pago:* & cfdi:*')
     query = Func(Value(" & ".join(f"{word}:*" for word in words)), template="to_tsquery('simple', %(expressions)s)")
     return Func(vector, query, template="(%(expressions)s)", arg_joiner=" @@ ", output_field=BooleanField())

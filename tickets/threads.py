@@ -36,23 +36,23 @@ MAX_SUBJECT_NUMBERS = 5
 def find_numbers(ids: Sequence[str], recipients: Iterable[str]) -> list[str]:
     """Return the numbers of the tickets to which a mail belongs, the likeliest first.
 
-    They are read from our Message-IDs and reply addresses in the mail's headers. An id or address that we did not make
-    is passed over.
+    The numbers are read from our Message-IDs and reply addresses in the mail's headers. An id or address that we did
+    not make gives no number.
     """
     found = [
         *_find_by_sent_mails(ids),
-        *filter(None, map(_read_number_in_id, ids)),
+        *filter(None, map(_read_number_in_id, ids)),  # without the "" of ids that are not ours
         *filter(None, map(_read_number_in_address, recipients)),
     ]
     return list(dict.fromkeys(found))
 
 
 def find_sent_mails(ids: Sequence[str]) -> list[OutboxMessage]:
-    """Return our mails that have one of these Message-IDs, the newest first; a stranger cannot guess one (160 bits)."""
-    ours = [name for name in ids if _SENT_ID.match(name)][:100]
-    if not ours:
+    """Return our mails with one of these Message-IDs, the newest first. Nobody can guess such an id (160 bits)."""
+    our_ids = [name for name in ids if _SENT_ID.match(name)][:100]
+    if not our_ids:
         return []  # most mails begin a conversation: nothing to look for
-    mails = OutboxMessage.objects.filter(message_id__in=ours).order_by("-pk")
+    mails = OutboxMessage.objects.filter(message_id__in=our_ids).order_by("-pk")
     mails = mails.only("message_id", "about", "key", "kind", "to", "bounced_at")
     return [mail for mail in mails if any(constant_time_compare(mail.message_id, name) for name in ids)]
 
@@ -69,9 +69,9 @@ def read_subject_numbers(subject: str, prefix: str = NUMBER_PREFIX) -> list[str]
 
 
 def answers_ours(inbound: InboundMessage, mail: InboundMail) -> bool:
-    """Return whether a mail refers to one of ours: by an id or address that we made, or a number in its subject (M17).
+    """Return whether a mail answers our mail: by an id or address that we made, or a number in its subject (M17).
 
-    If so, the quote is cut from its text. The mails that we sent are looked up last, because that alone needs a query.
+    If so, the quote is cut from its text. The look-up of the mails that we sent comes last: only it needs a query.
     """
     ids = [*mail.references, mail.message_id]
     recipients = [*inbound.recipients, *mail.recipients]
@@ -96,7 +96,7 @@ def _find_by_sent_mails(ids: Sequence[str]) -> list[str]:
     """
     mails = find_sent_mails(ids)
     mails.sort(key=lambda mail: mail.message_id != ids[0])  # False sorts first: In-Reply-To
-    prefix = chain_of("")
+    prefix = chain_of("")  # "ticket:"
     return [mail.about.removeprefix(prefix) for mail in mails if mail.about.startswith(prefix)]
 
 
@@ -118,12 +118,12 @@ def _read_number_in_address(address: str) -> str:
     return _prove_number(f"{NUMBER_PREFIX}-{compact[:4]}-{compact[4:]}", address, make_reply_address)
 
 
-def _prove_number(number: str, text: str, make: Callable[[str, str | None], str]) -> str:
-    """Return the ticket's number if this id or address in a mail is the one that we make for the ticket; else "".
+def _prove_number(number: str, id_or_address: str, make: Callable[[str, str | None], str]) -> str:
+    """Return the ticket's number if an id or address in a mail is the one that we make for this ticket; else "".
 
-    `make` is the function that makes it. It is tried with today's key, then with each that is being retired.
+    `make` makes that id or address. We try it with today's signing key, then with each key that is being retired.
     """
     for secret in (None, *settings.SECRET_KEY_FALLBACKS):
-        if constant_time_compare(text.lower(), make(number, secret)):
+        if constant_time_compare(id_or_address.lower(), make(number, secret)):
             return number
     return ""

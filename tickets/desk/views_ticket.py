@@ -142,7 +142,8 @@ def _show_page(request: HttpRequest, ticket: Ticket, composer: Composer, place: 
 def _build_property_choices(ticket: Ticket, agent: User, unsaved: dict[str, str]) -> dict[str, Any]:
     """Return what the lists of assignee, category and impact offer on the ticket's page; nothing if it is Cerrado.
 
-    The people are those of its provider's desk, and its assignee (M3). `unsaved`: chosen when the session had ended.
+    The people are those of its provider's desk, and its assignee (M3). `unsaved` holds what the agent chose on a form
+    that was not saved because his session had ended; it is shown as chosen.
     """
     if ticket.is_closed:
         return {"assignees": [], "categories": [], "impacts": []}
@@ -167,7 +168,7 @@ def _find_followed_url(ticket: Ticket, agent: User) -> str:
     """Return the address of the closed ticket that this one continues, or "" if the agent may not see that ticket."""
     if ticket.follows is None or not policy.may_work(agent, ticket.follows):
         return ""
-    return workspace_url(ticket.follows.pk, queue.Place(queue.NOWHERE))
+    return workspace_url(ticket.follows.pk, queue.Place(queue.NOWHERE))  # NOWHERE: opened from no list
 
 
 def _find_other_tickets(ticket: Ticket, agent: User) -> list[tuple[Ticket, str]]:
@@ -177,4 +178,4 @@ def _find_other_tickets(ticket: Ticket, agent: User) -> list[tuple[Ticket, str]]
     active = list(shown.exclude(status=Ticket.Status.CLOSED)[:OTHERS])
     if len(active) < OTHERS:
         active += shown.filter(status=Ticket.Status.CLOSED)[: OTHERS - len(active)]
-    return [(other, workspace_url(other.pk, queue.Place(queue.NOWHERE))) for other in active]
+    return [(other, workspace_url(other.pk, queue.Place(queue.NOWHERE))) for other in active]  # opened from no list

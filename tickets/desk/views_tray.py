@@ -67,13 +67,13 @@ class MailTicketForm(TicketForm):
 
 
 def tray_page(request: HttpRequest) -> HttpResponse:
-    """Show the tray: the mails that wait for an agent of our own, one view at a time, with how many each view has."""
+    """Show the tray of mails that our own desk decides about: the mails of one view, and how many some views have."""
     agent = _require_tray_agent(request)
     spot = Spot.parse(request.GET.dict())
     page = mail_tray.read_page(spot, agent)
     counts = sql.ask_all(mail_tray.count_questions(agent))
-    shown = {slug: sql.show_count(count, mail_tray.COUNT_CAP) for slug, count in counts.items()}
-    views = [(view, _tray_url(Spot(view)), shown.get(view.slug, "")) for view in mail_tray.VIEWS.values()]
+    count_texts = {slug: sql.show_count(count, mail_tray.COUNT_CAP) for slug, count in counts.items()}
+    views = [(view, _tray_url(Spot(view)), count_texts.get(view.slug, "")) for view in mail_tray.VIEWS.values()]
     context = page_context(
         request,
         "Bandeja de correo",
@@ -120,9 +120,9 @@ def discard_mail(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def link_mail(request: HttpRequest, pk: int) -> HttpResponse:
-    """Ask whose words a mail of the tray is, and add it to the ticket with the number that the agent wrote (M16).
+    """Add a mail of the tray to the ticket whose number the agent wrote; first ask him which contact wrote it (M16).
 
-    It becomes a message of the contact whom he names, or an internal note if he does not know.
+    The mail becomes a message of that contact. It becomes an internal note if the agent does not know who wrote it.
     """
     agent = _require_tray_agent(request)
     inbound = _mail_or_404(agent, pk)
@@ -212,9 +212,9 @@ def _show_search(request: HttpRequest, inbound: InboundMessage) -> HttpResponse:
 
 
 def _show_mail(request: HttpRequest, inbound: InboundMessage, form: DiscardForm) -> HttpResponse:
-    """Show the page of a received mail as text: who, when, what we checked, what was decided, and the form to discard.
+    """Show the page of a received mail: its text, what we checked, what was decided, and the form to discard it.
 
-    Of a mail that was not read it shows no text, and sender and recipients as the mail server was told them.
+    If we could not read the mail, it has no text here; sender and recipients are those that the mail server noted.
     """
     agent, reading = require_agent(request), mail_tray.read_mail(inbound)
     context = _build_context(
@@ -236,7 +236,7 @@ def _show_mail(request: HttpRequest, inbound: InboundMessage, form: DiscardForm)
 
 def _find_resulting_ticket(inbound: InboundMessage, agent: User) -> Ticket | None:
     """Return the ticket that a received mail was added to, opened, or is about, if the agent may see it; or None."""
-    prefix = chain_of("")
+    prefix = chain_of("")  # "ticket:"
     if not inbound.about.startswith(prefix):  # it is about no ticket
         return None
     number = inbound.about.removeprefix(prefix)

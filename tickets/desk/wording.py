@@ -75,7 +75,7 @@ def describe_span(span: timedelta) -> str:
 
 
 def _describe_our_term(due: datetime, instant: datetime, detail: str) -> Goal:
-    """Return when our reply is due, or since when it is late; `detail` says which reply. Late and soon are marked."""
+    """Return when our reply is due, or since when it is late; `detail` says which reply. CSS marks late and soon."""
     left = due - instant
     if left < timedelta(0):
         return Goal(f"Vencida hace {describe_span(-left)}", detail, "fy-late")

@@ -299,5 +299,5 @@ def searchable(text: str) -> str:
 
     It is cut to what the column `search_words` holds, because one character may become eighteen (U+FDFA).
     """
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c))
+    plain = "".join(char for char in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(char))
     return " ".join(plain.split())[:MAX_SEARCH_WORDS]

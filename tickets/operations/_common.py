@@ -104,7 +104,7 @@ class NewMessage:
         return written.values_list("ticket_id", "author_id", "body").first()
 
     def _was_confirmed_by_form(self, ticket: Ticket) -> bool:
-        """Return whether this form came before without a text and closed the ticket, with an event but no message."""
+        """Return whether this form, without a text, closed the ticket before. That left an event, but no message."""
         if self.form_key is None or self.body:
             return False
         return ticket.events().filter(actor=self.author, data__form_key=self.form_key).exists()
@@ -130,7 +130,7 @@ def touch_ticket(ticket: Ticket, new_message: NewMessage) -> None:
 
 
 def add_message(ticket: Ticket, new_message: NewMessage) -> Message:
-    """Insert the public message that `touch_ticket` counted, and its files. Raises IntegrityError for a used key."""
+    """Insert the public message that `touch_ticket` counted, and its files. IntegrityError: its `form_key` is used."""
     message = Message.objects.create(
         ticket=ticket,
         seq=ticket.message_count,
@@ -180,8 +180,9 @@ def _attach_files(
 def locked(pk: int, *statuses: str, new_message: NewMessage | None = None) -> Iterator[Ticket]:
     """Open a transaction and yield the ticket, locked and read again, if it is in one of `statuses`.
 
-    If `new_message` was received before, any status will do. So a second click on «confirmar» gets no error when the
-    first click closed the ticket. Raises TicketClosed if it is Cerrado, else WrongStatus; FormUsed for a used key.
+    No status is required if `new_message` was received before. So a second click on «confirmar» gets no error when
+    the first closed the ticket. Raises TicketClosed if it is Cerrado and may not be, WrongStatus for another status
+    that is not allowed, FormUsed if the message's one-time key is used.
     """
     tickets = Ticket.objects.select_related("customer", "requester__contact", "assignee")
     try:

@@ -77,7 +77,7 @@ def mail_bounced(pk: int, *, mail: OutboxMessage, inbound: InboundMessage) -> Ti
 
 
 def robot_answered(pk: int, *, inbound: InboundMessage, mark: str) -> Ticket:
-    """Record that a machine answered a mail of the ticket; `mark` says how we knew it. No clock moves (M6)."""
+    """Record that a machine answered a mail of the ticket; `mark` names the machine's sign. No clock moves (M6)."""
     with locked(pk, OPEN, WAITING, CLOSED) as ticket:
         audit.record("ticket.robot_answered", ticket, actor=None, inbound=inbound.pk, mark=mark[:60])
     return ticket

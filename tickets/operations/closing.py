@@ -46,8 +46,8 @@ def confirm_resolved(
 ) -> Ticket:
     """Close the ticket because the customer confirms it, with a last message if there is one (M12, M15).
 
-    The same form sent twice closes it once. Raises TicketClosed if it was Cerrado before (the caller takes a text to
-    `follow_up`), FormUsed if `form_key` came with another text or ticket.
+    The same form sent twice closes it once. Raises TicketClosed if it was Cerrado before: the caller then calls
+    `follow_up` if there is a text. Raises FormUsed if `form_key` came with another text or ticket.
     """
     new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key)
     with locked(pk, OPEN, WAITING, new_message=new_message) as ticket:

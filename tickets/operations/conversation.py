@@ -142,16 +142,16 @@ def _has_reopened_too_often(ticket: Ticket) -> bool:
 
     The caller holds the ticket's lock, so that two mails at once are counted one after the other.
     """
-    most: int = settings.MAIL_FLIPS_PER_HOUR
-    if ticket.message_count <= most:
-        return False  # the opening and each return to Abierto were messages: too few of them
+    max_flips: int = settings.MAIL_FLIPS_PER_HOUR
+    if ticket.message_count <= max_flips:
+        return False  # each return needs a message after the first one: there are too few
     flips = ticket.events().filter(
         verb="ticket.information_added",
         at__gt=now() - timedelta(hours=1),
         data__before=WAITING,
         data__channel=Channel.MAIL,
     )
-    return flips.count() >= most
+    return flips.count() >= max_flips
 
 
 def _check_reason(ticket: Ticket, wait_reason: str | None, proposes_solution: bool) -> None:

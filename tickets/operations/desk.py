@@ -55,7 +55,7 @@ def hand_over(pk: int, *, supervisor: User, provider: Provider) -> Ticket:
 
 
 def move_to_customer(source: Customer, target: Customer, *, actor: User) -> int:
-    """Move every ticket of a second sign-up (`source`) to the verified company `target`; return how many moved.
+    """Move the tickets of `source`, a second sign-up of the verified company `target`, to `target`; return how many.
 
     Each ticket records its event; status and clocks stay. `accounts.operations.join_company` calls it in its
     transaction.

@@ -149,7 +149,7 @@ def _lock_author_and_find_provider(author: User, customer: Customer) -> int:
     """Lock the author's membership in the company, and return the key of our own provider, who gets new tickets (M3).
 
     A merge of the company into another waits for this lock, and so moves the new ticket too. Raises NotAllowed when the
-    author is no active contact of the company any more. One query reads both.
+    author is no active contact of the company any more. One query reads the membership and the provider.
     """
     own_provider = Provider.objects.filter(is_own=True).values("pk")
     contacts = Contact.objects.select_for_update(of=("self",), no_key=True)

@@ -29,8 +29,8 @@ def link_mail(
 ) -> Ticket:
     """Add a mail of the tray to the ticket `pk`, as the message of `contact` or as an internal note (M5, M16).
 
-    If silence closed the ticket after the mail had come, a message voids that close (M15). Raises WrongStatus when the
-    mail is not in the tray, and for a message to any other closed ticket. A note may go to a closed ticket.
+    A message to a ticket that silence closed after the mail had come voids that close (M15). A note may go to any
+    closed ticket. Raises WrongStatus for a message to another closed ticket, and for a mail that is not in the tray.
     """
     with _locked_tray_mail(inbound_pk, agent) as inbound:
         Ticket.objects.select_for_update().only("pk").get(pk=pk)  # locked, so that it stays as it is read below
@@ -59,7 +59,7 @@ def open_from_mail(
     impact: int,
     files: Sequence[Attachment] = (),
 ) -> Ticket:
-    """Open a ticket of `contact` from a mail of the tray (M5, M10). Raises WrongStatus if it left the tray."""
+    """Open a ticket of `contact` from a mail of the tray (M5, M10). Raises WrongStatus if that mail left the tray."""
     with _locked_tray_mail(inbound_pk, agent) as inbound:
         membership = contact.membership
         policy.require(membership is not None, "Elija a un contacto activo de una empresa.")

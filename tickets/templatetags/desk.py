@@ -34,7 +34,7 @@ def _build_view_groups(counts: dict[str, int], current_slug: str) -> list[tuple[
     url = reverse("admin:tickets_ticket_changelist")
     return [
         (heading, [_build_view_entry(view, url, counts.get(view.slug), current_slug) for view in views])
-        for heading, views in groupby(queue.VIEWS.values(), key=lambda view: view.group)
+        for heading, views in groupby(queue.VIEWS.values(), key=lambda view: view.group)  # `group`: the heading
     ]
 
 

@@ -49,22 +49,22 @@ def body(blocks: Iterable[Block]) -> SafeString:
 @register.simple_tag
 def ticket_rows(group: Group, reader: User) -> SafeString:
     """Render the tickets of one titled part of the customer's list as rows; those that wait for him are marked."""
-    base, due = reverse("tickets:list"), " fy-item--due" if group.is_due else ""
+    list_url, due_class = reverse("tickets:list"), " fy-item--due" if group.is_due else ""
     chips = {status: chip(status, label) for status, label in Ticket.Status.choices}
     return format_html_join(
         "\n",
         _ROW,
         (
             (
-                due,
-                f"{base}{t.number}/",
-                t.subject,
-                t.number,
-                _describe_row(t, reader),
-                chips[t.status],
-                _describe_due(t),
+                due_class,
+                f"{list_url}{ticket.number}/",
+                ticket.subject,
+                ticket.number,
+                _describe_row(ticket, reader),
+                chips[ticket.status],
+                _describe_due(ticket),
             )
-            for t in group.tickets
+            for ticket in group.tickets
         ),
     )
 
@@ -98,11 +98,11 @@ def _render_entry(entry: Entry) -> SafeString:
 
 
 def _render_below_text(entry: Entry) -> SafeString:
-    """Render what stands below a message's text in the history: that a quote was cut out of it, and its files."""
-    cut = '<p class="fy-small fy-muted fy-mb-0">Se recortó lo citado.</p>' if entry.was_cut else ""
+    """Render what stands below a message's text in the history: its files, after a notice if a quote was cut out."""
+    cut_notice = '<p class="fy-small fy-muted fy-mb-0">Se recortó lo citado.</p>' if entry.was_cut else ""
     files = {"files": entry.files}
-    shown = render_to_string("tickets/partials/message_files.html", files) if entry.files else ""
-    return SafeString(cut + shown)
+    file_list = render_to_string("tickets/partials/message_files.html", files) if entry.files else ""
+    return SafeString(cut_notice + file_list)
 
 
 def _render_block(block: Block) -> SafeString:
@@ -115,14 +115,14 @@ def _render_block(block: Block) -> SafeString:
 
 
 def _describe_row(ticket: Any, reader: User) -> str:
-    """Return the second line of a row of the customer's list: what happened last, whose it is if not his, and when."""
-    whose = f"de {ticket.requester_name}" if ticket.requester_id != reader.pk else ""
-    parts = (wording.describe_last_move(ticket, ticket.assignee_name), whose, when(ticket.touched_at))
+    """Return the second line of a row in the customer's list: what happened last, a colleague's name, and when."""
+    requester = f"de {ticket.requester_name}" if ticket.requester_id != reader.pk else ""  # a colleague opened it
+    parts = (wording.describe_last_move(ticket, ticket.assignee_name), requester, when(ticket.touched_at))
     return " · ".join(part for part in parts if part)
 
 
 def _describe_due(ticket: Any) -> str:
-    """Return the text below a row's state in the customer's list: close held, when it closes or ended, who has it."""
+    """Return the text below a ticket's status in the customer's list: when it closes or closed, or who has it."""
     if ticket.close_held_at:  # it does not close until an agent decides
         return "El plazo está detenido"
     if ticket.is_waiting:
