@@ -11,7 +11,7 @@ from types import ModuleType
 
 
 def load_pipe() -> ModuleType:
-    """Load factureya/pipe.py without its package, which loads Celery: a broken installation must not bounce mail."""
+    """Load factureya/pipe.py alone. Its package loads Celery, and mail must not bounce if Celery is broken."""
     spec = spec_from_file_location("pipe", Path(__file__).resolve().parent / "factureya" / "pipe.py")
     assert spec
     assert spec.loader

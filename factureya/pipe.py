@@ -23,13 +23,13 @@ MAX_LOGGED = 100_000  # bytes
 def run(arguments: list[str]) -> int:
     """Run `manage.py receive_email`, write its output to the system's log, and return its exit code (M6).
 
-    The mail server may pass on what it reads to the sender of the mail, so after a failure it reads one fixed line. The
-    standard output is left as it is only if somebody asked for --json or the help.
+    The mail server may show what it reads to the sender of the mail. So after a failure it reads one fixed line. The
+    standard output goes to the log too, unless an answer was asked for: --json or the help.
     """
     mail_server = os.dup(2)  # the standard error, which the mail server reads
     output = os.memfd_create(COMMAND) if hasattr(os, "memfd_create") else os.open(os.devnull, os.O_RDWR)
-    has_answer = bool((HELP | {"--json"}) & set(arguments))
-    for stream in (2,) if has_answer else (1, 2):
+    wants_answer = bool((HELP | {"--json"}) & set(arguments))
+    for stream in (2,) if wants_answer else (1, 2):
         os.dup2(output, stream)  # never undone: Python may print until the process ends
     code = main(arguments)
     sys.stderr.flush()
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
     try:
         importlib.import_module("django.core.management").execute_from_command_line(arguments)
     except SystemExit as end:
-        # The help is a success only if asked for. For an address like -h@… argparse prints it too, and reads no mail.
+        # A mail address like -h@… also makes argparse print the help and end with 0: no mail was read, so it failed.
         return 0 if end.code in {0, None} and HELP & set(arguments) else EX_TEMPFAIL
     except BaseException as error:
         sys.stderr.write(" ".join(f"{COMMAND}: {type(error).__name__}: {error}".split())[:500] + "\n")

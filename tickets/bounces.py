@@ -32,7 +32,7 @@ def settle_bounce(inbound: InboundMessage, bounce: Bounce, sent: OutboxMessage) 
     """
     if not bounce.is_final:
         return Outcome(Disposition.BOUNCE, "delayed", sent.about)
-    ticket = _lock_ticket(sent.about.removeprefix(chain_of("")))
+    ticket = _lock_ticket(sent.about.removeprefix(chain_of("")))  # the number in "ticket:FY-…"
     # Asked again here: two servers may report the same mail at the same instant.
     unmarked = OutboxMessage.objects.filter(pk=sent.pk, bounced_at__isnull=True)
     if unmarked.update(bounced_at=now()):

@@ -80,7 +80,7 @@ def _confirm_new_email(request: FormalRequest, people: People, step: Story) -> N
 
 
 def _make_decision_step(decide: Callable[..., Any], officer: str) -> Callable[[FormalRequest, People, Story], None]:
-    """Return a function that plays a story's step: this officer approves or rejects (`decide`) the request."""
+    """Return a function that plays one step of a story: `officer` calls `decide`, which approves or rejects."""
 
     def play(request: FormalRequest, people: People, step: Story) -> None:
         sha256 = request.read_revision().sha256  # says which version of the request the officer saw

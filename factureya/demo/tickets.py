@@ -133,13 +133,13 @@ class Player:
                 operations.confirm_resolved(pk, author=who, **written)
 
     def _plan_sweeps(self, pk: int) -> None:
-        """Plan the reminder and the close of a ticket that waits. They happen only if its customer stays silent."""
+        """Plan the reminder and the close of a waiting ticket. Both do nothing if its customer replies first."""
         closes_at = Ticket.objects.values_list("closes_at", flat=True).get(pk=pk)
         if closes_at is None:  # no customer is asked anything
             return
-        warn_at = closes_at - operations.reminder_before() - timedelta(seconds=40)  # the sweep is a little early
+        warn_at = closes_at - operations.reminder_before() - timedelta(seconds=40)  # a real sweep comes a little early
         self._plan(warn_at, self._sweep_unanswered, operations.warn_before_close, pk, closes_at)
-        close_at = closes_at + timedelta(seconds=70)  # the sweep is a little late
+        close_at = closes_at + timedelta(seconds=70)  # a real sweep comes a little late
         self._plan(close_at, self._sweep_unanswered, operations.close_unanswered, pk, closes_at)
 
     def _sweep_unanswered(self, sweep: Callable[[int], object], pk: int, closes_at: datetime) -> None:
@@ -169,6 +169,7 @@ def compute_start(story: Story, present: datetime, hours: AttentionHours) -> dat
     if start.startswith("due "):
         last_answer = max(index for index, step in enumerate(story["steps"]) if step["do"] == "answer")
         until_answer = sum((parse_span(step["after"]) for step in story["steps"][: last_answer + 1]), timedelta())
+        # Go back from the end of the customer's time: by that whole time, and by the time until the last answer.
         return present + parse_span(start) - timedelta(days=settings.CUSTOMER_REPLY_DAYS) - until_answer
     return parse_past_instant(start.removeprefix("d"), present, hours)
 

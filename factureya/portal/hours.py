@@ -29,7 +29,7 @@ class Today:
 
 
 def describe_today(hours: AttentionHours, at: datetime) -> Today:
-    """Return what the box «hours of attention» shows at `at` (M2): words, the open hours as bars, now as a mark."""
+    """Return the card of attention hours at `at` (M2): words, a bar per open stretch, a mark at the present time."""
     local = at.astimezone(hours.zone)
     closing = hours.find_closing(local)
     ranges = RANGES if hours.is_business_day(local.date()) else ()

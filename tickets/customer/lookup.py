@@ -24,8 +24,8 @@ TRIES_OF_ALL = 600  # of everybody together, in WINDOW
 def find_ticket(number: str, email: str) -> Ticket | None:
     """Return the ticket with this number if the owner of this registered address may see it, else None (M5).
 
-    That is the company's registered address, or the verified one of a contact who sees the ticket. One SQL
-    query serves every case, so that neither the answer nor its time tells which of the two was wrong.
+    That is the company's registered address, or the verified one of a contact who sees the ticket. One SQL query
+    serves every case. So neither the answer nor its time tells whether the number or the address was wrong.
     """
     contacts = _find_contacts(email).filter(customer=OuterRef("customer"))
     contacts_who_see = contacts.filter(Q(own_tickets_only=False) | Q(user=OuterRef("requester")))
@@ -53,7 +53,7 @@ def send_link(ticket: Ticket, person: User) -> None:
 
 
 def count_try(address: str) -> bool:
-    """Count a look-up, and return whether neither this IP address nor all together made too many in this period."""
+    """Count a look-up; return False if this IP address, or all addresses together, made too many in this period."""
     period = int(now().timestamp() // WINDOW.total_seconds())
     own_tries = _count_one_more(f"lookup:{period}:{address}")
     return own_tries <= TRIES_PER_ADDRESS and _count_one_more(f"lookup:{period}") <= TRIES_OF_ALL

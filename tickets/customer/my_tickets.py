@@ -57,11 +57,11 @@ def is_limited(user: User) -> bool:
 
 def read_tabs(user: User, view: str) -> tuple[list[Tab], bool]:
     """Return the tabs of the customer's list with their counts, and whether he sees any ticket at all; one query."""
-    mine = Ticket.objects.filter(requester_id=user.pk)
+    own_tickets = Ticket.objects.filter(requester_id=user.pk)
     views: dict[str, tuple[str, QuerySet[Ticket]]] = {
-        ACTIVE: ("Vigentes", mine.exclude(status=Ticket.Status.CLOSED)),
-        TURN: ("Le toca a usted", mine.filter(status=Ticket.Status.WAITING)),
-        CLOSED: ("Cerrados", mine.filter(status=Ticket.Status.CLOSED)),
+        ACTIVE: ("Vigentes", own_tickets.exclude(status=Ticket.Status.CLOSED)),
+        TURN: ("Le toca a usted", own_tickets.filter(status=Ticket.Status.WAITING)),
+        CLOSED: ("Cerrados", own_tickets.filter(status=Ticket.Status.CLOSED)),
     }
     visible = Ticket.objects.visible_to(user)
     if not is_limited(user):
@@ -69,7 +69,7 @@ def read_tabs(user: User, view: str) -> tuple[list[Tab], bool]:
     questions = {name: sql.capped_count(tickets, COUNT_CAP) for name, (_, tickets) in views.items()}
     counts = sql.ask_all({**questions, "any": sql.capped_count(visible, 1)})
     current = COMPANY if view == COMPANY_CLOSED else view  # the company's closed tickets have no tab of their own
-    tabs = [
+    tabs = [  # the last value, `is_hot`: a ticket waits for the customer
         Tab(name, label, sql.show_count(counts[name], COUNT_CAP), name == current, name == TURN and counts[name] > 0)
         for name, (label, _) in views.items()
     ]
@@ -77,7 +77,7 @@ def read_tabs(user: User, view: str) -> tuple[list[Tab], bool]:
 
 
 def read_groups(user: User, view: str, cursor: Cursor | None) -> tuple[list[Group], Page[Ticket]]:
-    """Return a view of the customer's list as titled groups, and the page, whose links lead to its other pages."""
+    """Return a view of the customer's list as titled groups, and the page that links to its other pages."""
     if view == ACTIVE:
         return _read_active_groups(user, cursor)
     if view == TURN:
@@ -111,7 +111,7 @@ def has_wrong_number(query: str) -> bool:
     """Return whether the search text looks like a tracking number with a mistyped character, to say so (M10)."""
     try:
         numbers.parse_number(NUMBER_PREFIX, query)
-    except numbers.InvalidNumber:
+    except numbers.InvalidNumber:  # "fy-7k2m-9qxa" or "FY 7K2M 9QXA" looks like a number
         return re.fullmatch(r"\s*fy[- –]?\w{4}[- –]?\w{4}\s*", query, re.IGNORECASE) is not None
     return False
 
@@ -119,7 +119,7 @@ def has_wrong_number(query: str) -> bool:
 def _read_active_groups(user: User, cursor: Cursor | None) -> tuple[list[Group], Page[Ticket]]:
     """Return the groups of the person's tickets that are not Cerrado, and the page of the tickets that we work on.
 
-    Only the first page also has the group of tickets that wait for the person. The view TURN has its next page.
+    Only the first page also has the group of tickets that wait for the person; the view TURN shows them all.
     """
     open_tickets = select_tickets(user, ACTIVE).filter(status=Ticket.Status.OPEN)
     page = keyset.page(NEWEST_FIRST, cursor, _with_row_columns(open_tickets))

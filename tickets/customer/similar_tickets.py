@@ -21,7 +21,7 @@ _EMPTY = frozenset(
 
 
 def find_similar(user: User, subject: str) -> list[Ticket]:
-    """Return visible tickets with a subject like this one, the likest first, of the latest CANDIDATES not Cerrado."""
+    """Return tickets with a similar subject, most similar first, among the latest CANDIDATES visible, not Cerrado."""
     words = read_words(subject)
     if not words:
         return []

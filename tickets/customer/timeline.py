@@ -57,7 +57,7 @@ class Entry:
 def read_history(ticket: Ticket, reader: User) -> list[Entry]:
     """Return the public messages and events of a ticket that this customer reads, oldest first; two queries at most.
 
-    An event without a text is left out, because the message beside it says it all.
+    `read_for_customer` gives an icon and a text. An event without a text is left out: the message beside it says it.
     """
     messages = [
         _build_message_entry(message, files, reader, was_cut=was_cut)

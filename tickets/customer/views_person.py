@@ -29,7 +29,7 @@ class PersonView(PrivateView):
     writes = False  # whether it is for writing, which a company whose service ended does no more
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Admit contacts (of a suspended company only to read). Refuse staff. Others log in and keep their text."""
+        """Admit contacts (of a suspended company only to read). Refuse staff. Visitors log in; their text is kept."""
         if not self.takes(request):
             return self.http_method_not_allowed(request)
         if not request.user.is_authenticated:
@@ -159,6 +159,6 @@ def _join_answers(fields: dict[str, str]) -> str:
     parts = [answers.get(name, "") for name in ("subject", "description", "steps")]
     if expected := answers.get("expected"):
         parts.append(f"{message_text.EXPECTED}:\n{expected}")
-    facts = Ticket(**{name: answers.get(name, "") for name in Ticket.FACTS}).facts
+    facts = Ticket(**{name: answers.get(name, "") for name in Ticket.FACTS}).facts  # not saved
     parts += [f"{label}: {value}" for label, value in facts]
     return "\n\n".join(filter(None, parts))

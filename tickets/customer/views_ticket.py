@@ -52,8 +52,9 @@ class TicketView(PrivateView):
         if actor is None:
             return login_keeping_draft(request, number, self.after_login(number))
         self.actor, self.user = actor, actor.user
-        self.ticket = self.find(number)
+        self.ticket = self.find_ticket(number)
         is_write = self.writes or request.method == "POST"
+        # A person who may not write in this ticket at all gets his answer from the view.
         if is_write and self.may_write(self.ticket) and self.ticket.customer.is_suspended:
             return render(request, "accounts/suspended.html", {"customer": self.ticket.customer}, status=403)
         return super().dispatch(request, *args, **kwargs)
@@ -63,8 +64,8 @@ class TicketView(PrivateView):
         visible = Ticket.objects.visible_to(self.user)
         return visible.select_related("customer", "requester", "assignee", "follows").only(*_SHOWN)
 
-    def find(self, number: str) -> Ticket:
-        """Return the ticket, or answer 404. Who came by a mail's link (`grant`) must be allowed to write in it too."""
+    def find_ticket(self, number: str) -> Ticket:
+        """Return the ticket, or answer 404. With a mail's link (`grant`), the person must also be allowed to write."""
         ticket = self.tickets().filter(number=number).first()
         if ticket is None or (self.actor.grant and not self.may_write(ticket)):
             raise Http404("No hay un ticket con ese número para usted.")
@@ -109,9 +110,9 @@ class TicketForms(PostingForm, TicketView):
 class TicketPage(TicketForms):
     """Show the ticket's page with its composer, also after a post that was refused."""
 
-    def find(self, number: str) -> Ticket:
+    def find_ticket(self, number: str) -> Ticket:
         """Return the ticket; `continued_by` is the number of the last visible ticket that continues it, or None."""
-        ticket: Any = super().find(number)
+        ticket: Any = super().find_ticket(number)
         ticket.continued_by = None
         if ticket.is_closed:
             following = Ticket.objects.visible_to(self.user).filter(follows=ticket)
@@ -176,11 +177,11 @@ class AddInformation(TicketPage):
     def perform(self, form: InformationForm, key: FormKey) -> str:
         """Add the customer's message to the ticket, or close the ticket with it; return the address to go to."""
         arguments = self.arguments(form, key)
-        number = self.confirm(arguments) if form.is_confirming else self.add(arguments)
+        number = self.confirm_solution(arguments) if form.is_confirming else self.add_message(arguments)
         return reverse("tickets:detail", args=[number])
 
-    def add(self, arguments: dict[str, Any]) -> str:
-        """Add the message and return the ticket's number. If it closed meanwhile, open a linked one instead (M12)."""
+    def add_message(self, arguments: dict[str, Any]) -> str:
+        """Add the message; return the ticket's number, or that of a new linked ticket if this one has closed (M12)."""
         try:
             operations.add_information(self.ticket.pk, **arguments)
         except operations.TicketClosed:
@@ -198,7 +199,7 @@ class AddInformation(TicketPage):
         )
         return ticket.number
 
-    def confirm(self, arguments: dict[str, Any]) -> str:
+    def confirm_solution(self, arguments: dict[str, Any]) -> str:
         """Close the ticket because the customer confirms the solution, and return its number (M15).
 
         If it was closed already, what he wrote opens a linked ticket, whose number is returned (M12).

@@ -51,7 +51,7 @@ def _describe_our_turn(ticket: Ticket) -> Turn:
 
 
 def _describe_customers_turn(ticket: Ticket) -> Turn:
-    """Return title and text of the card of a ticket En espera: what we ask or, after many mails, that we read them."""
+    """Return title and text of the card of a ticket En espera: what we ask him. After many mails: that we read them."""
     if ticket.close_held_reason == Ticket.HoldReason.FLIPS:
         return Turn(
             "Nos toca a nosotros: recibimos sus correos",

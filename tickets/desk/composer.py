@@ -134,7 +134,7 @@ class Composer:
         kept_fields = {name: text for name, text in fields.items() if name != "seen"}
         reply, note = (Tab(key, store.list_draft_files(key.key)) for key in (reply_key, note_key))
         composer = cls(ticket, agent, ComposerForm(ticket, initial=kept_fields), reply, note, draft_reason)
-        composer.unsaved_properties = {  # he chose other than the page showed (`…_was`)
+        composer.unsaved_properties = {  # the lists that he changed; `…_was` is what the page had shown
             name: fields.get(name, "")
             for name in ("assignee", "category", "impact")
             if fields.get(name, "") != fields.get(f"{name}_was", "")
@@ -152,10 +152,10 @@ class Composer:
         """
         is_key_good = form_memory.read_key(data.get("key", ""), _name_form(ticket), agent) is not None
         if "note" not in data and data.get("kind") == NOTE:
-            data = data.copy()  # an older page: both tabs had one field, `body`
+            data = data.copy()  # posted from a page of an older release: both tabs used the field `body`
             data["note"], data["body"] = data.get("body", ""), ""
         keys = [_read_key(data.get(name, ""), ticket, agent) for name in ("key", "note_key")]
-        refusals = []
+        refusals = []  # of files: first those of the reply, then those of the note
         for key, name in zip(keys, ("files", "note_files"), strict=True):
             if token := data.get(REMOVE):
                 store.discard_file(key.key, token)
@@ -193,8 +193,8 @@ class Composer:
     def keep(self, session: MutableMapping[str, Any], sent: str = "") -> None:
         """Keep the texts and files of both tabs in the agent's session, except what was `sent`: REPLY, NOTE or "".
 
-        The tab that he chose is shown next. If it has nothing left, the other is shown. With nothing left at all, the
-        session forgets the form.
+        The page shows next the tab that he chose, or the other tab if only that still holds a text or files. If neither
+        tab does, the session forgets the form.
         """
         texts = self.form.texts
         reply, note = self.reply, self.note

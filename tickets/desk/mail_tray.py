@@ -164,7 +164,7 @@ def count_questions(user: User) -> dict[str, sql.Question]:
 
 
 def mail_state_questions() -> dict[str, sql.Question]:
-    """Return the subselects for the queue's line about mail: mails in the tray, and whether one to send is late."""
+    """Return the subselects for the queue's line about mail: mails in the tray, and whether a mail of ours is late."""
     tray, overdue = health.find_tray(), health.find_overdue()
     return {"in_tray": sql.capped_count(tray, health.TRAY_CAP), "is_stuck": sql.capped_count(overdue, 1)}
 
@@ -195,6 +195,6 @@ def read_mail(inbound: InboundMessage) -> InboundReading | None:
 def _select_tray(user: User) -> Mails:
     """Select all mails for an agent of our own desk, to be narrowed by a view of the tray, and none for others (M3).
 
-    No mail of the tray is a ticket's message, so the ticket's desk is not looked up (as `visible_to` does).
+    No mail of the tray is a ticket's message. So no ticket's desk is checked here; `visible_to` checks it.
     """
     return InboundMessage.objects.all() if policy.may_take_calls(user) else InboundMessage.objects.none()

@@ -149,7 +149,7 @@ class Place:
             "q": self.search,
             "categoria": self.category,
             "agente": self.agent,
-            **dict([self.cursor.pair] if self.cursor else []),
+            **dict([self.cursor.pair] if self.cursor else []),  # which page; none for the first
             "lugar": str(self.row or ""),
         }
         return [(name, value) for name, value in pairs.items() if value]
@@ -202,15 +202,15 @@ def count_questions(user: User) -> dict[str, sql.Question]:
 def neighbour_questions(place: Place, user: User, ticket: Ticket) -> dict[str, sql.Question]:
     """Return the subselects for the `previous` and the `following` ticket of the agent's list, for `sql.ask_all`.
 
-    Both are sought from where the ticket stood in the list when the agent opened it, because an answer moves it (M13).
+    The list is read from where the ticket stood when the agent opened it, because an answer moves it (M13).
     Both are NULL if he did not come from a list. For a search, one query more finds the companies.
     """
     if not place.is_list:
         return dict.fromkeys(("previous", "following"), sql.Question("NULL"))
     tickets = (_select_found(place, user) if place.search else _select_view(place, user)).exclude(pk=ticket.pk)
-    here = place.row or SOONEST_FIRST.cursor_at(ticket)
+    opened_at = place.row or SOONEST_FIRST.cursor_at(ticket)
     return {
-        name: sql.first_pk(place.view.order.select_beyond(tickets, replace(here, is_back=is_back)))
+        name: sql.first_pk(place.view.order.select_beyond(tickets, replace(opened_at, is_back=is_back)))
         for name, is_back in (("previous", True), ("following", False))
     }
 
@@ -257,10 +257,10 @@ def _select_lists(place: Place, user: User) -> list[TicketQuerySet]:
 
 def _select_view(place: Place, user: User) -> TicketQuerySet:
     """Select the tickets of the place's view, narrowed by its filters."""
-    return _narrow(place, place.view.condition(Ticket.objects.visible_to(user), user))
+    return _apply_filters(place, place.view.condition(Ticket.objects.visible_to(user), user))
 
 
-def _narrow(place: Place, tickets: TicketQuerySet) -> TicketQuerySet:
+def _apply_filters(place: Place, tickets: TicketQuerySet) -> TicketQuerySet:
     """Select those of `tickets` that pass the list's filters by category and agent. NOBODY: tickets with no agent."""
     if place.category:
         tickets = tickets.filter(category=place.category)
@@ -274,7 +274,7 @@ def _select_found(place: Place, user: User) -> TicketQuerySet:
 
     The filters of the list apply. A text that is none of these finds no ticket.
     """
-    visible = _narrow(place, Ticket.objects.visible_to(user))
+    visible = _apply_filters(place, Ticket.objects.visible_to(user))
     try:
         condition = Q(number=numbers.parse_number(NUMBER_PREFIX, place.search))
     except numbers.InvalidNumber:
@@ -298,7 +298,7 @@ def _with_row_columns(tickets: TicketQuerySet) -> TicketQuerySet:
 
 
 def _plain_column(column: str) -> Func:
-    """Return the SQL for a column in lower case without accents, to find in it words that `searchable` made so too.
+    """Return the SQL for a column in lower case without accents: `searchable` wrote the searched words the same way.
 
     Each accented letter is replaced, because neither database offers `unaccent`.
     """

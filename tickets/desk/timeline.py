@@ -51,7 +51,7 @@ class Entry:
 def read_history(ticket: Ticket) -> list[Entry]:
     """Return the ticket's history that an agent reads, oldest first; five queries however long it is.
 
-    It holds public messages, internal notes, events, each with what became of its mail to the customer, if any.
+    It holds public messages, internal notes and events. `delivery`: what became of the mail about an entry.
     """
     files: dict[tuple[int | None, int | None], list[Attachment]] = {}  # by the key of the message, or of the note
     for file in TicketFile.objects.filter(ticket=ticket).select_related("attachment").order_by("pk"):
@@ -115,7 +115,7 @@ def _build_note_entry(note: Note, files: Sequence[Attachment]) -> Entry:
 def _build_event_entries(event: Event, deliveries: dict[str, Delivery]) -> list[Entry]:
     """Return the entry of an event in the history that an agent reads, or none if a message beside it says it all.
 
-    It says what became of the event's mail. If the event has a message, the message's entry says that.
+    It also says what became of the event's mail, but not for an event with a message: the message's entry says it.
     """
     icon, text = EVENTS[event.verb].read_for_desk(event)
     delivery = None if event.data.get("message") else deliveries.get(event.hash)

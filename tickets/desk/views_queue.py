@@ -115,7 +115,7 @@ def _assign_ticket(ticket: Ticket, agent: User, assignee: User) -> str:
 
 
 def _report_outcomes(request: HttpRequest, assignee: User, outcomes: list[str]) -> None:
-    """Tell the agent how many tickets were assigned, and which were not; an outcome is "" or a ticket and why not."""
+    """Tell the agent how many tickets were assigned, and which were refused; `outcomes` come from `_assign_ticket`."""
     refused = [outcome for outcome in outcomes if outcome]
     done = len(outcomes) - len(refused)
     if done:
