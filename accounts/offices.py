@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from django.contrib.auth.models import Group
 
-from accounts.models import CONTROL_OFFICES, DESK_OFFICES, Office, RoleAssignment, User
+from accounts.models import CONTROL_OFFICES, DESK_OFFICES, READING_OFFICES, Office, RoleAssignment, User
 
 _QUEUE = frozenset({"tickets.view_ticket", "tickets.change_ticket", "tickets.add_ticket"})
 _DESK = _QUEUE | {"accounts.view_customer", "accounts.view_customertoverify", "accounts.change_customertoverify"}
@@ -33,6 +33,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     Office.IT_HEAD: frozenset(),
     Office.IMPLEMENTER: frozenset(),
     Office.DEVELOPER: frozenset(),
+    Office.AUDITOR: frozenset(),
 }
 
 
@@ -45,7 +46,7 @@ def sync_groups(user: User) -> None:
     """Update a person's `is_staff` and Django groups after a change of offices (cargos). Future ones count already."""
     open_or_future = RoleAssignment.objects.filter(user=user).not_ended()
     offices = set(open_or_future.values_list("office", flat=True))
-    user.is_staff = user.is_superuser or bool(offices & (DESK_OFFICES | CONTROL_OFFICES))
+    user.is_staff = user.is_superuser or bool(offices & (DESK_OFFICES | CONTROL_OFFICES | READING_OFFICES))
     user.save(update_fields=["is_staff"])
     user.groups.set([_get_group(office) for office in sorted(offices)])
     user.__dict__.pop("assignments", None)  # a cached property; the next use reads the database again

@@ -39,6 +39,7 @@ class Office(models.TextChoices):
     IT_HEAD = "it_head", "Responsable del Área Informática"
     IMPLEMENTER = "implementer", "Implementador"
     DEVELOPER = "developer", "Desarrollo"
+    AUDITOR = "auditor", "Auditoría"
 
 
 # Where each office works: the queue in /admin/, and /control/.
@@ -46,6 +47,8 @@ DESK_OFFICES = frozenset({Office.AGENT, Office.THIRD_PARTY_AGENT, Office.SUPERVI
 CONTROL_OFFICES = frozenset(
     {Office.SUPERVISOR, Office.SECURITY_OFFICER, Office.INFORMATION_OWNER, Office.IT_HEAD, Office.IMPLEMENTER}
 )
+# They read everything in /control/ and write nothing.
+READING_OFFICES = frozenset({Office.AUDITOR})
 
 
 class RoleAssignmentQuerySet(models.QuerySet["RoleAssignment"]):
@@ -135,6 +138,8 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
     date_joined = models.DateTimeField("alta", default=clock.now)
     # Part of what a session is bound to: one more, and every session of this person has ended.
     session_epoch = models.PositiveIntegerField("sesiones terminadas", default=0)
+    # An emergency account (M22): never active here; `EmergencyBackend` lets it in, in memory, inside an open window.
+    is_emergency = models.BooleanField("cuenta de emergencia", default=False)
     # A mail to this person came back; emptied when a mail from the address proves that it works.
     mail_bounced_at = models.DateTimeField("su correo no se entrega desde", null=True, blank=True)
 
@@ -147,6 +152,14 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
     class Meta:
         verbose_name = "usuario"
         verbose_name_plural = "usuarios"
+        constraints = [
+            CheckConstraint(
+                name="emergency_account_rests",
+                condition=Q(is_emergency=False)
+                | Q(is_active=False, is_superuser=False, is_staff=False, password__startswith="!"),  # noqa: S106
+                violation_error_message="Una cuenta de emergencia no está activa ni tiene contraseña.",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.full_name or self.email
@@ -194,8 +207,16 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
 
     @property
     def works_in_control(self) -> bool:
-        """Return True if this person works in /control/."""
-        return self.is_staff and self.holds(*CONTROL_OFFICES)
+        """Return True if this person works in /control/, or reads there (Auditoría)."""
+        return self.is_staff and self.holds(*CONTROL_OFFICES, *READING_OFFICES)
+
+    @property
+    def reads_all(self) -> bool:
+        """Return True if this person reads every company, ticket and request, and changes none (M26).
+
+        It is Auditoría, or an emergency account inside its window, which is active in memory only (M23).
+        """
+        return self.is_active and (self.is_emergency or self.holds(*READING_OFFICES))
 
     @property
     def membership(self) -> "Contact | None":
