@@ -246,7 +246,7 @@ def replace(request: FormalRequest, old: str, new: str, actor: User) -> None:
     representative, with other data, keeps role and sessions.
     """
     leaving = _revoke(request, old, actor) if old else None
-    coming = _register(request, new) if new else None
+    coming = _register(request, new, actor) if new else None
     leaver_pk = leaving.user_id if leaving else None
     newcomer_pk = coming.user_id if coming else None
     if leaver_pk is not None and leaver_pk != newcomer_pk:
@@ -261,10 +261,11 @@ def _revoke(request: FormalRequest, line: str, actor: User) -> Representative:
     leaving = next(person for person in representatives if person.line == line)
     leaving.revoked_at, leaving.revoked_by = clock.now(), actor
     leaving.save(update_fields=["revoked_at", "revoked_by"])
+    accounts.record_powers(leaving, "representative.revoked", folio=request.folio, actor=actor)
     return leaving
 
 
-def _register(request: FormalRequest, line: str) -> Representative:
+def _register(request: FormalRequest, line: str, actor: User) -> Representative:
     """Insert the representative whom this line of the request describes, and return the row.
 
     The row says who verified the request, and when. The first file of evidence is the document of the powers.
@@ -275,7 +276,7 @@ def _register(request: FormalRequest, line: str) -> Representative:
     # By the constraint request_in_approval_was_verified neither is NULL.
     assert request.verified_by is not None
     assert request.verified_at is not None
-    return Representative.objects.create(
+    coming = Representative.objects.create(
         **values
         | {
             "valid_from": date.fromisoformat(values["valid_from"]),
@@ -287,6 +288,8 @@ def _register(request: FormalRequest, line: str) -> Representative:
         verified_by=request.verified_by,
         verified_at=request.verified_at,
     )
+    accounts.record_powers(coming, "representative.added", folio=request.folio, actor=actor)
+    return coming
 
 
 def _change_role(pk: int, role: str, request: FormalRequest, actor: User) -> None:

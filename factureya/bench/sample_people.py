@@ -10,7 +10,8 @@ from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.models import Contact, Customer, Office, Provider, Representative, RoleAssignment, User
+from accounts.models import Contact, Customer, Office, Provider, Representative, User
+from accounts.operations.common import insert_assignment
 from factureya.core import clock
 
 DOMAIN = "carga.example"
@@ -50,6 +51,8 @@ def gather(tickets: int, password: str | None = None) -> SamplePeople:
     encoded = make_password(password)
     with transaction.atomic(), clock.at(now):
         root = _users(["carga-root"], encoded, is_staff=True)[0]
+        root.is_superuser = True  # who grants an office is one
+        root.save(update_fields=["is_superuser"])
         agents = _agents(10 + tickets // 5_000, encoded, root)
         contacts = _companies(max(20, tickets // TICKETS_PER_COMPANY), encoded, root)
     weights, total = [], 0.0
@@ -84,15 +87,9 @@ def _agents(count: int, encoded: str, root: User) -> dict[User, Provider]:
     served = {
         user: other if place % THIRD_PARTY_SHARE == THIRD_PARTY_SHARE - 1 else own for place, user in enumerate(people)
     }
-    RoleAssignment.objects.bulk_create(
-        RoleAssignment(
-            user=user,
-            office=Office.AGENT if provider.is_own else Office.THIRD_PARTY_AGENT,
-            provider=provider,
-            granted_by=root,
-        )
-        for user, provider in served.items()
-    )
+    for user, provider in served.items():
+        office = Office.AGENT if provider.is_own else Office.THIRD_PARTY_AGENT
+        insert_assignment(user, "office.granted", office=office, provider=provider, granted_by=root, actor=root)
     return served
 
 
