@@ -35,8 +35,8 @@ _OTHER_AT_THE_SAME_TIME = f"""EXISTS (SELECT 1 FROM {OFFICE} o WHERE o.user_id =
     AND (o.office = 'auditor') <> (NEW.office = 'auditor')
     AND (o.ends_at IS NULL OR (T[o.ends_at] > T[NEW.starts_at] AND T[o.ends_at] > T[o.starts_at]))
     AND (NEW.ends_at IS NULL OR T[NEW.ends_at] > T[o.starts_at]))"""
-_SAME_OPEN_OFFICE = f"""EXISTS (SELECT 1 FROM {OFFICE} o WHERE o.user_id = NEW.user_id AND (o.granted_seq = NEW.granted_seq
-    OR (o.office = NEW.office AND o.ends_at IS NULL AND NEW.ends_at IS NULL)))"""
+_SAME_OPEN_OFFICE = f"""EXISTS (SELECT 1 FROM {OFFICE} o WHERE o.user_id = NEW.user_id
+    AND (o.granted_seq = NEW.granted_seq OR (o.office = NEW.office AND o.ends_at IS NULL AND NEW.ends_at IS NULL)))"""
 _JOINED = last_event_is(
     "'customer:' || NEW.customer_id",
     "contact.joined",
@@ -109,9 +109,9 @@ _WRITTEN = [
         "customer_joins_its_double",
         CUSTOMER,
         "UPDATE",
-        f"""{changed("joined_to_id")} AND NEW.joined_to_id ≠ NEW.id AND NOT (OLD.joined_to_id IS NULL AND OLD.verified_at IS NULL
-            AND EXISTS (SELECT 1 FROM {CUSTOMER} c WHERE c.id = NEW.joined_to_id AND c.rfc = NEW.rfc
-              AND c.verified_at IS NOT NULL))""",
+        f"""{changed("joined_to_id")} AND NEW.joined_to_id ≠ NEW.id
+            AND NOT (OLD.joined_to_id IS NULL AND OLD.verified_at IS NULL AND EXISTS (SELECT 1 FROM {CUSTOMER} c
+              WHERE c.id = NEW.joined_to_id AND c.rfc = NEW.rfc AND c.verified_at IS NOT NULL))""",
         "una empresa se une una vez, a la verificada con su RFC",
     ),
 ]

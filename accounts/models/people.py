@@ -105,9 +105,7 @@ class RoleAssignment(models.Model):
                 fields=["user", "office"], condition=Q(ends_at__isnull=True), name="one_open_assignment_per_office"
             ),
             UniqueConstraint(
-                fields=["user", "granted_seq"],
-                condition=Q(granted_seq__isnull=False),
-                name="one_assignment_per_event",
+                fields=["user", "granted_seq"], condition=Q(granted_seq__isnull=False), name="one_assignment_per_event"
             ),
             CheckConstraint(
                 name="office_not_ended_by_its_holder",

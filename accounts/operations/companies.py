@@ -49,10 +49,7 @@ def register_company(
                 rfc=rfc.value,
                 legal_name=customer.legal_name,
                 check_failed=rfc.check_failed,
-                rows={
-                    state.COMPANY: state.describe_company(customer),
-                    state.CONTACT: state.describe_contact(contact),
-                },
+                rows={state.COMPANY: state.describe_company(customer), state.CONTACT: state.describe_contact(contact)},
             )
     except IntegrityError:
         return _find_first_account(form_key, email, password)  # a double click, or a taken address
@@ -155,7 +152,8 @@ def _call_joined_hooks(source: Customer, target: Customer, actor: User) -> None:
 def _make_representative(customer: Customer, contact: Contact) -> Representative:
     """Make the contact the first representative of a company that staff verifies now, with powers from today (M8).
 
-    Return the representative. An RFC of 13 characters belongs to a person, not to a firm. Then it is also the representative's RFC.
+    Return the representative. An RFC of 13 characters belongs to a person, not to a firm. Then it is also the
+    representative's RFC.
     """
     assert customer.verified_at is not None
     assert customer.verified_by is not None  # the caller has just set both

@@ -92,9 +92,7 @@ class AssetOwnership(models.Model):
         ordering = ["pk"]
         constraints = [
             UniqueConstraint(
-                name="one_ownership_per_event",
-                fields=["asset", "event_seq"],
-                condition=Q(event_seq__isnull=False),
+                name="one_ownership_per_event", fields=["asset", "event_seq"], condition=Q(event_seq__isnull=False)
             )
         ]
 
