@@ -285,7 +285,7 @@ def test_b11_a_contact_is_not_moved_into_another_company():
     with refused_by("contact_moves_with_its_company"):
         update(contact, customer_id=ana.contact.customer_id)
     with refused_by("contact_keeps_its_person"):
-        update(place(ana), user_id=make_user().pk)
+        update(place(make_contact(ana.contact.customer)), user_id=make_user().pk)
     with refused_by("contact_keeps_its_person"):
         update(contact, id=contact.pk + 1000)
     with refused_by("contact_no_delete"):

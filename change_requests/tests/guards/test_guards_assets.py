@@ -103,13 +103,13 @@ def test_h12_a_row_of_history_needs_its_event():
             insert(history(), **columns)
 
 
-def write_history(actor: User, owner: User, **changed: Any) -> AssetOwnership:
+def write_history(actor: User, told: User, **changed: Any) -> AssetOwnership:
     """Record that an asset gets an owner and write its row of history, which may say something else."""
     named = asset()
-    named.owner = owner
+    named.owner = told
     facts = state.describe_asset(named)
     event = audit.record("asset.owner_set", named, actor=actor, rows={state.OWNERSHIP: facts})
-    columns = {"owner": owner, "set_by": actor, "event_seq": event.seq, "at": event.at, **changed}
+    columns = {"owner": told, "set_by": actor, "event_seq": event.seq, "at": event.at, **changed}
     return AssetOwnership.objects.create(asset=named, **columns)
 
 
