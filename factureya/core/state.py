@@ -120,7 +120,7 @@ def _compare(kind: Kind, rows: list[Any]) -> Iterator[tuple[Any, Flaw]]:
         facts = kind.describe(row)
         last = told.get(kind.identify(facts))
         if last is None:
-            yield row, Flaw(kind.chains(row)[0], 0, f"ningún evento dice de {kind.label} {row.pk}")
+            yield row, Flaw(kind.chains(row)[0], 0, f"{kind.label} {row.pk} no está en ningún evento")
         elif differing := [name for name, value in last.facts.items() if facts[name] != value]:
             names = ", ".join(differing)
             yield row, Flaw(last.chain, last.seq, f"{kind.label} {row.pk} no es como el evento dice: {names}")

@@ -117,7 +117,7 @@ def program(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator
     """Migrate as the owner, whose address is in DATABASE_OWNER_URL, and connect as the program's role for the test."""
     if not can_connect():
         pytest.skip("the server of the tests has no role factureya_program")
-    owner = connection.settings_dict
+    owner = dict(connection.settings_dict)  # a copy: it is the very dictionary of the settings
     monkeypatch.setattr(settings, "DATABASE_OWNER", {**owner, "OPTIONS": {}})
     monkeypatch.setitem(settings.DATABASES["default"], "USER", PROGRAM["USER"])
     grants.connect_as(connection, {**owner, **PROGRAM})
