@@ -16,7 +16,7 @@ from change_requests.models import AssetOwnership, FormalRequest
 from factureya.core import audit, grants, guard_install, state
 from factureya.core.models import Event
 from factureya.core.triggers import Guard, append_only
-from factureya.testing.people import Cast, make_staff, make_superuser, make_user
+from factureya.testing.people import Cast, make_contact, make_staff, make_superuser, make_user
 from factureya.testing.raw_sql import execute, postgres_only
 from factureya.testing.request_histories import make
 from factureya.testing.tickets import make_ticket
@@ -199,18 +199,27 @@ def test_b11_and_h12_every_raw_statement_is_refused():
     cast, jorge = Cast(), make_staff(Office.IT_HEAD)
     operations.end_office(RoleAssignment.objects.get(user=jorge).pk, actor=make_superuser())
     cast.colleague()
+    make_contact()  # of another company
     make_staff(Office.DEVELOPER)
     for model in (Event, AssetOwnership):
         assert model.objects.exists()
     before = read_tables()
     for statement in RAW:
-        with pytest.raises(DatabaseError) as refused, transaction.atomic():
-            execute(statement)
-        text = str(refused.value)
+        text = find_refusal(statement)
         by_permission = any(words in text for words in REFUSALS.split("|"))
         assert by_permission or any(text.startswith(f"{name}:") for name in NAMED), (statement, text)
     assert read_tables() == before
     assert guard_install.differences(connection) == []
+
+
+def find_refusal(statement: str) -> str:
+    """Return the database's refusal of a raw statement, or an empty text if it was carried out."""
+    try:
+        with transaction.atomic():
+            execute(statement)
+    except DatabaseError as refusal:
+        return str(refusal)
+    return ""
 
 
 def read_tables() -> list[Any]:
