@@ -134,8 +134,14 @@ elif env.bool("DATABASE_POOL", default=True):  # commands with one thread turn i
 else:
     DATABASES["default"]["OPTIONS"] = {"connect_timeout": 10}
 DATABASES["default"]["OPTIONS"] |= ASKED_OPTIONS
+# Who owns the tables, if that is another role of PostgreSQL than the program's: `migrate` alone uses it (core.grants).
+DATABASE_OWNER = env.db("DATABASE_OWNER_URL", default="") if env("DATABASE_OWNER_URL", default="") else {}
 # The modules whose GUARDS (triggers) are installed after the last migration, by `core.guard_install`.
-GUARDS = ["factureya.core.guards", "tickets.guards", "change_requests.guards"]
+GUARDS = ["factureya.core.guards", "accounts.guards", "tickets.guards", "change_requests.guards"]
+# What `verify_audit` compares beside the chains: functions that yield a Flaw for each row that no event explains (M26).
+AUDIT_STATE_CHECKS: list[str] = ["factureya.core.state.find_flaws"]
+# The kinds of rows whose whole content stands in events: lists of `core.state.Kind`.
+STATE_KINDS = ["accounts.state.KINDS", "change_requests.state.KINDS"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- Cache: it counts the limits of login and look-up, so all processes share it ------------------

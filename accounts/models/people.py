@@ -65,7 +65,10 @@ class RoleAssignmentQuerySet(models.QuerySet["RoleAssignment"]):
 
 
 class RoleAssignment(models.Model):
-    """Store a dated office that somebody else granted; it is ended and never deleted."""
+    """Store a dated office that somebody else granted; it is ended and never deleted.
+
+    `operations.insert_assignment` writes the row after its event, and the guards accept no other row.
+    """
 
     user = ForeignKey("User", PROTECT, related_name="+", verbose_name="persona")
     office = models.CharField("cargo", max_length=20, choices=Office)
@@ -73,6 +76,9 @@ class RoleAssignment(models.Model):
     starts_at = models.DateTimeField("desde", default=clock.now)
     ends_at = models.DateTimeField("hasta", null=True, blank=True)
     granted_by = ForeignKey("User", PROTECT, related_name="+", verbose_name="otorgó")
+    granted_at = models.DateTimeField("otorgado", default=clock.now)
+    # The number of the event in the person's chain that granted it; empty in rows older than this column.
+    granted_seq = models.PositiveIntegerField("evento", null=True, blank=True, editable=False)
     ended_by = ForeignKey("User", PROTECT, null=True, blank=True, related_name="+", verbose_name="terminó")
 
     objects = RoleAssignmentQuerySet.as_manager()
@@ -97,6 +103,14 @@ class RoleAssignment(models.Model):
             ),
             UniqueConstraint(
                 fields=["user", "office"], condition=Q(ends_at__isnull=True), name="one_open_assignment_per_office"
+            ),
+            UniqueConstraint(
+                fields=["user", "granted_seq"], condition=Q(granted_seq__isnull=False), name="one_assignment_per_event"
+            ),
+            CheckConstraint(
+                name="office_not_ended_by_its_holder",
+                condition=Q(ended_by__isnull=True) | Q(ends_at__isnull=False) & ~Q(ended_by=F("user")),
+                violation_error_message="Nadie termina su propio cargo.",
             ),
         ]
 

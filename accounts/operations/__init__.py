@@ -8,6 +8,8 @@ from accounts.operations.by_request import (
     change_role_by_request,
     disable_by_request,
     invite_by_request,
+    record_company_change,
+    record_powers,
     void_password,
     void_password_link,
 )

@@ -4,9 +4,12 @@
 of the person or the company, inside the transaction of the execution.
 """
 
-from accounts.models import Contact, Customer, Invitation, User
+from typing import Any
+
+from accounts import state
+from accounts.models import Contact, Customer, Invitation, Representative, User
 from accounts.operations import people
-from accounts.operations.common import end_sessions, lock_user
+from accounts.operations.common import end_sessions, lock_user, record_company
 from factureya.core import audit
 from factureya.core.refusals import require
 
@@ -57,4 +60,20 @@ def change_role_by_request(pk: int, *, role: str, folio: str, actor: User) -> No
     person = lock_user(pk)
     end_sessions(person)
     Contact.objects.filter(user=person).update(role=role)
-    audit.record("person.role_changed", person, actor=actor, role=role, folio=folio)
+    contact = Contact.objects.filter(user=person).first()
+    rows = {state.CONTACT: state.describe_contact(contact)} if contact else {}
+    audit.record("person.role_changed", person, actor=actor, role=role, folio=folio, rows=rows)
+
+
+def record_powers(representative: Representative, verb: str, *, folio: str, actor: User) -> None:
+    """Record `representative.added` or `representative.revoked` with the whole row, in the company's chain (M8)."""
+    rows = {state.REPRESENTATIVE: state.describe_representative(representative)}
+    audit.record(verb, representative.customer, actor=actor, folio=folio, line=representative.line, rows=rows)
+
+
+def record_company_change(customer: Customer, *, actor: User, **data: Any) -> None:
+    """Record `company.changed` with all registered data of a company after the change, in the company's chain (M1).
+
+    `data` says by what: the folio of the executed request, or of the emergency's grant.
+    """
+    record_company(customer, "company.changed", actor=actor, **data)

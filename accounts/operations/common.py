@@ -1,10 +1,17 @@
 """Share what the operations of accounts need."""
 
+from datetime import datetime
+from typing import Any
+
 from allauth.account.models import EmailAddress
 from django.db.models import Model
 
-from accounts.models import User
+from accounts import offices, state
+from accounts.models import Contact, Customer, Provider, RoleAssignment, User
+from factureya.core import audit
+from factureya.core.clock import now
 from factureya.core.locking import lock
+from factureya.core.models import Event
 from factureya.core.refusals import require
 
 
@@ -53,3 +60,70 @@ def make_person(email: str, full_name: str, password_hash: str, *, verified: boo
     )
     EmailAddress.objects.create(user=person, email=person.email, verified=verified, primary=True)
     return person
+
+
+def insert_assignment(
+    person: User,
+    verb: str,
+    *,
+    office: str,
+    provider: Provider | None,
+    granted_by: User,
+    actor: User,
+    granted_at: datetime | None = None,
+    starts_at: datetime | None = None,
+    ends_at: datetime | None = None,
+    **data: Any,
+) -> RoleAssignment:
+    """Record the event `verb` of an office (cargo) with the whole row, insert the row, and return it.
+
+    The office is granted now, and begins then unless `starts_at` says later. The guards refuse a row without the event
+    before it. The caller has locked the person.
+    """
+    granted_at = granted_at or now()
+    assignment = RoleAssignment(
+        user=person,
+        office=office,
+        provider=provider,
+        starts_at=starts_at or granted_at,
+        ends_at=ends_at,
+        granted_by=granted_by,
+        granted_at=granted_at,
+    )
+    facts = state.describe_new_office(assignment)
+    data |= {"provider": provider.name if provider else None, "rows": {state.OFFICE: facts}}
+    data |= {name: facts[name] for name in ("starts_at", "ends_at")}
+    event = audit.record(verb, person, actor=actor, office=office, **data)
+    assignment.granted_seq = event.seq
+    assignment.save(force_insert=True)
+    offices.sync_groups(person)
+    return assignment
+
+
+def insert_contact(
+    customer: Customer,
+    person: User,
+    *,
+    actor: User,
+    role: str = Contact.Role.CONTACT,
+    own_tickets_only: bool = False,
+    invited_by: User | None = None,
+    **data: Any,
+) -> Contact:
+    """Record that a person joins a company, with the whole row, and then insert and return the contact.
+
+    The guards let nobody into a verified company without that event.
+    """
+    contact = Contact(user=person, customer=customer, role=role, own_tickets_only=own_tickets_only)
+    contact.invited_by = invited_by
+    rows = {state.CONTACT: state.describe_contact(contact)}
+    audit.record("contact.joined", customer, actor=actor, person=person.pk, **data, rows=rows)
+    contact.save(force_insert=True)
+    return contact
+
+
+def record_company(customer: Customer, verb: str, *, actor: User | None, **data: Any) -> Event:
+    """Record an event of a company with all its registered data as the database has them now, and return it."""
+    customer.refresh_from_db()
+    rows = {state.COMPANY: state.describe_company(customer), **data.pop("rows", {})}
+    return audit.record(verb, customer, actor=actor, **data, rows=rows)

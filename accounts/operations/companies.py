@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from accounts import notifications, policy
+from accounts import notifications, policy, state
 from accounts.models import Contact, Customer, Representative, User
 from accounts.operations.common import make_person, reload_person, require_fit
 from accounts.rfc import RFC
@@ -41,7 +41,7 @@ def register_company(
                 rfc_check_failed=rfc.check_failed,
                 form_key=form_key,
             )
-            Contact.objects.create(user=person, customer=customer)
+            contact = Contact.objects.create(user=person, customer=customer)
             audit.record(
                 "company.registered",
                 customer,
@@ -49,6 +49,7 @@ def register_company(
                 rfc=rfc.value,
                 legal_name=customer.legal_name,
                 check_failed=rfc.check_failed,
+                rows={state.COMPANY: state.describe_company(customer), state.CONTACT: state.describe_contact(contact)},
             )
     except IntegrityError:
         return _find_first_account(form_key, email, password)  # a double click, or a taken address
@@ -67,11 +68,16 @@ def verify_company(pk: int, *, actor: User) -> Customer:
         customer.verified_at, customer.verified_by = now(), actor
         try:
             with transaction.atomic():
-                _make_representative(customer, first)
+                representative = _make_representative(customer, first)
                 customer.save(update_fields=["verified_at", "verified_by"])
         except IntegrityError:  # somebody verified its double in this very moment
             raise Refused(ALREADY_KNOWN) from None
-        event = audit.record("company.verified", customer, actor=actor, representative=first.user_id)
+        rows = {
+            state.COMPANY: state.describe_company(customer),
+            state.CONTACT: state.describe_contact(first),
+            state.REPRESENTATIVE: state.describe_representative(representative),
+        }
+        event = audit.record("company.verified", customer, actor=actor, representative=first.user_id, rows=rows)
         notifications.tell_company_decided("verified", customer, event)
     return customer
 
@@ -97,11 +103,13 @@ def join_company(pk: int, *, actor: User) -> Customer:
         target = Customer.objects.verified_with(customer.rfc).first()
         if target is None:
             raise Refused("No hay una empresa verificada con ese RFC; verifique esta.")
-        people = [contact.user for contact in customer.contacts.select_related("user")]
+        contacts = list(customer.contacts.select_related("user").order_by("pk"))
+        people = [contact.user for contact in contacts]
         customer.joined_to = target
         customer.save(update_fields=["joined_to"])
         _call_joined_hooks(customer, target, actor)  # moves its tickets
-        customer.contacts.update(customer=target, role=Contact.Role.CONTACT)
+        for contact in contacts:
+            _move_contact(contact, customer, target, actor)
         # Once more, for the tickets that its people opened before the line above had locked their contacts.
         _call_joined_hooks(customer, target, actor)
         event = audit.record(
@@ -109,6 +117,15 @@ def join_company(pk: int, *, actor: User) -> Customer:
         )
         notifications.tell_company_joined(people, target, event)
     return target
+
+
+def _move_contact(contact: Contact, source: Customer, target: Customer, actor: User) -> None:
+    """Record that a person of `source` becomes an ordinary contact of `target`, and then move the contact."""
+    contact.customer, contact.role = target, Contact.Role.CONTACT
+    rows = {state.CONTACT: state.describe_contact(contact)}
+    moved = {"person": contact.user_id, "from_customer": source.pk}
+    audit.record("contact.moved", target, actor=actor, **moved, rows=rows)  # first: the guard looks for it
+    contact.save(update_fields=["customer", "role"])
 
 
 @contextmanager
@@ -132,16 +149,17 @@ def _call_joined_hooks(source: Customer, target: Customer, actor: User) -> None:
         import_string(hook)(source, target, actor=actor)
 
 
-def _make_representative(customer: Customer, contact: Contact) -> None:
+def _make_representative(customer: Customer, contact: Contact) -> Representative:
     """Make the contact the first representative of a company that staff verifies now, with powers from today (M8).
 
-    An RFC of 13 characters belongs to a person, not to a firm. Then it is also the representative's RFC.
+    Return the representative. An RFC of 13 characters belongs to a person, not to a firm. Then it is also the
+    representative's RFC.
     """
     assert customer.verified_at is not None
     assert customer.verified_by is not None  # the caller has just set both
     contact.role = Contact.Role.REPRESENTATIVE
     contact.save(update_fields=["role"])
-    Representative.objects.create(
+    return Representative.objects.create(
         customer=customer,
         user=contact.user,
         name=contact.user.full_name.replace("|", " "),  # a bar separates the values of `Representative.line`

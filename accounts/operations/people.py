@@ -13,9 +13,17 @@ from django.core import signing
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from accounts import notifications, offices, policy
-from accounts.models import Contact, Invitation, RoleAssignment, User
-from accounts.operations.common import lock_user, make_person, reload_person, require_fit, require_superuser
+from accounts import notifications, policy, state
+from accounts.models import Contact, Invitation, User
+from accounts.operations.common import (
+    insert_assignment,
+    insert_contact,
+    lock_user,
+    make_person,
+    reload_person,
+    require_fit,
+    require_superuser,
+)
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.mail import own_links
@@ -123,7 +131,12 @@ def limit_contact(pk: int, *, own_tickets_only: bool, actor: User) -> Contact:
         contact.own_tickets_only = own_tickets_only
         contact.save(update_fields=["own_tickets_only"])
         audit.record(
-            "contact.limited", contact.customer, actor=actor, person=contact.user_id, own_tickets_only=own_tickets_only
+            "contact.limited",
+            contact.customer,
+            actor=actor,
+            person=contact.user_id,
+            own_tickets_only=own_tickets_only,
+            rows={state.CONTACT: state.describe_contact(contact)},
         )
     return contact
 
@@ -238,28 +251,28 @@ def _find_usable(invitations: QuerySet[Invitation]) -> Invitation:
 
 
 def _add_contact(person: User, invitation: Invitation) -> None:
-    """Make the person who accepted the invitation a contact of the company that invited, and record it."""
+    """Record that the person who accepted the invitation joins the company that invited, and make the contact."""
     assert invitation.customer is not None  # invitation_to_company_or_office
-    Contact.objects.create(
-        user=person,
-        customer=invitation.customer,
+    insert_contact(
+        invitation.customer,
+        person,
+        actor=person,
         own_tickets_only=invitation.own_tickets_only,
-        invited_by_id=invitation.invited_by_id,
+        invited_by=invitation.invited_by,
+        invitation=invitation.pk,
+        email=person.email,
     )
-    audit.record("contact.joined", invitation, actor=person, email=person.email)
 
 
 def _add_assignment(person: User, invitation: Invitation) -> None:
     """Give the person who accepted the invitation the office (cargo) that it names, and record it."""
-    RoleAssignment.objects.create(
-        user=person, office=invitation.office, provider=invitation.provider, granted_by_id=invitation.invited_by_id
-    )
-    offices.sync_groups(person)
-    audit.record(
-        "staff.joined",
+    insert_assignment(
         person,
-        actor=person,
+        "staff.joined",
         office=invitation.office,
-        provider=invitation.provider_id,
+        provider=invitation.provider,
+        granted_by=invitation.invited_by,
+        actor=person,
         invited_by=invitation.invited_by_id,
+        invitation=invitation.pk,
     )

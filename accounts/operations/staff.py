@@ -6,11 +6,13 @@ from datetime import datetime
 
 from allauth.mfa.models import Authenticator
 from django.db import transaction
+from django.utils import timezone
 
-from accounts import notifications, offices, policy
+from accounts import notifications, offices, policy, state
 from accounts.models import (
     CONTROL_OFFICES,
     DESK_OFFICES,
+    READING_OFFICES,
     Contact,
     FactorReset,
     Invitation,
@@ -20,7 +22,14 @@ from accounts.models import (
     User,
 )
 from accounts.operations import factor_keys, people
-from accounts.operations.common import end_sessions, lock_user, reload_person, require_fit, require_superuser
+from accounts.operations.common import (
+    end_sessions,
+    insert_assignment,
+    lock_user,
+    reload_person,
+    require_fit,
+    require_superuser,
+)
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.refusals import Refused, require
@@ -53,12 +62,15 @@ def grant_office(
     provider: Provider | None = None,
     starts_at: datetime | None = None,
     ends_at: datetime | None = None,
+    reason: str = "",
     actor: User,
 ) -> RoleAssignment:
     """Let a superuser give somebody else an office from `starts_at` (default: now) to `ends_at` (default: no end, M3).
 
-    Raises Refused for a closed account, a customer's contact, an office already held, and a wrong provider.
+    Raises Refused for a closed account, a customer's contact, an office already held, a start in the past, a wrong
+    provider, and Auditoría together with another office. The event keeps the reason.
     """
+    reason = require_fit(FactorReset, "reason", reason)  # only to check the length
     with transaction.atomic():
         require_superuser(actor)
         person = lock_user(pk)
@@ -67,39 +79,42 @@ def grant_office(
         is_contact = Contact.objects.filter(user=person).exists()
         require(not is_contact, "Es contacto de un cliente; el personal usa otra cuenta.")
         _check_provider(office, provider)
-        _check_third_party(person, office)
-        assignments = RoleAssignment.objects.filter(user=person, office=office).not_ended()
-        require(not assignments.exists(), "Ya tiene ese cargo.")
-        start = starts_at or now()
+        _check_held_offices(person, office)
+        present = now()
+        start = _find_start(starts_at, present)
         require(ends_at is None or ends_at > start, "El cargo termina después de empezar.")
-        assignment = RoleAssignment.objects.create(
-            user=person, office=office, provider=provider, starts_at=start, ends_at=ends_at, granted_by=actor
-        )
-        offices.sync_groups(person)
-        audit.record(
-            "office.granted",
+        return insert_assignment(
             person,
-            actor=actor,
+            "office.granted",
             office=office,
-            provider=provider.name if provider else None,
-            starts_at=start.isoformat(),
-            ends_at=ends_at.isoformat() if ends_at else None,
+            provider=provider,
+            granted_by=actor,
+            actor=actor,
+            granted_at=present,
+            starts_at=start,
+            ends_at=ends_at,
+            reason=reason,
         )
-    return assignment
 
 
-def end_office(pk: int, *, actor: User) -> RoleAssignment:
-    """Let a superuser end an office (cargo) now, and return it. An office that has not begun will never begin."""
+def end_office(pk: int, *, reason: str = "", actor: User) -> RoleAssignment:
+    """Let a superuser end somebody else's office (cargo) now, and return it; the event keeps the reason.
+
+    An office that has not begun will never begin.
+    """
+    reason = require_fit(FactorReset, "reason", reason)  # only to check the length
     with transaction.atomic():
         require_superuser(actor)
         assignment = RoleAssignment.objects.select_for_update().get(pk=pk)
+        require(assignment.user_id != actor.pk, "Nadie termina su propio cargo.")
         require(not assignment.has_ended, "Ese cargo ya terminó.")
         assignment.ends_at = max(now(), assignment.starts_at)
         assignment.ended_by = actor
-        assignment.save(update_fields=["ends_at", "ended_by"])
         person = lock_user(assignment.user_id)
+        rows = {state.OFFICE: state.describe_office(assignment)}  # the event first: the guard looks for it
+        audit.record("office.ended", person, actor=actor, office=assignment.office, reason=reason, rows=rows)
+        assignment.save(update_fields=["ends_at", "ended_by"])
         offices.sync_groups(person)
-        audit.record("office.ended", person, actor=actor, office=assignment.office)
     return assignment
 
 
@@ -236,12 +251,30 @@ def _check_provider(office: str, provider: Provider | None) -> None:
     return None
 
 
-def _check_third_party(person: User, office: str) -> None:
-    """Raise Refused if this office would let the person both work for a third party and take part in approvals (M3)."""
+def _check_held_offices(person: User, office: str) -> None:
+    """Raise Refused if the person has this office, or one that does not go together with it.
+
+    A third party takes no part in approvals (M3), and Auditoría has no other office (M26).
+    """
     held_offices = set(RoleAssignment.objects.filter(user=person).not_ended().values_list("office", flat=True))
+    require(office not in held_offices, "Ya tiene ese cargo.")
     offices = held_offices | {office}
     is_both = Office.THIRD_PARTY_AGENT in offices and offices & CONTROL_OFFICES
     require(not is_both, "Quien trabaja para un tercero no tiene cargos de mesa de control.")
+    is_auditor_too = bool(offices & READING_OFFICES) and len(offices) > 1
+    require(not is_auditor_too, "Auditoría no se reúne con otro cargo: revisa el trabajo de los demás.")
+
+
+def _find_start(starts_at: datetime | None, present: datetime) -> datetime:
+    """Return when an office begins: at the given instant, or now if none is given or it was earlier today.
+
+    Raises Refused for an earlier day: an office is granted from now on.
+    """
+    if starts_at is None or starts_at >= present:
+        return starts_at or present
+    is_today = timezone.localdate(starts_at) == timezone.localdate(present)
+    require(is_today, "Un cargo no se otorga hacia atrás: el primer día es hoy o después.")
+    return present
 
 
 @contextmanager

@@ -7,7 +7,9 @@ from django import forms
 from django.utils import timezone
 
 from accounts.forms import PlainForm
-from accounts.models import DESK_OFFICES, Office, Provider
+from accounts.models import CONTROL_OFFICES, DESK_OFFICES, READING_OFFICES, Office, Provider
+
+MIN_REASON = 10  # characters
 
 
 class ReasonForm(PlainForm):
@@ -65,6 +67,16 @@ class OfficeForm(PlainForm):
         return data
 
 
+def find_reason_problem(office: str, reason: str) -> str:
+    """Return what is wrong with the reason to grant or end this office, or an empty text.
+
+    An office that decides, implements or audits formal requests takes a reason of 10 characters at least.
+    """
+    needs_reason = office in CONTROL_OFFICES | READING_OFFICES
+    is_short = needs_reason and len(reason.strip()) < MIN_REASON
+    return f"Escriba el motivo (al menos {MIN_REASON} caracteres): queda en la bitácora." if is_short else ""
+
+
 def _require_near_day(day: date) -> None:
     """Raise ValidationError unless the year is 2000 to 2100; a clock or the database may overflow with a far day."""
     if not 2000 <= day.year <= 2100:
@@ -86,10 +98,17 @@ class GrantForm(OfficeForm):
 
     first_day = _make_day_field("primer")
     last_day = _make_day_field("último")
+    reason = forms.CharField(
+        max_length=300,
+        required=False,
+        error_messages={"max_length": "Escriba el motivo en 300 caracteres o menos."},
+        widget=forms.Textarea(attrs={"rows": 2, "class": "fy-in"}),
+    )
     words = {
         **OfficeForm.words,
         "first_day": ("Primer día (opcional)", "Vacío: desde ahora.", ""),
         "last_day": ("Último día (opcional)", "Vacío: hasta que se termine.", ""),
+        "reason": ("Motivo", "Con qué nombramiento. Se pide para los cargos de mesa de control y Auditoría.", ""),
     }
 
     def clean(self) -> dict[str, Any]:
@@ -98,6 +117,8 @@ class GrantForm(OfficeForm):
         The last day is included, so the office ends at the next midnight.
         """
         data = super().clean()
+        if problem := find_reason_problem(data.get("office", ""), data.get("reason", "")):
+            self.add_error("reason", problem)
         first_day, last_day = data.pop("first_day", None), data.pop("last_day", None)
         data["starts_at"] = _make_midnight(first_day) if first_day else None
         data["ends_at"] = _make_midnight(last_day + timedelta(days=1)) if last_day else None

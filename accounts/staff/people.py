@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from allauth.mfa.models import Authenticator
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.forms import Form
@@ -16,7 +17,7 @@ from django.template.response import TemplateResponse
 
 from accounts import operations
 from accounts.models import FactorReset, Invitation, Provider, RoleAssignment, User
-from accounts.staff.forms import GrantForm, InviteStaffForm, ProviderForm, ReasonForm
+from accounts.staff.forms import GrantForm, InviteStaffForm, ProviderForm, ReasonForm, find_reason_problem
 from accounts.staff.pages import ROWS, attempt_operation, get_search_text, page_context
 
 USERS, USER = "admin:accounts_user_changelist", "admin:accounts_user_change"
@@ -82,9 +83,13 @@ def grant_office(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def end_office(request: HttpRequest, pk: int, assignment: int) -> HttpResponse:
-    """End an office (cargo) of this person (POST), and go back to the person's page."""
+    """End an office (cargo) of this person with the posted reason (POST), and go back to the person's page."""
     held_office = get_object_or_404(RoleAssignment, pk=assignment, user_id=pk)
-    attempt_operation(request, None, "Terminó el cargo.", operations.end_office, held_office.pk)
+    reason = request.POST.get("reason", "").replace("\0", "").strip()
+    if problem := find_reason_problem(held_office.office, reason):
+        messages.error(request, problem)
+    else:
+        attempt_operation(request, None, "Terminó el cargo.", operations.end_office, held_office.pk, reason=reason)
     return redirect(USER, pk)
 
 

@@ -3,14 +3,16 @@
 A condition that is unknown (NULL) lets a row pass: hence every «NOT EXISTS (…)».
 """
 
-import re
-from dataclasses import replace
-
+from factureya.core import guard_terms
+from factureya.core.guard_terms import changed, guards
 from factureya.core.triggers import Guard
+
+__all__ = ["changed", "guards"]  # of core's, for the modules beside this one
 
 REQUEST = "change_requests_formalrequest"
 REVISION = "change_requests_requestrevision"
 ASSET = "change_requests_informationasset"
+OWNERSHIP = "change_requests_assetownership"
 REQUESTED = "change_requests_requestedasset"
 EVIDENCE = "change_requests_evidence"
 DECISION = "change_requests_decision"
@@ -27,7 +29,6 @@ REPRESENTATIVE = "accounts_representative"
 
 # The same thing on SQLite and on PostgreSQL. `i` is an item of the payload of the revision `r` (or of NEW).
 _TERMS = {
-    "≠": ("IS NOT", "IS DISTINCT FROM"),
     **{
         f"ITEMS({row})": (
             f"json_each({row}.payload, '$.items') AS i",
@@ -57,39 +58,11 @@ _TERMS = {
     },
     "EFFECTIVE(r)": ("json_extract(r.payload, '$.effective_date')", "(r.payload::jsonb ->> 'effective_date')"),
 }
-# The same with an operand in brackets: an instant to compare (on SQLite a number, because its text has several forms),
-# a date as YYYY-MM-DD text, and the day of an instant in Mexico City, which has had no summer time since 2022.
-_OPERATORS = {
-    "T": ("julianday({})", "{}"),
-    "ISO": ("{}", "to_char({}, 'YYYY-MM-DD')"),
-    "DAY": ("date({}, '-6 hours')", "to_char({} AT TIME ZONE 'America/Mexico_City', 'YYYY-MM-DD')"),
-}
 
 
 def translate(guard: Guard) -> Guard:
     """Return the guard with our terms, such as ITEMS(r), replaced: one condition for SQLite and one for PostgreSQL."""
-    condition = guard.when if isinstance(guard.when, str) else guard.when[0]  # always a text here
-    return replace(guard, when=(_replace_terms(condition, 0), _replace_terms(condition, 1)))
-
-
-def _replace_terms(condition: str, engine: int) -> str:
-    """Return the condition with our terms and operators replaced by the SQL of an engine: 0 SQLite, 1 PostgreSQL."""
-    for term, sql in _TERMS.items():
-        condition = condition.replace(term, sql[engine])
-    for operator, sql in _OPERATORS.items():
-        # For T: on SQLite «T[d.at]» becomes «julianday(d.at)».
-        condition = re.sub(rf"\b{operator}\[([^]]*)\]", sql[engine].format(r"\1"), condition)
-    return condition
-
-
-def changed(columns: str) -> str:
-    """Return the SQL condition that one of these columns ("a b c") gets another value; NULL counts as a value."""
-    return "(" + " OR ".join(f"NEW.{column} ≠ OLD.{column}" for column in columns.split()) + ")"
-
-
-def guards(table: str, event: str, *rows: tuple[str, str, str]) -> list[Guard]:
-    """Return a guard of this table and event for each row: its name, its condition and the text of its refusal."""
-    return [Guard(name, table, event, when, message) for name, when, message in rows]
+    return guard_terms.translate(guard, _TERMS)
 
 
 def no_replace(table: str, name: str, when: str, events: str = "INSERT UPDATE") -> list[Guard]:

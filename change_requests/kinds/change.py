@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from accounts import operations as accounts
 from accounts.models import Customer, User
 from change_requests.kinds import representative
 from change_requests.kinds.base import RequestKind
@@ -46,6 +47,7 @@ class ChangeKind(RequestKind):
                 columns |= field.more_columns(item["new"], payload["effective_date"])
         if columns:
             Customer.objects.filter(pk=request.customer_id).update(**columns)
+            accounts.record_company_change(request.customer, folio=request.folio, actor=actor)
         for field, item in changes:
             if field.replace:
                 field.replace(request, item["old"], item["new"], actor)

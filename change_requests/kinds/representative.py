@@ -247,7 +247,7 @@ def replace(request: FormalRequest, old: str, new: str, actor: User) -> None:
     person, whose data change, his role and sessions stay.
     """
     leaving = _revoke(request, old, actor) if old else None
-    coming = _register(request, new) if new else None
+    coming = _register(request, new, actor) if new else None
     leaver_pk = leaving.user_id if leaving else None
     newcomer_pk = coming.user_id if coming else None
     if leaver_pk is not None and leaver_pk != newcomer_pk:
@@ -262,10 +262,11 @@ def _revoke(request: FormalRequest, line: str, actor: User) -> Representative:
     leaving = next(person for person in representatives if person.line == line)
     leaving.revoked_at, leaving.revoked_by = clock.now(), actor
     leaving.save(update_fields=["revoked_at", "revoked_by"])
+    accounts.record_powers(leaving, "representative.revoked", folio=request.folio, actor=actor)
     return leaving
 
 
-def _register(request: FormalRequest, line: str) -> Representative:
+def _register(request: FormalRequest, line: str, actor: User) -> Representative:
     """Insert the representative with this line, and return the row. It says who verified the request, and when.
 
     The first file of evidence is stored as the document of the powers.
@@ -277,7 +278,7 @@ def _register(request: FormalRequest, line: str) -> Representative:
     assert request.verified_by is not None
     assert request.verified_at is not None
     start, end = values.pop("valid_from"), values.pop("valid_until")
-    return Representative.objects.create(
+    coming = Representative.objects.create(
         **values,
         valid_from=date.fromisoformat(start),
         valid_until=date.fromisoformat(end) if end else None,
@@ -287,6 +288,8 @@ def _register(request: FormalRequest, line: str) -> Representative:
         verified_by=request.verified_by,
         verified_at=request.verified_at,
     )
+    accounts.record_powers(coming, "representative.added", folio=request.folio, actor=actor)
+    return coming
 
 
 def _change_role(pk: int, role: str, request: FormalRequest, actor: User) -> None:

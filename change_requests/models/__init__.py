@@ -1,6 +1,6 @@
 """Store formal requests: what is asked, who decided, what was executed (manual 02, 04)."""
 
-from change_requests.models.assets import ACCESS, InformationAsset
+from change_requests.models.assets import ACCESS, AssetOwnership, InformationAsset, owner_at
 from change_requests.models.decisions import Clarification, Decision, DecisionSlot, Waiver
 from change_requests.models.executions import Execution, ExecutionContext
 from change_requests.models.mails import MailText, MailTextFile

@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from accounts.models import Office, User
-from change_requests import policy
-from change_requests.models import ACCESS, InformationAsset
+from change_requests import policy, state
+from change_requests.models import ACCESS, AssetOwnership, InformationAsset
 from change_requests.operations._common import reread_person
 from factureya.core import audit
 from factureya.core.locking import locked
@@ -32,18 +32,41 @@ def set_asset_owner(
             raise Invalid(errors)
         asset.owner, asset.alternate = owner, alternate
         asset.alternate_from, asset.alternate_until = alternate_from, alternate_until
-        asset.save(update_fields=["owner", "alternate", "alternate_from", "alternate_until"])
-        audit.record(
-            "asset.owner_set",
-            asset,
-            actor=actor,
-            owner=owner.pk,
-            owner_name=owner.get_full_name(),
-            alternate=alternate.pk if alternate else None,
-            alternate_from=alternate_from.isoformat() if alternate_from else None,
-            alternate_until=alternate_until.isoformat() if alternate_until else None,
-        )
+        write_asset_owner(asset, actor=actor)
     return asset
+
+
+def write_asset_owner(asset: InformationAsset, *, actor: User) -> AssetOwnership:
+    """Record the owner and the alternate that a locked asset was given, and write them; return the row of history.
+
+    The event comes first, then the row of history, then the asset's columns: the guards accept no other way.
+    """
+    owner, alternate = asset.owner, asset.alternate
+    facts = state.describe_asset(asset)
+    event = audit.record(
+        "asset.owner_set",
+        asset,
+        actor=actor,
+        owner=owner.pk if owner else None,
+        owner_name=owner.get_full_name() if owner else "",
+        alternate=alternate.pk if alternate else None,
+        alternate_name=alternate.get_full_name() if alternate else "",
+        alternate_from=facts["alternate_from"],
+        alternate_until=facts["alternate_until"],
+        rows={state.ASSET: facts, state.OWNERSHIP: facts | {"set_by": actor.pk}},
+    )
+    ownership = AssetOwnership.objects.create(
+        asset=asset,
+        owner=owner,
+        alternate=alternate,
+        alternate_from=asset.alternate_from,
+        alternate_until=asset.alternate_until,
+        set_by=actor,
+        event_seq=event.seq,
+        at=event.at,
+    )
+    asset.save(update_fields=["owner", "alternate", "alternate_from", "alternate_until"])
+    return ownership
 
 
 def _find_owner_errors(asset: InformationAsset, actor: User, owner: User, alternate: User | None) -> dict[str, str]:

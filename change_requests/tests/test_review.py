@@ -24,7 +24,15 @@ from factureya.core.models import OutboxMessage
 from factureya.testing import pdfs, request_histories
 from factureya.testing.inbound_mails import AUTHSERV, bounce_of, deliver
 from factureya.testing.pages import log_in
-from factureya.testing.people import Cast, give_office, make_customer, make_staff, make_superuser, own_assets
+from factureya.testing.people import (
+    Cast,
+    end_offices,
+    give_office,
+    make_customer,
+    make_staff,
+    make_superuser,
+    own_assets,
+)
 from factureya.testing.raw_sql import copy_statement, execute, execute_bare, refused_by, sqlite_only, update
 from factureya.testing.request_histories import Form, Kind, Status, make
 from factureya.testing.requests import decide, make_request
@@ -60,7 +68,7 @@ def test_who_prepared_a_revert_does_not_implement_it(cast: Cast):
 def test_a_revert_needs_an_implementer_besides_who_prepares_it(cast: Cast):
     done = make(cast, Status.EXECUTED)
     give_office(cast.laura, Office.IMPLEMENTER)
-    RoleAssignment.objects.filter(user=cast.gina).update(ends_at=now(), ended_by=make_superuser())
+    end_offices(cast.gina)
 
     with pytest.raises(operations.NoPeople, match="Implementador"):
         operations.revert(done.pk, actor=cast.laura, reason=WHY)
@@ -386,7 +394,7 @@ def test_a_decision_of_a_revoked_office_is_refused_also_backdated():
     formal = make_request(Status.IN_APPROVAL, new={"phone": "222 555 0199"})
     elsa = make_staff(Office.SECURITY_OFFICER, full_name="Elsa Seguridad")
     held = RoleAssignment.objects.get(user=elsa)
-    RoleAssignment.objects.filter(pk=held.pk).update(ends_at=now(), ended_by=make_superuser())
+    end_offices(elsa)
 
     with refused_by("decision_by_office_in_force"):
         decide(formal, elsa, "security", assignment=held, decided_at=held.starts_at)

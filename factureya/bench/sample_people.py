@@ -10,8 +10,11 @@ from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.models import Contact, Customer, Office, Provider, Representative, RoleAssignment, User
-from factureya.core import clock
+from accounts import state
+from accounts.models import Contact, Customer, Office, Provider, Representative, User
+from accounts.operations.common import insert_assignment
+from factureya.core import audit, clock
+from factureya.core.models import ChainHead, Event
 
 DOMAIN = "carga.example"
 TICKETS_PER_COMPANY = 40
@@ -50,6 +53,8 @@ def gather(tickets: int, password: str | None = None) -> SamplePeople:
     encoded = make_password(password)
     with transaction.atomic(), clock.at(now):
         root = _users(["carga-root"], encoded, is_staff=True)[0]
+        root.is_superuser = True  # who grants an office is one
+        root.save(update_fields=["is_superuser"])
         agents = _agents(10 + tickets // 5_000, encoded, root)
         contacts = _companies(max(20, tickets // TICKETS_PER_COMPANY), encoded, root)
     weights, total = [], 0.0
@@ -84,15 +89,9 @@ def _agents(count: int, encoded: str, root: User) -> dict[User, Provider]:
     served = {
         user: other if place % THIRD_PARTY_SHARE == THIRD_PARTY_SHARE - 1 else own for place, user in enumerate(people)
     }
-    RoleAssignment.objects.bulk_create(
-        RoleAssignment(
-            user=user,
-            office=Office.AGENT if provider.is_own else Office.THIRD_PARTY_AGENT,
-            provider=provider,
-            granted_by=root,
-        )
-        for user, provider in served.items()
-    )
+    for user, provider in served.items():
+        office = Office.AGENT if provider.is_own else Office.THIRD_PARTY_AGENT
+        insert_assignment(user, "office.granted", office=office, provider=provider, granted_by=root, actor=root)
     return served
 
 
@@ -109,7 +108,7 @@ def _companies(count: int, encoded: str, root: User) -> list[User]:
     )
     people = _users([f"contacto{place}" for place in range(count * CONTACTS_PER_COMPANY)], encoded, is_staff=False)
     role = Contact.Role
-    Contact.objects.bulk_create(
+    contacts = Contact.objects.bulk_create(
         Contact(
             user=user,
             customer=companies[place // CONTACTS_PER_COMPANY],
@@ -117,14 +116,20 @@ def _companies(count: int, encoded: str, root: User) -> list[User]:
         )
         for place, user in enumerate(people)
     )
-    _represent(companies, people[::CONTACTS_PER_COMPANY], root)
+    representatives = _represent(companies, people[::CONTACTS_PER_COMPANY], root)
+    for place, company in enumerate(companies):
+        company.verified_at, company.verified_by = representatives[place].verified_at, root
+    _record(companies, contacts, representatives, root)
     return people
 
 
-def _represent(companies: list[Customer], people: list[User], root: User) -> None:
-    """Make each company's representative and then verify it, because only an execution adds one later (M1)."""
+def _represent(companies: list[Customer], people: list[User], root: User) -> list[Representative]:
+    """Make each company's representative and then verify it, because only an execution adds one later (M1).
+
+    Return the representatives.
+    """
     now = clock.now()
-    Representative.objects.bulk_create(
+    representatives = Representative.objects.bulk_create(
         Representative(
             customer=company,
             user=user,
@@ -138,3 +143,24 @@ def _represent(companies: list[Customer], people: list[User], root: User) -> Non
     )
     made = Customer.objects.filter(pk__gte=companies[0].pk, pk__lte=companies[-1].pk)
     made.update(verified_at=now, verified_by=root)
+    return representatives
+
+
+def _record(
+    companies: list[Customer], contacts: list[Contact], representatives: list[Representative], root: User
+) -> None:
+    """Write the first event of each company's chain, which holds the company, its contacts and its representative."""
+    events = []
+    for place, company in enumerate(companies):
+        here = contacts[place * CONTACTS_PER_COMPANY : (place + 1) * CONTACTS_PER_COMPANY]
+        rows = {
+            state.COMPANY: state.describe_company(company),
+            state.CONTACT: [state.describe_contact(contact) for contact in here],
+            state.REPRESENTATIVE: state.describe_representative(representatives[place]),
+        }
+        event = Event(chain=company.chain, seq=1, prev=audit.GENESIS, verb="company.verified", at=clock.now())
+        event.actor, event.actor_name, event.data = root, root.full_name, {"rows": rows}
+        event.hash = audit.compute_hash(event)
+        events.append(event)
+    ChainHead.objects.bulk_create(ChainHead(chain=event.chain, seq=1, hash=event.hash) for event in events)
+    Event.objects.bulk_create(events, batch_size=1000)

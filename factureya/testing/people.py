@@ -5,15 +5,19 @@ the security officer, Gina the implementer, Jorge the head of IT.
 """
 
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import count
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from django.db import transaction
 from django.utils import timezone
 
+from accounts import operations
 from accounts.models import Contact, Customer, Office, Provider, Representative, RoleAssignment, User
+from accounts.operations.common import insert_assignment, insert_contact
 from change_requests.models import ACCESS, InformationAsset
+from change_requests.operations.assets import write_asset_owner
 from factureya.core.clock import now
 
 PASSWORD = "Factureya-demo-2026"
@@ -55,10 +59,15 @@ def make_contact(
     """Make a contact's user; `.contact.customer` is the company. A representative of a new company has powers."""
     if representative and customer is None:
         return make_representative(own_tickets_only=own_tickets_only, **user)
-    person = make_user(**user)
+    person, customer = make_user(**user), customer or make_customer()
+    if customer.verified_at:
+        role = Contact.Role.REPRESENTATIVE if representative else Contact.Role.CONTACT
+        with transaction.atomic():
+            insert_contact(customer, person, actor=person, own_tickets_only=own_tickets_only, role=role)
+        return person
     Contact.objects.create(
         user=person,
-        customer=customer or make_customer(),
+        customer=customer,
         own_tickets_only=own_tickets_only,
         role=Contact.Role.REPRESENTATIVE if representative else Contact.Role.CONTACT,
     )
@@ -78,9 +87,24 @@ def make_staff(office: str = Office.AGENT, *, provider: Provider | None = None, 
     return person
 
 
-def give_office(person: User, office: str, **columns: Any) -> RoleAssignment:
-    """Give a member of staff one more office."""
-    return RoleAssignment.objects.create(user=person, office=office, granted_by=make_superuser(), **columns)
+def give_office(person: User, office: str, *, provider: Provider | None = None, **terms: Any) -> RoleAssignment:
+    """Give a member of staff one more office, past what `grant_office` refuses; `starts_at` and `ends_at` may be told.
+
+    The groups of the admin stay as they are.
+    """
+    root = make_superuser()
+    with transaction.atomic():
+        return insert_assignment(
+            person, "office.granted", office=office, provider=provider, granted_by=root, actor=root, **terms
+        )
+
+
+def end_offices(person: User, *offices: str) -> None:
+    """End all offices of a member of staff, or those named, by the operation."""
+    for held in RoleAssignment.objects.filter(user=person).not_ended():
+        if not offices or held.office in offices:
+            operations.end_office(held.pk, actor=make_superuser())
+    person.__dict__.pop("assignments", None)
 
 
 def make_hugo() -> User:
@@ -126,10 +150,25 @@ def represent(customer: Customer, person: User, **columns: Any) -> Representativ
 def own_assets(owner: User | None = None) -> User:
     """Give every information asset but access an owner, Fabián if none is told; return him."""
     owner = owner or make_staff(Office.INFORMATION_OWNER, full_name="Fabián Dueño")
-    InformationAsset.objects.exclude(code=ACCESS).update(
-        owner=owner, alternate=None, alternate_from=None, alternate_until=None
-    )
+    for asset in InformationAsset.objects.exclude(code=ACCESS):
+        name_owner(asset, owner)
     return owner
+
+
+def name_owner(asset: InformationAsset | str, owner: User | None, **alternate: Any) -> None:
+    """Write who owns an asset, past what `set_asset_owner` refuses; `alternate` and its two instants may be told."""
+    if isinstance(asset, str):
+        asset = InformationAsset.objects.get(code=asset)
+    asset.owner, asset.alternate = owner, alternate.get("alternate")
+    asset.alternate_from, asset.alternate_until = alternate.get("alternate_from"), alternate.get("alternate_until")
+    with transaction.atomic():
+        write_asset_owner(asset, actor=make_superuser())
+
+
+def add_alternate(alternate: User, start: datetime, end: datetime) -> None:
+    """Name an alternate beside the owner of every asset that has one."""
+    for asset in InformationAsset.objects.filter(owner__isnull=False).select_related("owner"):
+        name_owner(asset, asset.owner, alternate=alternate, alternate_from=start, alternate_until=end)
 
 
 @dataclass

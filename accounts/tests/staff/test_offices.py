@@ -6,12 +6,14 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.contrib.auth.models import Group, Permission
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts import offices, operations
 from accounts.models import Invitation, Office, Provider, RoleAssignment, User
+from accounts.operations.common import insert_assignment
 from factureya.core.clock import now
 from factureya.core.models import OutboxMessage
 from factureya.testing.people import (
@@ -127,19 +129,23 @@ def test_what_is_not_granted():
 
 
 @pytest.mark.parametrize(
-    ("sql", "name"),
+    ("office", "terms", "name"),
     [
-        ("granted_by_id = user_id", "office_granted_by_another"),
-        ("provider_id = NULL", "desk_office_has_provider"),
-        ("office = 'it_head'", "desk_office_has_provider"),
-        ("ends_at = '2001-01-01 00:00:00+00:00'", "office_ends_after_it_starts"),
+        (Office.AGENT, {}, "desk_office_has_provider"),
+        (Office.IT_HEAD, {"provider": "own"}, "desk_office_has_provider"),
+        (Office.IT_HEAD, {"ends_at": now() - timedelta(days=1)}, "office_ends_after_it_starts"),
     ],
 )
-def test_raw_sql_cannot_make_a_wrong_office(sql, name):
-    make_agent()
-    with pytest.raises(IntegrityError, match=name), transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(f"UPDATE accounts_roleassignment SET {sql}")
+def test_the_database_refuses_a_wrong_office(office, terms, name):
+    provider = own_provider() if terms.pop("provider", None) else None
+    with pytest.raises(IntegrityError, match=name):
+        give_office(make_user(), office, provider=provider, **terms)
+
+
+def test_the_database_lets_nobody_grant_to_himself():
+    root = make_superuser()
+    with pytest.raises(IntegrityError, match="office_granted_by_another"), transaction.atomic():
+        insert_assignment(root, "office.granted", office=Office.IT_HEAD, provider=None, granted_by=root, actor=root)
 
 
 def test_one_open_assignment_per_office():
@@ -172,6 +178,47 @@ def test_a_third_party_agent_sees_the_own_providers_tickets_only():
     Ticket.objects.filter(pk=ticket.pk).update(provider=third)
     assert Ticket.objects.visible_to(again(irma)).get() == ticket
     assert not again(irma).has_perm("accounts.view_customer")
+
+
+# -- From when, and why ------------------------------------------------------------------------------
+
+
+def test_an_office_is_granted_from_now_on():
+    dario, midnight = make_user(), timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    with pytest.raises(operations.Refused, match="hacia atrás"):
+        grant(dario, starts_at=midnight - timedelta(seconds=1))
+    before = now()
+    assert grant(dario, starts_at=midnight).starts_at >= before  # the first day is today: from now
+
+
+@pytest.mark.clause("M26")
+def test_the_events_of_an_office_hold_the_whole_row_and_the_reason():
+    dario, root, end = make_user(), make_superuser(), now() + timedelta(days=9)
+    held = grant(dario, Office.IT_HEAD, ends_at=end, reason="  Nombramiento 12/2026 ")
+    operations.end_office(held.pk, reason="Cambió de área", actor=root)
+    granted, ended = (event.data for event in dario.events())
+    assert (granted["office"], granted["provider"], granted["reason"]) == ("it_head", None, "Nombramiento 12/2026")
+    row = granted["rows"]["office"]
+    assert (row["user"], row["granted_by"], row["ends_at"]) == (dario.pk, root.pk, end.isoformat())
+    assert granted["starts_at"] == row["starts_at"] == row["granted_at"]
+    assert (ended["reason"], ended["rows"]["office"]["pk"]) == ("Cambió de área", held.pk)
+    assert ended["rows"]["office"]["ended_by"] == root.pk
+
+
+@pytest.mark.parametrize("reason", ["", "corto", "         x"])
+def test_an_office_of_control_takes_a_reason_in_the_admin(client, reason):
+    client.force_login(make_superuser())
+    dario = make_user()
+    data = {"office": "it_head", "provider": "", "first_day": "", "last_day": ""}
+    page = client.post(at("grant", dario.pk), {**data, "reason": reason}).content.decode()
+    assert "al menos 10 caracteres" in page
+    client.post(at("grant", dario.pk), {**data, "reason": "Nombramiento 12/2026"})
+    held = RoleAssignment.objects.get(user=dario)
+    page = client.post(at("end", dario.pk, held.pk), {"reason": reason}, follow=True).content.decode()
+    assert "al menos 10 caracteres" in page
+    assert again(dario).holds("it_head")
+    client.post(at("end", dario.pk, held.pk), {"reason": "Cambió de área\0"})
+    assert not again(dario).holds("it_head")
 
 
 # -- Invitations to staff ----------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from change_requests import operations
 from change_requests.models import ACCESS, Clarification, FormalRequest, InformationAsset
 from factureya.core.clock import now
 from factureya.testing.budgets import budget, statements_of
-from factureya.testing.people import Cast, make_representative, make_staff
+from factureya.testing.people import Cast, make_representative, make_staff, name_owner
 from factureya.testing.request_histories import WHY, make, seen
 from factureya.testing.requests import decide, make_request
 
@@ -134,8 +134,7 @@ def test_the_largest_change_with_the_last_approval(client: Client, cast: Cast) -
         "representative": line,
     }
     for asset in InformationAsset.objects.exclude(code=ACCESS):
-        asset.owner = make_staff(Office.INFORMATION_OWNER)
-        asset.save()
+        name_owner(asset, make_staff(Office.INFORMATION_OWNER))
     request = make_request(Status.IN_APPROVAL, requester=cast.ana, new=new)
     for requested in request.requested_assets.select_related("asset__owner"):
         decide(request, requested.asset.owner, "owner")

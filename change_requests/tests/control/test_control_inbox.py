@@ -15,7 +15,7 @@ from change_requests.tests.control.test_control_pages import browser
 from factureya.core.clock import now
 from factureya.core.keyset import PAGE_ROWS
 from factureya.testing.pages import text_of
-from factureya.testing.people import make_representative, make_staff, make_superuser
+from factureya.testing.people import make_representative, make_staff, make_superuser, own_assets
 from factureya.testing.request_histories import WHY, make, seen
 from factureya.testing.requests import make_request
 
@@ -188,7 +188,7 @@ def test_a_superuser_names_owner_and_dated_alternate(cast):
 
 
 def test_an_asset_without_an_owner_in_office_is_red(cast):
-    InformationAsset.objects.exclude(code=ACCESS).update(owner=cast.gina)
+    own_assets(cast.gina)
     text = text_of(browser(cast.elsa).get(reverse("control:assets")))
     assert text.count("Sin propietario en funciones") == 5
     assert "Cambiar" not in text

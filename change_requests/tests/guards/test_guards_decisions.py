@@ -9,7 +9,15 @@ from django.db import connection
 from accounts.models import Office, RoleAssignment, User
 from change_requests.models import Decision, DecisionSlot, FormalRequest, InformationAsset
 from factureya.core.clock import now
-from factureya.testing.people import give_office, make_staff, own_assets
+from factureya.testing.people import (
+    add_alternate,
+    end_offices,
+    give_office,
+    make_staff,
+    make_user,
+    name_owner,
+    own_assets,
+)
 from factureya.testing.raw_sql import (
     copy_statement,
     execute,
@@ -100,14 +108,14 @@ def test_one_person_does_not_decide_in_two_offices(formal: FormalRequest, first:
     fabian = own_assets()
     give_office(fabian, Office.SECURITY_OFFICER)
     own_assets(make_staff(Office.INFORMATION_OWNER))
-    assets = InformationAsset.objects.filter(code="identity")
+    heir = InformationAsset.objects.get(code="identity").owner
     span = {"alternate_from": now() - timedelta(1), "alternate_until": now() + timedelta(1)}
     stands_in = {"alternate": fabian, **span}
-    stands_in_no_more = {"alternate": None, "alternate_from": None, "alternate_until": None}
+    stands_in_no_more: dict[str, Any] = {}
     second = {"owner": "security", "security": "owner"}[first]
-    assets.update(**(stands_in if first == "owner" else stands_in_no_more))
+    name_owner("identity", heir, **(stands_in if first == "owner" else stands_in_no_more))
     decide(formal, fabian, first)
-    assets.update(**(stands_in if second == "owner" else stands_in_no_more))
+    name_owner("identity", heir, **(stands_in if second == "owner" else stands_in_no_more))
     with refused_by(*ONCE):
         decide(formal, fabian, second)
 
@@ -117,9 +125,7 @@ def test_an_owner_does_not_decide_for_security(formal: FormalRequest, fabian: Us
     with refused_by("decision_of_security_not_by_owner"):
         decide(formal, fabian, "security")
     jorge = make_staff(Office.SECURITY_OFFICER)
-    InformationAsset.objects.exclude(code="access").update(
-        alternate=jorge, alternate_from=now() - timedelta(1), alternate_until=now() + timedelta(1)
-    )
+    add_alternate(jorge, now() - timedelta(1), now() + timedelta(1))
     with refused_by("decision_of_security_not_by_owner"):
         decide(formal, jorge, "security")
 
@@ -150,13 +156,14 @@ def test_a_decision_has_its_reason(formal: FormalRequest, elsa: User, reason: st
 
 
 def test_an_office_that_ended_decides_nothing(formal: FormalRequest, elsa: User):
-    RoleAssignment.objects.filter(user=elsa).update(ends_at=now())
+    end_offices(elsa)
     with refused_by("decision_by_office_in_force"):
         decide(formal, elsa, "security")
 
 
-def test_an_office_to_come_decides_nothing(formal: FormalRequest, elsa: User):
-    RoleAssignment.objects.filter(user=elsa).update(starts_at=now() + timedelta(minutes=1))
+def test_an_office_to_come_decides_nothing(formal: FormalRequest):
+    elsa = make_user(is_staff=True)
+    give_office(elsa, Office.SECURITY_OFFICER, starts_at=now() + timedelta(minutes=1))
     with refused_by("decision_by_office_in_force"):
         decide(formal, elsa, "security")
 
@@ -196,9 +203,7 @@ def test_only_the_owner_fills_the_place_of_an_asset(formal: FormalRequest, fabia
 @pytest.mark.parametrize(("since", "until", "lawful"), [(-1, 1, True), (-2, -1, False), (1, 2, False)])
 def test_an_alternate_decides_inside_his_dates(formal: FormalRequest, since: int, until: int, lawful: bool):
     alternate = make_staff(Office.INFORMATION_OWNER)
-    InformationAsset.objects.filter(owner__isnull=False).update(
-        alternate=alternate, alternate_from=now() + timedelta(since), alternate_until=now() + timedelta(until)
-    )
+    add_alternate(alternate, now() + timedelta(since), now() + timedelta(until))
     decision = decide(formal, alternate, "owner")
     assert decision.slots.count() == (2 if lawful else 0)
     if not lawful:
@@ -299,7 +304,7 @@ def test_both_make_it_approved(formal: FormalRequest, fabian: User, elsa: User):
 
 def test_every_asset_needs_its_owner(formal: FormalRequest, fabian: User, elsa: User):
     other = make_staff(Office.INFORMATION_OWNER)
-    InformationAsset.objects.filter(code="identity").update(owner=other)
+    name_owner("identity", other)
     decide(formal, fabian, "owner")
     decide(formal, elsa, "security")
     with refused_by("request_approved_by_every_slot"):
@@ -426,7 +431,7 @@ def test_a_place_is_only_voided(formal: FormalRequest, elsa: User):
         update(slot, voided_at=now())
     with refused_by("slot_is_only_voided"):
         update(slot, revision_no=2)
-    RoleAssignment.objects.filter(user=elsa).update(ends_at=now())
+    end_offices(elsa)
     update(slot, voided_at=now() + timedelta(seconds=1))
     with refused_by("slot_is_only_voided"):
         update(slot, voided_at=None)
@@ -461,13 +466,14 @@ def test_an_alternate_has_dates_and_is_another(fabian: User):
     asset = InformationAsset.objects.get(code="identity")
     beto = make_staff(Office.INFORMATION_OWNER)
     dates = {"alternate_from": now(), "alternate_until": now() + timedelta(1)}
-    with refused_by("alternate_has_dates"):
-        update(asset, alternate_id=beto.pk)
-    with refused_by("alternate_has_dates"):
-        update(asset, alternate_id=beto.pk, alternate_from=now(), alternate_until=None)
-    with refused_by("alternate_has_dates"):
-        backwards = {"alternate_from": dates["alternate_until"], "alternate_until": now()}
-        update(asset, alternate_id=beto.pk, **backwards)
+    wrong: list[dict[str, Any]] = [
+        {},
+        {"alternate_from": now()},
+        {"alternate_from": dates["alternate_until"], "alternate_until": now()},
+    ]
+    for span in wrong:
+        with refused_by("alternate_has_dates"):
+            name_owner(asset, fabian, alternate=beto, **span)
     with refused_by("alternate_is_another"):
-        update(asset, alternate_id=fabian.pk, **dates)
-    update(asset, alternate_id=beto.pk, **dates)
+        name_owner(asset, fabian, alternate=fabian, **dates)
+    name_owner(asset, fabian, alternate=beto, **dates)

@@ -6,16 +6,18 @@ from typing import Any
 
 import pytest
 
-from accounts.models import Office, Representative, RoleAssignment, User
+from accounts.models import Office, Representative, User
 from change_requests.models import Execution, FormalRequest
 from factureya.core.clock import now
 from factureya.testing.people import (
+    end_offices,
     give_office,
     make_contact,
     make_customer,
     make_representative,
     make_staff,
     make_superuser,
+    make_user,
     own_assets,
     represent,
 )
@@ -80,11 +82,10 @@ def test_the_implementer_is_not_of_development(formal: FormalRequest):
 
 @pytest.mark.parametrize("why", ["ended", "to come", "disabled"])
 def test_the_implementer_is_in_force(formal: FormalRequest, why: str):
-    gina = make_staff(Office.IMPLEMENTER)
-    held = RoleAssignment.objects.filter(user=gina)
+    gina = make_user(is_staff=True) if why == "to come" else make_staff(Office.IMPLEMENTER)
     {
-        "ended": lambda: held.update(ends_at=now()),
-        "to come": lambda: held.update(starts_at=now() + timedelta(hours=1)),
+        "ended": lambda: end_offices(gina),
+        "to come": lambda: give_office(gina, Office.IMPLEMENTER, starts_at=now() + timedelta(hours=1)),
         "disabled": lambda: User.objects.filter(pk=gina.pk).update(is_active=False),
     }[why]()
     with refused_by("request_implementer_holds_office"):
@@ -169,7 +170,7 @@ def test_a_waiver_is_approved_and_checked_by_others(formal: FormalRequest):
     with refused_by("waiver_not_approved_by_implementer"):
         waive(formal, hugo, approved_by=hugo)
     elsa = make_staff(Office.SECURITY_OFFICER)
-    RoleAssignment.objects.filter(user=elsa).update(ends_at=now())
+    end_offices(elsa)
     with refused_by("waiver_by_security"):
         waive(formal, hugo, approved_by=elsa)
 
@@ -233,7 +234,7 @@ def test_the_office_is_asked_again(approved: FormalRequest, why: str):
     assert gina is not None
     {
         "developer": lambda: give_office(gina, Office.DEVELOPER),
-        "ended": lambda: RoleAssignment.objects.filter(user=gina).update(ends_at=now()),
+        "ended": lambda: end_offices(gina),
         "disabled": lambda: User.objects.filter(pk=gina.pk).update(is_active=False),
     }[why]()
     with refused_by("execution_not_by_developer", "execution_by_office_in_force"):
@@ -253,7 +254,7 @@ def test_an_execution_with_a_waiver():
 def test_who_approved_still_holds_the_office(approved: FormalRequest, office: str, why: str):
     decider = approved.decisions.get(office=office).decider
     if why == "ended":
-        RoleAssignment.objects.filter(user=decider).update(ends_at=now())
+        end_offices(decider)
     else:
         User.objects.filter(pk=decider.pk).update(is_active=False)
     with refused_by("execution_with_deciders_in_office"):

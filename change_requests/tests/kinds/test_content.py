@@ -11,7 +11,7 @@ from time_machine import travel
 from accounts.models import Customer, Office, Representative, RoleAssignment
 from accounts.operations import end_office
 from change_requests import operations
-from change_requests.models import FormalRequest, InformationAsset, RequestRevision
+from change_requests.models import FormalRequest, RequestRevision
 from factureya.core import clock
 from factureya.core.files import store
 from factureya.core.models import OutboxMessage
@@ -24,6 +24,7 @@ from factureya.testing.people import (
     make_representative,
     make_staff,
     make_superuser,
+    name_owner,
 )
 
 pytestmark = pytest.mark.django_db
@@ -195,9 +196,8 @@ def test_without_a_lawful_set_of_people_nothing_is_sent(cast):
         end_office(held.pk, actor=root)
         with pytest.raises(operations.NoPeople, match=missing):
             operations.submit(request.pk, actor=cast.ana)
-        again = RoleAssignment(user=person, office=held.office, provider=held.provider, granted_by=root)
-        again.save()
-    InformationAsset.objects.filter(code="location").update(owner=None)
+        give_office(person, held.office, provider=held.provider)
+    name_owner("location", None)
     with pytest.raises(operations.NoPeople, match="Domicilio"):
         operations.submit(request.pk, actor=cast.ana)
     request_histories.make(cast, Status.SUBMITTED, Form.ACCESS, Kind.ALTA)  # has no owner

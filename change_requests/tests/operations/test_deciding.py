@@ -15,7 +15,7 @@ from factureya.core import clock
 from factureya.core.clock import now
 from factureya.core.models import OutboxMessage
 from factureya.testing import request_histories
-from factureya.testing.people import Cast, give_office, make_staff, make_superuser
+from factureya.testing.people import Cast, add_alternate, give_office, make_staff, make_superuser, name_owner
 from factureya.testing.request_histories import NEW, WHY, seen
 
 pytestmark = pytest.mark.django_db
@@ -57,9 +57,7 @@ def test_access_is_approved_by_the_security_officer_alone():
 def test_d5_an_owner_is_not_offered_securitys_decision():
     cast = Cast()
     jorge = make_staff(Office.INFORMATION_OWNER)
-    InformationAsset.objects.exclude(code="access").update(
-        alternate=jorge, alternate_from=now() - timedelta(1), alternate_until=now() + timedelta(9)
-    )
+    add_alternate(jorge, now() - timedelta(1), now() + timedelta(9))
     for owner in (cast.fabian, jorge):
         grant(owner, Office.SECURITY_OFFICER)
     request = request_histories.make(cast, Status.IN_APPROVAL)
@@ -75,7 +73,7 @@ def test_d5_an_owner_is_not_offered_securitys_decision():
 def test_an_owner_fills_the_slots_of_all_he_owns_and_others_theirs():
     cast = Cast()
     other = make_staff(Office.INFORMATION_OWNER)
-    InformationAsset.objects.filter(code="identity").update(owner=other)
+    name_owner("identity", other)
     items = {**NEW, "legal_name": "Papelería Ñandú & Cía SA de CV"}
     request = request_histories.draft(cast, items=items)
     request_histories.add_file(cast, request)

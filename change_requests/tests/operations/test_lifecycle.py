@@ -264,11 +264,11 @@ def test_the_same_key_begins_one_request():
 def test_assets_are_named_by_a_superuser_to_holders_of_the_office():
     cast, root = Cast(), make_superuser()
     asset = InformationAsset.objects.get(code="location")
-    other = make_staff(Office.INFORMATION_OWNER)
+    other, before = make_staff(Office.INFORMATION_OWNER), asset.events().count()
     operations.set_asset_owner(asset.pk, actor=root, owner=other)
     asset.refresh_from_db()
     assert asset.owner == other
-    assert [e.verb for e in asset.events()] == ["asset.owner_set"]
+    assert [e.verb for e in asset.events()][before:] == ["asset.owner_set"]
     for bad in (
         {"actor": cast.laura, "owner": other},
         {"actor": root, "owner": cast.elsa},
@@ -281,4 +281,4 @@ def test_assets_are_named_by_a_superuser_to_holders_of_the_office():
     access = InformationAsset.objects.get(code="access")
     with pytest.raises(operations.Invalid):
         operations.set_asset_owner(access.pk, actor=root, owner=other)
-    assert asset.events().count() == 1
+    assert asset.events().count() == before + 1

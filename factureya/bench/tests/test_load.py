@@ -6,7 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db.models import Count, F
 
-from factureya.core import audit
+from factureya.core import audit, state
 from factureya.core.models import ChainHead, OutboxMessage
 from factureya.testing.people import own_provider
 from tickets import operations
@@ -28,6 +28,7 @@ def loaded() -> str:
 
 def test_chains_are_whole_and_states_are_all_there(loaded: str) -> None:
     assert "300 tickets" in loaded
+    assert list(state.find_flaws()) == []
     assert list(audit.find_flaws()) == []
     assert ChainHead.objects.filter(chain__startswith="ticket:").count() == 300
     assert Ticket.objects.exclude(status=Status.CLOSED).count() == 150

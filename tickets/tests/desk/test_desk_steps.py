@@ -4,11 +4,10 @@ import re
 
 import pytest
 
-from accounts.models import Office, Provider, RoleAssignment
-from factureya.core.clock import now
+from accounts.models import Office, Provider
 from factureya.testing.desk import QUEUE, agent_in, fresh, page_of
 from factureya.testing.pages import log_in, text_of
-from factureya.testing.people import make_agent, make_contact, make_staff
+from factureya.testing.people import end_offices, make_agent, make_contact, make_staff
 from factureya.testing.tickets import make_ticket
 from tickets import operations
 from tickets.models import Ticket
@@ -66,7 +65,7 @@ def test_who_no_longer_works_here_keeps_the_ticket_until_somebody_takes_it(clien
     agent_in(client)
     ticket, gone = make_ticket(), make_agent()
     operations.take(ticket.pk, agent=gone)
-    RoleAssignment.objects.filter(user=gone).update(ends_at=now())
+    end_offices(gone)
     chosen = {"assignee": str(gone.pk), "category": "sales", "impact": "3"}
     client.post(page_of(ticket, "properties"), chosen)
     assert (fresh(ticket).assignee, fresh(ticket).category) == (gone, "sales")

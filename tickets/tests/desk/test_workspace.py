@@ -9,9 +9,18 @@ import time_machine
 from django.urls import reverse
 
 from accounts.models import Office
+from factureya.core.clock import now
 from factureya.testing.desk import agent_in, fresh, page_of, reply, third_party_in
 from factureya.testing.pages import log_in, statements, text_of
-from factureya.testing.people import make_agent, make_contact, make_staff, make_superuser
+from factureya.testing.people import (
+    give_office,
+    make_agent,
+    make_contact,
+    make_staff,
+    make_superuser,
+    make_user,
+    own_provider,
+)
 from factureya.testing.tickets import let_it_close, make_ticket
 from tickets import operations
 from tickets.desk import queue
@@ -200,13 +209,12 @@ def test_each_address_has_its_methods(client, name, allowed):
 
 
 def test_an_agents_office_that_ended_opens_nothing(client):
-    agent = agent_in(client)
+    agent = make_user(is_staff=True)
+    held = give_office(agent, Office.AGENT, provider=own_provider(), ends_at=now() + timedelta(minutes=9))
+    log_in(client, agent)
     ticket = make_ticket()
     assert client.get(page_of(ticket)).status_code == 200
-    assignment = agent.assignments[0]
-    with time_machine.travel(assignment.starts_at + timedelta(hours=1), tick=False):
-        assignment.ends_at = assignment.starts_at + timedelta(minutes=1)
-        assignment.save()
+    with time_machine.travel(held.starts_at + timedelta(hours=1), tick=False):
         assert client.get(page_of(ticket)).status_code == 403
     assert queue.find_colleagues([ticket.provider_id]) == [(agent.pk, agent.full_name)]
 

@@ -13,10 +13,10 @@ from django.core import mail as mailbox
 from django.template import engines
 from time_machine import travel
 
-from accounts.models import Contact, RoleAssignment, User
+from accounts.models import Contact, User
 from factureya.core.mail import outbox
 from factureya.core.models import OutboxMessage
-from factureya.testing.people import make_agent, make_contact, make_customer
+from factureya.testing.people import end_offices, make_agent, make_contact, make_customer
 from factureya.testing.tickets import let_it_close, mails_about, make_inbound, make_ticket
 from tickets import access, notifications, operations
 from tickets.models import Ticket
@@ -322,7 +322,7 @@ def test_a_new_message_is_told_to_nobody_who_does_not_work_the_ticket(why: str):
     elif why == "disabled":
         User.objects.filter(pk=agent.pk).update(is_active=False)
     else:
-        RoleAssignment.objects.filter(user=agent).update(starts_at=TUESDAY - timedelta(days=1), ends_at=TUESDAY)
+        end_offices(agent)
     mails = len(mails_about(ticket))
     operations.add_information(ticket.pk, author=ticket.requester, body="Va el XML")
     assert len(mails_about(ticket)) == mails

@@ -10,15 +10,14 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
 
-from accounts.models import Office, RoleAssignment, User
+from accounts.models import User
 from factureya.core.models import Event, InboundMessage, OutboxMessage
 from factureya.testing.desk import agent_in, page_of
 from factureya.testing.inbound_mails import ANA, became, deliver, passed, proven, to_customers
 from factureya.testing.mails import mail, multipart
 from factureya.testing.pages import log_in
-from factureya.testing.people import make_agent, make_contact
+from factureya.testing.people import end_offices, make_agent, make_contact
 from factureya.testing.tickets import mails_about, make_ticket
 from tickets import notifications, operations
 from tickets.models import Message, Note, Ticket
@@ -57,7 +56,7 @@ def test_row_1_a_forged_thread_id_with_an_agents_from_is_no_agents_reply(ana: Us
 def test_row_2_an_agent_who_lost_access_does_not_answer_by_mail(ana: User):
     """FreeScout GHSA-83xx: the mail path skipped the policy of the web path."""
     ticket, agent = make_ticket(requester=ana), make_agent(email="dario@ejemplo.mx")
-    RoleAssignment.objects.filter(user=agent, office=Office.AGENT).update(ends_at=timezone.localtime())
+    end_offices(agent)
     raw = proven("Listo", From=agent.email, Subject=f"RE: {ticket.number}")
     assert nothing_moved_by(raw).reason == "staff"
 

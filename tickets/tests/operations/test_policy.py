@@ -6,11 +6,13 @@ from functools import partial
 from typing import Any
 
 import pytest
+import time_machine
 
-from accounts.models import Office, Provider, RoleAssignment, User
+from accounts.models import Office, Provider, User
 from factureya.core.clock import now
 from factureya.core.models import Event
 from factureya.testing.people import (
+    give_office,
     make_agent,
     make_contact,
     make_customer,
@@ -52,15 +54,8 @@ def third_party() -> User:
 def ended_agent() -> User:
     """An agent until yesterday."""
     person = make_user(is_staff=True)
-    RoleAssignment.objects.create(
-        user=person,
-        office=Office.AGENT,
-        provider=own_provider(),
-        granted_by=make_superuser(),
-        starts_at=now() - timedelta(days=9),
-        ends_at=now() - timedelta(days=1),
-        ended_by=make_superuser(),
-    )
+    with time_machine.travel(now() - timedelta(days=9)):
+        give_office(person, Office.AGENT, provider=own_provider(), ends_at=now() + timedelta(days=8))
     return person
 
 

@@ -1,0 +1,118 @@
+"""Guard the history of offices (cargos) and the places of people in companies, on which every other rule rests (M26).
+
+An office and a place in a verified company are written after the event that says so, and are refused without it.
+"""
+
+from factureya.core import triggers
+from factureya.core.guard_terms import changed, guards, last_event_is, translate
+from factureya.core.triggers import Guard
+
+OFFICE = "accounts_roleassignment"
+CONTACT = "accounts_contact"
+CUSTOMER = "accounts_customer"
+
+_GRANTED = last_event_is(
+    "'user:' || NEW.user_id",
+    "office.granted staff.joined",
+    """v.seq = NEW.granted_seq AND DATA[rows.office.office] = NEW.office
+        AND NOT (DATA[rows.office.provider] ≠ CAST(NEW.provider_id AS text))
+        AND DATA[rows.office.granted_by] = CAST(NEW.granted_by_id AS text)
+        AND DATA_AT[rows.office.granted_at] = T[NEW.granted_at]
+        AND DATA_AT[rows.office.starts_at] = T[NEW.starts_at]
+        AND NOT (DATA_AT[rows.office.ends_at] ≠ T[NEW.ends_at])
+        AND T[NEW.granted_at] <= T[v.at] AND T[NEW.granted_at] >= MINUTE_BEFORE[v.at]""",
+)
+_ENDED = last_event_is(
+    "'user:' || OLD.user_id",
+    "office.ended",
+    """DATA[rows.office.pk] = CAST(OLD.id AS text) AND v.actor_id = NEW.ended_by_id
+        AND DATA[rows.office.ended_by] = CAST(NEW.ended_by_id AS text)
+        AND DATA_AT[rows.office.ends_at] = T[NEW.ends_at] AND T[NEW.ends_at] >= MINUTE_BEFORE[v.at]""",
+)
+_BY_SUPERUSER = """EXISTS (SELECT 1 FROM accounts_user u
+    WHERE u.id = NEW.granted_by_id AND u.is_superuser AND u.is_active)"""
+_OTHER_AT_THE_SAME_TIME = f"""EXISTS (SELECT 1 FROM {OFFICE} o WHERE o.user_id = NEW.user_id
+    AND (o.office = 'auditor') <> (NEW.office = 'auditor')
+    AND (o.ends_at IS NULL OR (T[o.ends_at] > T[NEW.starts_at] AND T[o.ends_at] > T[o.starts_at]))
+    AND (NEW.ends_at IS NULL OR T[NEW.ends_at] > T[o.starts_at]))"""
+_SAME_OPEN_OFFICE = f"""EXISTS (SELECT 1 FROM {OFFICE} o WHERE o.user_id = NEW.user_id
+    AND (o.granted_seq = NEW.granted_seq OR (o.office = NEW.office AND o.ends_at IS NULL AND NEW.ends_at IS NULL)))"""
+_JOINED = last_event_is(
+    "'customer:' || NEW.customer_id",
+    "contact.joined",
+    """DATA[rows.contact.user] = CAST(NEW.user_id AS text) AND DATA[rows.contact.role] = NEW.role
+        AND DATA[rows.contact.own_tickets_only] = CAST(NEW.own_tickets_only AS text)""",
+)
+_MOVED = last_event_is(
+    "'customer:' || NEW.customer_id",
+    "contact.moved",
+    "DATA[rows.contact.user] = CAST(OLD.user_id AS text) AND DATA[from_customer] = CAST(OLD.customer_id AS text)",
+)
+_HISTORY = "los cargos son historia: solo se terminan, una vez"
+
+_WRITTEN = [
+    *guards(
+        OFFICE,
+        "INSERT",
+        ("office_follows_its_event", f"NOT {_GRANTED}", "un cargo se otorga con su evento"),
+        ("office_granted_by_superuser", f"NOT {_BY_SUPERUSER}", "el cargo lo otorga un superusuario activo"),
+        (
+            "office_not_backdated",
+            "T[NEW.starts_at] < T[NEW.granted_at] OR NEW.ended_by_id IS NOT NULL",
+            "un cargo no empieza antes de otorgarse",
+        ),
+        (
+            "auditor_holds_no_other_office",
+            _OTHER_AT_THE_SAME_TIME,
+            "Auditoría no se reúne con otro cargo en la misma persona",
+        ),
+    ),
+    *guards(
+        OFFICE,
+        "UPDATE",
+        (
+            "office_never_changes",
+            changed("id user_id office provider_id starts_at granted_by_id granted_at granted_seq"),
+            _HISTORY,
+        ),
+        (
+            "office_is_ended_once",
+            f"""{changed("ends_at ended_by_id")} AND NOT (OLD.ended_by_id IS NULL AND NEW.ended_by_id IS NOT NULL
+            AND (OLD.ends_at IS NULL OR T[OLD.ends_at] >= T[NEW.ends_at]) AND {_ENDED})""",
+            _HISTORY,
+        ),
+    ),
+    *triggers.never_deleted(OFFICE, "id", message=_HISTORY),
+    Guard("office_insert_replaces_none", OFFICE, "INSERT", _SAME_OPEN_OFFICE, "row exists", engines=("sqlite",)),
+    Guard(
+        "contact_enters_with_its_event",
+        CONTACT,
+        "INSERT",
+        f"""EXISTS (SELECT 1 FROM {CUSTOMER} c WHERE c.id = NEW.customer_id AND c.verified_at IS NOT NULL)
+            AND NOT {_JOINED}""",
+        "a una empresa verificada se entra por su invitación",
+    ),
+    *guards(
+        CONTACT,
+        "UPDATE",
+        ("contact_keeps_its_person", changed("id user_id"), "un contacto es siempre la misma persona"),
+        (
+            "contact_moves_with_its_company",
+            f"""{changed("customer_id")} AND NOT (EXISTS (SELECT 1 FROM {CUSTOMER} c
+            WHERE c.id = OLD.customer_id AND c.joined_to_id = NEW.customer_id) AND {_MOVED})""",
+            "un contacto no cambia de empresa",
+        ),
+    ),
+    Guard("contact_no_delete", CONTACT, "DELETE", message="los contactos no se borran"),
+    triggers.no_truncate(CONTACT),
+    Guard(
+        "customer_joins_its_double",
+        CUSTOMER,
+        "UPDATE",
+        f"""{changed("joined_to_id")} AND NEW.joined_to_id ≠ NEW.id
+            AND NOT (OLD.joined_to_id IS NULL AND OLD.verified_at IS NULL AND EXISTS (SELECT 1 FROM {CUSTOMER} c
+              WHERE c.id = NEW.joined_to_id AND c.rfc = NEW.rfc AND c.verified_at IS NOT NULL))""",
+        "una empresa se une una vez, a la verificada con su RFC",
+    ),
+]
+GUARDS = [translate(guard) if guard.when else guard for guard in _WRITTEN]

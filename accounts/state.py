@@ -1,0 +1,103 @@
+"""Say what an event holds of an office, a company, its people and its powers, and how today's rows are compared (M26).
+
+`core.state` reads KINDS. Each `describe_…` returns the whole row as an event holds it.
+"""
+
+from accounts.models import Contact, Customer, Representative, RoleAssignment
+from factureya.core.state import Facts, Kind, read_facts
+
+OFFICE, COMPANY, CONTACT, REPRESENTATIVE = "office", "company", "contact", "representative"
+_OFFICE_FACTS = ("user_id", "office", "provider_id", "starts_at", "ends_at", "granted_by_id", "granted_at")
+_COMPANY_FACTS = (
+    *("pk", "rfc", "legal_name", "fiscal_address", "phone", "registered_email", "rfc_check_failed"),
+    *("verified_at", "verified_by_id", "refused_at", "joined_to_id", "status", "suspended_at"),
+)
+_CONTACT_FACTS = ("user_id", "customer_id", "role", "own_tickets_only", "invited_by_id")
+_REPRESENTATIVE_FACTS = (
+    *("pk", "customer_id", "user_id", "name", "rfc", "email", "power_kind", "instrument"),
+    *("valid_from", "valid_until", "document_id", "verified_by_id", "verified_at", "revoked_at", "revoked_by_id"),
+)
+
+
+def describe_new_office(assignment: RoleAssignment) -> Facts:
+    """Return the row of an office (cargo) that is to be written, as the event before it says it."""
+    return _read(assignment, _OFFICE_FACTS)
+
+
+def describe_office(assignment: RoleAssignment) -> Facts:
+    """Return the whole row of an office (cargo): also its keys and who ended it."""
+    return {**_read(assignment, (*_OFFICE_FACTS, "pk", "granted_seq")), "ended_by": assignment.ended_by_id}
+
+
+def describe_company(customer: Customer) -> Facts:
+    """Return a company's registered data and what staff decided about it."""
+    return _read(customer, _COMPANY_FACTS)
+
+
+def describe_contact(contact: Contact) -> Facts:
+    """Return a person's place in a company."""
+    return _read(contact, _CONTACT_FACTS)
+
+
+def describe_representative(representative: Representative) -> Facts:
+    """Return the powers of a representative, with the hash of the document that proves them."""
+    document = representative.document
+    facts = _read(representative, _REPRESENTATIVE_FACTS)
+    return {**facts, "document_sha256": document.sha256 if document else None}
+
+
+def _read(row: object, columns: tuple[str, ...]) -> Facts:
+    """Return these columns of a row; a key column is called by its relation, «user» and not «user_id»."""
+    return read_facts(row, **{column.removesuffix("_id"): column for column in columns})  # type: ignore[arg-type]
+
+
+KINDS = [
+    Kind(
+        OFFICE,
+        "el cargo",
+        verbs=("office.granted", "office.ended", "staff.joined"),
+        rows=RoleAssignment.objects.select_related("user").all,
+        describe=describe_office,
+        subject=lambda assignment: assignment.user,
+        chains=lambda assignment: (f"user:{assignment.user_id}",),
+        key=("user", "granted_seq"),
+        column="user_id",
+        seq_fact="granted_seq",
+    ),
+    Kind(
+        COMPANY,
+        "la empresa",
+        verbs=("company.verified", "company.changed"),
+        rows=lambda: Customer.objects.filter(verified_at__isnull=False),
+        describe=describe_company,
+        subject=lambda customer: customer,
+        chains=lambda customer: (customer.chain,),
+        key=("pk",),
+        column="pk",
+    ),
+    Kind(
+        CONTACT,
+        "el contacto",
+        verbs=(
+            *("company.registered", "company.verified", "contact.joined", "contact.moved", "contact.limited"),
+            "person.role_changed",
+        ),
+        rows=Contact.objects.select_related("customer").all,
+        describe=describe_contact,
+        subject=lambda contact: contact.customer,
+        chains=lambda contact: (f"customer:{contact.customer_id}", f"user:{contact.user_id}"),
+        key=("user",),
+        column="user_id",
+    ),
+    Kind(
+        REPRESENTATIVE,
+        "el representante",
+        verbs=("company.verified", "representative.added", "representative.revoked"),
+        rows=Representative.objects.select_related("customer", "document").all,
+        describe=describe_representative,
+        subject=lambda representative: representative.customer,
+        chains=lambda representative: (f"customer:{representative.customer_id}",),
+        key=("pk",),
+        column="pk",
+    ),
+]

@@ -1,0 +1,97 @@
+"""Give the program's role of PostgreSQL what it needs and no more: it owns no table and can change none (M26).
+
+With `DATABASE_OWNER_URL` set, `migrate` works as the owner of the tables and ends with these grants. A table whose
+guards refuse every UPDATE or DELETE is not granted it either, and TRUNCATE is never granted.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Tags, Warning, register
+from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from factureya.core import guard_install
+from factureya.core.triggers import Guard
+
+MIGRATIONS = "django_migrations"
+_VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE")
+_OWNED = """SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace
+    AND pg_has_role(current_user, relowner, 'USAGE')"""
+
+
+def list_privileges(table: str, guards: Iterable[Guard]) -> list[str]:
+    """Return what the program may do to a table: all but what its guards refuse without any condition."""
+    if table == MIGRATIONS:
+        return ["SELECT"]
+    on_the_table = [guard for guard in guards if guard.table == table]
+    refused = {guard.event for guard in on_the_table if not guard.condition("postgresql")}
+    return [verb for verb in _VERBS if verb not in refused]
+
+
+def grant(connection: BaseDatabaseWrapper, role: str) -> None:
+    """Take every privilege on tables and sequences from a role, and give it what the program needs, in one step."""
+    quote = connection.ops.quote_name
+    guards = guard_install.guards("postgresql")
+    tables = [*connection.introspection.django_table_names(only_existing=True), MIGRATIONS]
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        cursor.execute("SELECT current_schema()")
+        schema = quote(cursor.fetchone()[0])
+        for what in ("TABLES", "SEQUENCES"):
+            cursor.execute(f"REVOKE ALL ON ALL {what} IN SCHEMA {schema} FROM {quote(role)}")
+        cursor.execute(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {quote(role)}")
+        for table in sorted(tables):
+            verbs = ", ".join(list_privileges(table, guards))
+            cursor.execute(f"GRANT {verbs} ON {quote(table)} TO {quote(role)}")
+
+
+def grant_after_migrating(*, using: str, **_options: Any) -> None:
+    """Grant the program's role its privileges (`post_migrate`), if another role owns the tables."""
+    connection = connections[using]
+    program = settings.DATABASES[using]["USER"]
+    is_other = bool(settings.DATABASE_OWNER) and settings.DATABASE_OWNER["USER"] != program
+    if connection.vendor == "postgresql" and is_other:
+        grant(connection, program)
+
+
+@contextmanager
+def as_owner(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Run a block as the owner of the tables, if `DATABASE_OWNER_URL` names one; then connect as the program again."""
+    owner = settings.DATABASE_OWNER
+    if not owner or connection.vendor != "postgresql":
+        yield
+        return
+    program = connection.settings_dict
+    names = {key: owner[key] for key in ("USER", "PASSWORD", "HOST", "PORT")}
+    connect_as(connection, {**program, **names, "OPTIONS": owner.get("OPTIONS", {})})
+    try:
+        yield
+    finally:
+        connect_as(connection, program)
+
+
+def connect_as(connection: BaseDatabaseWrapper, settings_dict: dict[str, Any]) -> None:
+    """Close the connection and its pool; the next statement connects with these settings."""
+    connection.close()
+    wrapper: Any = connection  # only PostgreSQL's has a pool
+    wrapper.close_pool()
+    connection.settings_dict = settings_dict
+
+
+@register(Tags.database, deploy=True)
+def check_program_owns_nothing(databases: Any = None, **_options: Any) -> list[CheckMessage]:
+    """Return a warning if the program's role owns tables of PostgreSQL: it could turn their guards off."""
+    warnings: list[CheckMessage] = []
+    for connection in (connections[alias] for alias in databases or ()):
+        if connection.vendor != "postgresql":
+            continue
+        with connection.cursor() as cursor:
+            cursor.execute(_OWNED)
+            (owned,) = cursor.fetchone()
+        if owned:
+            text = f"The program's role «{connection.settings_dict['USER']}» owns {owned} tables, so it may alter them."
+            hint = "Let another role own them: DATABASE_OWNER_URL (docs/operations.md, Two roles)."
+            warnings.append(Warning(text, hint=hint, id="core.W003"))
+    return warnings
