@@ -60,8 +60,7 @@ def change_role_by_request(pk: int, *, role: str, folio: str, actor: User) -> No
     person = lock_user(pk)
     end_sessions(person)
     Contact.objects.filter(user=person).update(role=role)
-    contact = Contact.objects.filter(user=person).first()
-    rows = {state.CONTACT: state.describe_contact(contact)} if contact else {}
+    rows = {state.CONTACT: state.describe_contact(Contact.objects.get(user=person))}
     audit.record("person.role_changed", person, actor=actor, role=role, folio=folio, rows=rows)
 
 

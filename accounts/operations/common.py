@@ -6,7 +6,7 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from django.db.models import Model
 
-from accounts import offices, state
+from accounts import state
 from accounts.models import Contact, Customer, Provider, RoleAssignment, User
 from factureya.core import audit
 from factureya.core.clock import now
@@ -96,7 +96,6 @@ def insert_assignment(
     event = audit.record(verb, person, actor=actor, office=office, **data)
     assignment.granted_seq = event.seq
     assignment.save(force_insert=True)
-    offices.sync_groups(person)
     return assignment
 
 

@@ -13,7 +13,7 @@ from django.core import signing
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from accounts import notifications, policy, state
+from accounts import notifications, offices, policy, state
 from accounts.models import Contact, Invitation, User
 from accounts.operations.common import (
     insert_assignment,
@@ -276,3 +276,4 @@ def _add_assignment(person: User, invitation: Invitation) -> None:
         invited_by=invitation.invited_by_id,
         invitation=invitation.pk,
     )
+    offices.sync_groups(person)

@@ -83,7 +83,7 @@ def grant_office(
         present = now()
         start = _find_start(starts_at, present)
         require(ends_at is None or ends_at > start, "El cargo termina después de empezar.")
-        return insert_assignment(
+        assignment = insert_assignment(
             person,
             "office.granted",
             office=office,
@@ -95,6 +95,8 @@ def grant_office(
             ends_at=ends_at,
             reason=reason,
         )
+        offices.sync_groups(person)
+    return assignment
 
 
 def end_office(pk: int, *, reason: str = "", actor: User) -> RoleAssignment:

@@ -13,11 +13,13 @@ Pair = tuple[str, str]  # the SQL of SQLite and of PostgreSQL
 
 _TERMS: dict[str, Pair] = {"≠": ("IS NOT", "IS DISTINCT FROM")}
 # The same with an operand in brackets: an instant to compare (on SQLite a number, because its text has several forms),
-# the instant a minute before it, a date as YYYY-MM-DD text, and the day of an instant in Mexico City, which has had no
-# summer time since 2022. Of the data of an event, called `v`: a value as text, and an instant; the operand is its path.
+# the instant a minute before it, and an instant in seconds, to reckon with; SQLite keeps milliseconds, so a comparison
+# allows for a hundredth of a second. Then a date as YYYY-MM-DD text, and the day of an instant in Mexico City, which
+# has had no summer time since 2022. Of the data of an event, called `v`: a value as text, and an instant, by its path.
 _OPERATORS: dict[str, Pair] = {
     "T": ("julianday({})", "{}"),
     "MINUTE_BEFORE": ("(julianday({}) - 1.0 / 1440)", "({} - interval '1 minute')"),
+    "SEC": ("(julianday({}) * 86400.0)", "EXTRACT(EPOCH FROM {})"),
     "ISO": ("{}", "to_char({}, 'YYYY-MM-DD')"),
     "DAY": ("date({}, '-6 hours')", "to_char({} AT TIME ZONE 'America/Mexico_City', 'YYYY-MM-DD')"),
     "DATA": ("CAST(json_extract(v.data, '$.{}') AS text)", "(v.data #>> string_to_array('{}', '.'))"),

@@ -163,7 +163,7 @@ def test_a_superuser_reads_the_log_but_not_what_is_in_a_ticket(root):
     page = text(root.get(reverse("admin:core_event_change", args=[opened.pk])))
     assert "Los ve quien atiende el ticket." in page
     assert "portal" not in page.partition("Los ve")[2][:300]
-    for q, found in ((ticket.number.lower(), 1), ("customer:7", 1), ("", 2), ("cust", 0)):
+    for q, found in ((ticket.number.lower(), 1), ("customer:7", 1), ("", Event.objects.count()), ("cust", 0)):
         assert len(root.get(EVENTS, {"q": q}).context["cl"].result_list) == found
 
 

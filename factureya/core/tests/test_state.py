@@ -7,7 +7,7 @@ import pytest
 import time_machine
 from allauth.account.models import EmailAddress
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 
 from accounts import operations
 from accounts.models import Contact, Customer, Office, Representative, RoleAssignment, User
@@ -153,6 +153,14 @@ def test_h12_a_row_without_an_event_is_found(ana: User):
     (flaw,) = flaws()
     assert (flaw.chain, flaw.seq) == (f"user:{held.user_id}", 0)
     assert "no está en ningún evento" in flaw.problem
+
+
+def test_an_event_of_before_holds_no_row_and_is_passed_over(ana: User):
+    person = RoleAssignment.objects.get(office=Office.SUPERVISOR).user
+    with transaction.atomic():
+        audit.record("office.granted", person, actor=None, office="agent")
+        audit.record("company.verified", ana.contact.customer, actor=None, rows={})
+    assert flaws() == []
 
 
 def test_b11_a_contact_moved_by_the_tables_owner_is_found(ana: User):

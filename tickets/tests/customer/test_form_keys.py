@@ -19,8 +19,9 @@ FORM: dict[str, Any] = {"body": "Aquí está", "form_key": "k"}
 
 
 def traces() -> list[int]:
-    kept = (Ticket, Message, Note, TicketFile, Event, OutboxMessage)
-    return [model._default_manager.count() for model in kept]
+    kept = (Ticket, Message, Note, TicketFile, OutboxMessage)
+    events = Event.objects.filter(chain__startswith="ticket:")  # without those of people made meanwhile
+    return [events.count(), *(model._default_manager.count() for model in kept)]
 
 
 def upload(draft: str = "k") -> Attachment:

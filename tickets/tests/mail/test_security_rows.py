@@ -3,21 +3,24 @@
 The whole tables are in test_spoof, test_loops and core's tests of mail; here each lesson is told once, from outside.
 """
 
+from datetime import timedelta
 from html.parser import HTMLParser
 from time import monotonic
 from typing import Any
 
 import pytest
+import time_machine
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import User
+from accounts.models import Office, User
+from factureya.core.clock import now
 from factureya.core.models import Event, InboundMessage, OutboxMessage
 from factureya.testing.desk import agent_in, page_of
 from factureya.testing.inbound_mails import ANA, became, deliver, passed, proven, to_customers
 from factureya.testing.mails import mail, multipart
 from factureya.testing.pages import log_in
-from factureya.testing.people import end_offices, make_agent, make_contact
+from factureya.testing.people import give_office, make_agent, make_contact, make_user, own_provider
 from factureya.testing.tickets import mails_about, make_ticket
 from tickets import notifications, operations
 from tickets.models import Message, Note, Ticket
@@ -55,8 +58,9 @@ def test_row_1_a_forged_thread_id_with_an_agents_from_is_no_agents_reply(ana: Us
 
 def test_row_2_an_agent_who_lost_access_does_not_answer_by_mail(ana: User):
     """FreeScout GHSA-83xx: the mail path skipped the policy of the web path."""
-    ticket, agent = make_ticket(requester=ana), make_agent(email="dario@ejemplo.mx")
-    end_offices(agent)
+    ticket, agent = make_ticket(requester=ana), make_user("dario@ejemplo.mx", is_staff=True)
+    with time_machine.travel(now() - timedelta(days=2)):
+        give_office(agent, Office.AGENT, provider=own_provider(), ends_at=now() + timedelta(days=1))
     raw = proven("Listo", From=agent.email, Subject=f"RE: {ticket.number}")
     assert nothing_moved_by(raw).reason == "staff"
 
