@@ -292,7 +292,7 @@ def _check_heads(files: list[AnchorFile]) -> Iterator[Flaw]:
             for chain, seq, _hash in sorted(set(heads) - {Head(*place) for place in found}):
                 if chain not in flawed:
                     flawed.add(chain)
-                    yield Flaw(chain, seq, f"no es el evento que selló el ancla del {file.day}: se reescribió o se cortó")
+                    yield Flaw(chain, seq, f"no es el que selló el ancla del {file.day}: se reescribió o se cortó")
 
 
 def _find_moved(path: Path, earlier: Path | None) -> Iterator[Head]:

@@ -21,8 +21,8 @@ MOST_FLAWS = 1000  # shown; more say nothing new
 
 class Command(BaseCommand):
     help = (
-        "Check that no event was changed, removed or forged, no chain rewritten since an anchor sealed it, and no guard "
-        "lifted (M26). Exit 0 when whole; else 1 and the places."
+        "Check that no event was changed, removed or forged, no chain rewritten since an anchor sealed it, and no "
+        "guard lifted (M26). Exit 0 when whole; else 1 and the places."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
