@@ -71,7 +71,7 @@ def write_events(actor: User, count: int, chains: list[str] = CHAINS) -> None:
 
 def list_tampers(folder: Path) -> list[Tamper]:
     """Return every tamper; `folder` holds the anchors' files."""
-    chance = random.Random(2026)  # noqa: S311
+    chance = random.Random(2026)
     kinds = (list_edits, list_moves, list_inserts, list_cuts, list_rewrites, list_heads, list_triggers)
     tampers = [tamper for kind in kinds for tamper in kind(chance)]
     return [*tampers, *list_anchor_rows(), *list_anchor_files(folder)]
@@ -364,9 +364,8 @@ def list_anchor_files(folder: Path) -> list[Tamper]:
             tampers.append(Tamper(f"{path.name}: {what}", name, seq, partial(_edit, path, change)))
             tampers.append(Tamper(f"{path.name} sealed anew: {what}", name, seq, partial(_edit, path, change, True)))
         tampers.append(Tamper(f"{path.name} gone", name, seq, path.unlink))
-        tampers.append(
-            Tamper(f"{path.name} cut", f"ancla:{path.name}", 0, partial(_edit, path, lambda text: text[:200]))
-        )
+        cut = partial(_edit, path, lambda text: text[:200])
+        tampers.append(Tamper(f"{path.name} cut", f"ancla:{path.name}", 0, cut))
     return tampers
 
 
