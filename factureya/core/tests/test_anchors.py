@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import json
-import os
 import stat
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -14,9 +13,9 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
 from factureya.core import anchors, audit, clock, guard_record, health, tasks
-from factureya.core.models import Anchor, OutboxMessage, UnwrittenAnchor
+from factureya.core.models import Anchor, UnwrittenAnchor
 from factureya.testing import tampering
-from factureya.testing.people import Cast, make_user
+from factureya.testing.people import make_user
 from factureya.testing.races import kinds, race
 from factureya.testing.raw_sql import postgres_only, sqlite_only
 
@@ -119,18 +118,6 @@ def test_who_finds_the_first_anchor_sealed_meanwhile_does_nothing(settings, monk
     monkeypatch.setattr(anchors, "_store_anchor", sealed_meanwhile)
     assert anchors.seal_day() is None
     assert "the day was not sealed here" in caplog.text
-
-
-def test_the_officers_of_today_get_the_whole_hash_by_mail():
-    with time_machine.travel(NOON - timedelta(hours=1)):
-        cast = Cast()
-    anchor = seal()
-    mail = OutboxMessage.objects.get(kind="accounts/day_sealed")
-    assert mail.to == cast.elsa.email
-    assert mail.about == "anchor:1"
-    assert f"Huella (SHA-256): {anchor.hash}\n" in mail.body
-    assert "Día: 24 de noviembre de 2026\n" in mail.body
-    assert mail.subject == "Se selló la bitácora: ancla 1"
 
 
 def test_the_task_and_the_command_seal_once(capsys):
@@ -308,7 +295,7 @@ def test_readyz_warns_of_an_anchor_older_than_26_hours(client, monkeypatch, sett
 
 def test_readyz_warns_of_an_anchor_without_its_file(client, monkeypatch, settings):
     settings.MAIL_TRUSTED_AUTHSERV = "mx.factureya.com"
-    monkeypatch.setattr(anchors, "_write_file", lambda *_args: os.stat("/nowhere"))
+    monkeypatch.setattr(anchors, "_write_file", lambda *_args: Path("/nowhere").stat())
     seal()
     for minutes, warned in ((60, []), (61, ["anchors"])):
         with time_machine.travel(NOON + timedelta(minutes=minutes), tick=False):
