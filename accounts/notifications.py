@@ -75,7 +75,7 @@ def tell_day_sealed(anchor: Anchor) -> None:
     for officer in officers:
         outbox.enqueue(
             "accounts/day_sealed",
-            key=f"{anchor.hash}:{officer.pk}",
+            key=f"anchor:{anchor.hash}:{officer.pk}",
             to=officer.email,
             about=f"anchor:{anchor.seq}",
             context={"person": officer, "anchor": anchor},

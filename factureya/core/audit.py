@@ -14,9 +14,11 @@ from operator import itemgetter
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef
+from django.db.models.functions import Substr
 
 from factureya.core import clock, sql
-from factureya.core.models import Chained, ChainHead, Event
+from factureya.core.models import Chained, ChainHead, Event, OutboxMessage
 
 GENESIS = "0" * 64
 _CHAINS_AT_A_TIME = 500
@@ -83,6 +85,17 @@ def find_flaws() -> Iterator[Flaw]:
         first_name, last_name = last_name, next(reversed(heads))
         yield from _check_chains(heads, first_name, last_name)
     yield from _check_chains({}, last_name, None)  # events after the last head
+
+
+def find_unrecorded_mails() -> Iterator[Flaw]:
+    """Yield a flaw for each mail whose key begins with the hash of an event that is not there any more.
+
+    So an event that was cut off before an anchor sealed it is found too, if it told somebody.
+    """
+    mails = OutboxMessage.objects.annotate(event_hash=Substr("key", 1, len(GENESIS)), mark=Substr("key", 65, 1))
+    is_there = Exists(Event.objects.filter(hash=OuterRef("event_hash")))
+    for about, kind in mails.filter(~is_there, mark=":").order_by("pk").values_list("about", "kind").iterator():
+        yield Flaw(about, 0, f"un correo ({kind}) nombra un evento que no está")
 
 
 def _build_event(verb: str, subject: Chained, actor: Any, data: dict[str, Any]) -> Event:

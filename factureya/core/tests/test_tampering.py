@@ -7,8 +7,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
+from factureya.core.audit import Flaw
 from factureya.core.management.commands.verify_audit import find_all_flaws
-from factureya.core.models import Anchor, Event
+from factureya.core.models import Anchor, Event, OutboxMessage
 from factureya.testing import tampering
 from factureya.testing.people import make_user
 from factureya.testing.raw_sql import execute
@@ -75,6 +76,18 @@ def test_chain_and_anchors_forged_together_are_found_by_a_copy_from_another_mach
     said = capsys.readouterr().out
     assert "cosa:4 #6: no es el que selló el ancla del 2026-11-23: se reescribió o se cortó" in said
     assert "ancla:2026-11-23 #1: el ancla de la base de datos no corresponde a su archivo" in said
+
+
+def test_what_is_cut_with_its_head_before_the_next_anchor_is_found_by_the_mail_that_names_it(folder):
+    hashes = Event.objects.filter(chain="cosa:2", seq__gte=10).order_by("seq").values_list("hash", flat=True)
+    for event_hash in [*hashes, "form"]:
+        OutboxMessage.objects.create(
+            key=f"{event_hash}:1", message_id=event_hash, kind="cosas/movida", to="ana@ocaso.mx", about="cosa:2"
+        )
+    assert places() == set()
+    tampering.rewrite("cosa:2", 11, lambda events: events.pop() and None)
+    found = [flaw for flaw in find_all_flaws() if not flaw.chain.startswith("trigger:")]
+    assert found == [Flaw("cosa:2", 0, "un correo (cosas/movida) nombra un evento que no está")]
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite keeps any value in any column")

@@ -58,6 +58,7 @@ class Command(BaseCommand):
 def find_all_flaws(folder: Path | None = None) -> Iterator[audit.Flaw]:
     """Yield the flaws of chains, anchors (their files are in `folder`) and guards, and of what apps compare (M26)."""
     checks = (import_string(name) for name in settings.AUDIT_STATE_CHECKS)
-    yield from chain(audit.find_flaws(), anchors.find_flaws(folder), guard_record.find_flaws(connection))
+    yield from chain(audit.find_flaws(), audit.find_unrecorded_mails())
+    yield from chain(anchors.find_flaws(folder), guard_record.find_flaws(connection))
     for check in checks:
         yield from check()
