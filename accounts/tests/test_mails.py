@@ -4,16 +4,18 @@ import re
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.test import Client
 from django.urls import reverse
 
 from accounts.models import RoleAssignment
+from accounts.operations import end_office
 from accounts.tests.sign_in.test_factor import code, enrolled, sign_in
 from factureya.core import anchors
 from factureya.core.clock import now
 from factureya.core.mail import outbox
 from factureya.core.models import OutboxMessage
-from factureya.testing.people import PASSWORD, Cast, make_contact
+from factureya.testing.people import PASSWORD, Cast, make_contact, make_superuser
 
 pytestmark = pytest.mark.django_db
 
@@ -55,8 +57,7 @@ def test_the_security_officers_of_today_get_the_whole_hash_of_the_days_anchor(se
 def test_who_was_an_officer_until_yesterday_gets_none(settings, tmp_path):
     settings.ANCHORS_DIR = tmp_path
     cast = Cast()
-    RoleAssignment.objects.filter(user=cast.elsa).update(
-        ends_at=now() - timedelta(days=1), starts_at=now() - timedelta(days=9)
-    )
-    anchors.seal_day()
+    end_office(RoleAssignment.objects.get(user=cast.elsa).pk, actor=make_superuser())
+    with time_machine.travel(now() + timedelta(days=1)):
+        anchors.seal_day()
     assert not OutboxMessage.objects.filter(kind="accounts/day_sealed").exists()

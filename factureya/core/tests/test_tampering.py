@@ -85,7 +85,7 @@ def test_what_is_cut_with_its_head_before_the_next_anchor_is_found_by_the_mail_t
             key=f"{event_hash}:1", message_id=event_hash, kind="cosas/movida", to="ana@ocaso.mx", about="cosa:2"
         )
     assert places() == set()
-    tampering.rewrite("cosa:2", 11, lambda events: events.pop() and None)
+    tampering.rewrite("cosa:2", 11, lambda events: events.__delitem__(-1))
     found = [flaw for flaw in find_all_flaws() if not flaw.chain.startswith("trigger:")]
     assert found == [Flaw("cosa:2", 0, "un correo (cosas/movida) nombra un evento que no está")]
 
