@@ -268,7 +268,8 @@ def _chains(found: ChainFindings, left_out: str) -> str:
         f"{chains.THREADS} threads with a connection each: on *one subject* they wait for each other at the head of "
         "its chain, over as many subjects as threads nobody waits. A *bare insert* is one row without a chain, by as "
         f"many threads. *verify* is `audit.find_flaws` over the {chains.EVENTS:,} events that were loaded and those of "
-        "the rounds, in one process. *× bare* is the median of each round's own ratio; events a second are this machine's."
+        "the rounds, in one process. *× bare* is the median of each round's own ratio; events a second are this "
+        "machine's."
     )
     when = f"Measured on {datetime.now(UTC):%Y-%m-%d} at load {os.getloadavg()[1]:.1f}, {found.rounds} rounds."
     missing = [f"**PostgreSQL was left out**: {left_out}"] if left_out else []
