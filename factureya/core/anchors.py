@@ -70,11 +70,10 @@ def seal_day() -> Anchor | None:
     anchor = None
     try:
         with transaction.atomic():
-            last = Anchor.objects.select_for_update().order_by("-seq").first()
-            today = timezone.localdate(clock.now())
+            last, today = latest_anchor(), timezone.localdate(clock.now())
             if not Anchor.objects.filter(day=today).exists():
                 anchor = _store_anchor(Anchor(day=today, seq=last.seq + 1 if last else 1, sealed_at=clock.now()), last)
-    except IntegrityError:  # another process sealed the very first anchor at the same instant
+    except IntegrityError:  # another process sealed the day at the same instant; nobody locks an append-only row
         logger.warning("the day was not sealed here", exc_info=True)
     write_files()
     return anchor
@@ -263,7 +262,8 @@ def _check_files(rows: dict[int, Anchor], files: list[AnchorFile]) -> Iterator[F
     """Yield a flaw for each anchor's file that is altered, has no row or differs from it, and each row without one."""
     unseen = dict(rows)
     for file in files:
-        chain, row = f"ancla:{file.day}", unseen.pop(file.seq, None)
+        chain = f"ancla:{file.day}"
+        row = unseen.pop(file.seq, None) or Anchor.objects.filter(seq=file.seq).first()  # sealed while we read
         if not file.is_whole or file.path.name.partition(".")[0] != file.day:
             yield Flaw(chain, file.seq, "el archivo del ancla fue alterado")
         elif row is None:

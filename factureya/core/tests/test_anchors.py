@@ -111,7 +111,7 @@ def test_two_processes_seal_one_day_once(race_rounds, folder):
     assert flaws() == []
 
 
-def test_who_finds_the_first_anchor_sealed_meanwhile_does_nothing(settings, monkeypatch, caplog):
+def test_who_finds_the_day_sealed_meanwhile_does_nothing(monkeypatch, caplog):
     def sealed_meanwhile(*_args: object) -> Anchor:
         raise IntegrityError
 
@@ -211,6 +211,18 @@ def test_compressed_files_are_read_too(folder):
     path = folder / "2026-11-24.json"
     (folder / "2026-11-24.json.gz").write_bytes(gzip.compress(path.read_bytes()))
     path.unlink()
+    assert flaws() == []
+
+
+def test_an_anchor_that_is_sealed_while_it_reads_is_no_flaw(folder, monkeypatch):
+    seal()
+    list_files = anchors.list_files
+
+    def sealed_meanwhile(place: Path) -> list[Path]:
+        seal(NEXT)
+        return list_files(place)
+
+    monkeypatch.setattr(anchors, "list_files", sealed_meanwhile)
     assert flaws() == []
 
 
