@@ -94,9 +94,20 @@ def _time_calls(threads: int, call: Callable[[int], Any]) -> float:
         work(0)
         return BATCH / (time.perf_counter() - start)
     with ThreadPoolExecutor(threads, initializer=connection.ensure_connection) as pool:
-        list(pool.map(lambda _: time.sleep(0.05), range(threads)))  # every thread has started and is connected
+        list(pool.map(_wait, range(threads)))  # every thread has started and is connected
         start = time.perf_counter()
         list(pool.map(work, range(threads)))
         seconds = time.perf_counter() - start
-        list(pool.map(lambda _: (time.sleep(0.05), connection.close()), range(threads)))
+        list(pool.map(_hang_up, range(threads)))
     return BATCH // threads * threads / seconds
+
+
+def _wait(_thread: int) -> None:
+    """Keep a thread for a moment, so that the next call needs another one."""
+    time.sleep(0.05)
+
+
+def _hang_up(thread: int) -> None:
+    """Close the connection of a thread."""
+    connection.close()
+    _wait(thread)
