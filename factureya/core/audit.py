@@ -14,8 +14,8 @@ from operator import itemgetter
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef
-from django.db.models.functions import Substr
+from django.db.models import Exists, OuterRef, Value
+from django.db.models.functions import StrIndex, Substr
 
 from factureya.core import clock, sql
 from factureya.core.models import Chained, ChainHead, Event, OutboxMessage
@@ -92,9 +92,11 @@ def find_unrecorded_mails() -> Iterator[Flaw]:
 
     So an event that was cut off before an anchor sealed it is found too, if it told somebody.
     """
-    mails = OutboxMessage.objects.annotate(event_hash=Substr("key", 1, len(GENESIS)), mark=Substr("key", 65, 1))
+    length = len(GENESIS)
+    mails = OutboxMessage.objects.annotate(event_hash=Substr("key", 1, length), colon=StrIndex("key", Value(":")))
     is_there = Exists(Event.objects.filter(hash=OuterRef("event_hash")))
-    for about, kind in mails.filter(~is_there, mark=":").order_by("pk").values_list("about", "kind").iterator():
+    naming = mails.filter(~is_there, colon=length + 1).order_by("pk")
+    for about, kind in naming.values_list("about", "kind").iterator():
         yield Flaw(about, 0, f"un correo ({kind}) nombra un evento que no está")
 
 
