@@ -14,7 +14,7 @@ import os
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import islice, takewhile
 from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -168,9 +168,7 @@ def read_heads(path: Path) -> Iterator[Head]:
     """Yield the heads that an anchor's file holds, in the order of their names. Raise ValueError for another line."""
     with _open_file(path) as lines:
         next(lines)
-        for line in lines:
-            if line.startswith(b"]"):
-                return
+        for line in takewhile(lambda line: not line.startswith(b"]"), lines):
             if (match := _HEAD_LINE.fullmatch(line)) is None:
                 raise ValueError("a line of an anchor is no head of a chain")
             yield Head(*json.loads(match[1]))
