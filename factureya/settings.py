@@ -46,6 +46,9 @@ REQUEST_MAX_BYTES = 256 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 DATA_UPLOAD_MAX_NUMBER_FILES = 20
 
+# One file a day with the end of every chain of events (docs/operations.md); copy it to where nobody here can write.
+ANCHORS_DIR = Path(env("ANCHORS_DIR", default=str(VAR_DIR / "anchors")))
+
 # -- Apps --------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -142,6 +145,8 @@ GUARDS = ["factureya.core.guards", "accounts.guards", "tickets.guards", "change_
 AUDIT_STATE_CHECKS: list[str] = ["factureya.core.state.find_flaws"]
 # The kinds of rows whose whole content stands in events: lists of `core.state.Kind`.
 STATE_KINDS = ["accounts.state.KINDS", "change_requests.state.KINDS"]
+# Called in the transaction that seals the day: callables (anchor).
+ANCHOR_SEALED = ["accounts.notifications.tell_day_sealed"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- Cache: it counts the limits of login and look-up, so all processes share it ------------------
@@ -184,6 +189,8 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 60},  # after a minute the next one is due
     },
     "purge_orphans": {"task": "factureya.core.tasks.purge_orphan_attachments", "schedule": timedelta(hours=1)},
+    # Often, because only the first run of a day seals it; each writes the files that a run before could not write.
+    "seal_day": {"task": "factureya.core.tasks.seal_day", "schedule": timedelta(minutes=30)},
     "forget_quotas": {"task": "factureya.core.tasks.forget_quotas", "schedule": timedelta(hours=1)},
     "warn_before_close": {"task": "tickets.tasks.warn_before_close", "schedule": timedelta(minutes=5)},
     "close_unanswered": {"task": "tickets.tasks.close_unanswered", "schedule": timedelta(minutes=5)},

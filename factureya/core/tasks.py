@@ -5,6 +5,7 @@ import logging
 from celery import shared_task
 from django.conf import settings
 
+from factureya.core import anchors
 from factureya.core.files import store
 from factureya.core.mail import answer_limits, imap, intake, outbox
 from factureya.core.models import Heartbeat
@@ -36,6 +37,12 @@ def purge_orphan_attachments() -> int:
 def forget_quotas() -> int:
     """Delete the counters of automatic mails whose time has run out, and return how many (M6)."""
     return answer_limits.delete_expired_counters()
+
+
+@shared_task(ignore_result=True)
+def seal_day() -> bool:
+    """Seal the day with an anchor over every chain of events, once a day, and return whether this run did (M26)."""
+    return anchors.seal_day() is not None
 
 
 @shared_task
