@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from django.db import transaction
 
 from accounts.models import Customer, User
+from accounts.proofs import UNPROVEN, Proof
 from change_requests import notifications
 from change_requests.documents import evidence
 from change_requests.models import FormalRequest, RequestedAsset
@@ -76,9 +77,12 @@ class SentBack(Recorded):
 
 
 @contextmanager
-def lock_request(pk: int, *statuses: str, is_stopped_too: bool = False) -> Iterator[FormalRequest]:
+def lock_request(
+    pk: int, *statuses: str, is_stopped_too: bool = False, proof: Proof | None = None
+) -> Iterator[FormalRequest]:
     """Open a transaction and yield the request, locked and read again, for an operation to change it.
 
+    `proof` says how the operation's actor was authenticated; `record_act` puts it into the events of the request.
     Raises WrongStatus if its status is none of `statuses`, or if «no fui yo» stopped it and not `is_stopped_too`.
     A refusal in the block undoes what the block wrote. A `Recorded` refusal is raised after the writes are committed.
     """
@@ -89,6 +93,7 @@ def lock_request(pk: int, *statuses: str, is_stopped_too: bool = False) -> Itera
             raise refuse_status(request)
         if request.suspended_at is not None and not is_stopped_too:
             raise WrongStatus(STOPPED)
+        request.proof = proof
         try:
             yield request
         except Recorded as refusal:
@@ -123,6 +128,13 @@ def reread_allowed(actor: User, why_not: Callable[[User, Subject], Refused | Non
     return actor
 
 
+def record_act(verb: str, request: FormalRequest, *, actor: User | None, **data: Any) -> Event:
+    """Record and return an event of the request; a person's act says under `auth` how he was authenticated (M26)."""
+    if actor is not None:
+        data.setdefault("auth", (request.proof or UNPROVEN).as_data())
+    return audit.record(verb, request, actor=actor, **data)
+
+
 def move_request(
     request: FormalRequest,
     status: str,
@@ -145,7 +157,7 @@ def move_request(
     if status in ENDED:
         release_assets(request)
     revision = request.revision_no
-    return audit.record(verb, request, actor=actor, before=before, after=status, revision=revision, **data)
+    return record_act(verb, request, actor=actor, before=before, after=status, revision=revision, **data)
 
 
 def move_with_reason(
@@ -213,7 +225,7 @@ def record_altered_evidence(request: FormalRequest, names: Sequence[str], actor:
     files = sorted(set(names))
     findings = request.events().filter(verb="request.evidence_altered").values_list("data", flat=True)
     if not any(data["files"] == files for data in findings):
-        event = audit.record("request.evidence_altered", request, actor=actor, files=files)
+        event = record_act("request.evidence_altered", request, actor=actor, files=files)
         notifications.mail_finding("evidence_altered", request, event)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 
 from accounts.models import Office, Representative, User
+from accounts.proofs import Proof
 from change_requests import notifications, policy
 from change_requests.approvals import OFFICE_OF, find_holders
 from change_requests.execution import executing
@@ -20,25 +21,26 @@ from change_requests.operations._common import (
     lock_customer,
     lock_request,
     move_request,
+    record_act,
     require_unaltered_evidence,
     reread_allowed,
     reread_person,
 )
-from factureya.core import audit
+from change_requests.operations._facts import describe_person
 from factureya.core.clock import now
 from factureya.core.locking import lock
 from factureya.core.models import Event
 from factureya.core.refusals import NotAllowed, Refused, WrongStatus
 
 
-def execute(pk: int, *, actor: User) -> Execution:
+def execute(pk: int, *, actor: User, proof: Proof | None = None) -> Execution:
     """Apply the approved content of the request, as the designated implementer, and return the execution's row (M24).
 
     The row's result is `ok`, or `drift` if an old value in the request is not today's: then nothing is applied and the
     request is *fallida*. Raises SentBack if an approval no longer holds, TooLate, or AlteredEvidence.
     """
-    _record_intent(pk, actor)
-    with lock_request(pk, Status.APPROVED) as request:
+    _record_intent(pk, actor, proof)
+    with lock_request(pk, Status.APPROVED, proof=proof) as request:
         actor = reread_allowed(actor, policy.why_not_execute, request)
         if problem := policy.why_not_implement(actor, request, is_waived=_is_waived(request)):
             raise NotAllowed(problem)
@@ -52,13 +54,13 @@ def execute(pk: int, *, actor: User) -> Execution:
         return _apply(request, actor)
 
 
-def _record_intent(pk: int, actor: User) -> None:
+def _record_intent(pk: int, actor: User, proof: Proof | None) -> None:
     """Record and commit that an execution under a waiver begins. The record stays if the execution fails (M25)."""
     if not FormalRequest.objects.filter(pk=pk, waiver__isnull=False, status=Status.APPROVED).exists():
         return
-    with lock_request(pk, Status.APPROVED) as request:
+    with lock_request(pk, Status.APPROVED, proof=proof) as request:
         reread_allowed(actor, policy.why_not_execute, request)
-        audit.record("request.execution_intended", request, actor=actor, revision=request.revision_no)
+        record_act("request.execution_intended", request, actor=actor, revision=request.revision_no)
 
 
 def _is_waived(request: FormalRequest) -> bool:
@@ -152,8 +154,8 @@ def _apply(request: FormalRequest, actor: User) -> Execution:
         actor=actor,
         saved=("executed_at",),
         due_at=add_business_days(settings.CLOSE_BUSINESS_DAYS),
-        sha256=execution.sha256,
         waiver=request.waiver_id if _is_waived(request) else None,
+        **_describe_execution(execution),
     )
     notifications.mail_executed(request, event, old_mail=old_mail)
     notifications.mail_your_turn(request, event)
@@ -180,9 +182,21 @@ def _record_drift(request: FormalRequest, actor: User, drift: list[dict[str, str
         due_at=None,
         saved=("outcome_reason",),
         fields=[item["field"] for item in drift],
+        **_describe_execution(execution),
     )
     notifications.mail_progress("failed", request, event, reason=reason)
     return execution
+
+
+def _describe_execution(execution: Execution) -> dict[str, Any]:
+    """Return what the event of an execution says: by whom and when, the content, and the values before and after."""
+    return {
+        "sha256": execution.sha256,
+        "executor": describe_person(execution.executor),
+        "values_before": execution.before,
+        "values_after": execution.after,
+        "at": execution.at.isoformat(),
+    }
 
 
 def _insert_execution(request: FormalRequest, actor: User, items: list[dict[str, str]], result: str) -> Execution:
