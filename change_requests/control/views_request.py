@@ -1,6 +1,7 @@
 """One request in mesa de control: its page, its files, and the *expediente* (M21)."""
 
 import hashlib
+from typing import Any
 
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
@@ -31,7 +32,7 @@ class EvidenceFile(FolioView):
         mailed = MailTextFile.objects.filter(text__request=self.formal_request, **with_token)
         forms = ReceivedForm.objects.filter(request=self.formal_request, **with_token)
         found = (rows.select_related("attachment").first() for rows in (evidence, mailed, forms))
-        file = next((row for row in found if row is not None), None)
+        file: Any = next((row for row in found if row is not None), None)
         if file is None:
             raise Http404("Ese archivo no es de esta solicitud.")
         return send_request_file(request, self.user, self.formal_request, file.attachment, file.sha256)
@@ -50,7 +51,7 @@ class ExpedienteZip(FolioView):
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponseBase:
         """Return the download of the request's *expediente* as a ZIP, and record who got which bytes (M26)."""
-        archived = archive.build_zip(self.formal_request)
+        archived: Any = archive.build_zip(self.formal_request)
         if request.method == "GET":
             sha256 = hashlib.file_digest(archived, "sha256").hexdigest()
             archived.seek(0)

@@ -1,7 +1,7 @@
 """What the operations share: refusals, the lock, how a request moves, when its deadlines end, and people's texts."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
@@ -12,6 +12,7 @@ from accounts.models import Customer, User
 from accounts.proofs import UNPROVEN, Proof
 from change_requests import notifications
 from change_requests.documents import evidence
+from change_requests.facts import show_instant
 from change_requests.models import FormalRequest, RequestedAsset
 from change_requests.policy import STOPPED, refuse_status
 from factureya.core import audit
@@ -135,6 +136,19 @@ def record_act(verb: str, request: FormalRequest, *, actor: User | None, **data:
     return audit.record(verb, request, actor=actor, **data)
 
 
+def save_with_act(request: FormalRequest, verb: str, *, actor: User | None, saved: Sequence[str], **data: Any) -> Event:
+    """Save these columns of the request; record and return the event, which holds the columns as they are now."""
+    request.save(update_fields=saved)
+    return record_act(verb, request, actor=actor, columns=describe_columns(request, saved), **data)
+
+
+def describe_columns(request: FormalRequest, names: Iterable[str]) -> dict[str, Any]:
+    """Return columns of a request as JSON: instants in UTC, a person by his key. The state check compares them."""
+    fields = (request._meta.get_field(name) for name in names)
+    values = {field.name: getattr(request, field.attname) for field in fields}  # type: ignore[union-attr]
+    return {name: show_instant(value) if isinstance(value, datetime) else value for name, value in values.items()}
+
+
 def move_request(
     request: FormalRequest,
     status: str,
@@ -153,11 +167,13 @@ def move_request(
     before, request.status = request.status, status
     request.turn_since = now() if due_at else None
     request.due_at, request.due_minutes_left, request.reminded = due_at, None, 0  # None: the clock runs
-    request.save(update_fields=["status", *TURN_COLUMNS, *saved])
+    columns = ["status", *TURN_COLUMNS, *saved]
+    request.save(update_fields=columns)
     if status in ENDED:
         release_assets(request)
     revision = request.revision_no
-    return record_act(verb, request, actor=actor, before=before, after=status, revision=revision, **data)
+    data = {"before": before, "after": status, "revision": revision, **data}
+    return record_act(verb, request, actor=actor, columns=describe_columns(request, columns), **data)
 
 
 def move_with_reason(

@@ -12,20 +12,20 @@ from accounts.proofs import UNPROVEN, Proof
 from change_requests import notifications, payload
 from change_requests.approvals import find_missing_office
 from change_requests.documents import receipt
-from change_requests.kinds.fields import touches_risky
-from change_requests.kinds.registry import find_kind
-from change_requests.kinds.values import Item, clean_lines
-from change_requests.models import Evidence, FormalRequest, InformationAsset, RequestedAsset, RequestRevision
-from change_requests.operations._common import Form, NoPeople, Status, move_request
-from change_requests.operations._facts import (
+from change_requests.facts import (
     describe_customer,
     describe_form,
     describe_mail,
     describe_person,
     describe_representative,
     find_received_form,
-    list_evidence,
+    list_files,
 )
+from change_requests.kinds.fields import touches_risky
+from change_requests.kinds.registry import find_kind
+from change_requests.kinds.values import Item, clean_lines
+from change_requests.models import Evidence, FormalRequest, InformationAsset, RequestedAsset, RequestRevision
+from change_requests.operations._common import Form, NoPeople, Status, move_request
 from factureya.core import audit, numbers
 from factureya.core.clock import now
 from factureya.core.refusals import Refused
@@ -81,13 +81,14 @@ def send_revision(request: FormalRequest, items: list[Item], *, author: User) ->
     request.revision_no, request.submitted_at = revision.no, now()
     for column in _VOIDED:
         setattr(request, column, None)
+    request.confirmed_mailbox = ""
     event = move_request(
         request,
         Status.SUBMITTED,
         "request.submitted",
         actor=author,
         due_at=now() + timedelta(hours=settings.REQUEST_CONFIRM_HOURS),
-        saved=("revision_no", "submitted_at", "channel", *_VOIDED),
+        saved=("revision_no", "submitted_at", "channel", "confirmed_mailbox", *_VOIDED),
         **_describe_submission(request, revision),
     )
     notifications.mail_submitted(request, event)
@@ -106,7 +107,7 @@ def _describe_submission(request: FormalRequest, revision: RequestRevision) -> d
         "representative": describe_representative(request.representative),
         "oath": bool(request.draft.get("declares")),
         "freeze_hours": revision.freeze_hours,
-        "evidence": list_evidence(rows),
+        "evidence": list_files(rows),
         "form": describe_form(received) if received else None,
         "mail": describe_mail(received) if received else None,
         "acuse_sha256": receipt.hash_facts(request, revision),

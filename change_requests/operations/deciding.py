@@ -9,6 +9,7 @@ from accounts.models import RoleAssignment, User
 from accounts.proofs import Proof
 from change_requests import notifications, policy
 from change_requests.approvals import OFFICE_OF, NeededApproval, find_needed_approvals, select_open
+from change_requests.facts import describe_decision, show_instant
 from change_requests.kinds.fields import REGISTERED_EMAIL, touches_risky
 from change_requests.kinds.registry import find_kind
 from change_requests.kinds.values import find_first_instant
@@ -27,7 +28,6 @@ from change_requests.operations._common import (
     require_unaltered_evidence,
     reread_person,
 )
-from change_requests.operations._facts import describe_decision
 from factureya.core.clock import now
 from factureya.core.refusals import Refused, WrongStatus
 
@@ -149,9 +149,9 @@ def _record_approval(request: FormalRequest, decision: Decision, actor: User) ->
         actor=actor,
         due_at=request.execute_before,
         saved=("approved_at", "execute_after", "execute_before", "outcome_reason", "powers_lapsed_at"),
-        approved_at=request.approved_at.isoformat(),
-        execute_after=request.execute_after.isoformat(),
-        execute_before=request.execute_before.isoformat(),
+        approved_at=show_instant(request.approved_at),
+        execute_after=show_instant(request.execute_after),
+        execute_before=show_instant(request.execute_before),
         **data,
     )
     after = request.execute_after if request.execute_after > request.approved_at else None

@@ -7,6 +7,7 @@ from typing import Any
 from accounts.models import Customer, User
 from accounts.proofs import Proof
 from change_requests import policy
+from change_requests.facts import describe_file
 from change_requests.kinds.registry import list_kinds
 from change_requests.models import Evidence, FormalRequest
 from change_requests.operations._common import (
@@ -22,7 +23,6 @@ from change_requests.operations._common import (
     reread_allowed,
     reread_person,
 )
-from change_requests.operations._facts import describe_file
 from change_requests.operations._revisions import insert_draft
 from factureya.core.clock import now
 from factureya.core.models import Attachment

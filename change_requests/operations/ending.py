@@ -1,8 +1,11 @@
 """How a request ends or stops: closed, withdrawn, «no fui yo», resumed; and what undoes it."""
 
+from datetime import timedelta
+
 from accounts.models import Representative, User
 from accounts.proofs import UNPROVEN, Proof
 from change_requests import notifications, policy
+from change_requests.guards.requests import SLACK_DAYS
 from change_requests.kinds import content
 from change_requests.links import NO_LINK, MailedLink, Objector
 from change_requests.models import FormalRequest
@@ -16,9 +19,9 @@ from change_requests.operations._common import (
     lock_request,
     move_request,
     move_with_reason,
-    record_act,
     reread_allowed,
     restart_clock,
+    save_with_act,
     stop_clock,
 )
 from change_requests.operations._revisions import insert_draft, send_revision
@@ -29,6 +32,8 @@ from factureya.core.refusals import Refused
 
 NOBODY = Objector()
 MIN_REVERT_REASON = 20
+# Nights, weekends and holidays within the time that is given back.
+WINDOW_SLACK = timedelta(days=SLACK_DAYS)
 
 
 def close(pk: int, *, actor: User, proof: Proof | None = None) -> FormalRequest:
@@ -76,11 +81,11 @@ def not_me(
         is_first = getattr(request, column) is None
         if is_first:
             setattr(request, column, now())
-            request.save(update_fields=[column])
-        event = record_act(
-            "request.disowned",
+        event = save_with_act(
             request,
+            "request.disowned",
             actor=actor,
+            saved=[column] if is_first else [],
             revision=request.revision_no,
             status=request.status,
             before_status=request.status,
@@ -100,8 +105,8 @@ def mark_alarm_seen(pk: int, *, actor: User, reason: str, proof: Proof | None = 
         actor = reread_allowed(actor, policy.why_not_mark_alarm_seen, request)
         text = clean_text(reason, field="reason", text_name="lo que comprobó")
         request.alarmed_at, request.alarm_seen_at, request.alarm_seen_by = None, now(), actor
-        request.save(update_fields=["alarmed_at", "alarm_seen_at", "alarm_seen_by"])
-        event = record_act("request.alarm_seen", request, actor=actor, reason=text[:1000])
+        saved = ("alarmed_at", "alarm_seen_at", "alarm_seen_by")
+        event = save_with_act(request, "request.alarm_seen", actor=actor, saved=saved, reason=text[:1000])
         notifications.mail_alarm_seen(request, event)
     return request
 
@@ -114,8 +119,8 @@ def resume(pk: int, *, actor: User, reason: str, proof: Proof | None = None) -> 
     with lock_request(pk, *Status, is_stopped_too=True, proof=proof) as request:
         actor = reread_allowed(actor, policy.why_not_resume, request)
         text = clean_text(reason, field="reason", text_name="el motivo")
-        _restart_deadlines(request, actor)
-        event = record_act("request.resumed", request, actor=actor, reason=text, revision=request.revision_no)
+        saved, revision = _restart_deadlines(request, actor), request.revision_no
+        event = save_with_act(request, "request.resumed", actor=actor, saved=saved, reason=text, revision=revision)
         notifications.mail_progress("resumed", request, event, reason=text)
         if request.status == Status.SUBMITTED:  # the link sent before may have expired meanwhile
             notifications.mail_submitted(request, event)
@@ -192,10 +197,11 @@ def _mail_objection(request: FormalRequest, event: Event, objector: Objector, ef
         notifications.mail_alarm_received(request, event, to=objector.mailbox, until=until)
 
 
-def _restart_deadlines(request: FormalRequest, actor: User) -> None:
-    """Let the deadlines of a stopped request go on with the time that was left, and save that `actor` resumed it.
+def _restart_deadlines(request: FormalRequest, actor: User) -> list[str]:
+    """Let the deadlines of a stopped request go on with the time that was left; return the columns to save.
 
-    The time to confirm counts all hours, the others business hours. If a question is open, no deadline runs.
+    The time to confirm counts all hours, the others business hours. If a question is open, no deadline runs. `actor`
+    resumed it. The time to apply it grows by no more than the stop and WINDOW_SLACK, as the database demands.
     """
     stopped_at, instant = request.suspended_at, now()
     assert stopped_at is not None  # why_not_resume
@@ -209,6 +215,7 @@ def _restart_deadlines(request: FormalRequest, actor: User) -> None:
     if request.status == Status.APPROVED and request.execute_before is not None:
         hours = load_attention_hours()
         hours_left = hours.hours_between(stopped_at, request.execute_before)
-        request.execute_before = request.due_at = hours.add_hours(instant, hours_left)
+        latest = request.execute_before + (instant - stopped_at) + WINDOW_SLACK
+        request.execute_before = request.due_at = min(hours.add_hours(instant, hours_left), latest)
         saved.append("execute_before")
-    request.save(update_fields=saved)
+    return saved

@@ -1,6 +1,7 @@
 """The approved content is applied exactly as it was approved, or not at all (M1, M21, M24)."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -10,6 +11,7 @@ from accounts.proofs import Proof
 from change_requests import notifications, policy
 from change_requests.approvals import OFFICE_OF, find_holders
 from change_requests.execution import executing
+from change_requests.facts import describe_person, show_instant
 from change_requests.kinds.registry import find_kind
 from change_requests.models import DecisionSlot, Execution, FormalRequest
 from change_requests.operations._common import (
@@ -26,10 +28,8 @@ from change_requests.operations._common import (
     reread_allowed,
     reread_person,
 )
-from change_requests.operations._facts import describe_person
 from factureya.core.clock import now
 from factureya.core.locking import lock
-from factureya.core.models import Event
 from factureya.core.refusals import NotAllowed, Refused, WrongStatus
 
 
@@ -101,7 +101,8 @@ def _require_approvals_in_force(request: FormalRequest, actor: User) -> None:
         reasons.insert(0, "Quien solicitó ya no tiene poderes vigentes")
     if not reasons:
         return
-    DecisionSlot.objects.filter(pk__in=[slot.pk for slot in lapsed_slots]).update(voided_at=now())  # to be given anew
+    voided, voided_at = [slot.pk for slot in lapsed_slots], now()
+    DecisionSlot.objects.filter(pk__in=voided).update(voided_at=voided_at)  # to be given anew
     reason = "; ".join(dict.fromkeys(reasons)) + "."
     request.outcome_reason = reason
     request.approved_at = request.execute_after = request.execute_before = None
@@ -111,6 +112,8 @@ def _require_approvals_in_force(request: FormalRequest, actor: User) -> None:
         "request.sent_back",
         actor=actor,
         reason=reason,
+        voided=voided,
+        voided_at=show_instant(voided_at),
         due_at=add_business_days(settings.APPROVE_BUSINESS_DAYS),
         saved=("approved_at", "execute_after", "execute_before", "outcome_reason", "powers_lapsed_at"),
     )
@@ -155,13 +158,16 @@ def _apply(request: FormalRequest, actor: User) -> Execution:
         saved=("executed_at",),
         due_at=add_business_days(settings.CLOSE_BUSINESS_DAYS),
         waiver=request.waiver_id if _is_waived(request) else None,
+        check_due=show_instant(_set_check_due(request)),
         **_describe_execution(execution),
     )
     notifications.mail_executed(request, event, old_mail=old_mail)
     notifications.mail_your_turn(request, event)
     if person is not None:  # this person must set a password, by the link
         notifications.mail_set_password(request, event, person)
-    _start_waiver_check(request, event)
+    if _is_waived(request):
+        assert request.waiver is not None
+        notifications.mail_check_due(request, event, request.waiver)
     _mark_reverted(request, actor)
     return execution
 
@@ -195,7 +201,7 @@ def _describe_execution(execution: Execution) -> dict[str, Any]:
         "executor": describe_person(execution.executor),
         "values_before": execution.before,
         "values_after": execution.after,
-        "at": execution.at.isoformat(),
+        "at": show_instant(execution.at),
     }
 
 
@@ -221,13 +227,13 @@ def _insert_execution(request: FormalRequest, actor: User, items: list[dict[str,
     )
 
 
-def _start_waiver_check(request: FormalRequest, event: Event) -> None:
-    """Give the checker a deadline and a mail, if the request was applied under its waiver (M25)."""
+def _set_check_due(request: FormalRequest) -> datetime | None:
+    """Give the checker a deadline, if the request was applied under its waiver, and return it; else None (M25)."""
     if request.waiver is None or not _is_waived(request):
-        return
+        return None
     request.waiver.check_due = add_business_days(settings.WAIVER_CHECK_BUSINESS_DAYS)
     request.waiver.save(update_fields=["check_due"])
-    notifications.mail_check_due(request, event, request.waiver)
+    return request.waiver.check_due
 
 
 def _mark_reverted(request: FormalRequest, actor: User) -> None:

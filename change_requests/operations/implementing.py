@@ -1,5 +1,6 @@
 """Who carries a request out: nobody of Development, unless a waiver adds controls (M24, M25)."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import QuerySet
@@ -7,7 +8,8 @@ from django.db.models import QuerySet
 from accounts.models import User
 from accounts.proofs import Proof
 from change_requests import notifications, policy
-from change_requests.models import FormalRequest, Waiver
+from change_requests.facts import describe_person, show_instant
+from change_requests.models import Execution, FormalRequest, Waiver
 from change_requests.operations._common import (
     Status,
     clean_text,
@@ -16,8 +18,8 @@ from change_requests.operations._common import (
     record_act,
     reread_allowed,
     reread_person,
+    save_with_act,
 )
-from change_requests.operations._facts import describe_person
 from factureya.core.clock import now
 from factureya.core.refusals import Invalid, Refused
 
@@ -67,7 +69,7 @@ def grant_waiver(
             checker_name=reviewer.get_full_name(),
             reason=waiver.reason,
             controls=waiver.controls,
-            approved_at=waiver.approved_at.isoformat(),
+            approved_at=show_instant(waiver.approved_at),
             text_sha256=hash_text(f"{waiver.reason}\n{waiver.controls}"),
         )
     return request
@@ -79,6 +81,8 @@ def check_waiver(pk: int, *, actor: User, findings: str, ok: bool, proof: Proof 
         actor = reread_allowed(actor, policy.why_not_check, request)
         waiver = request.waiver
         assert waiver is not None  # why_not_check
+        if not Execution.objects.filter(request=request, result="ok", at__lte=now() - timedelta(seconds=1)).exists():
+            raise Refused("Se acaba de aplicar. Revise lo que se hizo y después registre su revisión.")
         waiver.findings = clean_text(findings, field="findings", text_name="lo que encontró")
         waiver.checked_at, waiver.conform = now(), ok
         waiver.save(update_fields=["findings", "checked_at", "conform"])
@@ -98,8 +102,8 @@ def _describe_check(waiver: Waiver) -> dict[str, Any]:
         "conform": waiver.conform,
         "findings": waiver.findings,
         "text_sha256": hash_text(waiver.findings),
-        "checked_at": waiver.checked_at.isoformat(),
-        "due_at": due.isoformat() if due else None,
+        "checked_at": show_instant(waiver.checked_at),
+        "due_at": show_instant(due),
         "late": due is not None and waiver.checked_at > due,
     }
 
@@ -125,8 +129,8 @@ def _save_implementer(
     """Save who applies the request, who named him, and his waiver or None. If the request is approved, mail him now."""
     request.implementer, request.designated_by, request.waiver = person, actor, waiver
     request.designated_at = now()
-    request.save(update_fields=["implementer", "designated_at", "designated_by", "waiver"])
-    data |= {"waiver": waiver.pk} if waiver else {}
-    event = record_act(verb, request, actor=actor, implementer=describe_person(person), **data)
+    data |= {"implementer": describe_person(person)} | ({"waiver": waiver.pk} if waiver else {})
+    saved = ("implementer", "designated_at", "designated_by", "waiver")
+    event = save_with_act(request, verb, actor=actor, saved=saved, **data)
     if request.status == Status.APPROVED:
         notifications.mail_your_turn(request, event)

@@ -8,6 +8,7 @@ from accounts.models import User
 from accounts.proofs import Proof
 from change_requests import notifications, policy
 from change_requests.documents.evidence import is_as_sent
+from change_requests.facts import show_instant
 from change_requests.kinds import content
 from change_requests.kinds.fields import REGISTERED_EMAIL
 from change_requests.links import NO_LINK, MailedLink, find_confirming_mail
@@ -24,6 +25,7 @@ from change_requests.operations._common import (
     record_act,
     require_requester,
     reread_allowed,
+    save_with_act,
 )
 from change_requests.operations._revisions import send_revision
 from factureya.core.clock import now
@@ -81,7 +83,7 @@ def confirm_from_registered_email(
             raise WrongStatus("Ese enlace es de una versión anterior; use el del correo más reciente.")
         if request.due_at is not None and now() >= request.due_at:
             raise WrongStatus("El plazo para confirmarla venció; presente otra solicitud.")
-        request.confirmed_at, request.confirmed_mailbox = now(), find_confirming_mail(request).lower()
+        request.confirmed_at, request.confirmed_mailbox = now(), find_confirming_mail(request)
         event = move_request(
             request,
             Status.VERIFYING,
@@ -127,14 +129,15 @@ def confirm_new_email(pk: int, *, code: str, actor: User | None = None, proof: P
             request.save(update_fields=["new_mail_tries"])
             raise WrongCode({"code": WRONG_CODE})
         request.new_mail_revision, request.new_mail_code = request.revision_no, ""
-        request.save(update_fields=["new_mail_revision", "new_mail_code"])
-        record_act(
-            "request.new_mail_proven",
+        request.save(update_fields=["new_mail_code"])
+        save_with_act(
             request,
+            "request.new_mail_proven",
             actor=actor,
+            saved=("new_mail_revision",),
             revision=request.revision_no,
             mailbox=request.find_new_value(REGISTERED_EMAIL.code),
-            sent_at=request.new_mail_sent_at.isoformat() if request.new_mail_sent_at else None,
+            sent_at=show_instant(request.new_mail_sent_at),
         )
     return request
 

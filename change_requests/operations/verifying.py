@@ -18,13 +18,13 @@ from change_requests.operations._common import (
     lock_request,
     move_request,
     move_with_reason,
-    record_act,
     record_altered_evidence,
     release_assets,
     require_unaltered_evidence,
     reread_allowed,
     reread_person,
     restart_clock,
+    save_with_act,
     stop_clock,
 )
 from factureya.core.clock import now
@@ -88,11 +88,11 @@ def ask_clarification(pk: int, *, actor: User, question: str, proof: Proof | Non
         body = clean_text(question, field="question", text_name="la pregunta")
         question_row = _insert_message(request, actor, body)
         stop_clock(request, question_row.at)
-        request.save(update_fields=TURN_COLUMNS)
-        event = record_act(
-            "request.clarification_asked",
+        event = save_with_act(
             request,
+            "request.clarification_asked",
             actor=actor,
+            saved=TURN_COLUMNS,
             clarification=question_row.pk,
             minutes_left=request.due_minutes_left,
             text_sha256=hash_text(body),
@@ -109,11 +109,11 @@ def answer_clarification(pk: int, *, actor: User, answer: str, proof: Proof | No
         unanswered = request.clarifications.filter(answers__isnull=True, answer__isnull=True)  # question without answer
         answer_row = _insert_message(request, actor, body, answers=unanswered.latest("pk"))
         restart_clock(request, answer_row.at)
-        request.save(update_fields=TURN_COLUMNS)
-        event = record_act(
-            "request.clarification_answered",
+        event = save_with_act(
             request,
+            "request.clarification_answered",
             actor=actor,
+            saved=TURN_COLUMNS,
             clarification=answer_row.pk,
             due_at=request.due_at.isoformat() if request.due_at else None,
             text_sha256=hash_text(body),

@@ -4,11 +4,17 @@ Every function returns JSON values without floats. No function returns a link or
 """
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from accounts.models import Customer, Representative, User
 from change_requests.models import Decision, Evidence, FormalRequest, ReceivedForm
 from factureya.core.models import Attachment
+
+
+def show_instant(at: datetime | None) -> str | None:
+    """Return an instant as ISO text in UTC with microseconds; None for None."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds") if at else None
 
 
 def describe_person(person: User) -> dict[str, Any]:
@@ -42,7 +48,7 @@ def describe_file(file: Attachment) -> dict[str, Any]:
     return {"name": file.name, "sha256": file.sha256, "bytes": file.size}
 
 
-def list_evidence(rows: Iterable[Evidence]) -> list[dict[str, Any]]:
+def list_files(rows: Iterable[Evidence]) -> list[dict[str, Any]]:
     """Return name, hash and size of each file of evidence; `attachment` was read with the rows."""
     return [describe_file(row.attachment) for row in rows]
 
@@ -57,7 +63,7 @@ def describe_mail(received: ReceivedForm) -> dict[str, Any]:
     return {
         "from": received.sender,
         "message_id": received.message_id,
-        "date": received.sent_at.isoformat() if received.sent_at else None,
+        "date": show_instant(received.sent_at),
         "verdict": received.verdict,
         "sha256": received.mail_sha256,
     }
@@ -79,7 +85,7 @@ def describe_decision(decision: Decision) -> dict[str, Any]:
         "mandate": mandate,
         "verdict": str(decision.verdict),
         "assets": [asset.code for asset in assets],
-        "decided_at": decision.decided_at.isoformat(),
+        "decided_at": show_instant(decision.decided_at),
     }
 
 
