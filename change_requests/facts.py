@@ -3,18 +3,31 @@
 Every function returns JSON values without floats. No function returns a link or a code.
 """
 
+import hashlib
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from accounts.models import Customer, Representative, User
-from change_requests.models import Decision, Evidence, FormalRequest, ReceivedForm
+from change_requests.models import Decision, Evidence, Execution, FormalRequest, ReceivedForm
 from factureya.core.models import Attachment
 
 
 def show_instant(at: datetime | None) -> str | None:
     """Return an instant as ISO text in UTC with microseconds; None for None."""
     return at.astimezone(UTC).isoformat(timespec="microseconds") if at else None
+
+
+def hash_text(text: str) -> str:
+    """Return the SHA-256 of what a person wrote, so that an event proves the text without repeating it."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def describe_columns(request: FormalRequest, names: Iterable[str]) -> dict[str, Any]:
+    """Return columns of a request as JSON: instants in UTC, a person by his key. The state check compares them."""
+    fields = (request._meta.get_field(name) for name in names)
+    values = {field.name: getattr(request, field.attname) for field in fields}  # type: ignore[union-attr]
+    return {name: show_instant(value) if isinstance(value, datetime) else value for name, value in values.items()}
 
 
 def describe_person(person: User) -> dict[str, Any]:
@@ -86,6 +99,16 @@ def describe_decision(decision: Decision) -> dict[str, Any]:
         "verdict": str(decision.verdict),
         "assets": [asset.code for asset in assets],
         "decided_at": show_instant(decision.decided_at),
+    }
+
+
+def describe_execution(execution: Execution) -> dict[str, Any]:
+    """Return what the event of an execution says of it: the content, the values before and after, and when."""
+    return {
+        "sha256": execution.sha256,
+        "values_before": execution.before,
+        "values_after": execution.after,
+        "at": show_instant(execution.at),
     }
 
 

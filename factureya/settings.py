@@ -136,6 +136,8 @@ else:
 DATABASES["default"]["OPTIONS"] |= ASKED_OPTIONS
 # The modules whose GUARDS (triggers) are installed after the last migration, by `core.guard_install`.
 GUARDS = ["factureya.core.guards", "tickets.guards", "change_requests.guards"]
+# What `verify_audit` runs besides its own checks: callables () -> Iterator[Flaw] that compare rows with their events.
+AUDIT_STATE_CHECKS: list[str] = ["change_requests.state_checks.find_flaws"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- Cache: it counts the limits of login and look-up, so all processes share it ------------------

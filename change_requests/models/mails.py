@@ -73,3 +73,10 @@ class ReceivedForm(models.Model):
 
     def __str__(self) -> str:
         return f"formato {self.pk}"
+
+    @property
+    def verdict_label(self) -> str:
+        """Return in words whether our mail server could prove the sender of the mail."""
+        return {"pass": "Comprobado por nuestro servidor", "fail": "La comprobación falló"}.get(
+            self.verdict, "Sin comprobar"
+        )

@@ -1,7 +1,6 @@
 """What the operations share: refusals, the lock, how a request moves, when its deadlines end, and people's texts."""
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
@@ -12,7 +11,7 @@ from accounts.models import Customer, User
 from accounts.proofs import UNPROVEN, Proof
 from change_requests import notifications
 from change_requests.documents import evidence
-from change_requests.facts import show_instant
+from change_requests.facts import describe_columns
 from change_requests.models import FormalRequest, RequestedAsset
 from change_requests.policy import STOPPED, refuse_status
 from factureya.core import audit
@@ -142,13 +141,6 @@ def save_with_act(request: FormalRequest, verb: str, *, actor: User | None, save
     return record_act(verb, request, actor=actor, columns=describe_columns(request, saved), **data)
 
 
-def describe_columns(request: FormalRequest, names: Iterable[str]) -> dict[str, Any]:
-    """Return columns of a request as JSON: instants in UTC, a person by his key. The state check compares them."""
-    fields = (request._meta.get_field(name) for name in names)
-    values = {field.name: getattr(request, field.attname) for field in fields}  # type: ignore[union-attr]
-    return {name: show_instant(value) if isinstance(value, datetime) else value for name, value in values.items()}
-
-
 def move_request(
     request: FormalRequest,
     status: str,
@@ -263,8 +255,3 @@ def clean_text(text: str, *, field: str, text_name: str, at_least: int = MIN_TEX
 def clean_outcome(reason: str) -> str:
     """Return the written reason why a request ends, short enough for its column."""
     return clean_text(reason, field="reason", text_name="el motivo", at_most=MAX_OUTCOME)
-
-
-def hash_text(text: str) -> str:
-    """Return the SHA-256 of what a person wrote, so that an event proves the text without repeating it."""
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -9,7 +9,7 @@ from accounts.models import RoleAssignment, User
 from accounts.proofs import Proof
 from change_requests import notifications, policy
 from change_requests.approvals import OFFICE_OF, NeededApproval, find_needed_approvals, select_open
-from change_requests.facts import describe_decision, show_instant
+from change_requests.facts import describe_decision, hash_text, show_instant
 from change_requests.kinds.fields import REGISTERED_EMAIL, touches_risky
 from change_requests.kinds.registry import find_kind
 from change_requests.kinds.values import find_first_instant
@@ -19,7 +19,6 @@ from change_requests.operations._common import (
     Status,
     add_business_days,
     clean_text,
-    hash_text,
     lock_request,
     move_request,
     move_with_reason,

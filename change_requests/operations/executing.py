@@ -11,7 +11,7 @@ from accounts.proofs import Proof
 from change_requests import notifications, policy
 from change_requests.approvals import OFFICE_OF, find_holders
 from change_requests.execution import executing
-from change_requests.facts import describe_person, show_instant
+from change_requests.facts import describe_execution, describe_person, show_instant
 from change_requests.kinds.registry import find_kind
 from change_requests.models import DecisionSlot, Execution, FormalRequest
 from change_requests.operations._common import (
@@ -159,7 +159,8 @@ def _apply(request: FormalRequest, actor: User) -> Execution:
         due_at=add_business_days(settings.CLOSE_BUSINESS_DAYS),
         waiver=request.waiver_id if _is_waived(request) else None,
         check_due=show_instant(_set_check_due(request)),
-        **_describe_execution(execution),
+        executor=describe_person(actor),
+        **describe_execution(execution),
     )
     notifications.mail_executed(request, event, old_mail=old_mail)
     notifications.mail_your_turn(request, event)
@@ -188,21 +189,11 @@ def _record_drift(request: FormalRequest, actor: User, drift: list[dict[str, str
         due_at=None,
         saved=("outcome_reason",),
         fields=[item["field"] for item in drift],
-        **_describe_execution(execution),
+        executor=describe_person(actor),
+        **describe_execution(execution),
     )
     notifications.mail_progress("failed", request, event, reason=reason)
     return execution
-
-
-def _describe_execution(execution: Execution) -> dict[str, Any]:
-    """Return what the event of an execution says: by whom and when, the content, and the values before and after."""
-    return {
-        "sha256": execution.sha256,
-        "executor": describe_person(execution.executor),
-        "values_before": execution.before,
-        "values_after": execution.after,
-        "at": show_instant(execution.at),
-    }
 
 
 def _insert_execution(request: FormalRequest, actor: User, items: list[dict[str, str]], result: str) -> Execution:

@@ -8,12 +8,11 @@ from django.db.models import QuerySet
 from accounts.models import User
 from accounts.proofs import Proof
 from change_requests import notifications, policy
-from change_requests.facts import describe_person, show_instant
+from change_requests.facts import describe_person, hash_text, show_instant
 from change_requests.models import Execution, FormalRequest, Waiver
 from change_requests.operations._common import (
     Status,
     clean_text,
-    hash_text,
     lock_request,
     record_act,
     reread_allowed,

@@ -7,6 +7,7 @@ from django.conf import settings
 from accounts.models import User
 from accounts.proofs import Proof
 from change_requests import notifications, policy
+from change_requests.facts import hash_text
 from change_requests.models import Clarification, FormalRequest
 from change_requests.operations._common import (
     TURN_COLUMNS,
@@ -14,7 +15,6 @@ from change_requests.operations._common import (
     add_business_days,
     clean_outcome,
     clean_text,
-    hash_text,
     lock_request,
     move_request,
     move_with_reason,

@@ -325,10 +325,16 @@ def test_the_window_is_fixed_when_it_is_approved(approved: FormalRequest, column
 
 
 def test_who_resumes_gives_back_the_time(approved: FormalRequest):
-    update(approved, suspended_at=now())
+    stop = now()
+    update(approved, suspended_at=stop)
     with refused_by("request_window_is_fixed"):
         update(approved, execute_before=now() + timedelta(days=30))
-    update(approved, suspended_at=None, execute_before=now() + timedelta(days=30))
+    elsa = make_staff(Office.SECURITY_OFFICER)
+    resumed = {"suspended_at": None, "resumed_at": now(), "resumed_by_id": elsa.pk}
+    assert approved.execute_before is not None
+    with refused_by("request_window_grows_by_the_stop"):
+        update(approved, **resumed, execute_before=now() + timedelta(days=400))
+    update(approved, **resumed, execute_before=approved.execute_before + timedelta(days=2))
 
 
 def test_once(approved: FormalRequest):
