@@ -100,9 +100,8 @@ GUARDS = [
         ),
         (
             "request_confirmed_from_its_mailbox",
-            f"""{changed("confirmed_at confirmed_mailbox")} AND (
-              (NEW.confirmed_at IS NULL AND NEW.confirmed_mailbox <> '')
-              OR (NEW.confirmed_at IS NOT NULL AND NOT {_FROM_ITS_MAILBOX}))""",
+            f"""NEW.confirmed_at IS NOT NULL AND {changed("confirmed_at confirmed_mailbox")}
+            AND (NOT {changed("confirmed_at")} OR NOT {_FROM_ITS_MAILBOX})""",
             "la confirma el correo registrado",
         ),
         (

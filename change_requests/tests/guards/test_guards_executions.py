@@ -175,15 +175,16 @@ def test_a_waiver_is_approved_and_checked_by_others(formal: FormalRequest):
 
 
 @pytest.mark.clause("M25")
-def test_a_waiver_is_checked_once(formal: FormalRequest):
-    waiver = waive(formal, make_staff(Office.DEVELOPER))
-    update(waiver, check_due=now())
-    for change in ({"check_due": now() + timedelta(1)}, {"reason": REASON * 3}, {"checker_id": make_staff().pk}):
+def test_a_waiver_is_checked_once(approved: FormalRequest):
+    waiver = waive(approved, make_staff(Office.DEVELOPER))
+    execution = attempt(approved)
+    update(waiver, check_due=now() + timedelta(1))
+    for change in ({"check_due": now() + timedelta(2)}, {"reason": REASON * 3}, {"checker_id": make_staff().pk}):
         with refused_by("waiver_never_changes"):
             update(waiver, **change)
     with refused_by("waiver_checked_whole"):
-        update(waiver, checked_at=now(), conform=True)
-    update(waiver, checked_at=now(), conform=True, findings="Sin novedad.")
+        update(waiver, checked_at=execution.at + timedelta(seconds=1), conform=True)
+    update(waiver, checked_at=execution.at + timedelta(seconds=1), conform=True, findings="Sin novedad.")
     with refused_by("waiver_never_changes"):
         update(waiver, conform=False)
     with refused_by("waiver_no_delete"):
@@ -421,7 +422,7 @@ def test_there_is_no_other_way(before: str):
         ("draft", {"status": "lost"}, "request_status_is_known|request_status_edges"),
         ("draft", {"kind": "clave"}, "request_identity_never_changes|request_form_has_its_kinds"),
         ("verifying", {"confirmed_at": now()}, "request_confirmed_anew"),
-        ("draft", {"confirmed_at": now()}, "request_confirmed_anew"),
+        ("draft", {"confirmed_at": now()}, "request_confirmed_anew|request_confirmed_from_its_mailbox"),
         ("draft", {"revision_no": 1}, "request_revision_steps"),
         ("verifying", {"revision_no": 2}, "request_revision_steps"),
         ("verifying", {"revision_no": 0}, "request_revision_steps"),
