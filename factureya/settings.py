@@ -142,7 +142,7 @@ DATABASE_OWNER = env.db("DATABASE_OWNER_URL", default="") if env("DATABASE_OWNER
 # The modules whose GUARDS (triggers) are installed after the last migration, by `core.guard_install`.
 GUARDS = ["factureya.core.guards", "accounts.guards", "tickets.guards", "change_requests.guards"]
 # What `verify_audit` compares beside the chains: functions that yield a Flaw for each row that no event explains (M26).
-AUDIT_STATE_CHECKS: list[str] = ["factureya.core.state.find_flaws"]
+AUDIT_STATE_CHECKS: list[str] = ["factureya.core.state.find_flaws", "change_requests.state_checks.find_flaws"]
 # The kinds of rows whose whole content stands in events: lists of `core.state.Kind`.
 STATE_KINDS = ["accounts.state.KINDS", "change_requests.state.KINDS"]
 # Called in the transaction that seals the day: callables (anchor).
