@@ -135,7 +135,7 @@ else:
     DATABASES["default"]["OPTIONS"] = {"connect_timeout": 10}
 DATABASES["default"]["OPTIONS"] |= ASKED_OPTIONS
 # The modules whose GUARDS (triggers) are installed after the last migration, by `core.guard_install`.
-GUARDS = ["factureya.core.guards", "tickets.guards", "change_requests.guards"]
+GUARDS = ["factureya.core.guards", "tickets.guards", "change_requests.guards", "change_requests.emergency.guards"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- Cache: it counts the limits of login and look-up, so all processes share it ------------------
@@ -256,6 +256,17 @@ CLOSE_BUSINESS_DAYS = env.int("CLOSE_BUSINESS_DAYS", default=2)
 WAIVER_CHECK_BUSINESS_DAYS = env.int("WAIVER_CHECK_BUSINESS_DAYS", default=1)  # M25
 PASSWORD_LINK_MINUTES = env.int("PASSWORD_LINK_MINUTES", default=30)  # M7, cambio de clave
 NOT_ME_DAYS = env.int("NOT_ME_DAYS", default=30)  # «no fui yo»
+
+# -- Emergency accounts (M22, M23, M26, M27) ---------------------------------------------------------
+EMERGENCY_MAX_MINUTES = env.int("EMERGENCY_MAX_MINUTES", default=240)  # the database allows no more than 240
+EMERGENCY_DECIDE_MINUTES = env.int("EMERGENCY_DECIDE_MINUTES", default=240)  # to authorize; then it lapses
+EMERGENCY_START_MINUTES = env.int("EMERGENCY_START_MINUTES", default=30)  # to open it, once authorized
+EMERGENCY_HALVES_MINUTES = env.int("EMERGENCY_HALVES_MINUTES", default=10)  # between the two halves
+EMERGENCY_IDLE_MINUTES = env.int("EMERGENCY_IDLE_MINUTES", default=15)
+EMERGENCY_REVIEW_BUSINESS_DAYS = env.int("EMERGENCY_REVIEW_BUSINESS_DAYS", default=2)  # M27
+CREDENTIAL_DAYS = env.int("CREDENTIAL_DAYS", default=90)  # M22: a sealed password is renewed
+CREDENTIAL_WARN_DAYS = env.int("CREDENTIAL_WARN_DAYS", default=10)  # its custodians are told before
+CLOCK_SKEW_SECONDS = env.int("CLOCK_SKEW_SECONDS", default=2)  # between the web's clock and the database's
 
 # -- Attachments (M17) -------------------------------------------------------------------------------
 ATTACHMENT_MAX_BYTES = 10 * 1024 * 1024
