@@ -183,6 +183,7 @@ CELERY_BEAT_SCHEDULE = {
     "close_unanswered": {"task": "tickets.tasks.close_unanswered", "schedule": timedelta(minutes=5)},
     "expire_due": {"task": "change_requests.tasks.expire_due", "schedule": timedelta(minutes=5)},
     "remind_due": {"task": "change_requests.tasks.remind_due", "schedule": timedelta(minutes=5)},
+    "tidy_emergencies": {"task": "change_requests.tasks.tidy_emergencies", "schedule": timedelta(minutes=1)},
 }
 
 # -- Mail --------------------------------------------------------------------------------------------
@@ -264,6 +265,8 @@ EMERGENCY_START_MINUTES = env.int("EMERGENCY_START_MINUTES", default=30)  # to o
 EMERGENCY_HALVES_MINUTES = env.int("EMERGENCY_HALVES_MINUTES", default=10)  # between the two halves
 EMERGENCY_IDLE_MINUTES = env.int("EMERGENCY_IDLE_MINUTES", default=15)
 EMERGENCY_REVIEW_BUSINESS_DAYS = env.int("EMERGENCY_REVIEW_BUSINESS_DAYS", default=2)  # M27
+# Finds the ticket of an emergency by what a person typed: (number, customer's key, whether it is open), or None.
+EMERGENCY_TICKET_FINDER = "tickets.operations.find_incident"
 CREDENTIAL_DAYS = env.int("CREDENTIAL_DAYS", default=90)  # M22: a sealed password is renewed
 CREDENTIAL_WARN_DAYS = env.int("CREDENTIAL_WARN_DAYS", default=10)  # its custodians are told before
 CLOCK_SKEW_SECONDS = env.int("CLOCK_SKEW_SECONDS", default=2)  # between the web's clock and the database's

@@ -20,6 +20,7 @@ OUTBOX_MAX_AGE = timedelta(minutes=10)  # sweeps come every minute and take what
 SWEEP_MAX_AGE = {
     **dict.fromkeys(("sweep_outbox", "sweep_inbound"), timedelta(minutes=5)),
     **dict.fromkeys(("warn_before_close", "close_unanswered", "expire_due", "remind_due"), timedelta(minutes=15)),
+    "tidy_emergencies": timedelta(minutes=5),
 }
 _started_at = clock.now()
 
@@ -41,6 +42,11 @@ def check_database() -> Check:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
         return Check(ok=cursor.fetchone() == (1,))
+
+
+def check_clocks() -> Check:
+    """Return a check that is ok if our clock and the database's agree (M23). Raises DatabaseError if it is down."""
+    return Check(ok=clock.clocks_agree())
 
 
 def check_guards() -> Check:
