@@ -1,8 +1,9 @@
-"""The two sweeps of formal requests; each goes through what is due and checks it again under its own lock."""
+"""The sweeps of formal requests and of emergencies; each goes through what is due and checks it again under its own lock."""
 
 from celery import shared_task
 
 from change_requests import operations
+from change_requests.emergency import operations as emergencies
 from factureya.core.clock import now
 from factureya.core.models import Heartbeat
 
@@ -29,5 +30,6 @@ def tidy_emergencies() -> int:
 
     Nothing depends on it: each request asks whether its emergency is open (M23).
     """
+    count = emergencies.tidy(now())
     Heartbeat.beat("tidy_emergencies")  # shows the operators that the task ran
-    return 0
+    return count
