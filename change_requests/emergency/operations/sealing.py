@@ -98,22 +98,26 @@ def confirm_sealed(credential_pk: int, *, actor: User, proof: Proof | None = Non
     return credential
 
 
+@sensitive_variables()
 def make_half() -> str:
     """Return a new random half: 20 characters that cannot be mistaken for others, in groups."""
     groups = ("".join(secrets.choice(ALPHABET) for _ in range(GROUP_CHARACTERS)) for _ in range(GROUPS))
     return "-".join(groups)
 
 
+@sensitive_variables()
 def hash_half(half: str) -> str:
     """Return the slow hash of a half; upper or lower case, dashes and blanks do not matter."""
     return make_password(_normalize(half))
 
 
+@sensitive_variables()
 def matches_half(half: str, half_hash: str) -> bool:
     """Return True if this is the half with that hash; upper or lower case, dashes and blanks do not matter."""
     return bool(half_hash) and check_password(_normalize(half), half_hash)
 
 
+@sensitive_variables()
 def _normalize(half: str) -> str:
     """Return a half without dashes and blanks, in upper case."""
     return "".join(half.upper().replace("-", " ").split())
