@@ -64,9 +64,9 @@ def test_a_user_is_of_emergencies_for_ever_or_never(account: EmergencyAccount, c
 
 
 def test_its_user_has_no_office_and_no_company(account: EmergencyAccount, cast: Cast):
-    with refused_by("office_not_of_emergency_account"):
+    with refused_by("office_not_of_emergency_account", "office_follows_its_event"):
         RoleAssignment.objects.create(user=account.user, office=Office.AUDITOR, granted_by=make_superuser())
-    with refused_by("contact_not_of_emergency_account"):
+    with refused_by("contact_not_of_emergency_account", "contact_enters_with_its_event"):
         Contact.objects.create(user=account.user, customer=cast.customer)
 
 
