@@ -123,18 +123,7 @@ def delegate_office(
             granted_by=actor,
             granted_at=now(),
         )
-        audit.record(
-            "delegation.granted",
-            delegation,
-            actor=actor,
-            delegation=delegation.pk,
-            office=str(Office(office)),
-            alternate=describe_person(alternate),
-            starts_at=starts_at.isoformat(),
-            ends_at=ends_at.isoformat(),
-            reason=reason,
-            auth=describe_proof(proof),
-        )
+        _record_delegation(delegation, proof)
     return delegation
 
 
@@ -147,6 +136,22 @@ def end_delegation(pk: int, *, actor: User, proof: Proof | None = None) -> Deleg
         delegation.save(update_fields=["ended_at", "ended_by"])
         audit.record("delegation.ended", delegation, actor=actor, delegation=delegation.pk, auth=describe_proof(proof))
     return delegation
+
+
+def _record_delegation(delegation: Delegation, proof: Proof | None) -> None:
+    """Record a new delegation in the chain of the absent officer."""
+    audit.record(
+        "delegation.granted",
+        delegation,
+        actor=delegation.granted_by,
+        delegation=delegation.pk,
+        office=str(Office(delegation.office)),
+        alternate=describe_person(delegation.alternate),
+        starts_at=delegation.starts_at.isoformat(),
+        ends_at=delegation.ends_at.isoformat(),
+        reason=delegation.reason,
+        auth=describe_proof(proof),
+    )
 
 
 def _make_user(alias: str) -> User:

@@ -9,7 +9,7 @@ from time_machine import travel
 
 from accounts.models import Office, User
 from accounts.proofs import Method, Proof
-from change_requests.emergency import operations, policy
+from change_requests.emergency import operations, policy, roles
 from change_requests.emergency.models import Delegation, EmergencyAccount, EmergencyCause
 from factureya.core.clock import now
 from factureya.core.refusals import Invalid, NotAllowed, Refused, WrongStatus
@@ -138,12 +138,12 @@ def test_an_alternate_is_named_by_another_for_some_days(cast: Cast):
         assert not delegation.is_in_force()
         with pytest.raises(WrongStatus):
             operations.end_delegation(delegation.pk, actor=cast.elsa)
-    assert policy.find_mandate(dora, "security").delegation == delegation
+    assert roles.find_mandate(dora, "security").delegation == delegation
     with pytest.raises(NotAllowed):
         operations.end_delegation(delegation.pk, actor=dora)
     ended = operations.end_delegation(delegation.pk, actor=make_superuser())
     assert not ended.is_in_force()
-    assert policy.find_mandate(dora, "security") is None
+    assert roles.find_mandate(dora, "security") is None
     with pytest.raises(WrongStatus):
         operations.end_delegation(delegation.pk, actor=cast.elsa)
     verbs = list(delegation.events().values_list("verb", flat=True))
@@ -179,10 +179,10 @@ def test_who_may_not_be_named_or_name(cast: Cast):
 def test_a_delegation_is_worth_nothing_once_the_absent_lost_the_office(cast: Cast):
     dora = make_staff(Office.SUPERVISOR)
     delegate(cast, dora)
-    assert dora.pk in policy.find_authorizers("security")
+    assert dora.pk in roles.find_authorizers("security")
     end_offices(cast.elsa)
-    assert policy.find_mandate(dora, "security") is None
-    assert dora.pk not in policy.find_authorizers("security")
+    assert roles.find_mandate(dora, "security") is None
+    assert dora.pk not in roles.find_authorizers("security")
 
 
 def test_who_reads_which_emergencies(scene: Emergency):

@@ -8,7 +8,7 @@ from django.test import TestCase, override_settings
 
 from accounts.models import User
 from change_requests.control import inbox
-from change_requests.emergency import policy
+from change_requests.emergency import roles
 from change_requests.kinds.registry import KINDS
 from change_requests.models import ACCESS, EmergencyAccount, EmergencyCause, FormalRequest, InformationAsset
 from factureya.core import audit
@@ -73,6 +73,6 @@ class TestDemo(TestCase):
         assert credential is not None
         assert account.state == EmergencyAccount.State.UNSEALED
         assert credential.custodian_ids == {self.who("laura").pk, self.who("jorge").pk}
-        assert policy.find_missing_role() == ""
+        assert roles.find_missing_role() == ""
         assert EmergencyCause.objects.filter(active=True).count() >= 5
         assert EmergencyAccount.objects.get(alias="emergencia-02").scope == EmergencyAccount.Scope.READ
