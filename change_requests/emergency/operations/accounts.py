@@ -47,7 +47,13 @@ def add_account(*, alias: str, purpose: str, scope: str, actor: User, proof: Pro
                 alias=alias, user=_make_user(alias), purpose=purpose, scope=scope, created_by=actor
             )
             audit.record(
-                "account.added", account, actor=actor, purpose=purpose, scope=str(scope), auth=describe_proof(proof)
+                "account.added",
+                account,
+                actor=actor,
+                user=account.user_id,
+                purpose=purpose,
+                scope=str(scope),
+                auth=describe_proof(proof),
             )
     except IntegrityError as error:
         raise Invalid({"alias": "Ya hay una cuenta con ese alias."}) from error
