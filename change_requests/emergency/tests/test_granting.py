@@ -13,7 +13,7 @@ from factureya.core import clock
 from factureya.core.clock import now
 from factureya.core.refusals import FormUsed, Invalid, NotAllowed, Refused, WrongStatus
 from factureya.testing.emergencies import REASON, Emergency, Status, end_offices
-from factureya.testing.people import give_office, make_hugo, make_staff, make_superuser
+from factureya.testing.people import give_office, make_contact, make_customer, make_hugo, make_staff, make_superuser
 from factureya.testing.requests import Status as RequestStatus
 from factureya.testing.requests import make_request
 from factureya.testing.tickets import make_ticket
@@ -206,8 +206,6 @@ def test_a_drill_is_on_a_company_that_does_not_exist_and_is_marked(scene: Emerge
 
 
 def test_a_real_emergency_is_never_on_the_company_of_drills(scene: Emergency):
-    ticket = make_ticket()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Customer, "is_drill", property(lambda _: True))
-        with pytest.raises(Invalid):
-            scene.request(incident=ticket.number)
+    ticket = make_ticket(requester=make_contact(make_customer(is_drill=True)))
+    with pytest.raises(Invalid):
+        scene.request(incident=ticket.number)

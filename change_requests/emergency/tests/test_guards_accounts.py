@@ -102,10 +102,11 @@ def test_an_account_retires_once_and_at_rest(scene: Emergency):
 
 
 def test_a_company_is_of_drills_from_its_beginning():
+    real, drill = make_customer(), make_customer(is_drill=True)
     with refused_by("customer_drill_is_final"):
-        update(make_customer(), is_drill=True)
+        update(real, is_drill=True)
     with refused_by("customer_drill_is_final"):
-        update(make_customer(is_drill=True), is_drill=False)
+        update(drill, is_drill=False)
     assert Customer.objects.filter(is_drill=True).count() == 1
 
 
@@ -269,7 +270,7 @@ def test_a_retired_seal_changes_no_more(credential: CriticalCredential):
         {"tries": 1},
         {"used_at": now()},
     ):
-        with refused_by("credential_retired_stays"):
+        with refused_by("credential_retired_stays", "credential_used_once"):
             update(credential, **columns)
 
 

@@ -49,6 +49,7 @@ def test_a_lawful_second_authorization_is_let_through(scene: Emergency, decision
         ({"minutes": 59}, "authorization_within_what_was_asked"),
         ({"verdict": "less"}, "authorization_within_what_was_asked"),
         ({"minutes": 0}, "authorization_verdict_is_known|authorization_within_what_was_asked"),
+        ({"verdict": "refuse"}, "authorization_verdict_is_known"),
         ({"verdict": "quizás"}, "authorization_verdict_is_known"),
         ({"reason": "   sí   "}, "authorization_has_reason"),
         ({"slot": "security"}, "authorization_office_fits_its_slot|one_authorization_per_slot|no_replace"),
@@ -66,7 +67,7 @@ def test_an_authorization_is_whole(scene: Emergency, decision: GrantAuthorizatio
 
 def test_who_may_not_authorize(scene: Emergency, decision: GrantAuthorization):
     cast = scene.cast
-    with refused_by("authorization_by_office_in_force"):
+    with refused_by("authorization_by_office_in_force", "authorization_by_two_people", "not_by_custodian"):
         decide(decision, cast.laura)
     with refused_by("authorization_by_office_in_force"):
         decide(decision, make_staff(Office.INFORMATION_OWNER, is_active=False))
@@ -114,7 +115,7 @@ def test_a_delegation_authorizes_between_its_dates_and_for_its_office(scene: Eme
 
 
 def test_nobody_decides_what_is_no_question_any_more(scene: Emergency, decision: GrantAuthorization):
-    operations.refuse_grant(decision.grant_id, actor=scene.cast.fabian, reason="No es una emergencia.")
+    operations.revoke_grant(decision.grant_id, actor=scene.cast.gina, reason="Ya no hace falta.")
     with refused_by("authorization_of_an_open_question"):
         decide(decision, make_staff(Office.IT_HEAD), Office.IT_HEAD)
 
