@@ -1,8 +1,9 @@
-"""The two sweeps of formal requests; each goes through what is due and checks it again under its own lock."""
+"""The sweeps of formal requests and emergencies; each goes through what is due and checks it again under its lock."""
 
 from celery import shared_task
 
 from change_requests import operations
+from change_requests.emergency import operations as emergencies
 from factureya.core.clock import now
 from factureya.core.models import Heartbeat
 
@@ -20,4 +21,15 @@ def remind_due() -> int:
     """Remind staff of formal requests at half the deadline, its end and a day later; return for how many requests."""
     count = operations.remind_due(now())
     Heartbeat.beat("remind_due")  # shows the operators that the task ran
+    return count
+
+
+@shared_task(ignore_result=True)
+def tidy_emergencies() -> int:
+    """Close emergencies whose time is over, and remind of seals and reviews that are due; return how many acts.
+
+    Nothing depends on it: each request asks whether its emergency is open (M23).
+    """
+    count = emergencies.tidy(now())
+    Heartbeat.beat("tidy_emergencies")  # shows the operators that the task ran
     return count

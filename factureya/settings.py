@@ -140,7 +140,13 @@ DATABASES["default"]["OPTIONS"] |= ASKED_OPTIONS
 # Who owns the tables, if that is another role of PostgreSQL than the program's: `migrate` alone uses it (core.grants).
 DATABASE_OWNER = env.db("DATABASE_OWNER_URL", default="") if env("DATABASE_OWNER_URL", default="") else {}
 # The modules whose GUARDS (triggers) are installed after the last migration, by `core.guard_install`.
-GUARDS = ["factureya.core.guards", "accounts.guards", "tickets.guards", "change_requests.guards"]
+GUARDS = [
+    "factureya.core.guards",
+    "accounts.guards",
+    "tickets.guards",
+    "change_requests.guards",
+    "change_requests.emergency.guards",
+]
 # What `verify_audit` compares beside the chains: functions that yield a Flaw for each row that no event explains (M26).
 AUDIT_STATE_CHECKS: list[str] = ["factureya.core.state.find_flaws", "change_requests.state_checks.find_flaws"]
 # The kinds of rows whose whole content stands in events: lists of `core.state.Kind`.
@@ -196,6 +202,7 @@ CELERY_BEAT_SCHEDULE = {
     "close_unanswered": {"task": "tickets.tasks.close_unanswered", "schedule": timedelta(minutes=5)},
     "expire_due": {"task": "change_requests.tasks.expire_due", "schedule": timedelta(minutes=5)},
     "remind_due": {"task": "change_requests.tasks.remind_due", "schedule": timedelta(minutes=5)},
+    "tidy_emergencies": {"task": "change_requests.tasks.tidy_emergencies", "schedule": timedelta(minutes=1)},
 }
 
 # -- Mail --------------------------------------------------------------------------------------------
@@ -270,6 +277,19 @@ WAIVER_CHECK_BUSINESS_DAYS = env.int("WAIVER_CHECK_BUSINESS_DAYS", default=1)  #
 PASSWORD_LINK_MINUTES = env.int("PASSWORD_LINK_MINUTES", default=30)  # M7, cambio de clave
 NOT_ME_DAYS = env.int("NOT_ME_DAYS", default=30)  # «no fui yo»
 
+# -- Emergency accounts (M22, M23, M26, M27) ---------------------------------------------------------
+EMERGENCY_MAX_MINUTES = env.int("EMERGENCY_MAX_MINUTES", default=240)  # the database allows no more than 240
+EMERGENCY_DECIDE_MINUTES = env.int("EMERGENCY_DECIDE_MINUTES", default=240)  # to authorize; then it lapses
+EMERGENCY_START_MINUTES = env.int("EMERGENCY_START_MINUTES", default=30)  # to open it, once authorized
+EMERGENCY_HALVES_MINUTES = env.int("EMERGENCY_HALVES_MINUTES", default=10)  # between the two halves
+EMERGENCY_IDLE_MINUTES = env.int("EMERGENCY_IDLE_MINUTES", default=15)
+EMERGENCY_REVIEW_BUSINESS_DAYS = env.int("EMERGENCY_REVIEW_BUSINESS_DAYS", default=2)  # M27
+# Finds the ticket of an emergency by what a person typed: (number, customer's key, whether it is open), or None.
+EMERGENCY_TICKET_FINDER = "tickets.operations.find_incident"
+CREDENTIAL_DAYS = env.int("CREDENTIAL_DAYS", default=90)  # M22: a sealed password is renewed
+CREDENTIAL_WARN_DAYS = env.int("CREDENTIAL_WARN_DAYS", default=10)  # its custodians are told before
+CLOCK_SKEW_SECONDS = env.int("CLOCK_SKEW_SECONDS", default=2)  # between the web's clock and the database's
+
 # -- Attachments (M17) -------------------------------------------------------------------------------
 ATTACHMENT_MAX_BYTES = 10 * 1024 * 1024
 ATTACHMENT_MAX_FILES = 5
@@ -340,7 +360,7 @@ MFA_FORMS = {
 }
 INVITATION_DAYS = env.int("INVITATION_DAYS", default=7)
 # Called by `seed_demo` to add the demo data of other apps: callables (people by key, present).
-DEMO_SEEDS = ["factureya.demo.requests.seed"]
+DEMO_SEEDS = ["factureya.demo.requests.seed", "factureya.demo.emergencies.seed"]
 CUSTOMER_JOINED = ["tickets.operations.move_to_customer"]  # callables (source, target, *, actor)
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Factureya"

@@ -10,7 +10,7 @@ import factureya.core.clock
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('change_requests', '0003_assets'),
+        ('change_requests', '0004_asset_ownership'),
         ('core', '0002_statutory_holidays'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

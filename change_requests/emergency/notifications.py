@@ -1,0 +1,168 @@
+"""Mails about emergencies, one function per occasion; each is rendered in the operation's transaction (M22, M23).
+
+Everybody who takes part and everybody who watches is told: operator, custodians, officers, IT head, Auditoría. No mail
+carries a half or a link that acts. The customer is told after the end what was changed.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+
+from accounts.models import Office, Representative, User
+from change_requests.emergency import roles
+from change_requests.emergency.models import CriticalCredential, EmergencyGrant, GrantAuthorization, GrantReview
+from change_requests.kinds.fields import REGISTERED_EMAIL, find_row
+from change_requests.progress import find_people_in
+from factureya.core.mail import outbox
+from factureya.core.models import Event
+
+Slot = GrantAuthorization.Slot
+WATCHERS = (Office.SECURITY_OFFICER, Office.INFORMATION_OWNER, Office.IT_HEAD, Office.AUDITOR)
+
+
+def mail_sealing(credential: CriticalCredential, event: Event) -> None:
+    """Ask the two custodians of a new seal to see their half and to put it into its envelope (M22)."""
+    for letter, custodian in (("A", credential.custodian_a), ("B", credential.custodian_b)):
+        _mail("sealing", event, [custodian], account=credential.account, credential=credential, letter=letter)
+
+
+def mail_renewal(credential: CriticalCredential, event: Event, *, is_overdue: bool) -> None:
+    """Tell custodians and officers that a seal must be renewed soon, or should have been (M22)."""
+    people = [credential.custodian_a, credential.custodian_b, *find_people_in(Office.SECURITY_OFFICER)]
+    _mail("renewal", event, people, account=credential.account, credential=credential, is_overdue=is_overdue)
+
+
+def mail_requested(grant: EmergencyGrant, event: Event) -> None:
+    """Tell everybody of an emergency that was asked for; those who may authorize read that it is their turn."""
+    able = roles.find_authorizers(Slot.SECURITY) | roles.find_authorizers(Slot.OWNER_OR_IT_HEAD)
+    able -= {grant.operator_id, *_find_custodian_ids(grant)}
+    people = _find_audience(grant)
+    people += list(User.objects.filter(pk__in=able - {person.pk for person in people}).order_by("pk"))
+    _mail_grant("requested", grant, event, people, able=able)
+
+
+def mail_authorized_by(grant: EmergencyGrant, event: Event, decision: GrantAuthorization) -> None:
+    """Tell everybody that one of the two authorizations was given."""
+    _mail_grant("authorized_by", grant, event, _find_audience(grant), decision=decision)
+
+
+def mail_authorized(grant: EmergencyGrant, event: Event) -> None:
+    """Tell everybody that an emergency may be opened; the custodians read that it is their turn."""
+    _mail_grant("authorized", grant, event, _find_audience(grant), able=_find_custodian_ids(grant))
+
+
+def mail_refused(grant: EmergencyGrant, event: Event, *, reason: str) -> None:
+    """Tell everybody that an emergency was refused, or revoked before it was opened."""
+    _mail_grant("refused", grant, event, _find_audience(grant), reason=reason)
+
+
+def mail_lapsed(grant: EmergencyGrant, event: Event) -> None:
+    """Tell everybody that nobody authorized or opened an emergency in time."""
+    _mail_grant("lapsed", grant, event, _find_audience(grant))
+
+
+def mail_half_given(grant: EmergencyGrant, event: Event, credential: CriticalCredential) -> None:
+    """Tell everybody that one half was given; the other custodian reads that it is his turn, and how long."""
+    missing = {credential.custodian_a_id, credential.custodian_b_id} - {event.actor_id}
+    minutes = settings.EMERGENCY_HALVES_MINUTES
+    _mail_grant("half_given", grant, event, _find_audience(grant), able=missing, minutes=minutes)
+
+
+def mail_seal_lost(grant: EmergencyGrant, event: Event, credential: CriticalCredential) -> None:
+    """Tell everybody that three wrong halves retired the seal, and that a new one is needed (M22)."""
+    _mail_grant("seal_lost", grant, event, _find_audience(grant, credential), credential=credential)
+
+
+def mail_opened(grant: EmergencyGrant, event: Event) -> None:
+    """Tell everybody that an emergency is open, by whom, and until when (M23)."""
+    _mail_grant("opened", grant, event, _find_audience(grant), able={grant.operator_id})
+
+
+def mail_ended(grant: EmergencyGrant, event: Event, review: GrantReview) -> None:
+    """Tell everybody that an emergency ended, why, and by when it must be reviewed (M27)."""
+    officers = {person.pk for person in find_people_in(Office.SECURITY_OFFICER)} - {grant.operator_id}
+    _mail_grant("ended", grant, event, _find_audience(grant), able=officers, review=review)
+
+
+def mail_review_overdue(grant: EmergencyGrant, event: Event, review: GrantReview) -> None:
+    """Tell officers and Auditoría that the review of an emergency is overdue, and what it blocks (M27)."""
+    people = find_people_in(Office.SECURITY_OFFICER, Office.IT_HEAD, Office.AUDITOR)
+    _mail_grant("review_overdue", grant, event, people, review=review)
+
+
+def mail_customer(grant: EmergencyGrant, event: Event) -> None:
+    """Tell the customer what was changed in an emergency, if anything was, with the way to say «no fue correcto».
+
+    The registered mail of before is told too, if it changed.
+    """
+    changes = list(grant.changes.order_by("pk"))
+    if not changes:
+        return
+    addresses = {grant.customer.registered_email.lower()}
+    addresses |= {change.old.lower() for change in changes if change.field == REGISTERED_EMAIL.code and change.old}
+    addresses |= {change.new.lower() for change in changes if change.field == REGISTERED_EMAIL.code and change.new}
+    representatives = Representative.objects.filter(customer=grant.customer_id).in_force().select_related("user")
+    addresses |= {(each.user.email if each.user else each.email).lower() for each in representatives}
+    rows = [_describe_change(change.field, change.old, change.new, change.reason) for change in changes]
+    for address in sorted(addresses):
+        _enqueue("customer", event, address, grant=grant, rows=rows)
+
+
+def _find_audience(grant: EmergencyGrant, credential: CriticalCredential | None = None) -> list[User]:
+    """Return, each once, the people who are told of everything about an emergency."""
+    credential = credential or grant.credential or grant.account.find_credential()
+    custodians = [credential.custodian_a, credential.custodian_b] if credential else []
+    authorizers = [each.authorizer for each in grant.authorizations.select_related("authorizer").order_by("pk")]
+    people = [grant.operator, *custodians, *authorizers, *find_people_in(*WATCHERS)]
+    return list({person.pk: person for person in people if person.is_active}.values())
+
+
+def _find_custodian_ids(grant: EmergencyGrant) -> set[int]:
+    """Return the keys of those who keep the halves of the emergency's account today."""
+    credential = grant.account.find_credential()
+    return credential.custodian_ids if credential else set()
+
+
+def _describe_change(field: str, old: str, new: str, reason: str) -> dict[str, str]:
+    """Return a change in words: the label of the field, its value before and after, and why."""
+    row = find_row(field)
+    show = row.show_short or row.show
+    return {"label": row.label, "old": show(old) or "(ninguno)", "new": show(new) or "(ninguno)", "reason": reason}
+
+
+def _mail_grant(
+    template: str,
+    grant: EmergencyGrant,
+    event: Event,
+    people: Iterable[User],
+    *,
+    able: Iterable[int] = (),
+    **context: Any,
+) -> None:
+    """Mail these people about an emergency; those whose key is in `able` read that it is their turn to act."""
+    turns = set(able)
+    labels = [find_row(code).label for code in grant.fields]
+    for person in people:
+        is_mine = person.pk in turns
+        _mail(template, event, [person], grant=grant, labels=labels, is_mine=is_mine, person=person, **context)
+
+
+def _mail(template: str, event: Event, people: Iterable[User], **context: Any) -> None:
+    """Mail each of these people once, with the address of the page."""
+    for person in {person.pk: person for person in people}.values():
+        _enqueue(template, event, person.email, **context)
+
+
+def _enqueue(template: str, event: Event, address: str, **context: Any) -> None:
+    """Put one mail into the outbox, once per event and address."""
+    grant = context.get("grant")
+    page = f"{grant.folio}/" if grant else f"cuentas/{context['account'].alias}/sello/"
+    outbox.enqueue(
+        f"emergency/{template}",
+        key=f"{event.hash}:{template}:{hashlib.sha256(address.encode()).hexdigest()[:16]}",
+        to=address,
+        about=event.chain,
+        context={"url": f"{settings.SITE_URL}/control/emergencias/{page}", **context},
+    )

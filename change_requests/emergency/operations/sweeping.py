@@ -1,0 +1,77 @@
+"""What time does to emergencies: it only tidies and reminds; every request asks by itself whether one is open (M23)."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from change_requests.emergency import notifications
+from change_requests.emergency.models import CriticalCredential, GrantReview
+from change_requests.emergency.operations._common import lock_account, lock_grant
+from change_requests.emergency.operations.granting import lapse_due
+from change_requests.emergency.operations.opening import end_over
+from factureya.core import audit
+from factureya.core.clock import now
+
+logger = logging.getLogger(__name__)
+
+
+def tidy(instant: datetime | None = None) -> int:
+    """Run every sweep of emergencies and return how many rows they touched; one that fails stops no other."""
+    instant = instant or now()
+    sweeps: tuple[Callable[[datetime], int], ...] = (lapse_due, end_over, remind_credentials, remind_reviews)
+    count = 0
+    for sweep in sweeps:
+        try:
+            count += sweep(instant)
+        except Exception:
+            logger.exception("%s: the sweep goes on without it", sweep.__name__)
+    return count
+
+
+def remind_credentials(instant: datetime | None = None) -> int:
+    """Tell custodians and officers once that a seal is due soon, once that it is overdue; return how often (M22)."""
+    instant = instant or now()
+    soon = instant + timedelta(days=settings.CREDENTIAL_WARN_DAYS)
+    sealed = CriticalCredential.objects.filter(retired_at=None, renew_by__lte=soon, overdue_told_at=None)
+    return sum(_remind_credential(pk, account, instant) for pk, account in sealed.values_list("pk", "account"))
+
+
+def remind_reviews(instant: datetime | None = None) -> int:
+    """Tell the officers and Auditoría, once, of each review that is overdue; return of how many (M27)."""
+    instant = instant or now()
+    late = GrantReview.objects.filter(signed_at=None, reminded_at=None, due_at__lte=instant)
+    return sum(_remind_review(grant_pk) for grant_pk in list(late.order_by("pk").values_list("grant", flat=True)))
+
+
+def _remind_credential(pk: int, account_pk: int, instant: datetime) -> bool:
+    """Mail that a seal is due or overdue and return True, if it was not mailed before."""
+    with lock_account(account_pk) as account:
+        credential = CriticalCredential.objects.get(pk=pk)
+        if credential.retired_at or credential.renew_by is None:
+            return False
+        is_overdue = credential.renew_by <= instant
+        column = "overdue_told_at" if is_overdue else "warned_at"
+        if getattr(credential, column) is not None:
+            return False
+        setattr(credential, column, now())
+        credential.save(update_fields=[column])
+        event = audit.record(
+            "credential.reminded", account, actor=None, generation=credential.generation, overdue=is_overdue
+        )
+        notifications.mail_renewal(credential, event, is_overdue=is_overdue)
+    return True
+
+
+def _remind_review(grant_pk: int) -> bool:
+    """Mail that the review of an emergency is overdue and return True, if it still is and was not mailed before."""
+    with lock_grant(grant_pk) as grant:
+        review = GrantReview.objects.get(grant=grant)
+        if review.signed_at or review.reminded_at:
+            return False
+        review.reminded_at = now()
+        review.save(update_fields=["reminded_at"])
+        event = audit.record("grant.review_overdue", grant, actor=None, due_at=review.due_at.isoformat())
+        notifications.mail_review_overdue(grant, event, review)
+    return True
