@@ -39,6 +39,35 @@ class Event(models.Model):
         return f"{self.chain} #{self.seq} {self.verb}"
 
 
+class Anchor(models.Model):
+    """Store one day's hash over the ends of all chains, append-only; only `core.anchors` writes it (M26)."""
+
+    day = models.DateField("día", unique=True)
+    seq = models.PositiveIntegerField("número", unique=True)
+    prev = models.CharField("hash anterior", max_length=64)
+    hash = models.CharField("hash", max_length=64, unique=True)
+    heads = models.PositiveIntegerField("cadenas")
+    events = models.PositiveBigIntegerField("eventos")
+    sealed_at = models.DateTimeField("sellado")
+
+    class Meta:
+        verbose_name = "ancla"
+        verbose_name_plural = "anclas"
+
+    def __str__(self) -> str:
+        return f"ancla {self.seq} ({self.day})"
+
+
+class UnwrittenAnchor(models.Model):
+    """Store the text of an anchor's file, compressed, until the file is on the disk; then the row is deleted."""
+
+    anchor = models.OneToOneField(Anchor, models.CASCADE, primary_key=True, related_name="+")
+    content = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"texto de {self.anchor}"
+
+
 class Chained(models.Model):
     """Add a chain of events, its history, to a model."""
 
