@@ -216,7 +216,7 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
 
         It is Auditoría, or an emergency account inside its window, which is active in memory only (M23).
         """
-        return self.is_active and (self.is_emergency or self.holds(*READING_OFFICES))
+        return self.is_active and (self.is_emergency or (self.is_staff and self.holds(*READING_OFFICES)))
 
     @property
     def membership(self) -> "Contact | None":

@@ -5,6 +5,7 @@ from factureya.core.triggers import Guard, append_only, never_deleted
 NOT_DELETED = "mail is never deleted"
 GUARDS = [
     *append_only("core_event", "hash", "chain, seq"),
+    *append_only("core_logverification"),
     Guard(
         "core_chainhead_forward",
         "core_chainhead",
