@@ -21,7 +21,7 @@ from factureya.core.models import Chained, ChainHead, Event
 GENESIS = "0" * 64
 _CHAINS_AT_A_TIME = 500
 _encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
-Head = tuple[int, str]  # the number and the hash of a chain's last event
+Head = tuple[Any, str]  # the number and the hash of a chain's last event; SQLite keeps any value in any column
 Row = tuple[Any, ...]  # an event as `sql.read_events` gives it
 
 
@@ -176,7 +176,7 @@ def _check_chain(chain: str, head: Head, events: Iterable[Row]) -> Iterator[Flaw
             yield Flaw(chain, seq, "no enlaza con el anterior")
         if own_hash != _hash_row(event):
             yield Flaw(chain, seq, "el contenido no corresponde a su hash")
-        if not isinstance(seq, int):  # SQLite keeps any value in any column
+        if not isinstance(seq, int):
             continue
         last_seq, last_hash = seq, own_hash
         hash_at_head = own_hash if seq == end else hash_at_head  # the event that the head calls last

@@ -5,7 +5,7 @@ import logging
 from celery import shared_task
 from django.conf import settings
 
-from factureya.core import verification
+from factureya.core import anchors, verification
 from factureya.core.files import store
 from factureya.core.mail import answer_limits, imap, intake, outbox
 from factureya.core.models import Heartbeat
@@ -44,6 +44,10 @@ def forget_quotas() -> int:
 def verify_log() -> bool:
     """Verify the whole log of events, every night, and return whether it is whole (M26)."""
     return verification.verify_log().is_whole
+@shared_task(ignore_result=True)
+def seal_day() -> bool:
+    """Seal the day with an anchor over every chain of events, once a day, and return whether this run did (M26)."""
+    return anchors.seal_day() is not None
 
 
 @shared_task
