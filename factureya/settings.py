@@ -140,7 +140,7 @@ else:
     DATABASES["default"]["OPTIONS"] = {"connect_timeout": 10}
 DATABASES["default"]["OPTIONS"] |= ASKED_OPTIONS
 # The modules whose GUARDS (triggers) are installed after the last migration, by `core.guard_install`.
-GUARDS = ["factureya.core.guards", "tickets.guards", "change_requests.guards"]
+GUARDS = ["factureya.core.guards", "tickets.guards", "change_requests.guards", "change_requests.emergency.guards"]
 # What `verify_audit` runs besides its own checks: callables () -> Iterator[Flaw] that compare rows with their events.
 AUDIT_STATE_CHECKS: list[str] = []
 # Called in the transaction that seals the day: callables (anchor).
@@ -198,6 +198,7 @@ CELERY_BEAT_SCHEDULE = {
     "close_unanswered": {"task": "tickets.tasks.close_unanswered", "schedule": timedelta(minutes=5)},
     "expire_due": {"task": "change_requests.tasks.expire_due", "schedule": timedelta(minutes=5)},
     "remind_due": {"task": "change_requests.tasks.remind_due", "schedule": timedelta(minutes=5)},
+    "tidy_emergencies": {"task": "change_requests.tasks.tidy_emergencies", "schedule": timedelta(minutes=1)},
 }
 
 # -- Mail --------------------------------------------------------------------------------------------
@@ -271,6 +272,19 @@ CLOSE_BUSINESS_DAYS = env.int("CLOSE_BUSINESS_DAYS", default=2)
 WAIVER_CHECK_BUSINESS_DAYS = env.int("WAIVER_CHECK_BUSINESS_DAYS", default=1)  # M25
 PASSWORD_LINK_MINUTES = env.int("PASSWORD_LINK_MINUTES", default=30)  # M7, cambio de clave
 NOT_ME_DAYS = env.int("NOT_ME_DAYS", default=30)  # «no fui yo»
+
+# -- Emergency accounts (M22, M23, M26, M27) ---------------------------------------------------------
+EMERGENCY_MAX_MINUTES = env.int("EMERGENCY_MAX_MINUTES", default=240)  # the database allows no more than 240
+EMERGENCY_DECIDE_MINUTES = env.int("EMERGENCY_DECIDE_MINUTES", default=240)  # to authorize; then it lapses
+EMERGENCY_START_MINUTES = env.int("EMERGENCY_START_MINUTES", default=30)  # to open it, once authorized
+EMERGENCY_HALVES_MINUTES = env.int("EMERGENCY_HALVES_MINUTES", default=10)  # between the two halves
+EMERGENCY_IDLE_MINUTES = env.int("EMERGENCY_IDLE_MINUTES", default=15)
+EMERGENCY_REVIEW_BUSINESS_DAYS = env.int("EMERGENCY_REVIEW_BUSINESS_DAYS", default=2)  # M27
+# Finds the ticket of an emergency by what a person typed: (number, customer's key, whether it is open), or None.
+EMERGENCY_TICKET_FINDER = "tickets.operations.find_incident"
+CREDENTIAL_DAYS = env.int("CREDENTIAL_DAYS", default=90)  # M22: a sealed password is renewed
+CREDENTIAL_WARN_DAYS = env.int("CREDENTIAL_WARN_DAYS", default=10)  # its custodians are told before
+CLOCK_SKEW_SECONDS = env.int("CLOCK_SKEW_SECONDS", default=2)  # between the web's clock and the database's
 
 # -- Attachments (M17) -------------------------------------------------------------------------------
 ATTACHMENT_MAX_BYTES = 10 * 1024 * 1024

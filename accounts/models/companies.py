@@ -50,6 +50,9 @@ class Customer(Chained):
     # From this instant on, which may still come: the effective date of the BAJA.
     suspended_at = models.DateTimeField("suspendido desde", null=True, blank=True)
 
+    # A company that does not exist: drills of the emergency procedure use it, and nothing else (M23).
+    is_drill = models.BooleanField("cliente de simulacro", default=False)
+
     objects = CustomerQuerySet.as_manager()
 
     class Meta:

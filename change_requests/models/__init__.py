@@ -1,5 +1,19 @@
 """Store formal requests: what is asked, who decided, what was executed (manual 02, 04)."""
 
+from change_requests.emergency.models import (
+    ActivityRecord,
+    ActivityVerdict,
+    CriticalCredential,
+    Delegation,
+    EmergencyAccount,
+    EmergencyCause,
+    EmergencyChange,
+    EmergencyContext,
+    EmergencyGrant,
+    GrantAuthorization,
+    GrantReview,
+    RowDifference,
+)
 from change_requests.models.assets import ACCESS, InformationAsset
 from change_requests.models.decisions import Clarification, Decision, DecisionSlot, Waiver
 from change_requests.models.executions import Execution, ExecutionContext

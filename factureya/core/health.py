@@ -20,6 +20,7 @@ OUTBOX_MAX_AGE = timedelta(minutes=10)  # sweeps come every minute and take what
 SWEEP_MAX_AGE = {
     **dict.fromkeys(("sweep_outbox", "sweep_inbound"), timedelta(minutes=5)),
     **dict.fromkeys(("warn_before_close", "close_unanswered", "expire_due", "remind_due"), timedelta(minutes=15)),
+    "tidy_emergencies": timedelta(minutes=5),
 }
 ANCHOR_MAX_AGE = timedelta(hours=26)  # one a day, and beat may have stood still for a while
 FILE_MAX_AGE = timedelta(hours=1)  # of an anchor without its file; beat tries again every half hour
@@ -43,6 +44,11 @@ def check_database() -> Check:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
         return Check(ok=cursor.fetchone() == (1,))
+
+
+def check_clocks() -> Check:
+    """Return a check that is ok if our clock and the database's agree (M23). Raises DatabaseError if it is down."""
+    return Check(ok=clock.clocks_agree())
 
 
 def check_guards() -> Check:

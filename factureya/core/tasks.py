@@ -44,6 +44,8 @@ def forget_quotas() -> int:
 def verify_log() -> bool:
     """Verify the whole log of events, every night, and return whether it is whole (M26)."""
     return verification.verify_log().is_whole
+
+
 @shared_task(ignore_result=True)
 def seal_day() -> bool:
     """Seal the day with an anchor over every chain of events, once a day, and return whether this run did (M26)."""

@@ -29,6 +29,7 @@ def readyz(_request: HttpRequest) -> JsonResponse:
     try:
         checks |= {
             "database": health.check_database(),
+            "clocks": health.check_clocks(),
             "guards": health.check_guards(),
             "outbox": health.check_outbox(),
         }

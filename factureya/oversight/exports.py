@@ -113,7 +113,9 @@ def _write_requests(first_day: date, last_day: date) -> dict[str, Any]:
 
 def _write_events(first_day: date, last_day: date) -> dict[str, Any]:
     """Write the events of the period, and return what the event of the export holds of the file."""
-    return {"files": [_describe_file("renglones", tables.write_table(_EVENT_HEADING, _list_events(first_day, last_day)))]}
+    return {
+        "files": [_describe_file("renglones", tables.write_table(_EVENT_HEADING, _list_events(first_day, last_day)))]
+    }
 
 
 def _list_events(first_day: date, last_day: date) -> Iterator[Sequence[object]]:
@@ -122,7 +124,11 @@ def _list_events(first_day: date, last_day: date) -> Iterator[Sequence[object]]:
     for event in events.iterator(chunk_size=_AT_A_TIME):
         yield (
             *(event.at.isoformat(), event.chain, event.seq, event.verb, verbs.describe(event.verb, event.data)),
-            *(event.actor_name or "Sistema", event.actor_id, json.dumps(event.data, ensure_ascii=False, sort_keys=True)),
+            *(
+                event.actor_name or "Sistema",
+                event.actor_id,
+                json.dumps(event.data, ensure_ascii=False, sort_keys=True),
+            ),
             *(event.prev, event.hash),
         )
 

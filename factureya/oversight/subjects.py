@@ -90,9 +90,7 @@ def _find_customers(reader: User, keys: list[str]) -> Names:
     may_open = accounts_policy.may_see_customers(reader)
     rows = Customer.objects.filter(pk__in=_select_keys(keys)).only("legal_name")
     address = "admin:accounts_customer_change"
-    return {
-        str(row.pk): Subject(row.legal_name, reverse(address, args=[row.pk]) if may_open else "") for row in rows
-    }
+    return {str(row.pk): Subject(row.legal_name, reverse(address, args=[row.pk]) if may_open else "") for row in rows}
 
 
 def _find_people(reader: User, keys: list[str]) -> Names:

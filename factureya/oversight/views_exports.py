@@ -71,7 +71,9 @@ class Exports(ExportMixin, View):
             except Refused as refusal:
                 form.add_error(None, str(refusal))
             else:
-                messages.success(request, "Listo. La exportación quedó anotada en la bitácora, con la huella de cada archivo.")
+                messages.success(
+                    request, "Listo. La exportación quedó anotada en la bitácora, con la huella de cada archivo."
+                )
                 return redirect("oversight:export", event.pk)
         return self.render_form(form)
 

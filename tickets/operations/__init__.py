@@ -17,7 +17,7 @@ from tickets.operations.closing import (
 )
 from tickets.operations.conversation import add_information, add_note, answer
 from tickets.operations.desk import assign, classify, hand_over, move_to_customer, take
-from tickets.operations.opening import follow_up, open_ticket
+from tickets.operations.opening import find_incident, follow_up, open_ticket
 from tickets.operations.tray import discard_mail, link_mail, open_from_mail
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "confirm_by_phone",
     "confirm_resolved",
     "discard_mail",
+    "find_incident",
     "follow_up",
     "hand_over",
     "link_mail",

@@ -94,6 +94,15 @@ def follow_up(
         )
 
 
+def find_incident(text: str) -> tuple[str, int, bool] | None:
+    """Return the number of the ticket that a person typed, its customer's key, and whether it is not closed (M23).
+
+    Returns None if there is no such ticket. An emergency names the ticket by which it is needed.
+    """
+    ticket = Ticket.objects.find_by_number(text)
+    return (ticket.number, ticket.customer_id, not ticket.is_closed) if ticket else None
+
+
 def _open_under_free_number(new_message: NewMessage, customer: Customer, agent: User | None, **fields: Any) -> Ticket:
     """Open a ticket under a free tracking number, or return the ticket that the same form opened before.
 

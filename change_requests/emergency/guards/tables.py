@@ -1,0 +1,13 @@
+"""Name the tables of emergency accounts for the SQL of the guards."""
+
+ACCOUNT = "change_requests_emergencyaccount"
+AUTHORIZATION = "change_requests_grantauthorization"
+CAUSE = "change_requests_emergencycause"
+CHANGE = "change_requests_emergencychange"
+CREDENTIAL = "change_requests_criticalcredential"
+DELEGATION = "change_requests_delegation"
+DIFFERENCE = "change_requests_rowdifference"
+GRANT = "change_requests_emergencygrant"
+RECORD = "change_requests_activityrecord"
+REVIEW = "change_requests_grantreview"
+VERDICT = "change_requests_activityverdict"
