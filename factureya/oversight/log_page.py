@@ -1,4 +1,4 @@
-"""Build what the pages of the log show: rows, one event, the strip about the last verification, and the anchors (M26)."""
+"""Build what the pages of the log show: rows, one event, the strip of the last verification, and the anchors (M26)."""
 
 import json
 from collections.abc import Iterable, Sequence

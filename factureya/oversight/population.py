@@ -100,14 +100,15 @@ def count_months(first_day: date, last_day: date) -> list[Month]:
     created = Event.objects.filter(verb=CREATED, at__gte=first, at__lt=end)
     with_head = created.filter(Exists(ChainHead.objects.filter(chain=OuterRef("chain"))))
     requests = FormalRequest.objects.filter(created_at__gte=first, created_at__lt=end)
-    counted = [
-        _count_by_month(requests, "created_at"),
-        _count_by_month(created, "at"),
-        _count_by_month(with_head, "at"),
-    ]
+    by_request = _count_by_month(requests, "created_at")
+    by_event, by_head = _count_by_month(created, "at"), _count_by_month(with_head, "at")
     sealed = {event.data["month"]: event for event in Event.objects.filter(verb=SEALED)}
-    months = sorted(set().union(*counted) | {month for month in sealed if f"{first:%Y-%m}" <= month < _name(end)})
-    return [Month(month, *(counts.get(month, 0) for counts in counted), sealed.get(month)) for month in months]
+    touched = {month for month in sealed if _name(first) <= month < _name(end)}
+    months = sorted({*by_request, *by_event, *by_head, *touched})
+    return [
+        Month(name, by_request.get(name, 0), by_event.get(name, 0), by_head.get(name, 0), sealed.get(name))
+        for name in months
+    ]
 
 
 def make_proof_rows(months: Iterable[Month]) -> Iterator[Sequence[object]]:

@@ -25,7 +25,7 @@ MAX_CUSTOMERS, MAX_PEOPLE = 20, 50
 MAX_SUBJECTS = 2000  # tickets and requests of the companies found
 NEWEST_FIRST = keyset.Order("at", is_descending=True)
 GRANT_PREFIX = "EM"
-_CHAIN = re.compile(r"[a-z_]{2,20}:[\w.-]{1,58}")
+_CHAIN = re.compile(r"[a-z_-]{2,20}:[\w.-]{1,58}")
 
 
 @dataclass(frozen=True)

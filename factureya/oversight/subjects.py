@@ -111,7 +111,7 @@ def _find_assets(_reader: User, keys: list[str]) -> Names:
 
 def _find_grants(_reader: User, keys: list[str]) -> Names:
     """Return the emergencies by folio; each has a page once the pages of emergencies are there."""
-    return {key: Subject(key, _try_address("emergency:grant", key)) for key in keys}
+    return {key: Subject(key, try_address("emergency:grant", key)) for key in keys}
 
 
 def _find_log_months(_reader: User, keys: list[str]) -> Names:
@@ -119,7 +119,7 @@ def _find_log_months(_reader: User, keys: list[str]) -> Names:
     return {key: Subject(f"Bitácora, {key}") for key in keys}
 
 
-def _try_address(name: str, *arguments: str) -> str:
+def try_address(name: str, *arguments: str) -> str:
     """Return the address of a page, or an empty text if there is no such page."""
     try:
         return reverse(name, args=arguments)
@@ -141,5 +141,6 @@ _KIND_NAMES = {
     "mail": "Correo recibido",
     "outbox": "Correo por salir",
     "emergency": "Cuenta",
+    "emergency-cause": "Causa",
     POPULATION_CHAIN: "Solicitudes de",
 }

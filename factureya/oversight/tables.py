@@ -40,7 +40,7 @@ def write_table(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> Wri
         file.flush()
         os.fsync(file.fileno())
     path = find_path(digest.hexdigest())
-    os.replace(file.name, path)
+    Path(file.name).replace(path)
     return WrittenFile(count, size, digest.hexdigest())
 
 

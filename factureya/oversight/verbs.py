@@ -1,6 +1,6 @@
-"""Say in Spanish what each event is: one table from verb to words and group (M26). A verb without a row turns a test red.
+"""Say in Spanish what each event is: one table from verb to words and group (M26).
 
-A group is a choice of the filter «Qué» on the log's page.
+A verb of the code without a row turns a test red. A group is a choice of the filter «Qué» on the log's page.
 """
 
 from dataclasses import dataclass
@@ -41,6 +41,9 @@ _DATA = {
     "company.refused": Words("No aceptó a la empresa", Group.DATA, "reason"),
     "company.joined": Words("Unió la empresa a la ya conocida", Group.DATA),
     "person.renamed": Words("Cambió su nombre", Group.DATA, "after"),
+    "company.changed": Words("Cambió datos de la empresa", Group.DATA),
+    "representative.added": Words("Registró a un representante", Group.DATA, "name"),
+    "representative.revoked": Words("Revocó a un representante", Group.DATA, "name"),
     "asset.owner_set": Words("Nombró al propietario de la información", Group.DATA, "owner_name"),
 }
 _APPROVALS = {
@@ -51,6 +54,7 @@ _APPROVALS = {
     "request.evidence_dropped": Words("Quitó evidencia", Group.APPROVALS, "name"),
     "request.evidence_altered": Words("Halló que la evidencia guardada no es la que se envió", Group.APPROVALS),
     "request.submitted": Words("Envió la solicitud", Group.APPROVALS),
+    "request.form_received": Words("Recibió el formato por correo", Group.APPROVALS, "name"),
     "request.code_sent": Words("Envió un código al correo nuevo", Group.APPROVALS),
     "request.new_mail_proven": Words("Confirmó el correo nuevo", Group.APPROVALS),
     "request.confirmed": Words("Confirmó desde el correo registrado", Group.APPROVALS, "mailbox"),
@@ -94,6 +98,7 @@ _ACCESS = {
     "invitation.undelivered": Words("Anuló la invitación: su correo se devolvió", Group.ACCESS, "email"),
     "contact.invited": Words("Invitó a una persona de la empresa", Group.ACCESS, "email"),
     "contact.joined": Words("Aceptó la invitación de su empresa", Group.ACCESS, "email"),
+    "contact.moved": Words("Pasó a la persona a otra empresa", Group.ACCESS),
     "contact.limited": Words("Cambió qué tickets ve la persona", Group.ACCESS),
     "factor.enrolled": Words("Activó su segundo factor", Group.ACCESS),
     "factor.reencrypted": Words("Cifró de nuevo un segundo factor", Group.ACCESS),
@@ -107,6 +112,8 @@ _READINGS = {
     "log.exported": Words("Exportó con huellas", Group.READINGS, "what"),
     "population.sealed": Words("Selló cuántas solicitudes hubo en el mes", Group.READINGS, "month"),
     "request.expediente_downloaded": Words("Descargó el expediente", Group.READINGS),
+    "request.evidence_read": Words("Leyó un archivo de la solicitud", Group.READINGS, "name"),
+    "guards.installed": Words("Instaló los candados de la base de datos", Group.READINGS),
     "mail.exported": Words("Entregó el original de un correo", Group.READINGS, "by"),
 }
 _TICKETS = {
@@ -136,7 +143,32 @@ _TICKETS = {
     "mail.discarded": Words("Descartó un correo de la bandeja", Group.TICKETS, "reason"),
     "outbox.retried": Words("Puso otra vez en cola un correo que no salió", Group.TICKETS),
 }
-WORDS: dict[str, Words] = _DATA | _APPROVALS | _ACCESS | _READINGS | _TICKETS
+_EMERGENCIES = {
+    "cause.added": Words("Agregó una causa de emergencia", Group.EMERGENCIES, "title"),
+    "cause.ended": Words("Terminó una causa de emergencia", Group.EMERGENCIES, "title"),
+    "account.added": Words("Dio de alta una cuenta de emergencia", Group.EMERGENCIES, "alias"),
+    "account.retired": Words("Retiró la cuenta de emergencia", Group.EMERGENCIES, "alias"),
+    "credential.started": Words("Pidió sellar la contraseña crítica", Group.EMERGENCIES),
+    "credential.revealed": Words("Vio su mitad de la contraseña crítica, una sola vez", Group.EMERGENCIES),
+    "credential.sealed": Words("Declaró sellado su sobre", Group.EMERGENCIES),
+    "credential.reminded": Words("Recordó renovar el sello", Group.EMERGENCIES),
+    "credential.retired": Words("Retiró la contraseña crítica", Group.EMERGENCIES, "reason"),
+    "delegation.granted": Words("Nombró suplente de un cargo", Group.EMERGENCIES, "office"),
+    "delegation.ended": Words("Terminó una suplencia", Group.EMERGENCIES, "office"),
+    "grant.requested": Words("Pidió una emergencia", Group.EMERGENCIES, "reason"),
+    "grant.authorized_by": Words("Autorizó la emergencia, por su cargo", Group.EMERGENCIES, "reason"),
+    "grant.authorized": Words("Completó la autorización de la emergencia", Group.EMERGENCIES, "reason"),
+    "grant.refused": Words("No autorizó la emergencia", Group.EMERGENCIES, "reason"),
+    "grant.lapsed": Words("Caducó la emergencia sin abrirse", Group.EMERGENCIES),
+    "grant.half_given": Words("Escribió su mitad de la contraseña crítica", Group.EMERGENCIES),
+    "grant.wrong_half": Words("Escribió una mitad que no es", Group.EMERGENCIES),
+    "grant.opened": Words("Abrió la ventana de la emergencia", Group.EMERGENCIES),
+    "grant.entered": Words("Entró con la cuenta de emergencia", Group.EMERGENCIES),
+    "grant.revoked": Words("Revocó la emergencia", Group.EMERGENCIES, "reason"),
+    "grant.ended": Words("Terminó la emergencia", Group.EMERGENCIES, "reason"),
+    "grant.review_overdue": Words("Avisó que venció la revisión de la emergencia", Group.EMERGENCIES),
+}
+WORDS: dict[str, Words] = _DATA | _APPROVALS | _ACCESS | _EMERGENCIES | _READINGS | _TICKETS
 
 
 def list_verbs(group: Group) -> list[str]:
