@@ -73,14 +73,21 @@ class Scope:
 
 def read_page(query: LogQuery, scope: Scope | None) -> keyset.Page[Event]:
     """Return the page of events that the query asks for; `scope` is what its text stands for, None without a text."""
+    return keyset.page(NEWEST_FIRST, query.cursor, *select_lists(query, scope))
+
+
+def select_lists(query: LogQuery, scope: Scope | None) -> list[QuerySet[Event]]:
+    """Return the lists of events that are merged into one page: what the people did, and what was about the objects.
+
+    Each has an index of its own, and no event is in both. Without a text it is one list.
+    """
     events = select_period(query.first_day, query.last_day).select_related("actor")
     if query.group:
         events = events.filter(verb__in=list_verbs(query.group))
     if scope is None:
-        return keyset.page(NEWEST_FIRST, query.cursor, events)
-    by_people = events.filter(actor__in=scope.people)
-    about = events.filter(chain__in=scope.chains).filter(Q(actor__isnull=True) | ~Q(actor__in=scope.people))
-    return keyset.page(NEWEST_FIRST, query.cursor, by_people, about)
+        return [events]
+    by_others = Q(actor__isnull=True) | ~Q(actor__in=scope.people)
+    return [events.filter(actor__in=scope.people), events.filter(by_others, chain__in=scope.chains)]
 
 
 def select_period(first_day: date | None, last_day: date | None) -> QuerySet[Event]:

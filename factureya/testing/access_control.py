@@ -25,7 +25,23 @@ REFUSED = codes(404, anonymous=302, **MEMBERS, olga=403)  # an empty form: the p
 OFFICERS_POST = codes(405)
 NAMERS = codes(403, anonymous=302, root=200)
 
+LOG_READERS = codes(403, anonymous=302, elsa=200, jorge=200, olga=200)
+EXPORTERS = codes(403, anonymous=302, elsa=200, olga=200)
+NO_EXPORT = EXPORTERS | {"elsa": 404, "olga": 404}
+
 ROWS: dict[str, list[Row]] = {
+    "oversight:log": [Row(LOG_READERS), Row(LOG_READERS, query="?q=ocaso&que=aprobaciones&de=2026-01-01")],
+    "oversight:event": [
+        Row(LOG_READERS, lambda world: [world.formal.events().first().pk]),
+        Row(LOG_READERS | {"elsa": 404, "jorge": 404, "olga": 404}, key(10**9)),
+    ],
+    "oversight:exports": [Row(EXPORTERS), Row(EXPORTERS, method="post")],
+    "oversight:export": [Row(NO_EXPORT, key(1))],
+    "oversight:export_file": [Row(NO_EXPORT, key(1, "solicitudes"))],
+    "oversight:board": [
+        Row(codes(403, anonymous=302, officers=200, laura=200, olga=200)),
+        Row(codes(403, anonymous=302, officers=200, laura=200, olga=200), query="?ver=pendientes&pruebas=M15"),
+    ],
     "control:inbox": [
         Row(codes(403, anonymous=302, officers=200, laura=200, olga=200)),
         Row(codes(403, anonymous=302, officers=200, laura=200, olga=200), query="?vista=en-curso&q=ocaso"),
