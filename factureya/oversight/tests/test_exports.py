@@ -56,7 +56,7 @@ def download(client: Client, event: Event, name: str) -> bytes:
 
 @pytest.mark.clause("M21", "M26")
 def test_the_population_has_every_request_with_its_steps_and_people(cast: Cast, olga: Client) -> None:
-    open_one, closed = make(cast, "verifying"), make(cast, "closed")
+    closed, open_one = make(cast, "closed"), make(cast, "verifying", "access", "alta")
     page = post(olga, exports.REQUESTS)
     export = page.context["export"]
     content = download(olga, export.event, "solicitudes")

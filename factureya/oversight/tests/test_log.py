@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Office
-from factureya.core import anchors, audit, clock, verification
+from factureya.core import anchors, audit, clock, tasks, verification
 from factureya.core.models import Event, LogVerification
 from factureya.oversight import log_page, reading, search
 from factureya.oversight.search import LogQuery
@@ -171,7 +171,8 @@ def test_the_strip_says_what_the_last_verification_found(cast: Cast, olga: Clien
     assert log_page.make_strip().title == "Sin verificar todavía."
     make(cast, "verifying")
     anchors.seal_day()
-    found = verification.verify_log()
+    assert tasks.verify_log()
+    found = LogVerification.objects.get()
     assert (found.is_whole, found.events) == (True, Event.objects.count())
     strip = log_page.make_strip()
     assert strip.is_good

@@ -23,7 +23,6 @@ def people() -> list[User]:
     found = [make_user() for _ in range(PEOPLE)]
     now = clock.now()
     with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE core_event DISABLE TRIGGER USER")
         cursor.execute(
             "INSERT INTO core_event (chain, seq, prev, hash, verb, at, actor_id, actor_name, data) "
             "SELECT 'ticket:FY-' || (n %% 9000), n, '', md5(n::text), "
@@ -32,7 +31,6 @@ def people() -> list[User]:
             "%s - n * interval '1 minute', (%s::int[])[1 + n %% %s], 'x', '{}' FROM generate_series(1, %s) n",
             [now, [person.pk for person in found], PEOPLE, EVENTS],
         )
-        cursor.execute("ALTER TABLE core_event ENABLE TRIGGER USER")
         cursor.execute("ANALYZE core_event")
     return found
 

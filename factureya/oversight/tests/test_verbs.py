@@ -28,9 +28,9 @@ def find_verbs(path: Path) -> set[str]:
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             if name in RECORDERS and isinstance(node.args[0].value, str):
                 found.add(node.args[0].value)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and VERB.fullmatch(node.value):
-            if node.value.partition(".")[0] in FAMILIES:
-                found.add(node.value)
+        text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+        if VERB.fullmatch(text) and text.partition(".")[0] in FAMILIES:
+            found.add(text)
     return found - NOT_VERBS
 
 
