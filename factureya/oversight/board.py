@@ -27,7 +27,7 @@ EVIDENCE: dict[str, Finder] = {
     **emergencies.EVIDENCE,
     **packages.EVIDENCE,
 }
-LOOKS = {State.OK: "ok", State.ATTEND: "waiting", State.LATE: "bad", State.NOT_BUILT: "closed"}
+LOOKS = {State.OK: "ok", State.ATTEND: "waiting", State.LATE: "bad", State.NOT_BUILT: ""}  # no mark: nothing to tick
 # Each group with its clauses and what the manual promises in each.
 GROUPS: tuple[tuple[str, dict[str, str]], ...] = (
     (

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.formats import localize
 
 from accounts.models import Contact, RoleAssignment, User
+from change_requests.emergency.models import EmergencyGrant
 from factureya.core import audit, clock, verification
 from factureya.core.calendar import MONTHS
 from factureya.core.models import Anchor, Event, LogVerification
@@ -19,6 +20,7 @@ from factureya.oversight.search import LogQuery
 from factureya.oversight.subjects import Subject
 
 SHOWN_ANCHORS = 14
+INSIDE = ("grant.act_", "grant.changed", "grant.entered")  # acts of an operator as the emergency account
 HASH_DIGITS = 12  # of an event's hash in a row; an anchor shows more
 
 
@@ -99,7 +101,10 @@ def find_roles(events: Iterable[Event]) -> dict[int, str]:
     held = RoleAssignment.objects.filter(user__in=people).order_by("starts_at", "pk")
     offices = list(held.only("user", "office", "starts_at", "ends_at"))
     customers = set(Contact.objects.filter(user__in=people).values_list("user", flat=True))
-    return {event.pk: _describe_role(event, offices, customers) for event in acted}
+    folios = {event.pk: _find_grant(event) for event in acted}
+    grants = EmergencyGrant.objects.filter(folio__in=[folio for folio in folios.values() if folio])
+    aliases = dict(grants.values_list("folio", "account__alias"))
+    return {event.pk: _describe_role(event, offices, customers, aliases.get(folios[event.pk], "")) for event in acted}
 
 
 def describe_offices(offices: Iterable[RoleAssignment], person: int | None, at: datetime) -> str:
@@ -176,10 +181,16 @@ def _make_row(event: Event, subject: Subject, role: str) -> Row:
     )
 
 
-def _describe_role(event: Event, offices: Iterable[RoleAssignment], customers: set[int]) -> str:
-    """Return what the person of an event was then; an event of an emergency account names the account."""
-    alias = event.data.get("alias") or event.data.get("account_alias")
-    if isinstance(alias, str) and event.chain.startswith("grant:"):
+def _find_grant(event: Event) -> str:
+    """Return the folio of the emergency inside which an event happened, or an empty text."""
+    if event.verb.startswith(INSIDE):
+        return event.chain.partition(":")[2]
+    return str(event.data.get("grant") or "") if event.verb == "customer.emergency_changed" else ""
+
+
+def _describe_role(event: Event, offices: Iterable[RoleAssignment], customers: set[int], alias: str) -> str:
+    """Return what the person of an event was then; `alias` is the emergency account in whose name he acted, or ""."""
+    if alias:
         return f"como {alias}"
     return describe_offices(offices, event.actor_id, event.at) or ("cliente" if event.actor_id in customers else "")
 

@@ -9,6 +9,7 @@ from django.urls import NoReverseMatch, reverse
 from accounts import policy as accounts_policy
 from accounts.models import Customer, User
 from change_requests import policy as requests_policy
+from change_requests.emergency.models import EmergencyGrant
 from change_requests.models import FormalRequest, InformationAsset
 from factureya.core.models import Event
 from tickets.models import Ticket
@@ -110,8 +111,10 @@ def _find_assets(_reader: User, keys: list[str]) -> Names:
 
 
 def _find_grants(_reader: User, keys: list[str]) -> Names:
-    """Return the emergencies by folio; each has a page once the pages of emergencies are there."""
-    return {key: Subject(key, try_address("emergency:grant", key)) for key in keys}
+    """Return the emergencies by folio, with the company that each is about."""
+    rows = EmergencyGrant.objects.filter(folio__in=keys).select_related("customer")
+    owners = {row.folio: row.customer.legal_name for row in rows if row.customer}
+    return {key: Subject(key, try_address("emergency:grant", key), owners.get(key, "")) for key in keys}
 
 
 def _find_log_months(_reader: User, keys: list[str]) -> Names:

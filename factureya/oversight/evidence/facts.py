@@ -21,7 +21,7 @@ class State(models.TextChoices):
     """Name how a clause stands; the labels are what the board shows."""
 
     OK = "ok", "Al día"
-    ATTEND = "attend", "Por atender"
+    ATTEND = "attend", "Atender"
     LATE = "late", "Vencido"
     NOT_BUILT = "not_built", "Aún no construido"
 

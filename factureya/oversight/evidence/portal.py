@@ -50,7 +50,7 @@ def find_m3(facts: Facts) -> Evidence:
 def find_m4(_facts: Facts) -> Evidence:
     """Return the open tickets about sales (M4)."""
     sales = Ticket.objects.filter(status=Ticket.Status.OPEN, category=Ticket.Category.SALES)
-    return Evidence(f"{count_up_to(sales)} tickets de Ventas abiertos; ninguno llega a solicitud formal")
+    return Evidence(f"Tickets de Ventas abiertos: {count_up_to(sales)}; ninguno llega a solicitud formal")
 
 
 def find_m5(facts: Facts) -> Evidence:
@@ -58,9 +58,9 @@ def find_m5(facts: Facts) -> Evidence:
     tray = health.find_tray()
     oldest = tray.order_by("pk").values_list("kept_at", flat=True).first()
     is_old = oldest is not None and oldest < facts.now - TRAY_AGE
-    text = f"{count_up_to(tray)} correos apartados esperan a un agente; se decidió sobre"
     decided = facts.count("mail.linked", "mail.opened", "mail.discarded")
-    return Evidence(f"{text} {say(decided, 'otro', 'otros')}", State.ATTEND if is_old else State.OK)
+    text = f"Correos apartados que esperan a un agente: {count_up_to(tray)}; decididos en 30 días: {decided}"
+    return Evidence(text, State.ATTEND if is_old else State.OK)
 
 
 def find_m6(facts: Facts) -> Evidence:

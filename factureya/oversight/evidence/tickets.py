@@ -34,16 +34,16 @@ def find_m13(facts: Facts) -> Evidence:
     opened = Ticket.objects.filter(status=Ticket.Status.OPEN)
     late = opened.filter(reply_due_at__lt=facts.now).order_by("queue_at", "pk")
     items = tuple(_make_item(ticket, "respuesta vencida") for ticket in late.only("number")[:SHOWN])
-    text = f"{count_up_to(opened)} abiertos"
+    text = f"Abiertos: {count_up_to(opened)}"
     if not items:
         return Evidence(f"{text}; ninguna respuesta vencida")
-    return Evidence(f"{text}; {count_up_to(late)} con la respuesta vencida", State.LATE, items)
+    return Evidence(f"{text}; con la respuesta vencida: {count_up_to(late)}", State.LATE, items)
 
 
 def find_m14(_facts: Facts) -> Evidence:
     """Return the waiting tickets; the database refuses one without a reason (M14)."""
     waiting = count_up_to(Ticket.objects.filter(status=Ticket.Status.WAITING))
-    return Evidence(f"{waiting} en espera, todos con motivo y plazo")
+    return Evidence(f"En espera: {waiting}, todos con motivo y plazo")
 
 
 def find_m15(facts: Facts) -> Evidence:

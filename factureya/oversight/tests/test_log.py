@@ -17,6 +17,7 @@ from factureya.oversight.search import LogQuery
 from factureya.testing.budgets import budget, capped_statements
 from factureya.testing.pages import make_client, text_of
 from factureya.testing.people import Cast, give_office, make_agent, make_auditor, make_staff
+from factureya.testing.raw_sql import refused_by
 from factureya.testing.request_histories import make
 from factureya.testing.tickets import make_ticket
 from tickets import operations
@@ -180,6 +181,27 @@ def test_the_strip_says_what_the_last_verification_found(cast: Cast, olga: Clien
     page = text_of(olga.get(reverse(LOG)))
     assert "Íntegra. Verificada hoy" in page
     assert "Anclas de los últimos días" in page
+
+
+@pytest.mark.clause("M26")
+def test_what_a_verification_found_stays(cast: Cast) -> None:
+    verification.verify_log()
+    with refused_by("core_logverification_no_update"):
+        LogVerification.objects.update(flaws=7)
+    with refused_by("core_logverification_no_delete"):
+        LogVerification.objects.all().delete()
+
+
+@pytest.mark.clause("M26")
+def test_an_act_inside_an_emergency_names_its_account() -> None:
+    """The events are those of `change_requests.emergency.operations.recording`; the grant's account gives the name."""
+    event = Event(pk=1, chain="grant:EM-3Q7B-6KYE", verb="grant.act_intent", data={})
+    assert log_page._find_grant(event) == "EM-3Q7B-6KYE"
+    asked = Event(pk=2, chain="grant:EM-3Q7B-6KYE", verb="grant.requested", data={})
+    assert log_page._find_grant(asked) == ""
+    changed = Event(pk=3, chain="customer:1", verb="customer.emergency_changed", data={"grant": "EM-3Q7B-6KYE"})
+    assert log_page._find_grant(changed) == "EM-3Q7B-6KYE"
+    assert log_page._describe_role(event, [], set(), "emergencia-02") == "como emergencia-02"
 
 
 @pytest.mark.clause("M26")
