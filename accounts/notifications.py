@@ -6,16 +6,7 @@ A link or a code is a secret, so the text of its mail is wiped once it is sent.
 from django.conf import settings
 from django.urls import reverse
 
-from accounts.models import (
-    Contact,
-    Customer,
-    FactorReset,
-    Invitation,
-    Office,
-    Representative,
-    RoleAssignment,
-    User,
-)
+from accounts.models import Contact, Customer, FactorReset, Invitation, Office, Representative, RoleAssignment, User
 from factureya.core.mail import outbox, own_links
 from factureya.core.models import Anchor, Event
 
@@ -84,7 +75,7 @@ def tell_day_sealed(anchor: Anchor) -> None:
     for officer in officers:
         outbox.enqueue(
             "accounts/day_sealed",
-            key=f"{anchor.hash}:{officer.pk}",
+            key=f"anchor:{anchor.hash}:{officer.pk}",
             to=officer.email,
             about=f"anchor:{anchor.seq}",
             context={"person": officer, "anchor": anchor},

@@ -10,7 +10,8 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-from factureya.bench import costs
+from factureya.bench import chains, costs
+from factureya.bench.chains import ChainFindings
 from factureya.bench.engines import LABELS
 from factureya.bench.formal import AUTH, AUTH_OFFICER, FormalFindings
 from factureya.bench.formal import PAGES as FORMAL_PAGES
@@ -32,12 +33,14 @@ GROWTH, RAW = 1.3, 4.0
 LOAD_RATE, LOAD_SIZE = (1_000, 10_000)  # tickets a second on PostgreSQL; fewer tickets are over before they count
 MAIL_RATIO, PIPE_SECONDS, HOSTILE_SECONDS, HOSTILE_MEGABYTES = 8.0, 1.0, 2.0, 200.0
 FORMAL_HEADING, MAIL_HEADING = "## Formal requests (M21)", "## Mail in (M5, M6)"
+CHAINS_HEADING = "## Events (M26)"
 HEADINGS = (
     "## Pages",
     "## Growth",
     "## The closing sweep (M15)",
     FORMAL_HEADING,
     MAIL_HEADING,
+    CHAINS_HEADING,
     "## Loading",
     "## Start and memory",
 )
@@ -57,6 +60,7 @@ class Findings:
     start: Start | None = None
     formal: FormalFindings | None = None
     mail: MailFindings | None = None
+    chains: ChainFindings | None = None
     engines: set[str] = field(default_factory=set)
     left_out: str = ""
 
@@ -99,6 +103,8 @@ def _sections(found: Findings) -> dict[str, str]:
         sections[FORMAL_HEADING] = _formal(found.formal, found.left_out)
     if found.mail:
         sections[MAIL_HEADING] = _mail(found.mail)
+    if found.chains:
+        sections[CHAINS_HEADING] = _chains(found.chains, found.left_out)
     if found.start:
         sections["## Start and memory"] = _start(found.start)
     return sections
@@ -253,6 +259,35 @@ def _formal_table(formal: FormalFindings) -> str:
                 ]
             )
     return table(head, rows)
+
+
+def _chains(found: ChainFindings, left_out: str) -> str:
+    """Return the section about events: how many are recorded in a second, and how many verified."""
+    note = (
+        f"Each event is recorded in a transaction of its own, {chains.BATCH} in a round, on PostgreSQL by "
+        f"{chains.THREADS} threads with a connection each: on *one subject* they wait for each other at the head of "
+        "its chain, over as many subjects as threads nobody waits. A *bare insert* is one row without a chain, by as "
+        f"many threads. *verify* is `audit.find_flaws` over the {chains.EVENTS:,} events that were loaded and those of "
+        "the rounds, in one process. *× bare* is the median of each round's own ratio; events a second are this "
+        "machine's."
+    )
+    when = f"Measured on {datetime.now(UTC):%Y-%m-%d} at load {os.getloadavg()[1]:.1f}, {found.rounds} rounds."
+    missing = [f"**PostgreSQL was left out**: {left_out}"] if left_out else []
+    rows = []
+    for engine, what in found.rates:
+        rate, is_verify = found.middle(engine, what), what == chains.VERIFY
+        rows.append(
+            [
+                LABELS[engine],
+                what,
+                "" if is_verify else f"{found.ratio(engine, what):.2f}",
+                f"{rate:,.0f}",
+                f"≥ {chains.TARGET:,}" if is_verify else "",
+                verdict(rate >= chains.TARGET) if is_verify else "",
+            ]
+        )
+    head = ["engine", "what", "× bare", "events a second", "target", ""]
+    return "\n\n".join([when, *missing, note, table(head, rows)])
 
 
 def _mail(mail: MailFindings) -> str:

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 
-from factureya.bench import correspondence, formal_scene, scene, sql, sweep
+from factureya.bench import chains_scene, correspondence, formal_scene, scene, sql, sweep
 from factureya.core.management.commands.up import make_folders
 from factureya.core.models import Event
 from tickets.models import chain_of
@@ -37,6 +37,25 @@ class Worker:
         self._migrate()
         self.pages = formal_scene.pages(formal_scene.Scene(waiting))
         return {"engine": _engine()}
+
+    def prepare_chains(self) -> dict[str, Any]:
+        """Migrate an empty database and load chains of events."""
+        self._migrate()
+        self.chains = chains_scene.Chains()
+        self.chains.load()
+        return {"engine": _engine()}
+
+    def insert_bare(self, threads: int) -> float:
+        """Insert rows without a chain; return how many in a second."""
+        return self.chains.insert_bare(threads)
+
+    def record_events(self, threads: int, subjects: int) -> float:
+        """Record events over so many subjects; return how many in a second."""
+        return self.chains.record_events(threads, subjects)
+
+    def verify_events(self) -> float:
+        """Verify all chains; return the events in a second."""
+        return self.chains.verify_events()
 
     def _migrate(self) -> None:
         make_folders()

@@ -14,7 +14,7 @@ import os
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import islice, takewhile
 from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -70,11 +70,10 @@ def seal_day() -> Anchor | None:
     anchor = None
     try:
         with transaction.atomic():
-            last = Anchor.objects.select_for_update().order_by("-seq").first()
-            today = timezone.localdate(clock.now())
+            last, today = latest_anchor(), timezone.localdate(clock.now())
             if not Anchor.objects.filter(day=today).exists():
                 anchor = _store_anchor(Anchor(day=today, seq=last.seq + 1 if last else 1, sealed_at=clock.now()), last)
-    except IntegrityError:  # another process sealed the very first anchor at the same instant
+    except IntegrityError:  # another process sealed the day at the same instant; nobody locks an append-only row
         logger.warning("the day was not sealed here", exc_info=True)
     write_files()
     return anchor
@@ -169,9 +168,7 @@ def read_heads(path: Path) -> Iterator[Head]:
     """Yield the heads that an anchor's file holds, in the order of their names. Raise ValueError for another line."""
     with _open_file(path) as lines:
         next(lines)
-        for line in lines:
-            if line.startswith(b"]"):
-                return
+        for line in takewhile(lambda line: not line.startswith(b"]"), lines):
             if (match := _HEAD_LINE.fullmatch(line)) is None:
                 raise ValueError("a line of an anchor is no head of a chain")
             yield Head(*json.loads(match[1]))
@@ -263,7 +260,8 @@ def _check_files(rows: dict[int, Anchor], files: list[AnchorFile]) -> Iterator[F
     """Yield a flaw for each anchor's file that is altered, has no row or differs from it, and each row without one."""
     unseen = dict(rows)
     for file in files:
-        chain, row = f"ancla:{file.day}", unseen.pop(file.seq, None)
+        chain = f"ancla:{file.day}"
+        row = unseen.pop(file.seq, None) or Anchor.objects.filter(seq=file.seq).first()  # sealed while we read
         if not file.is_whole or file.path.name.partition(".")[0] != file.day:
             yield Flaw(chain, file.seq, "el archivo del ancla fue alterado")
         elif row is None:
@@ -292,7 +290,7 @@ def _check_heads(files: list[AnchorFile]) -> Iterator[Flaw]:
             for chain, seq, _hash in sorted(set(heads) - {Head(*place) for place in found}):
                 if chain not in flawed:
                     flawed.add(chain)
-                    yield Flaw(chain, seq, f"no es el evento que selló el ancla del {file.day}: se reescribió o se cortó")
+                    yield Flaw(chain, seq, f"no es el que selló el ancla del {file.day}: se reescribió o se cortó")
 
 
 def _find_moved(path: Path, earlier: Path | None) -> Iterator[Head]:

@@ -14,9 +14,11 @@ from operator import itemgetter
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef, Value
+from django.db.models.functions import StrIndex, Substr
 
 from factureya.core import clock, sql
-from factureya.core.models import Chained, ChainHead, Event
+from factureya.core.models import Chained, ChainHead, Event, OutboxMessage
 
 GENESIS = "0" * 64
 _CHAINS_AT_A_TIME = 500
@@ -83,6 +85,19 @@ def find_flaws() -> Iterator[Flaw]:
         first_name, last_name = last_name, next(reversed(heads))
         yield from _check_chains(heads, first_name, last_name)
     yield from _check_chains({}, last_name, None)  # events after the last head
+
+
+def find_unrecorded_mails() -> Iterator[Flaw]:
+    """Yield a flaw for each mail whose key begins with the hash of an event that is not there any more.
+
+    So an event that was cut off before an anchor sealed it is found too, if it told somebody.
+    """
+    length = len(GENESIS)
+    mails = OutboxMessage.objects.annotate(event_hash=Substr("key", 1, length), colon=StrIndex("key", Value(":")))
+    is_there = Exists(Event.objects.filter(hash=OuterRef("event_hash")))
+    naming = mails.filter(~is_there, colon=length + 1).order_by("pk")
+    for about, kind in naming.values_list("about", "kind").iterator():
+        yield Flaw(about, 0, f"un correo ({kind}) nombra un evento que no está")
 
 
 def _build_event(verb: str, subject: Chained, actor: Any, data: dict[str, Any]) -> Event:
@@ -167,31 +182,36 @@ def _check_chains(heads: dict[str, Head], after: str, until: str | None) -> Iter
 def _check_chain(chain: str, head: Head, events: Iterable[Row]) -> Iterator[Flaw]:
     """Yield the flaws of one chain; `head` holds the number and the hash of the last event."""
     last_seq, last_hash, hash_at_head = 0, GENESIS, ""
-    end, end_hash = head
     for event in events:
-        seq, prev, own_hash = event[1:4]
-        if seq != last_seq + 1:
-            yield Flaw(chain, seq, f"falta el evento {last_seq + 1}")
-        elif prev != last_hash:
-            yield Flaw(chain, seq, "no enlaza con el anterior")
-        if own_hash != _hash_row(event):
-            yield Flaw(chain, seq, "el contenido no corresponde a su hash")
-        if not isinstance(seq, int):
-            continue
-        last_seq, last_hash = seq, own_hash
-        hash_at_head = own_hash if seq == end else hash_at_head  # the event that the head calls last
-    if not isinstance(end, int):
+        _chain, seq, prev, own_hash, *_rest = event
+        if seq != last_seq + 1 or prev != last_hash or own_hash != _hash_row(event):
+            yield from _describe_event(event, last_seq, last_hash)
+        if isinstance(seq, int):
+            last_seq, last_hash = seq, own_hash
+            hash_at_head = own_hash if seq == head[0] else hash_at_head  # the event that the head calls last
+    yield from _check_end(chain, head, last_seq, hash_at_head)
+
+
+def _describe_event(event: Row, last_seq: int, last_hash: str) -> Iterator[Flaw]:
+    """Yield what is wrong with one event that follows the event `last_seq`, whose hash is `last_hash`."""
+    chain, seq, prev, own_hash, *_rest = event
+    if seq != last_seq + 1:
+        yield Flaw(chain, seq, f"falta el evento {last_seq + 1}")
+    elif prev != last_hash:
+        yield Flaw(chain, seq, "no enlaza con el anterior")
+    if own_hash != _hash_row(event):
+        yield Flaw(chain, seq, "el contenido no corresponde a su hash")
+
+
+def _check_end(chain: str, head: Head, last_seq: int, hash_at_head: str) -> Iterator[Flaw]:
+    """Yield the flaws of a chain's end; `hash_at_head` is the hash of the event that the head calls last, if any."""
+    seq, last_hash = head
+    if not isinstance(seq, int):
         yield Flaw(chain, last_seq, "la cabeza no dice dónde termina la cadena")
-    elif last_seq < end:
-        yield Flaw(chain, last_seq, f"la cadena termina en {last_seq} y debía terminar en {end}")
-    elif last_seq > end:
-        yield from _check_end(chain, last_seq)
-    if hash_at_head and hash_at_head != end_hash:
-        yield Flaw(chain, end, "la cabeza no corresponde al último evento")
-
-
-def _check_end(chain: str, last_seq: int) -> Iterator[Flaw]:
-    """Yield a flaw if events stand after the head, unless the head moved too: they were appended while we read."""
-    end = ChainHead.objects.get(chain=chain).seq
-    if end < last_seq:
+    elif last_seq < seq:
+        yield Flaw(chain, last_seq, f"la cadena termina en {last_seq} y debía terminar en {seq}")
+    elif hash_at_head and hash_at_head != last_hash:
+        yield Flaw(chain, seq, "la cabeza no corresponde al último evento")
+    elif last_seq > seq and (end := ChainHead.objects.get(chain=chain).seq) < last_seq:
+        # Events after the head are a flaw, unless the head moved too: then they were appended while we read.
         yield Flaw(chain, end + 1, f"hay eventos después del final, que es {end}")

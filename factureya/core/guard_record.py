@@ -23,7 +23,7 @@ CHAIN, VERB = "system:guards", "guards.installed"
 SCHEMA = "schema_version"  # SQLite's counter, beside the names of the triggers
 _SELECT_MARKS = {
     "sqlite": "SELECT name, CAST(rowid AS TEXT) FROM sqlite_master WHERE type = 'trigger' "
-    f"UNION ALL SELECT '{SCHEMA}', CAST(schema_version AS TEXT) FROM pragma_schema_version",
+    "UNION ALL SELECT 'schema_version', CAST(schema_version AS TEXT) FROM pragma_schema_version",
     "postgresql": """SELECT t.tgname, concat_ws('.', t.oid, t.xmin, p.oid, p.xmin)
         FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
         WHERE NOT t.tgisinternal AND c.relnamespace = current_schema()::regnamespace""",

@@ -97,7 +97,7 @@ def check_sweeps() -> dict[str, Check]:
 
 
 def list_anchor_warnings() -> list[str]:
-    """Return ["anchors"] if the last anchor is older than 26 hours, or the file of one is not written; else [] (M26)."""
+    """Return ["anchors"] if the last anchor is older than 26 hours, or one still has no file; else [] (M26)."""
     last = anchors.latest_anchor()
     is_recent = check_age(last.sealed_at if last else None, ANCHOR_MAX_AGE).ok
     is_waiting = UnwrittenAnchor.objects.filter(anchor__sealed_at__lt=clock.now() - FILE_MAX_AGE).exists()

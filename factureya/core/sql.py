@@ -8,7 +8,6 @@ from django.db import connection
 
 from factureya.core.clock import now
 
-
 _ROWS_AT_A_TIME = 2000
 # An event as text that no setting of the server changes, so that a forged value is read too and never raises.
 _SELECT_EVENTS = {

@@ -2,14 +2,15 @@
 
 import logging
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
+from pathlib import Path
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Count, Sum
 from django.utils.module_loading import import_string
 
-from factureya.core import anchors, audit, clock
+from factureya.core import anchors, audit, clock, guard_record
 from factureya.core.audit import Flaw
 from factureya.core.models import ChainHead, LogVerification
 
@@ -40,12 +41,13 @@ def verify_log() -> LogVerification:
         )
 
 
-def find_all_flaws() -> Iterator[Flaw]:
-    """Yield the flaws of the chains, of the anchors, and of the rows that `AUDIT_STATE_CHECKS` compares with events."""
-    yield from audit.find_flaws()
-    yield from anchors.find_flaws()
-    for name in settings.AUDIT_STATE_CHECKS:
-        yield from import_string(name)()
+def find_all_flaws(folder: Path | None = None) -> Iterator[Flaw]:
+    """Yield the flaws of chains, anchors (their files are in `folder`) and guards, and of what apps compare (M26)."""
+    checks = (import_string(name) for name in settings.AUDIT_STATE_CHECKS)
+    yield from chain(audit.find_flaws(), audit.find_unrecorded_mails())
+    yield from chain(anchors.find_flaws(folder), guard_record.find_flaws(connection))
+    for check in checks:
+        yield from check()
 
 
 def latest_verification() -> LogVerification | None:

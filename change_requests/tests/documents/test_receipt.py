@@ -1,12 +1,13 @@
 """The receipt of a formal request, and a draft's own form (M20)."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
 
 from change_requests.documents import form_draw, form_read, receipt
 from change_requests.models import FormalRequest
+from factureya.core import anchors
 from factureya.core.mail import outbox
 from factureya.core.models import OutboxMessage
 from factureya.testing import pdfs, request_histories
@@ -52,6 +53,21 @@ def test_it_is_the_same_whenever_it_is_drawn_and_each_version_keeps_its_own():
 
     assert receipt.draw_receipt(receipt.read_receipt(request, 1)) == first
     assert receipt.read_receipt(request).version == 2
+
+
+@pytest.mark.clause("M26")
+def test_it_names_the_last_anchor_of_its_day_and_no_later_one(settings, tmp_path):
+    settings.ANCHORS_DIR = tmp_path
+    with time_machine.travel(MONDAY - timedelta(hours=1), tick=False):
+        anchor = anchors.seal_day()
+    with time_machine.travel(MONDAY, tick=False):
+        request = make_request(Status.SUBMITTED)
+    first = receipt.render_receipt(request)
+    assert anchor is not None
+    assert f"ancla 1 de la bitácora, del 23 de noviembre de 2026: {anchor.hash[:16]}" in flat(pdfs.texts(first))
+    with time_machine.travel(MONDAY + timedelta(days=1), tick=False):
+        anchors.seal_day()
+        assert receipt.render_receipt(request) == first
 
 
 @pytest.mark.clause("M20")

@@ -13,6 +13,7 @@ from accounts.models import RoleAssignment
 from accounts.operations import end_office
 from change_requests import checks, links, operations, tasks
 from change_requests.models import FormalRequest
+from factureya.core import anchors
 from factureya.core.models import Heartbeat, OutboxMessage
 from factureya.testing import request_histories
 from factureya.testing.people import Cast, make_superuser
@@ -302,3 +303,16 @@ def test_going_live_without_the_people_is_refused():
     assert "Seguridad" in problems()[0]
     with pytest.raises(CommandError, match="E001"):
         call_command("check", deploy=True, databases=["default"])
+
+
+@pytest.mark.clause("M26")
+def test_approved_executed_and_closed_name_the_last_anchor(settings, tmp_path):
+    settings.ANCHORS_DIR = tmp_path
+    cast = Cast()
+    anchor = anchors.seal_day()
+    assert anchor is not None
+    request = request_histories.make(cast, Status.CLOSED)
+    mails = OutboxMessage.objects.filter(about=request.chain)
+    naming = {mail.kind for mail in mails if "ancla 1 de la bitácora" in mail.body}
+    assert naming == {f"change_requests/{verb}" for verb in ("approved", "executed", "closed")}
+    assert all(anchor.hash[:16] in mail.body for mail in mails if mail.kind in naming)

@@ -204,6 +204,20 @@ def test_what_is_appended_while_it_reads_is_no_flaw(monkeypatch):
 
 
 @pytest.mark.django_db
+def test_a_chain_that_is_begun_while_it_reads_is_no_flaw(monkeypatch):
+    write()
+    whole, names = audit._check_chains, iter(["cosa:0", "cosa:2"])
+
+    def begun_meanwhile(heads: dict[str, audit.Head], *bounds: str | None) -> Any:
+        write(next(names))
+        return whole(heads, *bounds)
+
+    monkeypatch.setattr(audit, "_check_chains", begun_meanwhile)
+    assert flaws() == []
+    assert ChainHead.objects.count() == 3
+
+
+@pytest.mark.django_db
 def test_all_chains_are_walked_in_pieces(monkeypatch):
     monkeypatch.setattr(audit, "_CHAINS_AT_A_TIME", 2)
     for n in range(5):

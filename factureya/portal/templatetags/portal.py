@@ -34,18 +34,19 @@ class Link(NamedTuple):
 
 @register.simple_tag(takes_context=True)
 def nav_links(context: Context) -> list[Link]:
-    """Return the links in the header of every page, each with its `aria-current`: "page", "true" (its section) or "".
+    """Return the links in the header of every page, each with its `aria-current`.
 
-    The pages of mesa de control have a frame of their own: its pages instead of the public ones. Without a request
-    (the 500 and 503 pages) only the public pages are offered.
+    It is "page" for the link to this page, "true" for the section that this page belongs to, and "" for the others. The
+    pages of mesa de control have a frame of their own: its pages instead of the public ones. Without a request (the 500
+    and 503 pages) only the public pages are offered.
     """
     request = context.get("request")
     path = request.path if request else ""
     in_control = path.startswith(CONTROL) and _list_control_pages(request)
     pages = in_control or [*PUBLIC_PAGES, *_list_own_pages(request)]
     addresses = [(label, address(name)) for label, name in pages]
-    section = _find_section(path, [url for _, url in addresses])
-    return [Link(label, url, "page" if url == path else "true" if url == section else "") for label, url in addresses]
+    current = {_find_section(path, [url for _, url in addresses]): "true", path: "page"}  # by address
+    return [Link(label, url, current.get(url, "")) for label, url in addresses]
 
 
 def _list_own_pages(request: HttpRequest | None) -> list[tuple[str, str]]:
@@ -59,7 +60,7 @@ def _list_own_pages(request: HttpRequest | None) -> list[tuple[str, str]]:
         pages = [("Solicitudes", "requests:list")] if may_ask else []  # M8: only who has powers
         return [("Mis tickets", "tickets:list"), *pages]
     pages = [("Cola de tickets", "admin:index")] if user.works_in_admin else []
-    return pages + ([("Mesa de control", "control:inbox")] if user.works_in_control else [])
+    return [*pages, ("Mesa de control", "control:inbox")] if user.works_in_control else pages
 
 
 def _list_control_pages(request: HttpRequest | None) -> list[tuple[str, str]]:
@@ -77,7 +78,7 @@ def _list_control_pages(request: HttpRequest | None) -> list[tuple[str, str]]:
 def _find_section(path: str, urls: list[str]) -> str:
     """Return the header link (one of `urls`) to mark as the section of the page at `path`, or "" if none.
 
-    It is the longest one that `path` begins with. SUPPORT_PAGES belong to «Atención a clientes».
+    It is the longest address that `path` begins with. The SUPPORT_PAGES belong to «Atención a clientes».
     """
     if any(path == address(name) for name in SUPPORT_PAGES):
         return address("portal:support")

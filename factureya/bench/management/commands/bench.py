@@ -1,4 +1,4 @@
-"""`manage.py bench`: measures start, pages, formal requests and mail; prints the page docs/benchmarks.md."""
+"""`manage.py bench`: measures start, pages, formal requests, mail and events; prints the page docs/benchmarks.md."""
 
 import tempfile
 import time
@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-from factureya.bench import engines, formal, mail, report, startup, worker
+from factureya.bench import chains, engines, formal, mail, report, startup, worker
 from factureya.bench.engines import Place
 from factureya.bench.mail import MailFindings
 from factureya.bench.report import Findings
@@ -19,7 +19,8 @@ from factureya.bench.report import Findings
 SIZES = "1000,100000"
 ROUNDS = 60
 MAIL_ROUNDS, MAIL_BATCH = 6, 40
-START, PAGES, REQUESTS, MAIL = PARTS = ("start", "pages", "requests", "mail")
+START, PAGES, REQUESTS, MAIL, AUDIT = PARTS = ("start", "pages", "requests", "mail", "audit")
+AUDIT_ROUNDS = 20  # at most: each round verifies all events
 CLOSINGS = 60  # each takes two of the scene's tickets
 
 
@@ -91,7 +92,17 @@ class Command(BaseCommand):
             sizes = _sizes(options["requests"])
             with engines.places(wanted, sizes, folder, "requests_") as places:
                 self._measure_requests(places, found, options["rounds"])
+        if AUDIT in parts:
+            with engines.places(wanted, [chains.EVENTS], folder, "audit_") as places:
+                self._measure_chains(places, found, min(options["rounds"], AUDIT_ROUNDS))
         return found
+
+    def _measure_chains(self, places: Sequence[Place], found: Findings, rounds: int) -> None:
+        """Measure how fast events are recorded and verified."""
+        for place in places:
+            self._say(f"bitácora, {place.engine}")
+            found.engines.add(place.ask("prepare_chains")["engine"])
+        found.chains = chains.measure(places, rounds, self._say)
 
     def _measure_tickets(self, places: Sequence[Place], folder: Path, found: Findings, options: dict[str, Any]) -> None:
         """Load the tickets, and measure pages and mail with them."""
