@@ -11,6 +11,7 @@ from pathlib import Path
 
 import environ
 import fontpkg_atkinson_hyperlegible
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.contrib.messages import constants as messages
 
@@ -68,6 +69,7 @@ INSTALLED_APPS = [
     "accounts.apps.FactureyaAdminConfig",
     "tickets",
     "change_requests",
+    "factureya.oversight",
     # Added only if they exist: the image of production has the demo only.
     *(name for name in ("factureya.demo", "factureya.bench", "factureya.dev") if find_spec(name)),
 ]
@@ -194,6 +196,10 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(minutes=1),
         "options": {"expires": 60},  # after a minute the next one is due
     },
+    # At 3:10 in Mexico; the log's page and the board show what it found.
+    "verify_log": {"task": "factureya.core.tasks.verify_log", "schedule": crontab(hour=9, minute=10)},
+    # Every day, because only the first run of a month seals the month before.
+    "seal_population": {"task": "factureya.oversight.tasks.seal_population", "schedule": crontab(hour=9, minute=40)},
     "purge_orphans": {"task": "factureya.core.tasks.purge_orphan_attachments", "schedule": timedelta(hours=1)},
     # Often, because only the first run of a day seals it; each writes the files that a run before could not write.
     "seal_day": {"task": "factureya.core.tasks.seal_day", "schedule": timedelta(minutes=30)},

@@ -7,6 +7,7 @@ NOT_DELETED = "mail is never deleted"
 _FILE_FACTS = ("token", "file", "name", "content_type", "size", "sha256", "created_at")
 GUARDS = [
     *append_only("core_event", "hash", "chain, seq"),
+    *append_only("core_logverification"),
     Guard(
         "core_chainhead_forward",
         "core_chainhead",

@@ -18,19 +18,36 @@ def evidence(world: World) -> list[Any]:
 
 # Whoever works in mesa de control sees every request; an implementer the own work alone; all others none.
 MEMBERS = {"laura": 200, "elsa": 200, "fabian": 200, "jorge": 200, "gina": 200}
-SEEN = codes(404, anonymous=302, **MEMBERS)
-SENT_TO_ITS_PAGE = codes(404, anonymous=302, **dict.fromkeys(MEMBERS, 302))
-REFUSED = codes(404, anonymous=302, **MEMBERS)  # an empty form: the page again, nothing done
+READER = {"olga": 200}  # Auditoría: sees every page, and every act of hers is refused (M26)
+SEEN = codes(404, anonymous=302, **MEMBERS, **READER)
+SENT_TO_ITS_PAGE = codes(404, anonymous=302, **dict.fromkeys((*MEMBERS, "olga"), 302))
+REFUSED = codes(404, anonymous=302, **MEMBERS, olga=403)  # an empty form: the page again, nothing done
 OFFICERS_POST = codes(405)
 NAMERS = codes(403, anonymous=302, root=200)
 
+LOG_READERS = codes(403, anonymous=302, elsa=200, jorge=200, olga=200)
+EXPORTERS = codes(403, anonymous=302, elsa=200, olga=200)
+NO_EXPORT = EXPORTERS | {"elsa": 404, "olga": 404}
+
 ROWS: dict[str, list[Row]] = {
-    "control:inbox": [
-        Row(codes(403, anonymous=302, officers=200, laura=200)),
-        Row(codes(403, anonymous=302, officers=200, laura=200), query="?vista=en-curso&q=ocaso"),
+    "oversight:log": [Row(LOG_READERS), Row(LOG_READERS, query="?q=ocaso&que=aprobaciones&de=2026-01-01")],
+    "oversight:event": [
+        Row(LOG_READERS, lambda world: [world.formal.events().first().pk]),
+        Row(LOG_READERS | {"elsa": 404, "jorge": 404, "olga": 404}, key(10**9)),
     ],
-    "control:decide_factor_reset": [Row(codes(403, anonymous=302, officers=405, laura=405), key(1))],
-    "control:assets": [Row(NAMERS | {"elsa": 200})],
+    "oversight:exports": [Row(EXPORTERS), Row(EXPORTERS, method="post")],
+    "oversight:export": [Row(NO_EXPORT, key(1))],
+    "oversight:export_file": [Row(NO_EXPORT, key(1, "solicitudes"))],
+    "oversight:board": [
+        Row(codes(403, anonymous=302, officers=200, laura=200, olga=200)),
+        Row(codes(403, anonymous=302, officers=200, laura=200, olga=200), query="?ver=pendientes&pruebas=M15"),
+    ],
+    "control:inbox": [
+        Row(codes(403, anonymous=302, officers=200, laura=200, olga=200)),
+        Row(codes(403, anonymous=302, officers=200, laura=200, olga=200), query="?vista=en-curso&q=ocaso"),
+    ],
+    "control:decide_factor_reset": [Row(codes(403, anonymous=302, officers=405, laura=405, olga=405), key(1))],
+    "control:assets": [Row(NAMERS | {"elsa": 200} | READER)],
     "control:asset": [
         Row(NAMERS, key("identity")),
         Row(NAMERS, key("identity"), method="post"),
@@ -66,4 +83,4 @@ for model, one in SHOWN.items():
     ROWS[f"admin:change_requests_{model}_change"] = [Row(page, one), Row(NEVER, one, method="post")]
     ROWS[f"admin:change_requests_{model}_add"] = [Row(NEVER)]
     ROWS[f"admin:change_requests_{model}_delete"] = [Row(NEVER, one)]
-    ROWS[f"admin:change_requests_{model}_history"] = [Row(codes(403, anonymous=302, desk=404, root=404), one)]
+    ROWS[f"admin:change_requests_{model}_history"] = [Row(codes(403, anonymous=302, desk=404, root=404, olga=404), one)]

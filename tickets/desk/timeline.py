@@ -5,7 +5,7 @@ The words of each event stand in `tickets.events`. Nothing is left out but what 
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -83,6 +83,11 @@ def read_history(ticket: Ticket) -> list[Entry]:
 def select_newer(entries: Sequence[Entry], seen: int) -> list[Entry]:
     """Return the public messages that came after the `seen`-th."""
     return [entry for entry in entries if entry.seq > seen]
+
+
+def without_retry(entry: Entry) -> Entry:
+    """Return the entry without the button that tries a mail again, for a person who only reads."""
+    return replace(entry, delivery=replace(entry.delivery, may_retry=False)) if entry.delivery else entry
 
 
 def message_anchor(seq: int) -> str:

@@ -5,6 +5,7 @@ from factureya.core.models.events import Anchor, Chained, ChainHead, Event, Unwr
 from factureya.core.models.files import Attachment, is_picture_type
 from factureya.core.models.incoming import InboundCopy, InboundMessage, InboundOriginal, InboundReading, MailFolder
 from factureya.core.models.outgoing import MailQuota, OutboxMessage
+from factureya.core.models.verifications import LogVerification
 
 __all__ = [
     "Anchor",
@@ -18,6 +19,7 @@ __all__ = [
     "InboundMessage",
     "InboundOriginal",
     "InboundReading",
+    "LogVerification",
     "MailFolder",
     "MailQuota",
     "OutboxMessage",

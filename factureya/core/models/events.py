@@ -34,6 +34,12 @@ class Event(models.Model):
         verbose_name = "evento"
         verbose_name_plural = "eventos"
         constraints = [models.UniqueConstraint(fields=["chain", "seq"], name="one_event_per_place_in_chain")]
+        # One for each way in which the log is searched: by time alone, by person, by verb.
+        indexes = [
+            models.Index(name="event_by_time", fields=["at", "id"]),
+            models.Index(name="event_by_person", fields=["actor", "at", "id"]),
+            models.Index(name="event_by_verb", fields=["verb", "at", "id"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.chain} #{self.seq} {self.verb}"

@@ -40,7 +40,7 @@ class TestDemo(TestCase):
         cls.printed = out.getvalue()
 
     def test_every_account_is_printed_and_can_sign_in(self) -> None:
-        keys = "ana beto carla dario irma laura elsa fabian jorge gina hugo root".split()
+        keys = "ana beto carla dario irma laura elsa fabian jorge gina hugo olga root".split()
         for key in keys:
             user = User.objects.get(email=f"{key}@demo.example")
             assert user.email in self.printed
@@ -59,6 +59,7 @@ class TestDemo(TestCase):
         assert offices["jorge"] == {Office.IT_HEAD}
         assert offices["gina"] == {Office.IMPLEMENTER}
         assert offices["hugo"] == {Office.DEVELOPER}
+        assert offices["olga"] == {Office.AUDITOR}
         assert offices["root"] == set()
 
     def test_companies_verified_and_to_verify(self) -> None:

@@ -1,0 +1,137 @@
+"""The board «Cumplimiento del manual»: every clause has a row, true numbers, and no green where nothing is built."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+
+from change_requests.models import FormalRequest
+from factureya.core import anchors, clock, verification
+from factureya.dev.management.commands.manual import PROMISES
+from factureya.oversight import board
+from factureya.oversight.evidence.facts import State, read_facts
+from factureya.testing.budgets import budget, statements_of
+from factureya.testing.pages import make_client, text_of
+from factureya.testing.people import Cast, make_auditor
+from factureya.testing.request_histories import make
+from factureya.testing.tickets import make_ticket
+from tickets.models import Ticket
+
+pytestmark = pytest.mark.django_db
+BOARD = "oversight:board"
+COUNTED, KEPT = 60, 12  # statements of the page when the evidence is counted, and within the minute after
+
+
+def evidence_of(clause: str) -> Any:
+    return board.EVIDENCE[clause](read_facts())
+
+
+@pytest.mark.clause("M26")
+def test_every_clause_of_the_manual_has_a_row_and_its_evidence() -> None:
+    shown = [clause for _title, rows in board.GROUPS for clause in rows]
+    assert shown == list(PROMISES)
+    assert set(board.EVIDENCE) == set(PROMISES)
+    assert set(board.load_tests()) == set(PROMISES)
+
+
+@pytest.mark.clause("M26")
+def test_what_is_not_built_is_said_so_and_what_is_built_has_tests(cast: Cast) -> None:
+    rows = {row.clause: row for row in board.read_board(cast.elsa).all_rows}
+    not_built = {clause for clause, row in rows.items() if row.state == State.NOT_BUILT}
+    assert not_built == {"M9", "M18", *(f"M{number}" for number in range(28, 34))}
+    for clause, row in rows.items():
+        if clause in {"M9", "M18"} | not_built:
+            continue
+        assert row.text, clause
+
+
+@pytest.mark.clause("M21")
+def test_an_overdue_request_turns_its_clause_red_with_a_link(cast: Cast) -> None:
+    request = make(cast, "in_approval")
+    assert evidence_of("M21").state == State.OK
+    FormalRequest.objects.filter(pk=request.pk).update(due_at=clock.now() + timedelta(hours=3))
+    assert evidence_of("M21").state == State.ATTEND
+    FormalRequest.objects.filter(pk=request.pk).update(due_at=clock.now() - timedelta(minutes=1))
+    late = evidence_of("M21")
+    assert late.state == State.LATE
+    assert late.items[0].url == reverse("control:request", args=[request.folio])
+    assert "1 por aprobar" in late.text
+
+
+@pytest.mark.clause("M13", "M15")
+def test_late_tickets_turn_their_clauses_red(cast: Cast) -> None:
+    ticket = make_ticket(requester=cast.ana)
+    assert evidence_of("M13").state == State.OK
+    Ticket.objects.filter(pk=ticket.pk).update(reply_due_at=clock.now() - timedelta(minutes=1))
+    late = evidence_of("M13")
+    assert (late.state, late.items[0].label) == (State.LATE, f"{ticket.number}: respuesta vencida")
+    assert evidence_of("M15").state == State.OK
+
+
+@pytest.mark.clause("M24", "M25")
+def test_executions_by_development_and_unchecked_waivers(cast: Cast) -> None:
+    make(cast, "executed")
+    assert evidence_of("M24").text == "1 ejecución, 0 de Desarrollo sin excepción"
+    assert evidence_of("M25").state == State.OK
+    assert evidence_of("M1").text.startswith("1 solicitud aplicada y 0 cambios de emergencia")
+
+
+@pytest.mark.clause("M26")
+def test_the_log_s_clause_follows_the_last_verification(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert evidence_of("M26").state == State.ATTEND  # never verified
+    make(cast, "verifying")
+    anchors.seal_day()
+    verification.verify_log()
+    assert evidence_of("M26").state == State.OK
+    with time_machine.travel(clock.now() + timedelta(hours=37), tick=False):
+        assert evidence_of("M26").state == State.ATTEND
+    flaw = verification.Flaw("request:1", 2, "no enlaza con el anterior")
+    monkeypatch.setattr(verification.audit, "find_flaws", lambda: iter([flaw]))
+    verification.verify_log()
+    assert evidence_of("M26").state == State.LATE
+
+
+@pytest.mark.clause("M22")
+def test_without_emergency_accounts_the_clause_is_to_be_attended_to() -> None:
+    assert evidence_of("M22").state == State.ATTEND
+    assert evidence_of("M23").state == State.OK
+    assert evidence_of("M27").state == State.OK
+
+
+@pytest.mark.clause("M26")
+def test_the_page_its_tabs_and_the_tests_of_one_clause(cast: Cast) -> None:
+    olga = make_client(make_auditor())
+    text = text_of(olga.get(reverse(BOARD)))
+    assert "Aún no construido 8" in text
+    assert "Pruebas de" not in text
+    only = olga.get(reverse(BOARD), {"ver": "pendientes"})
+    assert {row.state for group in only.context["board"].groups for row in group.rows} <= {State.ATTEND, State.LATE}
+    proof = text_of(olga.get(reverse(BOARD), {"pruebas": "M15"}))
+    assert "Pruebas de M15 (" in proof
+    assert "test_" in proof
+    assert "Todavía ninguna prueba nombra esta cláusula." in text_of(olga.get(reverse(BOARD), {"pruebas": "M33"}))
+    assert "Pruebas de" not in text_of(olga.get(reverse(BOARD), {"pruebas": "M99"}))
+
+
+@pytest.mark.clause("M24")
+def test_the_implementer_gets_no_link_to_what_is_not_his(cast: Cast) -> None:
+    request = make(cast, "in_approval")
+    FormalRequest.objects.filter(pk=request.pk).update(due_at=clock.now() - timedelta(minutes=1))
+    assert request.folio in text_of(make_client(cast.elsa).get(reverse(BOARD)))
+    assert request.folio not in text_of(make_client(cast.gina).get(reverse(BOARD)))
+
+
+@pytest.mark.clause("M26")
+def test_the_budget_of_the_board(cast: Cast, client: Client) -> None:
+    client = make_client(cast.elsa)
+    path = reverse(BOARD)
+    few = statements_of(lambda: client.get(path))
+    for _ in range(5):
+        make_ticket(requester=cast.ana)
+    cache.clear()
+    budget(few, statements_of(lambda: client.get(path)), COUNTED)
+    assert len(statements_of(lambda: client.get(path))) <= KEPT
