@@ -328,6 +328,7 @@ def test_the_control_page_by_office(client, office):
         Office.INFORMATION_OWNER,
         Office.IT_HEAD,
         Office.IMPLEMENTER,
+        Office.AUDITOR,
     }
     assert answer.status_code == (200 if inside else 403)
     if inside:
