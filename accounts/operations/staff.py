@@ -67,8 +67,8 @@ def grant_office(
 ) -> RoleAssignment:
     """Let a superuser give somebody else an office from `starts_at` (default: now) to `ends_at` (default: no end, M3).
 
-    Raises Refused for a closed account, a customer's contact, an office already held, a start in the past, a wrong
-    provider, and Auditoría together with another office. The event keeps the reason.
+    Raises Refused for a closed account, a customer's contact, a start in the past, and an office that the person has
+    already or that does not go together with another one. The event keeps the reason.
     """
     reason = require_fit(FactorReset, "reason", reason)  # only to check the length
     with transaction.atomic():
@@ -76,12 +76,10 @@ def grant_office(
         person = lock_user(pk)
         require(person.pk != actor.pk, "Nadie se otorga un cargo a sí mismo.")
         require(person.is_active, "La cuenta está desactivada.")
-        is_contact = Contact.objects.filter(user=person).exists()
-        require(not is_contact, "Es contacto de un cliente; el personal usa otra cuenta.")
+        _require_no_contact(person)
         _check_provider(office, provider)
         _check_held_offices(person, office)
-        present = now()
-        start = _find_start(starts_at, present)
+        start = _find_start(starts_at, present := now())
         require(ends_at is None or ends_at > start, "El cargo termina después de empezar.")
         assignment = insert_assignment(
             person,
@@ -251,6 +249,12 @@ def _check_provider(office: str, provider: Provider | None) -> None:
     if office == Office.THIRD_PARTY_AGENT:
         require(not provider.is_own, "El agente de un tercero trabaja en otro prestador.")
     return None
+
+
+def _require_no_contact(person: User) -> None:
+    """Raise Refused if the person is a customer's contact."""
+    is_contact = Contact.objects.filter(user=person).exists()
+    require(not is_contact, "Es contacto de un cliente; el personal usa otra cuenta.")
 
 
 def _check_held_offices(person: User, office: str) -> None:

@@ -236,6 +236,12 @@ def test_an_office_does_not_begin_before_it_is_granted_and_is_not_born_ended():
         write_grant(person, ends_at=None, ended_by=make_superuser())
 
 
+def test_one_event_grants_one_office():
+    held = give_office(make_user(), Office.IT_HEAD, ends_at=now() + timedelta(days=9))
+    with refused_by("one_assignment_per_event", "office_insert_replaces_none"):
+        insert(held)
+
+
 @sqlite_only
 @pytest.mark.parametrize("run", [execute, execute_bare], ids=["django", "bare"])
 @pytest.mark.parametrize("verb", ["REPLACE", "INSERT OR REPLACE"])

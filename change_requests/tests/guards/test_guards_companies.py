@@ -460,7 +460,7 @@ def test_a_contact_is_not_made_representative():
     with refused_by("contact_represents_with_powers"):
         update(beto, role="representative")
     other = make_representative().contact
-    with refused_by("contact_represents_with_powers"):
+    with refused_by("contact_represents_with_powers", "contact_moves_with_its_company"):
         update(other, customer_id=ana.contact.customer_id)
     with refused_by("contact_comes_with_powers"):
         make_contact(ana.contact.customer, representative=True)

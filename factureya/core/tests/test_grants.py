@@ -1,6 +1,7 @@
 """The program's role of PostgreSQL owns nothing, works all the same, and can turn no guard off (M26; B11, H12)."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -91,6 +92,20 @@ def test_deploy_warns_of_a_program_that_owns_tables():
     (warning,) = grants.check_program_owns_nothing(databases=["default"])
     assert isinstance(warning, CheckMessage)
     assert (warning.id, "owns" in warning.msg) == ("core.W003", True)
+
+
+@pytest.mark.once
+def test_b11_compose_gives_the_owners_address_to_migrate_alone():
+    compose = (Path(settings.BASE_DIR) / "compose.yaml").read_text()
+    roles = (Path(settings.BASE_DIR) / "docs/database-roles.sql").read_text()
+    program, owner = "postgres://factureya:${PROGRAM_PASSWORD", "postgres://factureya_owner:${OWNER_PASSWORD"
+    migrate = compose.partition("\n  migrate:\n")[2].partition("\n  web:\n")[0]
+    assert (compose.count(program), compose.count(owner), migrate.count(owner)) == (1, 1, 1)
+    assert 'OWNER_PASSWORD: ""' in compose.partition("services:")[0]  # .env holds it, and every service reads .env
+    assert "POSTGRES_USER" not in compose
+    assert "./docs/database-roles.sql:/docker-entrypoint-initdb.d/" in compose
+    assert "CREATE ROLE factureya_owner LOGIN" in roles
+    assert "CREATE DATABASE factureya OWNER factureya_owner" in roles
 
 
 # -- The program, connected as its own role ----------------------------------------------------------

@@ -21,6 +21,7 @@ from factureya.core.clock import now
 from factureya.testing import request_histories
 from factureya.testing.pages import statements
 from factureya.testing.people import Cast, end_offices, make_agent, make_staff, make_superuser, make_user, own_provider
+from factureya.testing.raw_sql import execute_as_owner
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M26")]
 
@@ -48,15 +49,6 @@ def asset(ana: User) -> InformationAsset:
     found = InformationAsset.objects.exclude(code=ACCESS)[0]
     dates = {"alternate_from": now(), "alternate_until": now() + timedelta(days=2)}
     return set_asset_owner(found.pk, actor=make_superuser(), owner=owner, alternate=other, **dates)
-
-
-def tamper(sql: str, *params: object) -> None:
-    """Change a row as the tables' owner, with every guard off and then on again."""
-    connection.check_constraints()  # PostgreSQL drops no trigger while a deferred check is pending
-    with guard_install.lifted(connection):
-        with connection.cursor() as cursor:
-            cursor.execute(sql, params)
-        connection.check_constraints()
 
 
 def flaws() -> list[Flaw]:
@@ -135,7 +127,7 @@ def test_h12_a_change_by_the_tables_owner_is_found_and_named(ana: User, case: st
     make_staff(Office.SECURITY_OFFICER)
     assert flaws() == []
     sql, chain = TAMPERS[case]
-    tamper(sql)
+    execute_as_owner(sql)
     found = flaws()
     assert found
     assert all(flaw.chain.startswith(chain) and flaw.seq > 0 and flaw.problem for flaw in found), found
@@ -145,7 +137,7 @@ def test_h12_a_change_by_the_tables_owner_is_found_and_named(ana: User, case: st
 def test_h12_a_row_without_an_event_is_found(ana: User):
     held = RoleAssignment.objects.get(office=Office.SUPERVISOR)
     columns = "user_id, office, provider_id, starts_at, granted_by_id, granted_at"
-    tamper(
+    execute_as_owner(
         f"INSERT INTO {OFFICE} ({columns}) SELECT user_id, 'it_head', NULL, starts_at, granted_by_id, granted_at "
         f"FROM {OFFICE} WHERE id = %s",
         held.pk,
@@ -165,7 +157,7 @@ def test_an_event_of_before_holds_no_row_and_is_passed_over(ana: User):
 
 def test_b11_a_contact_moved_by_the_tables_owner_is_found(ana: User):
     thief = sign_up("ladron@ejemplo.mx", "LAD010101AB1")
-    tamper(f"UPDATE {PERSON} SET customer_id = %s WHERE user_id = %s", ana.contact.customer_id, thief.pk)
+    execute_as_owner(f"UPDATE {PERSON} SET customer_id = %s WHERE user_id = %s", ana.contact.customer_id, thief.pk)
     (flaw,) = flaws()
     assert flaw.chain == ana.contact.customer.chain
     assert "no está en ningún evento" in flaw.problem
