@@ -47,7 +47,7 @@ def run(image: Path, *arguments: str) -> str:
 
 def test_the_image_ships_the_product_and_the_demo_alone(image: Path):
     rooms = {path.name for path in (image / "factureya").iterdir() if path.is_dir()} - {"__pycache__"}
-    assert rooms == {"core", "portal", "demo"}
+    assert rooms == {"core", "portal", "oversight", "demo"}
     assert not [*image.rglob("tests"), *image.rglob("test_*.py"), *image.rglob("conftest.py")]
     assert not {"docs", "pytest.ini", ".ci", ".git", ".env", "var"} & {path.name for path in image.iterdir()}
 

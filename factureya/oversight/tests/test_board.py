@@ -81,6 +81,7 @@ def test_executions_by_development_and_unchecked_waivers(cast: Cast) -> None:
 
 
 @pytest.mark.clause("M26")
+@pytest.mark.usefixtures("_guarded")
 def test_the_log_s_clause_follows_the_last_verification(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     assert evidence_of("M26").state == State.ATTEND  # never verified
     make(cast, "verifying")

@@ -168,6 +168,7 @@ def test_roles_are_those_of_the_day(cast: Cast) -> None:
 
 
 @pytest.mark.clause("M26")
+@pytest.mark.usefixtures("_guarded")
 def test_the_strip_says_what_the_last_verification_found(cast: Cast, olga: Client) -> None:
     assert log_page.make_strip().title == "Sin verificar todavía."
     make(cast, "verifying")
@@ -205,6 +206,7 @@ def test_an_act_inside_an_emergency_names_its_account() -> None:
 
 
 @pytest.mark.clause("M26")
+@pytest.mark.usefixtures("_guarded")
 def test_a_damaged_log_is_said_to_be_damaged(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     make(cast, "verifying")
     flaw = verification.Flaw("request:1", 2, "no enlaza con el anterior")
