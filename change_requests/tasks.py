@@ -1,4 +1,4 @@
-"""The sweeps of formal requests and of emergencies; each goes through what is due and checks it again under its own lock."""
+"""The sweeps of formal requests and emergencies; each goes through what is due and checks it again under its lock."""
 
 from celery import shared_task
 

@@ -37,9 +37,10 @@ def mail_renewal(credential: CriticalCredential, event: Event, *, is_overdue: bo
 def mail_requested(grant: EmergencyGrant, event: Event) -> None:
     """Tell everybody of an emergency that was asked for; those who may authorize read that it is their turn."""
     able = policy.find_authorizers(Slot.SECURITY) | policy.find_authorizers(Slot.OWNER_OR_IT_HEAD)
+    able -= {grant.operator_id, *_find_custodian_ids(grant)}
     people = _find_audience(grant)
     people += list(User.objects.filter(pk__in=able - {person.pk for person in people}).order_by("pk"))
-    _mail_grant("requested", grant, event, people, able=able - {grant.operator_id})
+    _mail_grant("requested", grant, event, people, able=able)
 
 
 def mail_authorized_by(grant: EmergencyGrant, event: Event, decision: GrantAuthorization) -> None:

@@ -31,7 +31,7 @@ def tidy(instant: datetime | None = None) -> int:
 
 
 def remind_credentials(instant: datetime | None = None) -> int:
-    """Tell custodians and officers once that a seal is due soon, and once that it is overdue; return how often (M22)."""
+    """Tell custodians and officers once that a seal is due soon, once that it is overdue; return how often (M22)."""
     instant = instant or now()
     soon = instant + timedelta(days=settings.CREDENTIAL_WARN_DAYS)
     sealed = CriticalCredential.objects.filter(retired_at=None, renew_by__lte=soon, overdue_told_at=None)
