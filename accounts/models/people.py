@@ -146,7 +146,7 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
 
     objects = UserManager()
 
-    # Set in memory only, by `EmergencyBackend`: the open emergency, whose it is, and to what its session is bound (M23).
+    # Set in memory only, by `EmergencyBackend`: the open emergency, who uses it, what its session is bound to.
     emergency_grant: Any = None
     real_operator: "User | None" = None
     session_binding = ""

@@ -14,7 +14,7 @@ from django.utils.crypto import constant_time_compare
 from accounts.models import User
 from accounts.proofs import Proof
 from accounts.web.mixins import get_person
-from change_requests.emergency import backend, operations
+from change_requests.emergency import acts, backend, operations
 from change_requests.emergency.models import EmergencyGrant
 from factureya.core.refusals import Refused
 
@@ -37,6 +37,7 @@ def elevate_session(request: HttpRequest, grant_pk: int, *, proof: Proof | None 
     grant = EmergencyGrant.objects.select_related("account").get(pk=grant_pk)
     user = backend.EmergencyBackend().get_user(grant.account.user_id)
     assert user is not None  # `enter_grant` asked for an open window
+    operations.record_system(grant.pk, acts.describe_entry(request))
     session.clear()
     session.update(
         {

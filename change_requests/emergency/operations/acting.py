@@ -89,7 +89,9 @@ def _record(grant: EmergencyGrant, change: EmergencyChange, customer: Customer, 
     It is in the transaction of the change, so it is there even if the outcome of the request is never recorded.
     """
     told = {"field": change.field, "old": change.old, "new": change.new, "reason": change.reason}
-    rows = list(grant.differences.filter(table_name=Customer._meta.db_table, row_pk=str(customer.pk)).order_by("-pk")[:1])
+    rows = list(
+        grant.differences.filter(table_name=Customer._meta.db_table, row_pk=str(customer.pk)).order_by("-pk")[:1]
+    )
     audit.record(
         "grant.changed",
         grant,

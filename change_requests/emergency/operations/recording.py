@@ -36,6 +36,7 @@ class Act:
     body_sha256: str = ""
     client: str = ""
     request_id: str = ""
+    is_foreseen: bool = True  # whether the grant foresaw it (*previsto*)
 
 
 def record_intent(grant_pk: int, act: Act) -> ActivityRecord:
@@ -48,7 +49,8 @@ def record_intent(grant_pk: int, act: Act) -> ActivityRecord:
         grant.last_seen_at = max(filter(None, (grant.last_seen_at, now())))
         grant.save(update_fields=["last_seen_at"])
         last = RowDifference.objects.filter(grant=grant).order_by("-pk").values_list("pk", flat=True).first()
-        return _insert(grant, ActivityRecord(kind=Kind.INTENT, **_describe(act)), after_difference=last or 0)
+        record = ActivityRecord(kind=Kind.INTENT, **_describe(act))
+        return _insert(grant, record, foreseen=act.is_foreseen, after_difference=last or 0)
 
 
 def record_outcome(intent: ActivityRecord, *, status: int, ms: int) -> bool:
@@ -66,9 +68,10 @@ def record_outcome(intent: ActivityRecord, *, status: int, ms: int) -> bool:
         return grant.status == Status.OPEN and policy.find_end_reason(grant) is None
 
 
-def record_system(grant: EmergencyGrant, act: Act) -> ActivityRecord:
-    """Record what the system did in an emergency that the caller has locked, and return the record."""
-    return _insert(grant, ActivityRecord(kind=Kind.SYSTEM, **_describe(act)))
+def record_system(grant_pk: int, act: Act) -> ActivityRecord:
+    """Record and commit what the system did in an emergency, such as to let its operator in; return the record."""
+    with lock_grant(grant_pk) as grant:
+        return _insert(grant, ActivityRecord(kind=Kind.SYSTEM, **_describe(act)), foreseen=act.is_foreseen)
 
 
 def hash_record(record: ActivityRecord) -> str:
@@ -99,7 +102,9 @@ def hash_differences(rows: Iterable[RowDifference]) -> str:
 def find_record_flaws(grant: EmergencyGrant) -> list[audit.Flaw]:
     """Return where the record of an emergency is not what its chain says: an edit, a missing record, a missing row."""
     flaws: list[audit.Flaw] = []
-    records = {r.event_id: r for r in ActivityRecord.objects.filter(grant=grant).select_related("pairs").order_by("seq")}
+    records = {
+        r.event_id: r for r in ActivityRecord.objects.filter(grant=grant).select_related("pairs").order_by("seq")
+    }
     last_hash = audit.GENESIS
     for expected, event in enumerate(grant.events().order_by("seq"), start=1):
         record = records.pop(event.pk, None)
