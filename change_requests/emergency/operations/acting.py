@@ -103,4 +103,4 @@ def _record(grant: EmergencyGrant, change: EmergencyChange, customer: Customer, 
         auth=describe_proof(proof),
         **told,
     )
-    audit.record("customer.emergency_changed", customer, actor=change.operator, grant=grant.folio, **told)
+    audit.record("company.changed", customer, actor=change.operator, folio=grant.folio, **told)

@@ -14,7 +14,7 @@ from typing import Any
 from accounts.models import User
 from change_requests.emergency import policy
 from change_requests.emergency.models import ActivityRecord, EmergencyGrant, RowDifference
-from change_requests.emergency.operations._common import lock_grant
+from change_requests.emergency.operations._common import find_limit, lock_grant
 from change_requests.operations._common import require_none
 from factureya.core import audit
 from factureya.core.clock import now
@@ -130,13 +130,8 @@ def _is_unaltered(record: ActivityRecord, data: dict[str, Any]) -> bool:
 
 def _describe(act: Act) -> dict[str, Any]:
     """Return the columns of a record for an act, each text no longer than its column."""
-    texts = {name: getattr(act, name)[: _find_limit(name)] for name in _TEXTS}
+    texts = {name: getattr(act, name)[: find_limit(ActivityRecord, name)] for name in _TEXTS}
     return {**texts, "fields": act.fields, "body_sha256": act.body_sha256}
-
-
-def _find_limit(name: str) -> int:
-    """Return how many characters a column of a record takes."""
-    return int(ActivityRecord._meta.get_field(name).max_length or 0)
 
 
 def _insert(grant: EmergencyGrant, record: ActivityRecord, **data: Any) -> ActivityRecord:

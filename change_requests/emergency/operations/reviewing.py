@@ -44,7 +44,7 @@ class Item:
 
     @property
     def is_foreseen(self) -> bool:
-        """Return True if the act worked and the grant foresaw it (*previsto*): its customer, its incident, its fields."""
+        """Return True if the act worked and the grant foresaw it (*previsto*): its customer, incident and fields."""
         if not self.record.event.data["foreseen"] or self.is_gap:
             return False
         return self.outcome is None or (self.outcome.status or 0) < REFUSED_FROM
