@@ -8,10 +8,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import Customer, User
-from change_requests.emergency import marking, operations
+from change_requests.emergency import marking, operations, record_checks
 from change_requests.emergency.guards import using
 from change_requests.emergency.models import EmergencyChange, EmergencyContext, RowDifference
-from change_requests.emergency.operations import acting, recording
+from change_requests.emergency.operations import acting
 from change_requests.emergency.tests.inside import ADDRESS, WHY
 from change_requests.kinds import fields
 from factureya.core import clock
@@ -57,7 +57,7 @@ def test_the_named_field_gets_its_value_and_both_chains_tell_it(scene):
     assert (row.table_name, row.row_pk) == ("accounts_customer", str(customer.pk))
     assert (row.old["fiscal_address"], row.new["fiscal_address"]) == (old, ADDRESS)
     assert event.data["difference"] == row.pk
-    assert event.data["difference_sha256"] == recording.hash_differences([row])
+    assert event.data["difference_sha256"] == record_checks.hash_differences([row])
     told = customer.events().get(verb="company.changed").data
     assert (told["folio"], told["field"], told["old"], told["new"]) == (grant.folio, "fiscal_address", old, ADDRESS)
     assert not EmergencyContext.objects.exists()
@@ -99,7 +99,7 @@ def test_the_databases_clock_counts_too(scene, monkeypatch, offset):
     [
         ("fiscal_address", "  ", "Escriba el dato nuevo"),
         ("fiscal_address", "x" * 301, "más de 300 caracteres"),
-        ("rfc", "XX", ""),
+        ("rfc", "XX", "RFC"),
         ("rfc", "OTR930314QX7", "ya es de una empresa verificada"),
         ("registered_email", "nada", "Escriba un correo"),
         ("status", "paused", "Elija el estado"),

@@ -13,10 +13,9 @@ from django.db import DatabaseError, connection, transaction
 from django.test import RequestFactory
 
 from accounts.models import Customer
-from change_requests.emergency import acts, operations
+from change_requests.emergency import acts, operations, record_checks
 from change_requests.emergency.acts import INSIDE
 from change_requests.emergency.models import ActivityRecord
-from change_requests.emergency.operations import recording
 from change_requests.emergency.tests.inside import ADDRESS, enter, post_change
 from change_requests.emergency.tests.urls import calls, during
 from change_requests.tasks import remind_due
@@ -70,8 +69,8 @@ def test_a_request_leaves_its_intent_and_its_outcome(scene):
     assert [record.seq for record in (entry, intent, outcome)] == [1, 2, 3]
     for record in (entry, intent, outcome):
         assert record.event.chain == grant.chain
-        assert record.event.data["sha256"] == record.sha256 == recording.hash_record(record)
-    assert operations.find_record_flaws(grant) == []
+        assert record.event.data["sha256"] == record.sha256 == record_checks.hash_record(record)
+    assert record_checks.find_flaws_of_grant(grant) == []
     assert list(audit.find_flaws()) == []
 
 
@@ -86,14 +85,14 @@ def test_a_post_keeps_the_hash_of_its_body_and_its_fields_without_secrets(scene)
         "csrfmiddlewaretoken": "ficha",
         "mitad_a": HALF,
         "code": "123456",
-        "long": "x" * 500,
+        "long": "o" * 500,
         "many": ["1", "2"],
         HALF: "nombre",
     }
     assert client.post(f"{INSIDE}cambiar/", sent).status_code == 200
     intent = ActivityRecord.objects.get(grant=grant, kind=Kind.INTENT)
     assert intent.fields["new"] == ADDRESS
-    assert intent.fields["long"] == "x" * 200
+    assert intent.fields["long"] == "o" * 200
     assert intent.fields["many"] == ["1", "2"]
     assert intent.fields["reason"] == "La mitad es [oculto] y [oculto], y nada más"
     for name in ("password", "csrfmiddlewaretoken", "mitad_a", "code"):
@@ -306,28 +305,24 @@ def test_an_altered_record_event_or_row_is_found(scene):
     intent = ActivityRecord.objects.get(grant=grant, kind=Kind.INTENT)
     last = ActivityRecord.objects.filter(grant=grant).latest("seq")
     guard_install.lift(connection)  # as the owner of the tables could
-    tampers = [
-        (
-            "UPDATE change_requests_activityrecord SET path = '/otra/' WHERE id = %s",
-            intent.pk,
-            "no es el que se registró",
-        ),
-        (
-            "UPDATE change_requests_rowdifference SET row_pk = '0' WHERE grant_id = %s",
-            grant.pk,
-            "no es el que se registró",
-        ),
-        ("UPDATE core_event SET verb = 'x' WHERE id = %s", intent.event_id, "el evento no es el que se escribió"),
-        ("DELETE FROM change_requests_activityrecord WHERE id = %s", last.pk, "falta el acto"),
-    ]
-    assert operations.find_record_flaws(grant) == []
-    for sql, pk, problem in tampers:
+    records, rows = "change_requests_activityrecord", "change_requests_rowdifference"
+    told = {
+        f"UPDATE {records} SET path = '/otra/' WHERE id = {intent.pk}": "el acto no es el que se registró",
+        f"DELETE FROM {records} WHERE id = {last.pk}": "falta el acto",
+        f"UPDATE {rows} SET row_pk = '0'": "las filas que cambiaron no son las que se anotaron",
+        f"DELETE FROM {rows}": "las filas que cambiaron no son las que se anotaron",
+        "UPDATE change_requests_emergencychange SET new = 'x'": "el cambio no es el que se hizo",
+        "DELETE FROM change_requests_emergencychange": "el cambio no es el que se hizo",
+        f"UPDATE core_event SET verb = 'x' WHERE id = {intent.event_id}": "el evento no es el que se escribió",
+        "UPDATE core_event SET data = '{}' WHERE verb = 'grant.changed'": "el evento no es el que se escribió",
+    }
+    assert record_checks.find_flaws_of_grant(grant) == []
+    for sql, problem in told.items():
         with transaction.atomic():
-            execute(sql, pk)
-            (flaw,) = operations.find_record_flaws(grant)
-            assert problem in flaw.problem
+            execute(sql)
+            assert problem in {flaw.problem for flaw in record_checks.find_flaws()}, sql
             transaction.set_rollback(True)
-    assert operations.find_record_flaws(grant) == []
+    assert record_checks.find_flaws_of_grant(grant) == []
 
 
 def test_a_record_without_event_of_its_chain_is_found(scene):
@@ -337,8 +332,40 @@ def test_a_record_without_event_of_its_chain_is_found(scene):
     guard_install.lift(connection)
     stranger = grant.account.events().first()
     execute("UPDATE change_requests_activityrecord SET event_id = %s WHERE id = %s", stranger.pk, entry.pk)
-    problems = {flaw.problem for flaw in operations.find_record_flaws(grant)}
+    problems = {flaw.problem for flaw in record_checks.find_flaws_of_grant(grant)}
     assert problems == {"falta el acto", "el acto 1 no tiene evento"}
+
+
+def test_rows_verdicts_and_a_signature_that_no_event_tells_are_found(scene):
+    grant = scene.bring("open")
+    client = enter(scene, grant)
+    post_change(client)
+    operations.end_grant(grant.pk, actor=scene.cast.gina)
+    for item in operations.find_items(grant):
+        operations.judge_record(item.record.pk, "conform", "Visto en la prueba.", actor=scene.cast.elsa)
+    operations.sign_review(grant.pk, "Se revisó todo.", True, actor=scene.cast.elsa)
+    assert list(record_checks.find_flaws()) == []
+    guard_install.lift(connection)
+    verdicts, reviews = "change_requests_activityverdict", "change_requests_grantreview"
+    rows, changes = "change_requests_rowdifference", "change_requests_emergencychange"
+    told = {
+        f"UPDATE {verdicts} SET verdict = 'observed'": "el veredicto no es el que se dio",
+        f"DELETE FROM {verdicts}": "el veredicto no es el que se dio",
+        f"UPDATE {reviews} SET conform = NOT conform": "la firma no es la que se dio",
+        f"UPDATE {reviews} SET reviewer_id = {scene.cast.gina.pk}": "la firma no es la que se dio",
+        f"DELETE FROM {reviews}": "la firma no es la que se dio",
+        f"INSERT INTO {rows} (grant_id, table_name, row_pk, at) SELECT grant_id, table_name, '0', at FROM {rows}": (
+            "no tiene evento"
+        ),
+        f"INSERT INTO {changes} (grant_id, customer_id, field, old, new, reason, operator_id, at) "
+        f"SELECT grant_id, customer_id, field, old, 'x', reason, operator_id, at FROM {changes}": "no tiene evento",
+        "DELETE FROM core_event WHERE verb = 'grant.reviewed'": "la firma de la revisión no tiene evento",
+    }
+    for sql, problem in told.items():
+        with transaction.atomic():
+            execute(sql)
+            assert any(problem in flaw.problem for flaw in record_checks.find_flaws()), sql
+            transaction.set_rollback(True)
 
 
 def test_tasks_may_start_outside_and_the_limit_ends_with_its_block():

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Customer
-from change_requests.emergency import operations
+from change_requests.emergency import operations, record_checks
 from change_requests.emergency.models import ActivityRecord, EmergencyGrant
 from change_requests.emergency.tests.inside import WHY
 from factureya.core.refusals import Refused
@@ -93,7 +93,7 @@ def test_two_requests_at_once_have_two_numbers(scene, rounds):
         assert outcomes == [True] * 4
     seqs = list(ActivityRecord.objects.filter(grant=grant).order_by("seq").values_list("seq", flat=True))
     assert seqs == list(range(1, len(seqs) + 1))
-    assert operations.find_record_flaws(grant) == []
+    assert record_checks.find_flaws_of_grant(grant) == []
 
 
 def test_two_entries_at_once_leave_one_session(scene, rounds):

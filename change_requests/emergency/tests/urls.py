@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import path
 
@@ -17,8 +18,10 @@ calls: list[str] = []  # the views that were called
 during: list[Any] = []  # what happens while a view runs
 
 
-def who(request: HttpRequest) -> JsonResponse:
+def who(request: HttpRequest) -> HttpResponse:
     """Say who is signed in, and what he may do."""
+    if not request.user.is_authenticated:
+        return redirect_to_login(request.path)
     calls.append("who")
     for happen in during:
         happen()
