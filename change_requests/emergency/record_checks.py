@@ -95,11 +95,7 @@ class _Told:
         if event.verb == "grant.changed":
             return self._compare_change(event)
         if event.verb == "grant.judged":
-            verdict, data = self.verdicts.pop(event.data["act"], None), event.data
-            facts = verdict and (verdict.reviewer_id, verdict.verdict, verdict.note)
-            return (
-                "" if facts == (event.actor_id, data["verdict"], data["note"]) else "el veredicto no es el que se dio"
-            )
+            return self._compare_verdict(event)
         if event.verb == "grant.reviewed":
             return self._compare_review(event)
         return ""
@@ -136,6 +132,13 @@ class _Told:
         self.unpinned -= set(keys)
         is_whole = hash_differences(self.rows[key] for key in keys if key in self.rows) == sha256
         return "" if is_whole else "las filas que cambiaron no son las que se anotaron"
+
+    def _compare_verdict(self, event: Event) -> str:
+        """Return what is wrong with the verdict on an act."""
+        verdict, data = self.verdicts.pop(event.data["act"], None), event.data
+        told = (event.actor_id, data["verdict"], data["note"])
+        is_same = verdict is not None and (verdict.reviewer_id, verdict.verdict, verdict.note) == told
+        return "" if is_same else "el veredicto no es el que se dio"
 
     def _compare_review(self, event: Event) -> str:
         """Return what is wrong with the signed review."""
