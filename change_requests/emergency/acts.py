@@ -26,7 +26,8 @@ READING = ("GET", "HEAD")
 HIDDEN = "[oculto]"
 MOST_CHARACTERS, MOST_FIELDS, MOST_VALUES = 200, 50, 20
 _SECRET_NAME = re.compile(r"pass|contras|clave|half|mitad|token|csrf|code|codigo|código|secret|\bkey\b|_key|otp", re.I)
-_HALF = re.compile(rf"(?:[{ALPHABET}]{{{GROUP_CHARACTERS}}}[\s_–-]*){{{GROUPS}}}", re.I)
+_GROUP = rf"[{ALPHABET}]{{{GROUP_CHARACTERS}}}"
+_HALF = re.compile(rf"(?:{_GROUP}[\s_–-]*){{{GROUPS - 1}}}{_GROUP}", re.I)
 
 
 @dataclass(frozen=True)

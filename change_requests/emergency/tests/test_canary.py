@@ -1,6 +1,7 @@
 """No half of a critical password, and no join of two, is anywhere after an emergency (M22, M26)."""
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core import mail
 from django.core.cache import cache
+from django.utils.module_loading import import_string
 
 from change_requests.emergency import operations
 from change_requests.emergency.acts import INSIDE
@@ -38,8 +40,32 @@ def read_files() -> str:
     return "\n".join(path.read_bytes().decode("latin-1") for path in files)
 
 
-def test_a_half_is_in_no_table_log_mail_page_cache_or_file(scene, caplog):
-    caplog.set_level(logging.DEBUG)
+class Console(logging.Handler):
+    """Keep what the console of a server shows, through the filters of `settings.LOGGING`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        for name in settings.LOGGING["handlers"]["console"]["filters"]:
+            self.addFilter(import_string(settings.LOGGING["filters"][name]["()"])())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(f"{self.format(record)} {record.exc_text or ''}")
+
+
+@pytest.fixture
+def console() -> Iterator[Console]:
+    """The console while the test runs, with every level."""
+    handler, root = Console(), logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield handler
+    root.removeHandler(handler)
+    root.setLevel(level)
+
+
+def test_a_half_is_in_no_table_log_mail_page_cache_or_file(scene, console):
     pages: list[str] = []
     grant = scene.bring("authorized")
     with pytest.raises(WrongHalf):
@@ -60,7 +86,7 @@ def test_a_half_is_in_no_table_log_mail_page_cache_or_file(scene, caplog):
     operations.sign_review(grant.pk, "Se revisó todo.", True, actor=scene.cast.elsa)
     sinks = {
         "tables": read_tables(),
-        "log": caplog.text,
+        "log": "\n".join(console.lines),
         "mails": "\n".join(str(each.message()) for each in mail.outbox),
         "pages": "\n".join(pages),
         "cache": repr(getattr(cache, "_cache", "")),
@@ -68,6 +94,7 @@ def test_a_half_is_in_no_table_log_mail_page_cache_or_file(scene, caplog):
     }
     half_a, half_b = (squeeze(scene.halves[letter]) for letter in "ab")
     assert len(sinks["tables"]) > 1000
+    assert "Forbidden" in sinks["log"]
     for name, content in sinks.items():
         squeezed = squeeze(content)
         for canary in (half_a, half_b):

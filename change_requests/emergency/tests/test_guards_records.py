@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.db.models import F
 
 from accounts.models import Office
 from change_requests.emergency import operations
 from change_requests.emergency.models import ActivityRecord, ActivityVerdict, EmergencyGrant, GrantReview, RowDifference
-from factureya.core import clock
+from factureya.core import audit, clock
 from factureya.core.models import ChainHead
 from factureya.testing.emergencies import Emergency
 from factureya.testing.people import give_office
@@ -28,6 +29,12 @@ def review(scene: Emergency, intent: ActivityRecord) -> GrantReview:
     """The review of the emergency, ended, with its act to be judged."""
     operations.end_grant(intent.grant_id, actor=scene.cast.gina)
     return GrantReview.objects.get(grant=intent.grant_id)
+
+
+def chain(grant: EmergencyGrant, record: ActivityRecord) -> int:
+    """Record an event that fits the record, past the operation, and return its key."""
+    with transaction.atomic():
+        return audit.record("grant.act_intent", grant, actor=None, sha256=record.sha256).pk
 
 
 def write_verdict(intent: ActivityRecord, reviewer, **columns) -> None:
@@ -56,7 +63,7 @@ def sign(review: GrantReview, reviewer, **columns) -> None:
 
 def test_an_act_is_of_its_emergency_while_it_is_open(scene, intent):
     others = {"operator_id": scene.cast.elsa.pk, "account_user_id": scene.cast.elsa.pk}
-    event = scene.account.events().first().pk
+    event = chain(intent.grant, intent)
     for column, value in others.items():
         with refused_by("record_inside_its_grant"):
             insert(intent, **{"seq": 2, "event_id": event, column: value})
@@ -66,17 +73,16 @@ def test_an_act_is_of_its_emergency_while_it_is_open(scene, intent):
 
 
 def test_acts_are_counted_paired_and_in_their_chain(scene, intent):
-    event = intent.grant.events().first().pk
     with refused_by("record_counts_on"):
-        insert(intent, seq=3, event_id=event)
+        insert(intent, seq=3, event_id=chain(intent.grant, intent))
     with refused_by("record_is_in_its_chain"):
-        insert(intent, seq=2, event_id=event)
+        insert(intent, seq=2, event_id=intent.grant.events().first().pk)
     with refused_by("record_is_in_its_chain"):
         insert(intent, seq=2, event_id=scene.account.events().first().pk)
     assert operations.record_outcome(intent, status=200, ms=1)
     outcome = ActivityRecord.objects.get(kind="outcome")
     with refused_by("record_outcome_of_an_intent"):
-        insert(outcome, seq=3, event_id=event, pairs_id=outcome.pk)
+        insert(outcome, seq=3, event_id=chain(intent.grant, outcome), pairs_id=outcome.pk)
 
 
 @pytest.mark.parametrize("column", ["path", "fields", "operator_id", "at", "sha256"])
