@@ -13,8 +13,9 @@ from change_requests.emergency.guards import using
 from change_requests.emergency.models import EmergencyChange, EmergencyContext, RowDifference
 from change_requests.emergency.operations import acting
 from change_requests.emergency.tests.inside import ADDRESS, WHY
+from change_requests.guards.sql_terms import translate
 from change_requests.kinds import fields
-from factureya.core import clock
+from factureya.core import clock, guard_install
 from factureya.core.refusals import Invalid, NotAllowed, WrongStatus
 from factureya.testing.people import make_customer, make_user
 from factureya.testing.raw_sql import execute, refused_by, update
@@ -237,24 +238,22 @@ def test_the_mark_is_for_one_customer(scene):
         Customer.objects.filter(pk=other.pk).update(phone="1")
 
 
-@pytest.mark.parametrize("guard", [guard for guard in using.GUARDS if guard.name.startswith("emergency_touches_no_")])
-def test_the_mark_touches_nothing_else(scene, guard):
-    """The trigger fires for each row: an UPDATE or DELETE needs one, so its condition is asked directly there."""
+@pytest.mark.parametrize("table", using.UNTOUCHED)
+def test_the_mark_touches_nothing_else(scene, table):
+    """Alone on its table each guard is the one that refuses; an UPDATE or a DELETE needs a row, where there is one."""
     grant = scene.bring("open")
-    if guard.event == "INSERT":
-        with connection.cursor() as cursor:
-            columns = [column.name for column in connection.introspection.get_table_description(cursor, guard.table)]
-        nulls = ", ".join("NULL" for _ in columns)
-        sql = f"INSERT INTO {guard.table} ({', '.join(columns)}) VALUES ({nulls})"
-    elif guard.event == "UPDATE":
-        sql = f"UPDATE {guard.table} SET id = id"
-    else:
-        sql = f"DELETE FROM {guard.table}"
-    has_row = bool(execute(f"SELECT id FROM {guard.table} LIMIT 1"))
-    if guard.event != "INSERT" and not has_row:
-        pytest.skip("no row of this table in an open emergency; its INSERT is refused")
-    with refused_by(guard.name, "_no_delete", "_no_update", "_never_changes", "_replace"), marking.writing(grant):
-        execute(sql)
+    has_row = bool(execute(f"SELECT id FROM {table} LIMIT 1"))
+    guards = {guard.event: guard for guard in using.GUARDS if guard.table == table and "touches_no_" in guard.name}
+    assert set(guards) == {"INSERT", "UPDATE", "DELETE"}
+    statements = {"INSERT": f"INSERT INTO {table} (id) VALUES (0)"}
+    if has_row:
+        statements |= {"UPDATE": f"UPDATE {table} SET id = id", "DELETE": f"DELETE FROM {table}"}
+    guard_install.lift(connection)
+    for event, sql in statements.items():
+        for statement in translate(guards[event]).statements(connection.vendor):
+            execute(statement)
+        with refused_by(guards[event].name), marking.writing(grant):
+            execute(sql)
 
 
 def test_the_mark_needs_a_transaction_and_ends_with_its_block(scene):
