@@ -1,0 +1,90 @@
+"""Record every act inside an emergency: the intent in its own transaction before it, the outcome after it (M26).
+
+The event of the emergency's chain holds the hash of the record's whole content, and an outcome the hash of the rows
+that changed since its intent. No password, half, token or code is in a record.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from accounts.models import User
+from change_requests.emergency import policy
+from change_requests.emergency.models import ActivityRecord, EmergencyGrant, RowDifference
+from change_requests.emergency.operations._common import find_limit, lock_grant
+from change_requests.emergency.record_checks import ACT, TEXTS, hash_differences, hash_record
+from change_requests.operations._common import require_none
+from factureya.core import audit
+from factureya.core.clock import now
+from factureya.core.refusals import WrongStatus
+
+Kind, Status = ActivityRecord.Kind, EmergencyGrant.Status
+
+
+@dataclass(frozen=True)
+class Act:
+    """Hold what a person is about to do, as it is recorded: redacted and without the values of the address."""
+
+    verb: str
+    method: str = ""
+    path: str = ""
+    object_text: str = ""
+    fields: dict[str, Any] = field(default_factory=dict)
+    body_sha256: str = ""
+    client: str = ""
+    request_id: str = ""
+    is_foreseen: bool = True  # whether the grant foresaw it (*previsto*)
+
+
+def record_intent(grant_pk: int, act: Act) -> ActivityRecord:
+    """Record and commit what is about to be done inside the emergency, and that it is in use now; return the record.
+
+    Raises the policy's refusal unless the window is open by both clocks; whoever asks then does nothing.
+    """
+    with lock_grant(grant_pk) as grant:
+        require_none(policy.why_not_enter(grant.operator, grant))
+        grant.last_seen_at = max(filter(None, (grant.last_seen_at, now())))
+        grant.save(update_fields=["last_seen_at"])
+        last = RowDifference.objects.filter(grant=grant).order_by("-pk").values_list("pk", flat=True).first()
+        record = ActivityRecord(kind=Kind.INTENT, **_describe(act))
+        return _insert(grant, record, foreseen=act.is_foreseen, after_difference=last or 0)
+
+
+def record_outcome(intent: ActivityRecord, *, status: int, ms: int) -> bool:
+    """Record and commit how the act of this intent ended, with what changed; return whether the emergency goes on.
+
+    Raises WrongStatus if its review was signed meanwhile.
+    """
+    with lock_grant(intent.grant_id) as grant:
+        if grant.status == Status.REVIEWED:
+            raise WrongStatus("La revisión de esa emergencia ya se firmó.")
+        rows = list(grant.differences.filter(pk__gt=intent.event.data["after_difference"]).order_by("pk"))
+        repeated = {name: getattr(intent, name) for name in TEXTS}
+        record = ActivityRecord(kind=Kind.OUTCOME, pairs=intent, status=status, ms=ms, **repeated)
+        _insert(grant, record, differences=[row.pk for row in rows], differences_sha256=hash_differences(rows))
+        return grant.status == Status.OPEN and policy.find_end_reason(grant) is None
+
+
+def record_system(grant_pk: int, act: Act) -> ActivityRecord:
+    """Record and commit what the system did in an emergency, such as to let its operator in; return the record."""
+    with lock_grant(grant_pk) as grant:
+        return _insert(grant, ActivityRecord(kind=Kind.SYSTEM, **_describe(act)), foreseen=act.is_foreseen)
+
+
+def _describe(act: Act) -> dict[str, Any]:
+    """Return the columns of a record for an act, each text no longer than its column."""
+    texts = {name: getattr(act, name)[: find_limit(ActivityRecord, name)] for name in TEXTS}
+    return {**texts, "fields": act.fields, "body_sha256": act.body_sha256}
+
+
+def _insert(grant: EmergencyGrant, record: ActivityRecord, **data: Any) -> ActivityRecord:
+    """Number, hash and insert a record of a locked emergency, with its event; return it."""
+    last = ActivityRecord.objects.filter(grant=grant).order_by("-seq").values_list("seq", flat=True).first()
+    account_user: User = grant.account.user
+    record.grant, record.seq, record.at = grant, (last or 0) + 1, now()
+    record.account_user, record.operator = account_user, grant.operator
+    record.sha256 = hash_record(record)
+    record.event = audit.record(
+        f"{ACT}{record.kind}", grant, actor=grant.operator, act=record.seq, sha256=record.sha256, **data
+    )
+    record.save(force_insert=True)
+    return record
