@@ -3,14 +3,7 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from change_requests.customer import (
-    views_detail,
-    views_files,
-    views_links,
-    views_list,
-    views_verifier,
-    views_wizard,
-)
+from change_requests.customer import views_detail, views_files, views_links, views_list, views_verifier, views_wizard
 from change_requests.models import FormalRequest, read_folio
 
 

@@ -4,7 +4,7 @@
     python verify_expediente.py                    (en la carpeta donde lo descomprimió)
     python verify_expediente.py expediente.zip --eslabon <el del acuse en PDF>
 
-Use el programa que publica el portal en /solicitudes/verificador/, no la copia del ZIP: quien altere uno altera el otro.
+Use el programa que publica el portal en /solicitudes/verificador/, no la copia del ZIP: quien altera uno altera otro.
 
 La bitácora es la fuente. Cada evento lleva la huella (SHA-256) del anterior. De ella se deduce otra vez cada archivo de
 datos (solicitud, versiones, decisiones, ejecuciones…) y se compara, campo por campo, con el del expediente: un dato que
@@ -118,7 +118,7 @@ def main(arguments=None):
 
 
 def check_files(files, damaged=(), fingerprint="", link=""):
-    """Devuelve lo que se encontró en los archivos de un expediente; `fingerprint` es la huella de la llave publicada."""
+    """Devuelve lo que se encontró en los archivos de un expediente; `fingerprint` es la de la llave publicada."""
     check = Check(files)
     for name in damaged:
         check.add_flaw(name, "está dos veces, o su contenido está dañado")
@@ -190,7 +190,13 @@ def check_manifest(check):
         check.add_flaw(MANIFEST, "es de otra versión del expediente: compruébelo con el verificador de su fecha")
     if set(manifest) != {"version", "folio", "files", "head", "differences"} or dump_json(manifest) != content:
         check.add_flaw(MANIFEST, "dice algo más, o no está en su forma única")
-    listed = manifest.get("files", {})
+    _check_listed_files(check, manifest.get("files", {}))
+    for difference in manifest.get("differences", ()):
+        check.add_flaw(TABLES, f"al hacer el expediente no decían lo que la bitácora: {difference}")
+
+
+def _check_listed_files(check, listed):
+    """Comprueba que cada archivo es el que el manifiesto nombra, y que no hay otro."""
     for name, entry in listed.items():
         if name not in check.files:
             check.add_flaw(name, "falta")
@@ -199,8 +205,6 @@ def check_manifest(check):
     for name in check.files:
         if name not in listed and name not in (MANIFEST, MANIFEST_HASH, SIGNATURE):
             check.add_flaw(name, "no está en el manifiesto")
-    for difference in manifest.get("differences", ()):
-        check.add_flaw(TABLES, "al hacer el expediente no decían lo que la bitácora: {}".format(difference))
 
 
 def check_signature(check, fingerprint):
@@ -245,8 +249,9 @@ def check_versions(check):
             check.add_flaw(name, "es de otra solicitud")
         files = [(file["name"], file["sha256"], file["size"]) for file in payload["evidence"]]
         told = event["data"].get("evidence")
-        told = None if told is None else [(file["name"], file["sha256"], file["bytes"]) for file in normalize_texts(told)]
-        if told is not None and sorted(files) != sorted(told):
+        if told is not None and sorted(files) != sorted(
+            (file["name"], file["sha256"], file["bytes"]) for file in normalize_texts(told)
+        ):
             check.add_flaw(name, "«evidence» no es la que la bitácora registró")
 
 
@@ -281,10 +286,15 @@ def check_stored_files(check):
             check.add_flaw(name, "falta")
         elif sha256(check.files[name]) != stated:
             check.add_flaw(name, "no es lo que se presentó")
-    known = {name for name, _ in DATA_FILES} | {MANIFEST, MANIFEST_HASH, SIGNATURE, EVENTS, OFFICES, README, COPY, ANCHOR}
+    receipts = [f"acuses/{number}.pdf" for number in list_versions(check.events)]
+    for name in [COPY, *receipts]:
+        if name not in check.files:
+            check.add_flaw(name, "falta")
+    known = {name for name, _ in DATA_FILES} | {MANIFEST, MANIFEST_HASH, SIGNATURE}
+    known |= {EVENTS, OFFICES, README, COPY, ANCHOR}
     for number in list_versions(check.events):
-        known |= {name_version_file(number), name_receipt_file(number), f"acuses/{number}.pdf"}
-    for name in sorted(set(check.files) - known - set(needed)):
+        known |= {name_version_file(number), name_receipt_file(number)}
+    for name in sorted(set(check.files) - known - set(receipts) - set(needed)):
         check.add_flaw(name, "no es de este expediente")
 
 
@@ -296,7 +306,8 @@ def check_decisions(check):
         version = versions[decision["revision_no"]]
         if decision["sha256"] != version["sha256"]:
             check.add_flaw(DECISIONS, "una decisión es de un contenido que no es el de su versión")
-        if decision["decider"]["pk"] == version.get("requester", {}).get("pk"):
+        requester = version.get("requester")  # en eventos anteriores, solo el nombre
+        if isinstance(requester, dict) and decision["decider"]["pk"] == requester["pk"]:
             check.add_flaw(DECISIONS, "quien pide decidió su propia solicitud")
     pairs = [(decision["revision_no"], decision["decider"]["pk"]) for decision in decisions]
     if len(pairs) != len(set(pairs)):
@@ -314,8 +325,12 @@ def _check_approvals(check, number, decisions):
         if decision["revision_no"] == number and decision.get("voided_at") is None:
             if decision["verdict"] != "approve":
                 check.add_flaw(DECISIONS, "la versión aprobada tiene un rechazo")
-            assets = decision["assets"] if decision["office"] == "owner" else [""]
-            given |= {decision["office"] + (":" + asset if asset else "") for asset in assets}
+            if decision["office"] == "security":
+                given.add("security")
+            elif "assets" in decision:
+                given |= {"owner:" + asset for asset in decision["assets"]}
+            else:  # en eventos anteriores no decía de qué activos
+                given |= needed
     if not (needed | {"security"}) <= given:
         check.add_flaw(DECISIONS, "faltan aprobaciones: " + ", ".join(sorted((needed | {"security"}) - given)))
 
@@ -328,7 +343,8 @@ def check_executions(check):
         if execution["sha256"] != hashes[execution["revision_no"]]:
             check.add_flaw(EXECUTIONS, "la ejecución es de un contenido que no es el de su versión")
         items = check.load_content(execution["revision_no"])["items"]
-        if execution["result"] == "ok" and execution["after"] != {item["field"]: item["new"] for item in items}:
+        approved = {item["field"]: item["new"] for item in items}
+        if execution["result"] == "ok" and execution.get("after", approved) != approved:
             check.add_flaw(EXECUTIONS, "lo ejecutado no es lo aprobado")
     done = [execution for execution in executions if execution["result"] == "ok"]
     status = derive_request(check.events, {})["status"]
@@ -343,7 +359,9 @@ def check_offices(check):
         check.add_flaw(OFFICES, "dice algo más que sus eventos, o no está en su forma única")
     for event in events:
         if hash_event(event) != event["hash"]:
-            check.add_flaw(OFFICES, "el evento {} de {} no corresponde a su huella".format(event["seq"], event["chain"]))
+            check.add_flaw(
+                OFFICES, "el evento {} de {} no corresponde a su huella".format(event["seq"], event["chain"])
+            )
     held = {"owner": "information_owner", "security": "security_officer"}
     for decision in derive_decisions(check.events, {}):
         name, at = decision["decider"]["name"], decision.get("decided_at", decision["at"])
@@ -366,9 +384,9 @@ def check_anchor(check):
     if dump_json(told) != check.files[ANCHOR]:
         check.add_flaw(ANCHOR, "dice algo más, o no está en su forma única")
     check.notes.append(
-        "Ancla {seq}, del {day}, que selló el eslabón {0}; compárela con la que recibió: {hash}".format(seq, **{
-            key: anchor[key] for key in ("seq", "day", "hash")
-        })
+        "Ancla {seq}, del {day}, que selló el eslabón {0}; compárela con la que recibió: {hash}".format(
+            seq, **{key: anchor[key] for key in ("seq", "day", "hash")}
+        )
     )
     return None
 
@@ -417,7 +435,7 @@ def derive_files(events, contents, texts, instants):
 def derive_request(events, contents):
     """Devuelve la solicitud como la dejó su último evento: cada columna con el último valor que un evento registró."""
     first = events[0]["data"]
-    born = {key: first[key] for key in ("folio", "form", "kind", "channel", "revert_of", "customer", "requester") if key in first}
+    born = {key: first[key] for key in BIRTH_KEYS if key in first}
     request = {"chain": events[0]["chain"], "status": "draft", "revision_no": 0, "created_at": events[0]["at"], **born}
     for event in events:
         data = event["data"]
@@ -462,7 +480,7 @@ def derive_decisions(events, texts):
 
 
 def derive_executions(events):
-    """Devuelve cada intento de aplicarla: quién, qué contenido, los valores de antes y de después, y con qué dispensa."""
+    """Devuelve cada intento de aplicarla: quién, qué contenido, los valores de antes y después, la dispensa."""
     results = {"request.executed": "ok", "request.failed": "drift"}
     return [
         {
@@ -475,7 +493,7 @@ def derive_executions(events):
 
 
 def derive_waivers(events, texts):
-    """Devuelve cada dispensa: quién la autorizó, por qué y con qué controles, quién revisa, hasta cuándo y qué encontró."""
+    """Devuelve cada dispensa: quién la autorizó, por qué, con qué controles, quién revisa y qué encontró."""
     waivers = []
     for event in events:
         data = event["data"]
@@ -525,7 +543,8 @@ def derive_evidence(events, contents):
 def derive_receipt(request, version, content):
     """Devuelve lo que consta en el acuse de una versión: lo que se recibió, de quién, cuándo, y su eslabón."""
     facts = describe_receipt(request, version) if "acuse_sha256" in version else {}
-    return {**facts, **{key: content[key] for key in ("items", "reason", "effective_date", "evidence")}, "link": version["hash"]}
+    asked = {key: content[key] for key in ("items", "reason", "effective_date", "evidence")}
+    return {**facts, **asked, "link": version["hash"]}
 
 
 def describe_receipt(request, version):
@@ -620,6 +639,7 @@ def _name_person(event, column, pk):
     return named or {"pk": pk, "name": event["actor_name"] if pk == event["actor_id"] else ""}
 
 
+BIRTH_KEYS = "folio form kind channel revert_of customer requester".split()
 PEOPLE = {"verified_by", "implementer", "designated_by", "resumed_by", "alarm_seen_by"}
 SUBMISSION_KEYS = """
     sha256 channel company customer requester representative oath freeze_hours evidence form mail acuse_sha256 revert_of
@@ -657,21 +677,26 @@ DATA_FILES = [
 def compare(expected, found, path):
     """Da, en palabras, cada campo en que dos contenidos JSON difieren, con su lugar: «0.decider.name»."""
     if isinstance(expected, dict) and isinstance(found, dict):
-        for key in sorted(set(expected) | set(found), key=str):
-            place = f"{path}.{key}".lstrip(".")
-            if key not in found:
-                yield f"falta «{place}»"
-            elif key not in expected:
-                yield f"ningún evento dice «{place}»"
-            else:
-                yield from compare(expected[key], found[key], place)
+        yield from _compare_keys(expected, found, path)
     elif isinstance(expected, list) and isinstance(found, list):
         if len(expected) != len(found):
             yield "«{}» tiene {} y la bitácora {}".format(path or "la lista", len(found), len(expected))
-        for number, pair in enumerate(zip(expected, found)):
-            yield from compare(*pair, f"{path}.{number}".lstrip("."))
+        for number in range(min(len(expected), len(found))):
+            yield from compare(expected[number], found[number], f"{path}.{number}".lstrip("."))
     elif expected != found or type(expected) is not type(found):
         yield f"«{path}» dice {_shorten(found)} y la bitácora {_shorten(expected)}"
+
+
+def _compare_keys(expected, found, path):
+    """Da cada campo en que dos objetos JSON difieren, y los que uno de los dos no tiene."""
+    for key in sorted(set(expected) | set(found)):
+        place = f"{path}.{key}".lstrip(".")
+        if key not in found:
+            yield f"falta «{place}»"
+        elif key not in expected:
+            yield f"ningún evento dice «{place}»"
+        else:
+            yield from compare(expected[key], found[key], place)
 
 
 def hash_event(event):
@@ -765,7 +790,7 @@ def verify_ed25519(key, message, signature):
 
 
 def _read_point(encoded):
-    """Devuelve el punto de la curva que estos 32 bytes codifican, en coordenadas (X, Y, Z, T); None si no es ninguno."""
+    """Devuelve el punto de la curva que codifican estos 32 bytes, como (X, Y, Z, T); None si no es ninguno."""
     y = int.from_bytes(encoded, "little")
     sign, y = y >> 255, y & (2**255 - 1)
     if y >= FIELD:

@@ -139,7 +139,8 @@ def when_full(instant: datetime | None) -> str:
         return ""
     local = timezone.localtime(instant)
     minutes = round((local.utcoffset() or timedelta()).total_seconds() / 60)
-    offset = f"{'−' if minutes < 0 else '+'}{abs(minutes) // 60}" + (f":{abs(minutes) % 60:02d}" if minutes % 60 else "")
+    hours, rest = divmod(abs(minutes), 60)
+    offset = f"{'−' if minutes < 0 else '+'}{hours}" + (f":{rest:02d}" if rest else "")
     day = f"{WEEKDAYS[local.weekday()]} {local.day} {MONTHS[local.month - 1]} {local.year}"
     return f"{day}, {local.hour}:{local:%M:%S} (UTC{offset})"
 
