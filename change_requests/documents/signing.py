@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from change_requests.kinds.values import show_day
+
 SEED_BYTES = 32
 _DERIVED_FOR = b"factureya expediente ed25519 v1"
 
@@ -39,6 +41,12 @@ class PublishedKey:
     def fingerprint(self) -> str:
         """Return the SHA-256 of the key, which people compare."""
         return hashlib.sha256(self.key).hexdigest()
+
+    @property
+    def dates(self) -> str:
+        """Return between which days the key signed, in words."""
+        since = f"desde el {show_day(self.since.isoformat())}" if self.since else "desde el principio"
+        return f"{since} hasta el {show_day(self.until.isoformat())}" if self.until else since
 
     @property
     def spaced_fingerprint(self) -> str:

@@ -269,9 +269,9 @@ def check_data(check):
             check.add_flaw(name, "; ".join(differences[:8]))
         elif name in check.files and check.files[name] != dump_json(value):
             check.add_flaw(name, "no está en su forma única")
-    for version in derived[VERSIONS]:
+    for number, version in enumerate(derived[VERSIONS]):
         if "acuse_sha256" in version and hash_receipt(derived[REQUEST], version) != version["acuse_sha256"]:
-            check.add_flaw(VERSIONS, "«received_at» no es el instante que consta en el acuse")
+            check.add_flaw(VERSIONS, f"«{number}.received_at» no es el instante que consta en el acuse")
     if check.files.get(README) != README_TEXT.format(folio=derived[REQUEST].get("folio")).encode("utf-8"):
         check.add_flaw(README, "no es el de este verificador")
     if check.load(MANIFEST, {}).get("folio") != derived[REQUEST].get("folio"):

@@ -32,7 +32,7 @@ def zip_files(files: Files) -> bytes:
     return out.getvalue()
 
 
-def reseal(files: Files, *, shown_key: bytes | None = None, **manifest: Any) -> None:
+def reseal(files: Files, *, shown_key: bytes | None = None, manifest: dict[str, Any] | None = None) -> None:
     """Make manifest and signature agree with the files, as a careful forger would, with his own key.
 
     `shown_key` is another public key to show beside his signature. `manifest` replaces parts of the manifest.
@@ -46,7 +46,7 @@ def reseal(files: Files, *, shown_key: bytes | None = None, **manifest: Any) -> 
         whole["head"] = {"seq": last["seq"], "hash": last["hash"]}
     except (ValueError, RecursionError, KeyError, IndexError):
         pass  # the log itself is what was destroyed
-    content = verify_expediente.dump_json(whole | manifest)
+    content = verify_expediente.dump_json(whole | (manifest or {}))
     key = shown_key or FORGER.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     files[verify_expediente.MANIFEST] = content
     files[verify_expediente.MANIFEST_HASH] = verify_expediente.write_hash_line(content)

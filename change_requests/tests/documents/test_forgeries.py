@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 
 from accounts.models import RoleAssignment
@@ -42,6 +43,7 @@ from change_requests.tests.test_inbound import letter
 from change_requests.tests.test_inbound_forms import alta, by_mail
 from change_requests.tests.test_state_checks import whole
 from factureya.core import clock, guard_install
+from factureya.core.files import store
 from factureya.testing import request_histories
 from factureya.testing.expedientes import FORGER, Files, derive_again, read_files, rehash, reseal, rewrite
 from factureya.testing.inbound_mails import AUTHSERV, deliver
@@ -196,7 +198,7 @@ def test_a_file_more_is_named(files):
 def test_another_way_to_write_the_same_is_found(files):
     for name in (*DERIVED, EVENTS, OFFICES, MANIFEST):
         forged = dict(files)
-        forged[name] = json.dumps(json.loads(files[name])).encode()
+        forged[name] = files[name] + b"\n"
         if name != MANIFEST:
             reseal(forged)
         assert name in named(forged), name
@@ -264,7 +266,7 @@ FORGERIES = [
     _set(DECISIONS, "0.verdict", "reject"),
     _set(DECISIONS, "0.assets", ["identity"]),
     _set(DECISIONS, "1.office_assignment", 999),
-    _without(DECISIONS, 1, 0),
+    (DECISIONS, "0.assets", lambda files: rewrite(files, DECISIONS, lambda rows: rows[::-1])),
     _without(DECISIONS, 0),
     _set(EXECUTIONS, "0.executor", OTHER),
     _set(EXECUTIONS, "0.executed_at", LATER),
@@ -355,7 +357,7 @@ def test_each_part_of_the_manifest_is_found(files, part):
         "nota": "Todo bien.",
         "files": {"nada.txt": {"sha256": "0" * 64, "size": 1}},
     }
-    reseal(files, **{part: forged[part]})
+    reseal(files, manifest={part: forged[part]})
     found = named(files)
     assert {"head": EVENTS, "differences": TABLES, "files": "nada.txt"}.get(part, MANIFEST) in found
 
@@ -427,7 +429,6 @@ def test_a_rewritten_chain_with_all_that_follows_from_it_is_found_by_key_and_lin
         ("request.approved", {"office": "owner"}, DECISIONS),
         ("request.executed", {"sha256": "0" * 64}, EXECUTIONS),
         ("request.executed", {"values_after": {"phone": "222 000 0000"}}, EXECUTIONS),
-        ("request.executed", {"after": "approved"}, EXECUTIONS),
         ("request.submitted", {"sha256": "0" * 64}, CONTENT),
         ("request.submitted", {"evidence": []}, CONTENT),
         ("request.submitted", {"company": "Otra Empresa SA de CV"}, VERSIONS),
@@ -439,6 +440,14 @@ def test_a_rewritten_chain_that_breaks_a_rule_is_found_without_the_key(files, ve
     derive_again(files)
     reseal(files)
     assert name in named(files)
+
+
+def test_an_execution_that_the_status_contradicts_is_found(files):
+    seq = next(row["seq"] for row in json.loads(files[EVENTS]) if row["verb"] == "request.executed")
+    rewrite_chain(files, seq, lambda event: event.update(verb="request.failed"))
+    derive_again(files)
+    reseal(files)
+    assert "no corresponde al estado" in named(files)[EXECUTIONS]
 
 
 def test_who_asks_and_decides_or_decides_twice_is_found(files):
@@ -533,6 +542,58 @@ def test_events_of_before_say_less_and_pass(files):
     rewrite(files, DECISIONS, lambda rows: rows[0].update(reason="Me lo ordenaron así."))
     reseal(files)
     assert "«0.reason»" in named(files)[DECISIONS]
+
+
+def test_versions_decided_before_and_evidence_left_out_are_told(cast):
+    request = request_histories.add_file(cast, request_histories.draft(cast))
+    for reached in (Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL):
+        request = request_histories.step(cast, request, reached)
+    operations.approve(request.pk, actor=cast.fabian, reason=WHY, seen_hash=seen(request))
+    operations.reopen_draft(request.pk, actor=cast.ana)
+    request_histories.add_file(cast, request)
+    for evidence in request.evidence.all():
+        operations.remove_evidence(request.pk, actor=cast.ana, evidence=evidence)
+    extra = store.store(SimpleUploadedFile("nunca.txt", b"Nunca se presento"), draft="k")
+    operations.add_evidence(request.pk, actor=cast.ana, files=[extra])
+    operations.remove_evidence(request.pk, actor=cast.ana, evidence=request.evidence.get(attachment=extra))
+    for reached in (Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL, Status.APPROVED):
+        request = request_histories.step(cast, request, reached)
+    files = read_files(request)
+    assert named(files, published()) == {}
+    (row,) = json.loads(files[EVIDENCE])
+    assert row["versions"] == [1]
+    assert row["dropped"]["who"]["name"] == "Ana Robles"
+    assert [one["revision_no"] for one in json.loads(files[DECISIONS])] == [1, 2, 2]
+
+
+def test_it_reads_a_folder_too_and_says_what_it_cannot_read(files, tmp_path, monkeypatch, capsys):
+    for name, content in files.items():
+        (tmp_path / "un" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "un" / name).write_bytes(content)
+    assert verify_expediente.main([str(tmp_path / "un"), "--huella", published()]) == 0
+    place = tmp_path / "expediente.zip"
+    damaged = zip_files(files).replace(files[REQUEST], files[REQUEST][:-1] + b" ", 1)
+    place.write_bytes(damaged)
+    assert verify_expediente.main([str(place)]) == 1
+    assert f"ALTERADO  {REQUEST}: está dos veces, o su contenido está dañado" in capsys.readouterr().out
+    monkeypatch.setattr(verify_expediente, "MAX_BYTES", 10)
+    assert verify_expediente.main([str(place)]) == 1
+    assert "es demasiado grande" in capsys.readouterr().out
+
+
+def test_a_number_that_has_no_single_notation_is_refused(files):
+    files[REQUEST] = files[REQUEST].replace(b'"revision_no": 1', b'"revision_no": 1.0')
+    assert named(files)[REQUEST] == "no se puede leer"
+
+
+def test_a_form_beyond_the_limits_is_in_its_mail_alone(mailed):
+    seq = next(row["seq"] for row in json.loads(mailed[EVENTS]) if row["verb"] == "request.form_received")
+    rewrite_chain(mailed, seq, lambda event: event["data"].update(stored=False))
+    derive_again(mailed)
+    (form,) = (name for name in mailed if name.startswith("recibido/") and not name.endswith("correo.eml"))
+    del mailed[form]
+    reseal(mailed)
+    assert named(mailed) == {}
 
 
 def test_what_is_no_expediente_is_named_part_by_part():

@@ -54,7 +54,7 @@ def test_the_page_of_the_verifier_is_public_and_says_key_and_hash(client, settin
         archive.hash_verifier(),
         signing.find_present_key().spaced_fingerprint,
         signing.find_present_key().hex,
-        "Del 1 de enero de 2026 al 30 de junio de 2026",
+        "Firmó desde el 1 de enero de 2026 hasta el 30 de junio de 2026",
     ):
         assert words in text
     file = client.get(reverse("requests:verifier_file"))
