@@ -45,9 +45,10 @@ from change_requests.tests.test_state_checks import whole
 from factureya.core import clock, guard_install
 from factureya.core.files import store
 from factureya.testing import request_histories
-from factureya.testing.expedientes import FORGER, Files, derive_again, read_files, rehash, reseal, rewrite
+from factureya.testing.expedientes import FORGER, Files, derive_again, read_files, rehash, reseal, rewrite, zip_files
 from factureya.testing.inbound_mails import AUTHSERV, deliver
 from factureya.testing.raw_sql import update
+from factureya.testing.request_histories import WHY, seen
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M20", "M21", "M26"), pytest.mark.once]
 Status = FormalRequest.Status
