@@ -74,6 +74,12 @@ def test_a_whole_history_is_as_its_events_say(cast):
     assert problems() == []
 
 
+def test_evidence_that_was_dropped_is_as_its_events_say(cast):
+    request = request_histories.add_file(cast, request_histories.draft(cast))
+    operations.remove_evidence(request.pk, actor=cast.ana, evidence=request.evidence.get())
+    assert problems() == []
+
+
 def test_what_was_stopped_resumed_alarmed_sent_back_and_reminded_is_as_its_events_say(cast):
     request = request_histories.make(cast, Status.APPROVED)
     operations.not_me(request.pk)
