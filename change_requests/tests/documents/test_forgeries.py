@@ -584,6 +584,7 @@ def test_it_reads_a_folder_too_and_says_what_it_cannot_read(files, tmp_path, mon
 
 def test_a_number_that_has_no_single_notation_is_refused(files):
     files[REQUEST] = files[REQUEST].replace(b'"revision_no": 1', b'"revision_no": 1.0')
+    reseal(files)
     assert named(files)[REQUEST] == "no se puede leer"
 
 
