@@ -55,6 +55,13 @@ def find_flaws() -> Iterator[Flaw]:
         last = requests[-1].pk
 
 
+def find_flaws_of(pk: int) -> list[Flaw]:
+    """Return the flaws of one request; if there are any, they are looked for again while nobody changes it."""
+    request = _load_requests().get(pk=pk)
+    events = _read_chains([request])[request.chain]
+    return _check_locked(pk) if any(check_request(request, events)) else []
+
+
 def check_request(request: FormalRequest, events: list[Event]) -> Iterator[Flaw]:
     """Yield the flaws of one request: what its rows say against its events, in their order."""
     if not events:

@@ -27,6 +27,10 @@ SECRET_KEY = env("SECRET_KEY", default="dev-only") if DEBUG else env("SECRET_KEY
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])  # old keys that are still accepted
 # Keys of second factors, the first encrypts; without any it is SECRET_KEY (docs/operations.md, Keys).
 FACTOR_KEYS = env.list("FACTOR_KEYS", default=[])
+# The seed of the key that signs expedientes (32 bytes, base64); without it the key is derived from SECRET_KEY. Beside
+# it the public keys of before, as <hex>:<first day>:<last day> (docs/operations.md, Keys).
+EXPEDIENTE_KEY = env("EXPEDIENTE_KEY", default="")
+EXPEDIENTE_OLD_KEYS = env.list("EXPEDIENTE_OLD_KEYS", default=[])
 DEMO = env.bool("DEMO", default=False)  # shows the demo accounts on the login page
 HTTPS = env.bool("HTTPS", default=True)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"])

@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from change_requests.customer import views_detail, views_files, views_links, views_list, views_wizard
+from change_requests.customer import views_detail, views_files, views_links, views_list, views_verifier, views_wizard
 from change_requests.models import FormalRequest, read_folio
 
 
@@ -33,6 +33,8 @@ urlpatterns = [
         views_files.FormPdf.as_view(form_kind=FormalRequest.Form.CHANGE),
         name="form_change",
     ),
+    path("verificador/", views_verifier.VerifierPage.as_view(), name="verifier"),
+    path("verificador/verify_expediente.py", views_verifier.VerifierFile.as_view(), name="verifier_file"),
     path("archivos/<slug:token>/", views_files.EvidenceFile.as_view(), name="evidence"),
     path("confirmar/<str:token>/", views_links.Confirm.as_view(), name="confirm"),
     path("no-fui-yo/<str:token>/", views_links.NotMe.as_view(), name="not_me"),

@@ -15,6 +15,7 @@ from django.utils import timezone
 from change_requests import payload
 from change_requests.documents.form_draw import FOOT
 from change_requests.documents.sheet import INK_2, MONO, Row, Sheet
+from change_requests.documents.signing import find_present_key
 from change_requests.kinds.fields import RISKY_ASSETS, find_row
 from change_requests.kinds.registry import find_title
 from change_requests.kinds.values import Item, show_day
@@ -204,10 +205,12 @@ def _draw_hashes(sheet: Sheet, receipt: Receipt) -> None:
         sheet.draw_pair("Eslabón de la bitácora", receipt.anchor, font=MONO)
     if receipt.sealed:
         sheet.draw_pair("Último sello", receipt.sealed)
+    sheet.draw_pair("Llave del expediente", find_present_key().fingerprint, font=MONO)
     sheet.draw_paragraph(
         "Guarde este acuse. Quienes deciden ven exactamente el contenido de esta huella, y ese mismo contenido es el "
-        "que se ejecuta: si alguien lo alterara, ya no coincidiría. ¿No la pidió usted? Use el enlace «No fui yo» del "
-        "correo o llame al 01 800 63 22 887.",
+        "que se ejecuta: si alguien lo alterara, ya no coincidiría. Con la huella de la llave se comprueba la firma "
+        "del expediente, aunque el portal ya no exista. ¿No la pidió usted? Use el enlace «No fui yo» del correo o "
+        "llame al 01 800 63 22 887.",
         size=9,
         colour=INK_2,
     )

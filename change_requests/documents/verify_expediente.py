@@ -1,12 +1,16 @@
 """Comprueba un expediente de Factureya sin Factureya: solo Python 3.8 o posterior, sin instalar nada.
 
-    python verify_expediente.py expediente-SC-5R8T-2NW2.zip
+    python verify_expediente.py expediente-SC-5R8T-2NW2.zip --huella <la de la llave publicada>
     python verify_expediente.py                    (en la carpeta donde lo descomprimió)
     python verify_expediente.py expediente.zip --eslabon <el del acuse en PDF>
 
-Recalcula todas las huellas (SHA-256): las del manifiesto, el contenido de cada versión, la evidencia, la cadena de la
-bitácora; y comprueba que cada decisión y la ejecución son del contenido que se aprobó. Termina con 0 si está íntegro;
-con 1, y el nombre de cada archivo alterado, si no.
+Use el programa que publica el portal en /solicitudes/verificador/, no la copia del ZIP: quien altera uno altera otro.
+
+La bitácora es la fuente. Cada evento lleva la huella (SHA-256) del anterior. De ella se deduce otra vez cada archivo de
+datos (solicitud, versiones, decisiones, ejecuciones…) y se compara, campo por campo, con el del expediente: un dato que
+ningún evento dice no puede estar. El contenido, la evidencia y lo recibido dan las huellas que la bitácora registró. El
+manifiesto lleva la huella de cada archivo y una firma Ed25519 (RFC 8032). Termina con 0 si está íntegro; con 1, y el
+nombre de cada archivo y campo alterado, si no. Es un solo archivo para que baste descargar uno.
 """
 
 import argparse
@@ -18,13 +22,55 @@ import zipfile
 import zlib
 from pathlib import Path
 
-MANIFEST, MANIFEST_HASH = "manifiesto.json", "manifiesto.sha256"
-REQUEST, VERSIONS, DECISIONS = "solicitud.json", "versiones.json", "decisiones.json"
-EXECUTIONS, EVENTS = "ejecuciones.json", "bitacora.json"
-CLARIFICATIONS, MAILS, WAIVERS = "aclaraciones.json", "correos.json", "dispensas.json"
+FORMAT = 2
+MANIFEST, MANIFEST_HASH, SIGNATURE = "manifiesto.json", "manifiesto.sha256", "firma.json"
+EVENTS, REQUEST, VERSIONS, DECISIONS = "bitacora.json", "solicitud.json", "versiones.json", "decisiones.json"
+EXECUTIONS, WAIVERS, CLARIFICATIONS = "ejecuciones.json", "dispensas.json", "aclaraciones.json"
+MAILS, FORMS, EVIDENCE = "correos.json", "formatos.json", "evidencia.json"
+CONFIRMATIONS, VERIFICATIONS = "confirmaciones.json", "verificaciones.json"
+OFFICES, ANCHOR, README, COPY = "cargos.json", "ancla.json", "LEAME.txt", "verify_expediente.py"
+TABLES = "tablas de Factureya"
 GENESIS = "0" * 64
 MAX_BYTES = 2 * 1024**3
 APPROVED = {"approved", "executed", "closed", "failed", "reverted"}
+EVENT_KEYS = ("chain", "seq", "prev", "verb", "at", "actor_id", "actor_name", "data", "hash")
+README_TEXT = """Expediente de la solicitud {folio}
+
+Para comprobar que nadie alteró nada, con Python 3.8 o posterior y sin instalar nada más:
+
+ 1. Descargue el verificador del portal: /solicitudes/verificador/ El de este ZIP es una COPIA, para cuando el portal ya
+    no exista: compare antes su SHA-256 con el que publica esa página.
+ 2. Tome la huella de la llave de esa página, o de un acuse impreso, y escriba:
+
+    python verify_expediente.py expediente.zip --huella <la huella de la llave>
+
+Compare el último eslabón que le muestra con el que el portal enseña en la página del expediente. El del acuse se
+comprueba así:
+
+    python verify_expediente.py expediente.zip --eslabon <el eslabón que dice el acuse>
+
+bitacora.json       todos los eventos, cada uno con la huella del anterior: de aquí se deduce lo demás
+solicitud.json      la solicitud y su estado
+versiones/          el contenido de cada versión, tal como se aprobó y se ejecutó
+versiones.json      quién envió cada versión, con qué poderes, por dónde, con qué evidencia y bajo qué protesta
+decisiones.json     quién aprobó o rechazó, con qué cargo y carácter (titular o suplente), qué versión y por qué
+confirmaciones.json desde qué correo se confirmó, quién dijo «no fui yo» y cómo se acreditó cada uno
+verificaciones.json quién verificó, y qué
+aclaraciones.json   preguntas y respuestas
+formatos.json       los formatos que llegaron por correo: de quién, cuándo y con qué comprobación
+correos.json        lo que decía el correo que trajo el formato
+dispensas.json      excepciones a la separación de funciones, y su revisión
+ejecuciones.json    qué se aplicó: antes y después
+evidencia.json      los archivos que se presentaron, y en qué versiones
+cargos.json         los eventos que otorgaron o terminaron los cargos de quienes actuaron
+ancla.json          el ancla diaria que selló esta bitácora, si ya hay una
+evidencia/          los archivos que se presentaron
+recibido/           el formato y el correo originales, si llegó por correo
+acuses/             lo que consta en el acuse de cada versión, y su copia en PDF para leer
+firma.json          la firma del manifiesto y la llave con que se comprueba
+
+Hay personas con número y nombre. Las horas son UTC.
+"""
 
 
 class Check:
@@ -33,6 +79,8 @@ class Check:
     def __init__(self, files):
         self.files = files
         self.flaws = []
+        self.notes = []
+        self.events = []
 
     def add_flaw(self, name, reason):
         """Anota que un archivo del expediente está alterado y por qué; de cada archivo basta la primera razón."""
@@ -53,6 +101,10 @@ class Check:
             self.add_flaw(name, "no tiene la forma esperada")
         return empty
 
+    def load_content(self, number):
+        """Devuelve el contenido de una versión, tal como se aprobó."""
+        return self.load(name_version_file(number), {})
+
 
 def main(arguments=None):
     """Comprueba un expediente e imprime el resultado; devuelve 0 si está íntegro, 1 si no."""
@@ -62,17 +114,26 @@ def main(arguments=None):
     except (OSError, zipfile.BadZipFile, ValueError, EOFError, RuntimeError, NotImplementedError) as error:
         print(f"No se pudo abrir {options.expediente}: {error}")
         return 1
+    return print_result(check_files(files, damaged, options.huella, options.eslabon))
+
+
+def check_files(files, damaged=(), fingerprint="", link=""):
+    """Devuelve lo que se encontró en los archivos de un expediente; `fingerprint` es la de la llave publicada."""
     check = Check(files)
     for name in damaged:
         check.add_flaw(name, "está dos veces, o su contenido está dañado")
-    for part in (check_manifest, check_events, check_versions, check_decisions, check_executions, check_texts):
+    for name, part in PARTS:
         try:
             part(check)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-            check.add_flaw(PARTS[part], f"le falta un dato o no es del tipo esperado ({error})")
-    if options.eslabon:
-        check_receipt_link(check, options.eslabon)
-    return print_result(check)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
+            check.add_flaw(name, f"le falta un dato o no es del tipo esperado ({error})")
+    try:
+        check_signature(check, fingerprint)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        check.add_flaw(SIGNATURE, f"le falta un dato o no es del tipo esperado ({error})")
+    if link and link.strip().lower() not in {event["hash"] for event in check.events}:
+        check.add_flaw(EVENTS, f"no contiene el eslabón {link[:12]}…")
+    return check
 
 
 def read_files(root):
@@ -95,185 +156,588 @@ def read_files(root):
     return files, damaged
 
 
-def check_manifest(check):
-    """Comprueba que los archivos son los que dice el manifiesto, y que la huella guardada del manifiesto es la suya."""
-    manifest = check.load(MANIFEST, {})
-    stated_hash = check.files.get(MANIFEST_HASH, b"").decode("ascii", "replace").split()  # «huella  nombre»
-    if MANIFEST_HASH not in check.files:
-        check.add_flaw(MANIFEST_HASH, "falta")
-    elif stated_hash[:1] != [sha256(check.files.get(MANIFEST, b""))]:
-        check.add_flaw(MANIFEST, "no corresponde a su huella")
-    listed = manifest.get("files", {})
-    for name, entry in listed.items():
-        if name not in check.files:
-            check.add_flaw(name, "falta")
-        elif sha256(check.files[name]) != entry["sha256"] or len(check.files[name]) != entry["size"]:
-            check.add_flaw(name, "no corresponde a su huella del manifiesto")
-    for name in check.files:
-        if name not in listed and name not in (MANIFEST, MANIFEST_HASH):
-            check.add_flaw(name, "no está en el manifiesto")
+# -- Lo que se comprueba -----------------------------------------------------------------------------
 
 
 def check_events(check):
     """Comprueba que cada eslabón de la bitácora lleva la huella del anterior, y que el último es el del manifiesto."""
     events, head = check.load(EVENTS, []), check.load(MANIFEST, {}).get("head", {})
-    chain = check.load(REQUEST, {}).get("chain")
     last = GENESIS
     for number, event in enumerate(events, start=1):
-        if event["seq"] != number or event["chain"] != chain:
+        if event["seq"] != number or event["chain"] != events[0]["chain"]:
             return check.add_flaw(EVENTS, f"falta o sobra el evento {number}")
         if event["prev"] != last:
             return check.add_flaw(EVENTS, f"el evento {number} no enlaza con el anterior")
-        content = [event[key] for key in ("chain", "seq", "prev", "verb", "at", "actor_id", "actor_name", "data")]
-        if sha256(write_canonical(content)) != event["hash"]:
+        if hash_event(event) != event["hash"]:
             return check.add_flaw(EVENTS, f"el evento {number} no corresponde a su huella")
         last = event["hash"]
     if (len(events), last) != (head.get("seq"), head.get("hash")):
         check.add_flaw(EVENTS, "la cadena no termina donde dice el manifiesto")
+    if dump_json([{key: event[key] for key in EVENT_KEYS} for event in events]) != check.files[EVENTS]:
+        check.add_flaw(EVENTS, "dice algo más que sus eventos, o no está en su forma única")
+    check.events = events
+    return None
+
+
+def check_manifest(check):
+    """Comprueba que los archivos son los que dice el manifiesto, y que la huella guardada del manifiesto es la suya."""
+    manifest, content = check.load(MANIFEST, {}), check.files.get(MANIFEST, b"")
+    if MANIFEST_HASH not in check.files:
+        check.add_flaw(MANIFEST_HASH, "falta")
+    elif check.files[MANIFEST_HASH] != write_hash_line(content):
+        check.add_flaw(MANIFEST, "no corresponde a su huella")
+    if manifest.get("version") != FORMAT:
+        check.add_flaw(MANIFEST, "es de otra versión del expediente: compruébelo con el verificador de su fecha")
+    if set(manifest) != {"version", "folio", "files", "head", "differences"} or dump_json(manifest) != content:
+        check.add_flaw(MANIFEST, "dice algo más, o no está en su forma única")
+    _check_listed_files(check, manifest.get("files", {}))
+    for difference in manifest.get("differences", ()):
+        check.add_flaw(TABLES, f"al hacer el expediente no decían lo que la bitácora: {difference}")
+
+
+def _check_listed_files(check, listed):
+    """Comprueba que cada archivo es el que el manifiesto nombra, y que no hay otro."""
+    for name, entry in listed.items():
+        if name not in check.files:
+            check.add_flaw(name, "falta")
+        elif entry != describe_file(check.files[name]):
+            check.add_flaw(name, "no corresponde a su huella del manifiesto")
+    for name in check.files:
+        if name not in listed and name not in (MANIFEST, MANIFEST_HASH, SIGNATURE):
+            check.add_flaw(name, "no está en el manifiesto")
+
+
+def check_signature(check, fingerprint):
+    """Comprueba la firma del manifiesto, y que su llave es la publicada (`fingerprint`); sin ella, lo dice."""
+    signature, content = check.load(SIGNATURE, {}), check.files.get(MANIFEST, b"")
+    if not signature:
+        return check.add_flaw(SIGNATURE, "no tiene firma")
+    key, signed = bytes.fromhex(signature["key"]), bytes.fromhex(signature["signature"])
+    if check.files[SIGNATURE] != dump_json(describe_signature(key, signed)):
+        check.add_flaw(SIGNATURE, "«fingerprint» no es la huella de su llave, o dice algo más")
+    if not verify_ed25519(key, content, signed):
+        return check.add_flaw(SIGNATURE, "«signature» no es de este manifiesto y esta llave")
+    expected, found = "".join(fingerprint.replace(":", "").split()).lower(), sha256(key)
+    if not expected:
+        check.notes.append(
+            "AVISO: la firma es correcta para la llave que viene en el ZIP; compárela con la publicada "
+            f"(--huella): {found}"
+        )
+    elif expected != found:
+        unproven = ", ".join(sorted(name for name in check.files if _is_only_signed(name)))
+        check.add_flaw(SIGNATURE, f"«key» no es la llave publicada: no la firmó Factureya. Nada prueba: {unproven}")
+    else:
+        check.notes.append(f"Firma correcta, de la llave publicada {found}.")
     return None
 
 
 def check_versions(check):
-    """Comprueba que el contenido de cada versión da su huella, y su evidencia está, byte por byte."""
-    request, versions = check.load(REQUEST, {}), check.load(VERSIONS, [])
-    for number, version in enumerate(versions, start=1):
-        if version["no"] != number:
-            check.add_flaw(VERSIONS, f"falta la versión {number}")
-        check_version(check, version, request.get("folio"))
-    if len(versions) != request.get("revision_no"):
-        check.add_flaw(VERSIONS, "la solicitud tiene {} versiones".format(request.get("revision_no")))
-    known = {_name_version_file(version["no"]) for version in versions}
-    for name in check.files:
-        if name.startswith("versiones/") and name not in known:
-            check.add_flaw(name, "es de una versión que no existe")
+    """Comprueba que el contenido de cada versión da la huella que la bitácora registró, y es de esta solicitud."""
+    folio = check.load(REQUEST, {}).get("folio")
+    for event in find_events(check.events, "request.submitted"):
+        name = name_version_file(event["data"]["revision"])
+        content = check.files.get(name)
+        if content is None:
+            check.add_flaw(name, "falta")
+            continue
+        payload = json.loads(content.decode("utf-8"))
+        if sha256(content) != event["data"]["sha256"]:
+            check.add_flaw(name, "no corresponde a la huella que la bitácora registró")
+        if write_canonical(normalize_texts(payload)) != content:
+            check.add_flaw(name, "no está en su forma única")
+        if payload["folio"] != folio:
+            check.add_flaw(name, "es de otra solicitud")
+        files = [(file["name"], file["sha256"], file["size"]) for file in payload["evidence"]]
+        told = event["data"].get("evidence")
+        if told is not None and sorted(files) != sorted(
+            (file["name"], file["sha256"], file["bytes"]) for file in normalize_texts(told)
+        ):
+            check.add_flaw(name, "«evidence» no es la que la bitácora registró")
 
 
-def check_version(check, version, folio):
-    """Comprueba una versión: su huella, su forma, su folio, su evidencia, y que la bitácora registró su huella."""
-    name, recorded = _name_version_file(version["no"]), _list_recorded_hashes(check)
-    content = check.files.get(name)
-    if content is None:
-        return check.add_flaw(name, "falta")
-    payload = json.loads(content.decode("utf-8"))
-    if sha256(content) != version["sha256"]:
-        check.add_flaw(name, "no corresponde a la huella de la versión")
-    if write_canonical(normalize_texts(payload)) != content:
-        check.add_flaw(name, "no está en su forma única")
-    if payload["folio"] != folio:
-        check.add_flaw(name, "es de otra solicitud")
-    if recorded and version["sha256"] not in recorded:
-        check.add_flaw(VERSIONS, "la bitácora no registra la huella de la versión {}".format(version["no"]))
-    return check_evidence(check, payload["evidence"])
+def check_data(check):
+    """Deduce de la bitácora cada archivo de datos y lo compara, campo por campo, con el del expediente."""
+    given = {name: check.load(name, empty) for name, empty in DATA_FILES}
+    contents = {number: check.load_content(number) for number in list_versions(check.events)}
+    texts = {hash_text(text): text for text in list_texts(given)}
+    instants = {row.get("no"): row.get("received_at") for row in given[VERSIONS]}
+    derived = derive_files(check.events, contents, texts, instants)
+    for name, value in derived.items():
+        found = check.load(name, type(value)())
+        differences = list(compare(value, found, ""))
+        if differences:
+            check.add_flaw(name, "; ".join(differences[:8]))
+        elif name in check.files and check.files[name] != dump_json(value):
+            check.add_flaw(name, "no está en su forma única")
+    for number, version in enumerate(derived[VERSIONS]):
+        if "acuse_sha256" in version and hash_receipt(derived[REQUEST], version) != version["acuse_sha256"]:
+            check.add_flaw(VERSIONS, f"«{number}.received_at» no es el instante que consta en el acuse")
+    if check.files.get(README) != README_TEXT.format(folio=derived[REQUEST].get("folio")).encode("utf-8"):
+        check.add_flaw(README, "no es el de este verificador")
+    if check.load(MANIFEST, {}).get("folio") != derived[REQUEST].get("folio"):
+        check.add_flaw(MANIFEST, "«folio» es de otra solicitud")
 
 
-def check_evidence(check, evidence):
-    """Comprueba que cada archivo que el contenido nombra está en la carpeta y da la misma huella."""
-    for file in evidence:
-        prefix = "evidencia/{}-".format(file["sha256"][:12])
-        names = [name for name in check.files if name.startswith(prefix)]
-        if not names:
-            check.add_flaw(prefix + file["name"], "falta")
-        for name in names:
-            if sha256(check.files[name]) != file["sha256"] or len(check.files[name]) != file["size"]:
-                check.add_flaw(name, "no es la evidencia que se presentó")
+def check_stored_files(check):
+    """Comprueba que están la evidencia y lo recibido, byte por byte, y que no hay ningún archivo de más."""
+    needed = dict(list_needed_files(check))
+    for name, stated in needed.items():
+        if name not in check.files:
+            check.add_flaw(name, "falta")
+        elif sha256(check.files[name]) != stated:
+            check.add_flaw(name, "no es lo que se presentó")
+    receipts = [f"acuses/{number}.pdf" for number in list_versions(check.events)]
+    for name in [COPY, *receipts]:
+        if name not in check.files:
+            check.add_flaw(name, "falta")
+    known = {name for name, _ in DATA_FILES} | {MANIFEST, MANIFEST_HASH, SIGNATURE}
+    known |= {EVENTS, OFFICES, README, COPY, ANCHOR}
+    for number in list_versions(check.events):
+        known |= {name_version_file(number), name_receipt_file(number)}
+    for name in sorted(set(check.files) - known - set(receipts) - set(needed)):
+        check.add_flaw(name, "no es de este expediente")
 
 
 def check_decisions(check):
-    """Comprueba que cada decisión es de una versión y no la tomó quien pide; que a lo aprobado no le falta ninguna."""
-    versions = {version["no"]: version for version in check.load(VERSIONS, [])}
-    request, decisions = check.load(REQUEST, {}), check.load(DECISIONS, [])
+    """Comprueba que nadie decidió lo que pidió ni dos veces, y que a lo aprobado no le falta ninguna aprobación."""
+    versions = {version["no"]: version for version in derive_versions(check.events, {})}
+    decisions = derive_decisions(check.events, {})
     for decision in decisions:
-        version = versions.get(decision["revision_no"])
-        if version is None or decision["sha256"] != version["sha256"]:
+        version = versions[decision["revision_no"]]
+        if decision["sha256"] != version["sha256"]:
             check.add_flaw(DECISIONS, "una decisión es de un contenido que no es el de su versión")
-        elif decision["requester"] != version["requester_id"]:
-            check.add_flaw(DECISIONS, "una decisión dice otro solicitante que el de su versión")
-        if decision["decider"] == decision["requester"]:
+        requester = version.get("requester")  # en eventos anteriores, solo el nombre
+        if isinstance(requester, dict) and decision["decider"]["pk"] == requester["pk"]:
             check.add_flaw(DECISIONS, "quien pide decidió su propia solicitud")
-    pairs = [(decision["revision_no"], decision["decider"]) for decision in decisions]
+    pairs = [(decision["revision_no"], decision["decider"]["pk"]) for decision in decisions]
     if len(pairs) != len(set(pairs)):
         check.add_flaw(DECISIONS, "una persona decidió dos veces")
-    if request.get("status") in APPROVED:
-        _check_slots(check, request, decisions)
+    request = derive_request(check.events, {})
+    if request["status"] in APPROVED:
+        _check_approvals(check, request["revision_no"], decisions)
 
 
-def _check_slots(check, request, decisions):
-    """Comprueba que la solicitud aprobada tiene la decisión de Seguridad y la de cada propietario, sin rechazos."""
-    number = request["revision_no"]
-    payload = check.load(_name_version_file(number), {})
-    needed = {"owner:" + item["asset"] for item in payload.get("items", []) if item["asset"] != "access"}
+def _check_approvals(check, number, decisions):
+    """Comprueba que la versión aprobada tiene la decisión de Seguridad y la de cada propietario, sin rechazos."""
+    needed = {"owner:" + item["asset"] for item in check.load_content(number)["items"] if item["asset"] != "access"}
     given = set()  # como `needed`: «owner:identity», o «security»
     for decision in decisions:
-        if decision["revision_no"] == number:
+        if decision["revision_no"] == number and decision.get("voided_at") is None:
             if decision["verdict"] != "approve":
                 check.add_flaw(DECISIONS, "la versión aprobada tiene un rechazo")
-            valid = [slot["asset"] for slot in decision["slots"] if not slot["voided_at"]]
-            given |= {decision["office"] + (":" + asset if asset else "") for asset in valid}
+            if decision["office"] == "security":
+                given.add("security")
+            elif "assets" in decision:
+                given |= {"owner:" + asset for asset in decision["assets"]}
+            else:  # en eventos anteriores no decía de qué activos
+                given |= needed
     if not (needed | {"security"}) <= given:
         check.add_flaw(DECISIONS, "faltan aprobaciones: " + ", ".join(sorted((needed | {"security"}) - given)))
 
 
 def check_executions(check):
     """Comprueba que lo ejecutado es lo aprobado, que se ejecutó a lo más una vez, y que el estado dice si se hizo."""
-    request, executions = check.load(REQUEST, {}), check.load(EXECUTIONS, [])
-    versions = {version["no"]: version for version in check.load(VERSIONS, [])}
+    executions = derive_executions(check.events)
+    hashes = {version["no"]: version["sha256"] for version in derive_versions(check.events, {})}
     for execution in executions:
-        version = versions.get(execution["revision_no"])
-        if version is None or execution["sha256"] != version["sha256"]:
+        if execution["sha256"] != hashes[execution["revision_no"]]:
             check.add_flaw(EXECUTIONS, "la ejecución es de un contenido que no es el de su versión")
-        elif execution["result"] == "ok":
-            items = check.load(_name_version_file(version["no"]), {}).get("items", [])
-            if execution["after"] != {item["field"]: item["new"] for item in items}:
-                check.add_flaw(EXECUTIONS, "lo ejecutado no es lo aprobado")
+        items = check.load_content(execution["revision_no"])["items"]
+        approved = {item["field"]: item["new"] for item in items}
+        if execution["result"] == "ok" and execution.get("after", approved) != approved:
+            check.add_flaw(EXECUTIONS, "lo ejecutado no es lo aprobado")
     done = [execution for execution in executions if execution["result"] == "ok"]
-    if len(done) > 1 or bool(done) != (request.get("status") in ("executed", "closed", "reverted")):
+    status = derive_request(check.events, {})["status"]
+    if len(done) > 1 or bool(done) != (status in ("executed", "closed", "reverted")):
         check.add_flaw(EXECUTIONS, "no corresponde al estado de la solicitud")
 
 
-def check_texts(check):
-    """Comprueba que razones, aclaraciones y dispensas son las que la bitácora registró."""
-    events = check.load(EVENTS, [])
-    known = {event["data"].get("text_sha256") for event in events}
-    for name, texts in (
-        (DECISIONS, [decision["reason"] for decision in check.load(DECISIONS, [])]),
-        (CLARIFICATIONS, [message["body"] for message in check.load(CLARIFICATIONS, [])]),
-        (MAILS, [mail["body"] for mail in check.load(MAILS, [])]),
-        (WAIVERS, [text for waiver in check.load(WAIVERS, []) for text in _list_waiver_texts(waiver)]),
-    ):
-        if any(sha256(text.encode("utf-8")) not in known for text in texts):
-            check.add_flaw(name, "un texto no es el que la bitácora registró")
+def check_offices(check):
+    """Comprueba los eventos de los cargos, y que quien decidió tenía el suyo ese día, según esos eventos."""
+    events = check.load(OFFICES, [])
+    if dump_json([{key: event[key] for key in EVENT_KEYS} for event in events]) != check.files[OFFICES]:
+        check.add_flaw(OFFICES, "dice algo más que sus eventos, o no está en su forma única")
+    for event in events:
+        if hash_event(event) != event["hash"]:
+            check.add_flaw(
+                OFFICES, "el evento {} de {} no corresponde a su huella".format(event["seq"], event["chain"])
+            )
+    held = {"owner": "information_owner", "security": "security_officer"}
+    for decision in derive_decisions(check.events, {}):
+        name, at = decision["decider"]["name"], decision.get("decided_at", decision["at"])
+        rows = list_offices(events, decision["decider"]["pk"], at)
+        if not rows:
+            check.notes.append(f"AVISO: sin eventos del cargo de {name}: es anterior a ellos.")
+        elif not any(row["office"] == held[decision["office"]] and _is_in_force(row, at) for row in rows):
+            check.add_flaw(OFFICES, f"{name} no tenía el cargo al decidir")
 
 
-def _list_waiver_texts(waiver):
-    """Devuelve los textos de una dispensa que están en la bitácora: al concederla y, si ya se revisó, al revisarla."""
-    granted = "{}\n{}".format(waiver["reason"], waiver["controls"])
-    return [granted, waiver["findings"]] if waiver["findings"] else [granted]
+def check_anchor(check):
+    """Comprueba que el ancla que se adjunta selló un eslabón de esta bitácora; si no se adjunta, lo dice."""
+    if ANCHOR not in check.files:
+        return check.notes.append("Sin ancla: ninguna había sellado esta solicitud todavía.")
+    anchor = check.load(ANCHOR, {})
+    chain, seq, link = json.loads(anchor["line"])
+    if not any((event["chain"], event["seq"], event["hash"]) == (chain, seq, link) for event in check.events):
+        check.add_flaw(ANCHOR, "«line» no es un eslabón de esta bitácora")
+    told = {key: anchor[key] for key in ("line", "day", "seq", "hash")}
+    if dump_json(told) != check.files[ANCHOR]:
+        check.add_flaw(ANCHOR, "dice algo más, o no está en su forma única")
+    check.notes.append(
+        "Ancla {seq}, del {day}, que selló el eslabón {0}; compárela con la que recibió: {hash}".format(
+            seq, **{key: anchor[key] for key in ("seq", "day", "hash")}
+        )
+    )
+    return None
 
 
-def check_receipt_link(check, link):
-    """Comprueba que el eslabón `link`, que el cliente tiene en su acuse, está en la bitácora."""
-    if link.strip().lower() not in {event.get("hash") for event in check.load(EVENTS, [])}:
-        check.add_flaw(EVENTS, f"no contiene el eslabón {link[:12]}…")
+# -- Lo que la bitácora dice: de aquí se escribe el expediente, y de aquí se comprueba ---------------
 
 
-def print_result(check):
-    """Imprime si el expediente está íntegro o qué archivos no; devuelve el código de salida del programa, 0 o 1."""
-    if check.flaws:
-        for name, reason in check.flaws:
-            print(f"ALTERADO  {name}: {reason}")
-        print(f"El expediente NO está íntegro: {len(check.flaws)} archivo(s) con problemas.")
-        return 1
-    request = check.load(REQUEST, {})
-    print("Solicitud {}: {} archivos comprobados.".format(request.get("folio"), len(check.files)))
-    head = check.load(MANIFEST, {})["head"]
-    print("Último eslabón, el {} (compárelo con el del portal): {}".format(head["seq"], head["hash"]))
-    print("El expediente está íntegro.")
-    return 0
+def derive_files(events, contents, texts, instants):
+    """Devuelve, por nombre, el contenido de cada archivo de datos, deducido solo de la bitácora.
+
+    `contents` son los contenidos de las versiones y `texts` los textos largos, por su huella: la bitácora guarda la
+    huella. `instants` dice cuándo se recibió cada versión, que se comprueba con la huella del acuse.
+    """
+    request = derive_request(events, contents)
+    versions = derive_versions(events, instants)
+    files = {
+        REQUEST: request,
+        VERSIONS: versions,
+        DECISIONS: derive_decisions(events, texts),
+        EXECUTIONS: derive_executions(events),
+        WAIVERS: derive_waivers(events, texts),
+        CLARIFICATIONS: derive_clarifications(events, texts),
+        MAILS: [
+            {**_start_row(event, "author"), **_pick(event, *MAIL_KEYS), **_find_body(event, texts)}
+            for event in find_events(events, "request.mail_kept")
+        ],
+        FORMS: [
+            {**_start_row(event, "author"), **_pick(event, "form", "mail", "stored", "auth")}
+            for event in find_events(events, "request.form_received")
+        ],
+        EVIDENCE: derive_evidence(events, contents),
+        CONFIRMATIONS: [
+            {**_start_row(event, "who"), "verb": event["verb"], **_pick(event, *CONFIRMATION_KEYS)}
+            for event in find_events(events, *CONFIRMING_VERBS)
+        ],
+        VERIFICATIONS: [
+            {**_start_row(event, "verifier"), **_pick(event, "revision", "note", "checks", "auth")}
+            for event in find_events(events, "request.verified")
+        ],
+    }
+    for version in versions:
+        files[name_receipt_file(version["no"])] = derive_receipt(request, version, contents[version["no"]])
+    return files
+
+
+def derive_request(events, contents):
+    """Devuelve la solicitud como la dejó su último evento: cada columna con el último valor que un evento registró."""
+    first = events[0]["data"]
+    born = {key: first[key] for key in BIRTH_KEYS if key in first}
+    request = {"chain": events[0]["chain"], "status": "draft", "revision_no": 0, "created_at": events[0]["at"], **born}
+    for event in events:
+        data = event["data"]
+        if event["verb"] == "request.submitted":
+            request.update({key: data[key] for key in ("customer", "requester", "representative") if key in data})
+            request["revision_no"] = data["revision"]
+        request["status"] = data.get("after", request["status"])
+        for name, value in data.get("columns", {}).items():
+            request[name] = _name_person(event, name, value) if name in PEOPLE else value
+    if "folio" not in request and contents:
+        request["folio"] = contents[min(contents)]["folio"]
+    return request
+
+
+def derive_versions(events, instants):
+    """Devuelve cada versión que se envió: quién, con qué poderes, por dónde, con qué evidencia y bajo qué protesta."""
+    versions = []
+    for event in find_events(events, "request.submitted"):
+        version = {"no": event["data"]["revision"], **_start_row(event, "author"), **_pick(event, *SUBMISSION_KEYS)}
+        if "acuse_sha256" in version:
+            version["received_at"] = instants.get(version["no"])
+        versions.append(version)
+    return versions
+
+
+def derive_decisions(events, texts):
+    """Devuelve cada decisión: de quién, con qué cargo y carácter, de qué contenido, por qué, y si después se anuló."""
+    decisions = []
+    for event in events:
+        data = event["data"]
+        if event["verb"] in ("request.approved_by", "request.approved", "request.rejected"):
+            row = {**_start_row(event, "decider"), **_pick(event, *DECISION_KEYS), "revision_no": data["revision"]}
+            row.setdefault("verdict", "reject" if event["verb"] == "request.rejected" else "approve")
+            if "reason" not in row and "text_sha256" in data:
+                row["reason"] = texts.get(data["text_sha256"])
+            decisions.append(row)
+        for lapsed in data.get("lapsed", ()):
+            for row in decisions:
+                if [row["decider"]["pk"], row["office"], row["revision_no"]] == lapsed:
+                    row.setdefault("voided_at", data["voided_at"])
+    return decisions
+
+
+def derive_executions(events):
+    """Devuelve cada intento de aplicarla: quién, qué contenido, los valores de antes y después, la dispensa."""
+    results = {"request.executed": "ok", "request.failed": "drift"}
+    return [
+        {
+            **_start_row(event, "executor"),
+            **{new: event["data"][old] for old, new in EXECUTION_KEYS.items() if old in event["data"]},
+            "result": results[event["verb"]],
+        }
+        for event in find_events(events, *results)
+    ]
+
+
+def derive_waivers(events, texts):
+    """Devuelve cada dispensa: quién la autorizó, por qué, con qué controles, quién revisa y qué encontró."""
+    waivers = []
+    for event in events:
+        data = event["data"]
+        if event["verb"] == "request.waived":
+            row = {**_start_row(event, "approved_by"), **_pick(event, *WAIVER_KEYS)}
+            if "reason" not in row:
+                row["text"] = texts.get(data["text_sha256"])
+            waivers.append(row)
+        for row in waivers:
+            if event["verb"] == "request.executed" and data.get("waiver") == row.get("waiver") and "check_due" in data:
+                row["check_due"] = data["check_due"]
+            if event["verb"] == "request.waiver_checked" and data.get("waiver") == row.get("waiver"):
+                found = data.get("findings", texts.get(data["text_sha256"]))
+                row["check"] = {**_start_row(event, "checker"), **_pick(event, *WAIVER_CHECK_KEYS), "findings": found}
+    return waivers
+
+
+def derive_clarifications(events, texts):
+    """Devuelve cada pregunta y cada respuesta, con su autor."""
+    kinds = {"request.clarification_asked": "question", "request.clarification_answered": "answer"}
+    return [
+        {
+            **_start_row(event, "author"),
+            **_pick(event, "clarification", "text_sha256"),
+            **_find_body(event, texts),
+            "kind": kinds[event["verb"]],
+        }
+        for event in find_events(events, *kinds)
+    ]
+
+
+def derive_evidence(events, contents):
+    """Devuelve cada archivo que alguna versión llevó, en qué versiones, y cuándo se quitó, si después se quitó."""
+    rows = {}
+    for number in sorted(contents):
+        for file in contents[number]["evidence"]:
+            row = rows.setdefault((file["name"], file["sha256"]), {**file, "versions": []})
+            row["versions"].append(number)
+    sent = {event["data"]["revision"]: event["seq"] for event in find_events(events, "request.submitted")}
+    for event in find_events(events, "request.evidence_dropped"):
+        row = rows.get((event["data"].get("name"), event["data"].get("sha256")))
+        if row is not None and sent[row["versions"][-1]] < event["seq"]:
+            row["dropped"] = _start_row(event, "who")
+    return list(rows.values())
+
+
+def derive_receipt(request, version, content):
+    """Devuelve lo que consta en el acuse de una versión: lo que se recibió, de quién, cuándo, y su eslabón."""
+    facts = describe_receipt(request, version) if "acuse_sha256" in version else {}
+    asked = {key: content[key] for key in ("items", "reason", "effective_date", "evidence")}
+    return {**facts, **asked, "link": version["hash"]}
+
+
+def describe_receipt(request, version):
+    """Devuelve los datos de un acuse de los que la bitácora guarda la huella."""
+    return {
+        "folio": request["folio"],
+        "form": request["form"],
+        "company": version["company"],
+        "rfc": version["customer"]["rfc"],
+        "requester": version["requester"]["name"],
+        "power_kind": version["representative"]["power_kind"],
+        "channel": version["channel"],
+        "at": version["received_at"],
+        "version": version["no"],
+        "sha256": version["sha256"],
+    }
+
+
+def hash_receipt(request, version):
+    """Devuelve la huella de los datos de un acuse, como la guarda el evento del envío."""
+    return sha256(write_canonical(describe_receipt(request, version)))
+
+
+def list_needed_files(check):
+    """Da el nombre y la huella de cada archivo que debe estar: la evidencia de cada versión, el formato y su correo."""
+    for number in list_versions(check.events):
+        for file in check.load_content(number).get("evidence", ()):
+            yield name_stored_file("evidencia", file["sha256"], file["name"]), file["sha256"]
+    is_shared = any(event["data"].get("shared") for event in find_events(check.events, "request.mail_kept"))
+    for event in find_events(check.events, "request.form_received"):
+        form, mail = event["data"]["form"], event["data"]["mail"]
+        if event["data"].get("stored"):
+            yield name_stored_file("recibido", form["sha256"], form["name"]), form["sha256"]
+        if not is_shared:  # un correo con formatos de varias empresas no sale en el expediente de una
+            yield name_stored_file("recibido", mail["sha256"], "correo.eml"), mail["sha256"]
+
+
+def list_texts(given):
+    """Devuelve los textos largos de los archivos dados; la bitácora solo guarda la huella de algunos."""
+    rows = [row for name in (DECISIONS, WAIVERS, CLARIFICATIONS, MAILS) for row in given[name]]
+    rows += [row["check"] for row in given[WAIVERS] if isinstance(row.get("check"), dict)]
+    values = [row.get(key) for row in rows for key in ("reason", "text", "body", "findings")]
+    return [value for value in values if isinstance(value, str)]
+
+
+def find_events(events, *verbs):
+    """Devuelve los eventos de estos verbos, en orden."""
+    return [event for event in events if event["verb"] in verbs]
+
+
+def list_versions(events):
+    """Devuelve los números de las versiones que se enviaron."""
+    return [event["data"]["revision"] for event in find_events(events, "request.submitted")]
+
+
+def list_offices(events, person, at):
+    """Devuelve las asignaciones de cargo de una persona, como las dejó el último evento hasta ese instante."""
+    rows = {}
+    for event in events:
+        row = event["data"].get("rows", {}).get("office")
+        if row and row["user"] == person and event["at"] <= at:
+            rows[row.get("granted_seq") or event["seq"]] = row
+    return list(rows.values())
+
+
+def _is_in_force(row, at):
+    """Devuelve si una asignación estaba vigente en ese instante. Los instantes están en UTC: se comparan como texto."""
+    return row["starts_at"] <= at and (row["ends_at"] is None or at < row["ends_at"])
+
+
+def _start_row(event, who):
+    """Devuelve con qué empieza cada renglón: número, eslabón e instante del evento, y quién actuó, con su nombre."""
+    person = None if event["actor_id"] is None else {"pk": event["actor_id"], "name": event["actor_name"]}
+    return {"event": event["seq"], "hash": event["hash"], "at": event["at"], who: person}
+
+
+def _pick(event, *keys):
+    """Devuelve los datos del evento con estos nombres; los que no dice, no están."""
+    return {key: event["data"][key] for key in keys if key in event["data"]}
+
+
+def _find_body(event, texts):
+    """Devuelve el texto cuya huella registró el evento; None si el que se dio no es ése."""
+    return {"body": texts.get(event["data"]["text_sha256"])}
+
+
+def _name_person(event, column, pk):
+    """Devuelve número y nombre de la persona de una columna: quien actuó, o a quien el evento designó."""
+    if pk is None:
+        return None
+    named = event["data"].get("implementer") if column == "implementer" else None
+    return named or {"pk": pk, "name": event["actor_name"] if pk == event["actor_id"] else ""}
+
+
+BIRTH_KEYS = "folio form kind channel revert_of customer requester".split()
+PEOPLE = {"verified_by", "implementer", "designated_by", "resumed_by", "alarm_seen_by"}
+SUBMISSION_KEYS = """
+    sha256 channel company customer requester representative oath freeze_hours evidence form mail acuse_sha256 revert_of
+    auth
+""".split()
+DECISION_KEYS = "sha256 office office_assignment mandate verdict reason text_sha256 assets decided_at auth".split()
+EXECUTION_KEYS = {
+    "revision": "revision_no",
+    "sha256": "sha256",
+    "values_before": "before",
+    "values_after": "after",
+    "at": "executed_at",
+    "waiver": "waiver",
+    "auth": "auth",
+}
+WAIVER_KEYS = "waiver implementer checker reason controls approved_at text_sha256 auth".split()
+MAIL_KEYS = "text files beside shared text_sha256 auth".split()
+WAIVER_CHECK_KEYS = "conform checked_at due_at late auth".split()
+CONFIRMING_VERBS = """
+    request.confirmed request.new_mail_proven request.disowned request.alarm_seen request.resumed
+""".split()
+CONFIRMATION_KEYS = """
+    revision mailbox role sent_at token_sha256 before_status suspended reason auth
+""".split()
+DATA_FILES = [
+    (REQUEST, {}),
+    *((name, []) for name in (VERSIONS, DECISIONS, EXECUTIONS, WAIVERS, CLARIFICATIONS, MAILS, FORMS)),
+    *((name, []) for name in (EVIDENCE, CONFIRMATIONS, VERIFICATIONS)),
+]
+
+
+# -- Formas, huellas y firma -------------------------------------------------------------------------
+
+
+def compare(expected, found, path):
+    """Da, en palabras, cada campo en que dos contenidos JSON difieren, con su lugar: «0.decider.name»."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        yield from _compare_keys(expected, found, path)
+    elif isinstance(expected, list) and isinstance(found, list):
+        if len(expected) != len(found):
+            yield "«{}» tiene {} y la bitácora {}".format(path or "la lista", len(found), len(expected))
+        for number in range(min(len(expected), len(found))):
+            yield from compare(expected[number], found[number], f"{path}.{number}".lstrip("."))
+    elif expected != found or type(expected) is not type(found):
+        yield f"«{path}» dice {_shorten(found)} y la bitácora {_shorten(expected)}"
+
+
+def _compare_keys(expected, found, path):
+    """Da cada campo en que dos objetos JSON difieren, y los que uno de los dos no tiene."""
+    for key in sorted(set(expected) | set(found)):
+        place = f"{path}.{key}".lstrip(".")
+        if key not in found:
+            yield f"falta «{place}»"
+        elif key not in expected:
+            yield f"ningún evento dice «{place}»"
+        else:
+            yield from compare(expected[key], found[key], place)
+
+
+def hash_event(event):
+    """Devuelve la huella de un evento: de su contenido y de la huella del anterior."""
+    return sha256(write_canonical([event[key] for key in EVENT_KEYS[:-1]]))
 
 
 def sha256(content):
     """Devuelve la huella, en hexadecimal."""
     return hashlib.sha256(content).hexdigest()
+
+
+def hash_text(text):
+    """Devuelve la huella de un texto; un texto que no se puede escribir no tiene ninguna."""
+    return sha256(text.encode("utf-8", "replace"))
+
+
+def describe_file(content):
+    """Devuelve lo que el manifiesto dice de un archivo."""
+    return {"sha256": sha256(content), "size": len(content)}
+
+
+def describe_signature(key, signature):
+    """Devuelve lo que dice firma.json de la llave pública y de la firma, en bytes ambas."""
+    return {
+        "algorithm": "Ed25519",
+        "signed": MANIFEST,
+        "key": key.hex(),
+        "fingerprint": sha256(key),
+        "signature": signature.hex(),
+    }
+
+
+def write_hash_line(content):
+    """Devuelve el contenido de manifiesto.sha256, como lo escribe `sha256sum`."""
+    return f"{sha256(content)}  {MANIFEST}\n".encode()
+
+
+def dump_json(value):
+    """Devuelve el valor como JSON legible, de una sola forma."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1).encode("utf-8")
 
 
 def write_canonical(content):
@@ -290,20 +754,78 @@ def normalize_texts(value):
     return [normalize_texts(part) for part in value] if isinstance(value, list) else value
 
 
-def _name_version_file(number):
+def name_version_file(number):
+    """Devuelve el nombre del archivo con el contenido de una versión."""
     return f"versiones/{number}.json"
 
 
-def _list_recorded_hashes(check):
-    """Devuelve las huellas de las versiones que la bitácora registró al enviarse la solicitud."""
-    events = check.load(EVENTS, [])
-    return {
-        event["data"]["sha256"]
-        for event in events
-        if event.get("verb") == "request.submitted"
-        and isinstance(event.get("data"), dict)
-        and "sha256" in event["data"]
-    }
+def name_receipt_file(number):
+    """Devuelve el nombre del archivo con lo que consta en el acuse de una versión."""
+    return f"acuses/{number}.json"
+
+
+def name_stored_file(folder, digest, name):
+    """Devuelve el nombre, en el expediente, de un archivo que se presentó."""
+    return "{}/{}-{}".format(folder, digest[:12], name.replace("/", "_").replace("\\", "_"))
+
+
+FIELD = 2**255 - 19
+ORDER = 2**252 + 27742317777372353535851937790883648493
+CURVE_D = -121665 * pow(121666, FIELD - 2, FIELD) % FIELD
+ROOT_OF_MINUS_ONE = pow(2, (FIELD - 1) // 4, FIELD)
+
+
+def verify_ed25519(key, message, signature):
+    """Devuelve si la firma Ed25519 del mensaje es de esta llave pública (RFC 8032, 5.1.7); todo en bytes."""
+    if len(key) != 32 or len(signature) != 64:
+        return False
+    point, commitment = _read_point(key), _read_point(signature[:32])
+    scalar = int.from_bytes(signature[32:], "little")
+    if point is None or commitment is None or scalar >= ORDER:
+        return False
+    digest = hashlib.sha512(signature[:32] + key + message).digest()
+    challenge = int.from_bytes(digest, "little") % ORDER
+    left, right = _multiply(scalar, BASE), _add(commitment, _multiply(challenge, point))
+    return (left[0] * right[2] - right[0] * left[2]) % FIELD == 0 == (left[1] * right[2] - right[1] * left[2]) % FIELD
+
+
+def _read_point(encoded):
+    """Devuelve el punto de la curva que codifican estos 32 bytes, como (X, Y, Z, T); None si no es ninguno."""
+    y = int.from_bytes(encoded, "little")
+    sign, y = y >> 255, y & (2**255 - 1)
+    if y >= FIELD:
+        return None
+    square = (y * y - 1) * pow(CURVE_D * y * y + 1, FIELD - 2, FIELD) % FIELD
+    x = pow(square, (FIELD + 3) // 8, FIELD)
+    if (x * x - square) % FIELD:
+        x = x * ROOT_OF_MINUS_ONE % FIELD
+    if (x * x - square) % FIELD or (x == 0 and sign):
+        return None
+    x = FIELD - x if x & 1 != sign else x
+    return x, y, 1, x * y % FIELD
+
+
+def _add(one, other):
+    """Devuelve la suma de dos puntos de la curva."""
+    a = (one[1] - one[0]) * (other[1] - other[0]) % FIELD
+    b = (one[1] + one[0]) * (other[1] + other[0]) % FIELD
+    c = 2 * one[3] * other[3] * CURVE_D % FIELD
+    d = 2 * one[2] * other[2] % FIELD
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return e * f % FIELD, g * h % FIELD, f * g % FIELD, e * h % FIELD
+
+
+def _multiply(scalar, point):
+    """Devuelve el punto sumado consigo mismo `scalar` veces."""
+    total = (0, 1, 1, 0)
+    while scalar:
+        if scalar & 1:
+            total = _add(total, point)
+        point, scalar = _add(point, point), scalar >> 1
+    return total
+
+
+BASE = _read_point((4 * pow(5, FIELD - 2, FIELD) % FIELD).to_bytes(32, "little"))
 
 
 def _refuse_float(text):
@@ -311,22 +833,56 @@ def _refuse_float(text):
     raise ValueError("no lleva decimales: " + text)
 
 
+def _shorten(value):
+    """Devuelve un valor para mostrarlo en una línea."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def _is_only_signed(name):
+    """Devuelve si solo la firma prueba este archivo: la copia del verificador, el PDF del acuse, cargos y ancla."""
+    return name in (COPY, OFFICES, ANCHOR) or (name.startswith("acuses/") and name.endswith(".pdf"))
+
+
+# -- Línea de comandos -------------------------------------------------------------------------------
+
+
+def print_result(check):
+    """Imprime si el expediente está íntegro o qué archivos no; devuelve el código de salida del programa, 0 o 1."""
+    if check.flaws:
+        for name, reason in check.flaws:
+            print(f"ALTERADO  {name}: {reason}")
+        print(f"El expediente NO está íntegro: {len(check.flaws)} archivo(s) con problemas.")
+        return 1
+    print("Solicitud {}: {} archivos comprobados.".format(check.load(REQUEST, {}).get("folio"), len(check.files)))
+    last = check.events[-1]
+    print("Último eslabón, el {} (compárelo con el del portal): {}".format(last["seq"], last["hash"]))
+    for note in check.notes:
+        print(note)
+    print("El expediente está íntegro.")
+    return 0
+
+
 def _read_options(arguments):
-    """Devuelve los argumentos de la línea de comandos: el ZIP o la carpeta, y el eslabón de un acuse."""
+    """Devuelve los argumentos de la línea de comandos: el ZIP o la carpeta, la huella de la llave, y un eslabón."""
     parser = argparse.ArgumentParser(description="Comprueba un expediente de Factureya.")
     parser.add_argument("expediente", nargs="?", default=str(Path(__file__).resolve().parent), help="ZIP o carpeta")
+    parser.add_argument("--huella", default="", help="huella de la llave, la de /solicitudes/verificador/ o del acuse")
     parser.add_argument("--eslabon", default="", help="eslabón de la bitácora que dice el acuse")
     return parser.parse_args(arguments)
 
 
-PARTS = {
-    check_manifest: MANIFEST,
-    check_events: EVENTS,
-    check_versions: VERSIONS,
-    check_decisions: DECISIONS,
-    check_executions: EXECUTIONS,
-    check_texts: CLARIFICATIONS,
-}
+PARTS = (
+    (EVENTS, check_events),
+    (MANIFEST, check_manifest),
+    (VERSIONS, check_versions),
+    (EVENTS, check_data),
+    (EVIDENCE, check_stored_files),
+    (DECISIONS, check_decisions),
+    (EXECUTIONS, check_executions),
+    (OFFICES, check_offices),
+    (ANCHOR, check_anchor),
+)
 
 if __name__ == "__main__":
     sys.exit(main())

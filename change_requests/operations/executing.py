@@ -113,6 +113,7 @@ def _require_approvals_in_force(request: FormalRequest, actor: User) -> None:
         actor=actor,
         reason=reason,
         voided=voided,
+        lapsed=_list_lapsed(lapsed_slots),
         voided_at=show_instant(voided_at),
         due_at=add_business_days(settings.APPROVE_BUSINESS_DAYS),
         saved=("approved_at", "execute_after", "execute_before", "outcome_reason", "powers_lapsed_at"),
@@ -120,6 +121,12 @@ def _require_approvals_in_force(request: FormalRequest, actor: User) -> None:
     notifications.mail_progress("sent_back", request, event, reason=reason)
     notifications.mail_your_turn(request, event)
     raise SentBack(f"No se aplicó y volvió a aprobación: {reason}")
+
+
+def _list_lapsed(slots: Iterable[DecisionSlot]) -> list[list[Any]]:
+    """Return decider, office and version of the decisions whose approvals no longer count, for the event."""
+    decisions = {slot.decision_id: slot.decision for slot in slots}
+    return [[row.decider_id, str(row.office), row.revision_no] for row in decisions.values()]
 
 
 def _select_lapsed(slots: Iterable[DecisionSlot]) -> list[DecisionSlot]:

@@ -44,6 +44,7 @@ def keep_mail_text(
             actor=actor,
             text=text.pk,
             text_sha256=hash_text(body),
+            shared=is_shared,
             files=[file.sha256 for file in files],
             beside=list(beside),
         )
@@ -87,6 +88,11 @@ def keep_received_form(
             at=now(),
         )
         record_act(
-            "request.form_received", request, actor=actor, form=describe_form(received), mail=describe_mail(received)
+            "request.form_received",
+            request,
+            actor=actor,
+            form=describe_form(received),
+            mail=describe_mail(received),
+            stored=stored is not None,
         )
     return request

@@ -29,6 +29,8 @@ ROWS: dict[str, list[Row]] = {
     "requests:new_change": [Row(ASKERS), Row(ASKERS, method="post")],
     "requests:form_access": [Row(ANYBODY), Row(codes(404, anonymous=302), query="?folio=SA-0000-0000")],
     "requests:form_change": [Row(ANYBODY)],
+    "requests:verifier": [Row(ANYBODY)],
+    "requests:verifier_file": [Row(ANYBODY)],
     "requests:evidence": [Row(HER_FILE, token), Row(codes(404, anonymous=302), key("forjado"))],
     "requests:confirm": [Row(BAD_LINK, key("x")), Row(BAD_LINK, key("x"), method="post")],
     "requests:not_me": [Row(BAD_LINK, key("x")), Row(BAD_LINK, key("x"), method="post")],

@@ -8,13 +8,16 @@ from django.urls import reverse
 
 from accounts import operations as operations_of_accounts
 from accounts.models import Customer, Office, RoleAssignment
+from accounts.proofs import Method, Proof
 from change_requests import operations
-from change_requests.models import FormalRequest
+from change_requests.documents import signing
+from change_requests.models import FormalRequest, InformationAsset
 from change_requests.tests.control.test_control_pages import act, browser, look, status_of
 from factureya.core.clock import now
+from factureya.testing import request_histories
 from factureya.testing.pages import text_of
 from factureya.testing.people import give_office, make_hugo, make_staff, make_superuser
-from factureya.testing.request_histories import NEW, WHY, make, seen, unguarded
+from factureya.testing.request_histories import NEW, REASON, WHY, make, seen, unguarded
 
 pytestmark = [pytest.mark.django_db]
 Status = FormalRequest.Status
@@ -175,6 +178,46 @@ def test_what_no_longer_holds_goes_back_to_approval_and_says_why(cast):
     assert "ya no puede aprobar" in client.get(answer["Location"]).content.decode()
 
 
+@pytest.mark.clause("M21", "M26")
+def test_the_expediente_tells_values_designator_alternate_and_folds_saved_drafts(cast):
+    request = request_histories.draft(cast)
+    for number in range(4):
+        operations.save_draft(request.pk, actor=cast.ana, draft={"reason": f"{REASON} {number}"})
+    for reached in (Status.SUBMITTED, Status.VERIFYING):
+        request = request_histories.step(cast, request, reached)
+    proof = Proof(Method.PASSWORD, True, now(), "192.0.2.7")
+    operations.verify(request.pk, actor=cast.laura, note="Llamé a la empresa y confirmó.", proof=proof)
+    owner, dates = (
+        make_staff(Office.INFORMATION_OWNER),
+        {"alternate_from": now(), "alternate_until": now() + timedelta(1)},
+    )
+    operations.set_asset_owner(
+        InformationAsset.objects.get(code="location").pk,
+        actor=make_superuser(),
+        owner=owner,
+        alternate=cast.fabian,
+        **dates,
+    )
+    for reached in (Status.APPROVED, Status.EXECUTED):
+        request = request_histories.step(cast, request, reached)
+    operations.record_download(request, actor=cast.elsa, sha256="0" * 64)
+    text = text_of(look(cast.elsa, request, "expediente"))
+    for words in (
+        "Se guardó el borrador × 5",
+        "Qué comprobó Llamé a la empresa y confirmó.",
+        "con su contraseña, escrita otra vez y su segundo factor, desde 192.0.2.7",
+        "Se designó a quien implementa Elsa Segura",
+        "Implementa Gina Implementa",
+        "Suplente del Propietario de la Información",
+        "Antes Después",
+        "Sin valor 222 555 0199",
+        "Se descargó el expediente",
+        "(UTC−6)",
+    ):
+        assert words in text, words
+    assert not any(word in text for word in ("hoy,", "ayer,"))
+
+
 @pytest.mark.clause("M21")
 def test_the_expediente_shows_every_version_decision_and_event(cast):
     request = make(cast, Status.IN_APPROVAL)
@@ -192,6 +235,11 @@ def test_the_expediente_shows_every_version_decision_and_event(cast):
         "Bitácora",
         "Mesa de control la verificó",
         "Último eslabón de la cadena",
+        "Bajo protesta de decir verdad",
+        request.representative.instrument,
+        "Se confirmó desde el correo registrado",
+        request.customer.registered_email,
+        signing.find_present_key().spaced_fingerprint,
     ):
         assert words in text
     zipped = look(cast.elsa, request, "expediente_zip")

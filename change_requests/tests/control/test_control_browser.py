@@ -1,13 +1,16 @@
 """The whole path in Chromium: asked by the representative, decided and applied by the offices (M1, M19, M21, M24)."""
 
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.urls import reverse
+from pypdf import PdfReader
 
 from accounts.models import Customer, User
 from change_requests import operations
+from change_requests.documents import signing
 from change_requests.models import FormalRequest
 from change_requests.tests.customer.test_customer_browser import cookie_of, fill_address_and_mail, go_on, good
 from factureya.core.mail import outbox
@@ -247,3 +250,29 @@ def test_every_page_of_the_officers_passes_axe(desk, cast):
     ):
         desk.go(f"/control/{path}")
         good(desk.page)
+
+
+@pytest.mark.clause("M21", "M26")
+def test_the_expediente_prints_on_numbered_full_pages_and_fits_a_small_screen(desk, cast):
+    done = make(cast, "executed")
+    desk.enter(cast.elsa)
+    desk.page.set_viewport_size({"width": 320, "height": 800})
+    for path in (f"/control/{done.folio}/expediente/", "/solicitudes/verificador/"):
+        desk.go(path)
+        good(desk.page)
+        assert desk.page.evaluate("document.documentElement.scrollWidth") <= 320, path
+    desk.go(f"/control/{done.folio}/expediente/")
+    printed = PdfReader(BytesIO(desk.page.pdf(format="Letter", prefer_css_page_size=True)))
+    pages = [page.extract_text() for page in printed.pages]
+    for number, text in enumerate(pages, start=1):
+        assert f"Página {number} de {len(pages)}" in " ".join(text.split())
+    assert all(len(text.split()) > 120 for text in pages[:-1])  # none is half empty
+    whole = " ".join(" ".join(pages).split())
+    for words in (
+        "Al ",
+        "(UTC−6)",
+        "Se designó a quien implementa",
+        "Mesa de control la verificó",
+        signing.find_present_key().fingerprint[:8],
+    ):
+        assert words in whole

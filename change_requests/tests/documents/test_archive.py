@@ -14,13 +14,14 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from change_requests import operations
 from change_requests.documents import archive as documents_archive
+from change_requests.documents import signing, verify_expediente
 from change_requests.models import Evidence, FormalRequest
 from factureya.core.files import store
 from factureya.testing import request_histories
+from factureya.testing.expedientes import Files, read_files, rehash, reseal, rewrite, zip_files
 from factureya.testing.people import Cast
 
 Status = FormalRequest.Status
-Files = dict[str, bytes]
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 EVENTS, DECISIONS, VERSIONS = "bitacora.json", "decisiones.json", "versiones.json"
 _made: dict[str, Files] = {}
@@ -46,36 +47,14 @@ def make_closed() -> FormalRequest:
 def files() -> Files:
     """The files of an untouched expediente; made once, as the same request gives the same bytes."""
     if not _made:
-        with documents_archive.build_zip(make_closed()) as out, zipfile.ZipFile(out) as archive:
-            _made.update({name: archive.read(name) for name in archive.namelist()})
+        _made.update(read_files(make_closed()))
     return dict(_made)
 
 
-def zipped(files: Files) -> bytes:
-    out = BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return out.getvalue()
-
-
-def resealed(files: Files, **more: Any) -> None:
-    """Make the manifest agree with the files, as whoever altered them carefully would."""
-    manifest = json.loads(files["manifiesto.json"]) | more
-    kept = {name: content for name, content in files.items() if not name.startswith("manifiesto")}
-    manifest["files"] = {
-        name: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)} for name, content in kept.items()
-    }
-    files["manifiesto.json"] = json.dumps(manifest).encode()
-    digest = hashlib.sha256(files["manifiesto.json"]).hexdigest()
-    files["manifiesto.sha256"] = f"{digest}  manifiesto.json\n".encode()
-
-
 def rewritten(files: Files, name: str, change: Callable[[Any], Any]) -> None:
-    """A JSON file changed, and the manifest with it."""
-    content = json.loads(files[name])
-    files[name] = json.dumps(change(content) or content, ensure_ascii=False).encode()
-    resealed(files)
+    """A JSON file changed, and manifest and signature with it."""
+    rewrite(files, name, change)
+    reseal(files)
 
 
 def verify(tmp_path, content: bytes, *options: str) -> tuple[int, str]:
@@ -95,12 +74,21 @@ def verify(tmp_path, content: bytes, *options: str) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
+def verify_here(capsys, tmp_path, content: bytes, *options: str) -> tuple[int, str]:
+    """What the verifier says, in this process: the same, and faster."""
+    place = tmp_path / "expediente.zip"
+    place.write_bytes(content)
+    code = verify_expediente.main([str(place), *options])
+    return code, capsys.readouterr().out
+
+
 @pytest.mark.clause("M20", "M21", "M26")
 def test_an_untouched_expediente_passes(files, tmp_path):
-    code, said = verify(tmp_path, zipped(files))
+    code, said = verify(tmp_path, zip_files(files))
 
     assert code == 0, said
     assert "íntegro" in said
+    assert "AVISO: la firma es correcta para la llave que viene en el ZIP; compárela con la publicada" in said
     assert json.loads(files[EVENTS])[-1]["hash"] in said
 
 
@@ -120,8 +108,8 @@ def test_it_passes_where_it_was_unpacked_too(files, tmp_path):
 def test_the_link_of_the_receipt_is_in_the_chain(files, tmp_path):
     link = json.loads(files[EVENTS])[3]["hash"]
 
-    assert verify(tmp_path, zipped(files), "--eslabon", link)[0] == 0
-    code, said = verify(tmp_path, zipped(files), "--eslabon", "0" * 64)
+    assert verify(tmp_path, zip_files(files), "--eslabon", link)[0] == 0
+    code, said = verify(tmp_path, zip_files(files), "--eslabon", "0" * 64)
     assert (code, EVENTS in said) == (1, True)
 
 
@@ -133,46 +121,40 @@ def test_it_holds_everything_and_the_same_request_gives_the_same_bytes():
         assert content == second.read()
     names = zipfile.ZipFile(BytesIO(content)).namelist()
 
-    assert {"versiones/1.json", "acuses/1.pdf", "verify_expediente.py", "LEAME.txt"} <= set(names)
+    assert {"versiones/1.json", "acuses/1.json", "acuses/1.pdf", "firma.json", "LEAME.txt"} <= set(names)
     assert len([name for name in names if name.startswith("evidencia/")]) == 1
     data = documents_archive.collect_archive(request)
-    assert [one["office"] for one in data["decisiones"]] == ["owner", "security"]
-    assert data["aclaraciones"][1]["body"] == "Desde el primero de diciembre."
-    assert data["ejecuciones"][0]["after"] == request_histories.NEW
+    assert [one["office"] for one in data[DECISIONS]] == ["owner", "security"]
+    assert data["aclaraciones.json"][1]["body"] == "Desde el primero de diciembre."
+    assert data["ejecuciones.json"][0]["after"] == request_histories.NEW
+    assert data["solicitud.json"]["verified_by"]["name"] == "Laura Mesa"
+    assert data["solicitud.json"]["representative"]["instrument"] == request.representative.instrument
 
 
-@pytest.mark.clause("M20")
-@pytest.mark.parametrize(
-    "status", [Status.SUBMITTED, Status.IN_APPROVAL, Status.APPROVED, Status.REJECTED, Status.CANCELLED]
-)
-def test_a_request_that_is_not_over_passes_as_it_is(status, tmp_path):
-    request = request_histories.make(Cast(), status)
-    with documents_archive.build_zip(request) as out:
-        code, said = verify(tmp_path, out.read())
-
-    assert code == 0, said
+KINDS = (("access", "alta"), ("access", "baja"), ("access", "clave"), ("change", "baja"), ("change", "change"))
+EVERY = [(Status.EXECUTED, *kind) for kind in KINDS] + [(status, "change", "change") for status in Status]
 
 
-@pytest.mark.clause("M20")
-@pytest.mark.parametrize(
-    ("form", "kind"), [("access", "alta"), ("access", "baja"), ("access", "clave"), ("change", "baja")]
-)
-def test_every_kind_passes(form, kind, tmp_path):
-    request = request_histories.make(Cast(), Status.EXECUTED, form, kind)
-    with documents_archive.build_zip(request) as out:
-        code, said = verify(tmp_path, out.read())
+@pytest.mark.clause("M20", "M26")
+@pytest.mark.parametrize(("status", "form", "kind"), EVERY)
+def test_an_honest_one_of_every_status_and_kind_passes(status, form, kind, tmp_path, capsys):
+    request = request_histories.make(Cast(), status, form, kind)
+    published = signing.find_present_key().fingerprint
+
+    code, said = verify_here(capsys, tmp_path, zip_files(read_files(request)), "--huella", published)
 
     assert code == 0, said
+    assert f"Firma correcta, de la llave publicada {published}" in said
 
 
 @pytest.mark.clause("M20")
-def test_a_file_that_the_store_lost_is_named(tmp_path):
+def test_a_file_that_the_store_lost_is_named(tmp_path, capsys):
     request = make_closed()
     evidence = Evidence.objects.get(request=request)
     store._get_storage().delete(str(evidence.attachment.file.name))
 
     with documents_archive.build_zip(request) as out:
-        code, said = verify(tmp_path, out.read())
+        code, said = verify_here(capsys, tmp_path, out.read())
 
     assert code == 1
     assert f"evidencia/{evidence.sha256[:12]}" in said
@@ -192,7 +174,7 @@ def a_byte_of_the_content(files: Files) -> str:
 
 def the_content_and_the_manifest(files: Files) -> str:
     a_byte_of_the_content(files)
-    resealed(files)
+    reseal(files)
     return "versiones/1.json"
 
 
@@ -200,7 +182,7 @@ def the_content_its_hash_and_the_manifest(files: Files) -> str:
     a_byte_of_the_content(files)
     digest = hashlib.sha256(files["versiones/1.json"]).hexdigest()
     rewritten(files, VERSIONS, lambda versions: versions[0].update(sha256=digest))
-    return DECISIONS  # they are of another content
+    return "versiones/1.json"
 
 
 def the_content_in_another_form(files: Files) -> str:
@@ -218,14 +200,14 @@ def the_evidence(files: Files) -> str:
 
 def the_evidence_and_the_manifest(files: Files) -> str:
     files[evidence_in(files)] = b"%PDF-1.7 otra constancia %%EOF"
-    resealed(files)
+    reseal(files)
     return evidence_in(files)
 
 
 def no_evidence(files: Files) -> str:
     name = evidence_in(files)
     del files[name]
-    resealed(files)
+    reseal(files)
     return name[: len("evidencia/") + 12]
 
 
@@ -260,7 +242,8 @@ def one_person_twice(files: Files) -> str:
 
 
 def the_requester_decides(files: Files) -> str:
-    rewritten(files, DECISIONS, lambda decisions: decisions[0].update(decider=decisions[0]["requester"]))
+    requester = json.loads(files[VERSIONS])[0]["requester"]
+    rewritten(files, DECISIONS, lambda decisions: decisions[0].update(decider=requester))
     return DECISIONS
 
 
@@ -272,7 +255,7 @@ def what_an_event_says(files: Files) -> str:
 def an_event_and_its_hash(files: Files) -> str:
     def change(events: list) -> None:
         events[2]["actor_name"] = "Otra persona"
-        _rehash(events[2:3])
+        rehash(events[2:3], events[1]["hash"])
 
     rewritten(files, EVENTS, change)
     return EVENTS
@@ -281,10 +264,10 @@ def an_event_and_its_hash(files: Files) -> str:
 def an_event_and_every_hash_after_it(files: Files) -> str:
     def change(events: list) -> None:
         events[2]["actor_name"] = "Otra persona"
-        _rehash(events[2:])
+        rehash(events[2:], events[1]["hash"])
 
     rewritten(files, EVENTS, change)
-    return EVENTS
+    return VERSIONS  # whose event has another link now
 
 
 def one_event_less(files: Files) -> str:
@@ -294,7 +277,7 @@ def one_event_less(files: Files) -> str:
 
 def the_end_of_the_chain(files: Files) -> str:
     rewritten(files, EVENTS, lambda events: events[:-2])
-    return EVENTS
+    return "solicitud.json"
 
 
 def two_events_changed_about(files: Files) -> str:
@@ -314,12 +297,12 @@ def a_second_execution(files: Files) -> str:
 
 def the_number_of_versions(files: Files) -> str:
     rewritten(files, "solicitud.json", lambda request: request.update(revision_no=2))
-    return VERSIONS
+    return "solicitud.json"
 
 
 def a_version_more(files: Files) -> str:
     files["versiones/2.json"] = files["versiones/1.json"]
-    resealed(files)
+    reseal(files)
     return "versiones/2.json"
 
 
@@ -356,15 +339,6 @@ def nothing_but_noise(files: Files) -> str:
 def a_missing_key(files: Files) -> str:
     rewritten(files, DECISIONS, lambda decisions: decisions[0].pop("sha256") and None)
     return DECISIONS
-
-
-def _rehash(events: list) -> None:
-    prev = events[0]["prev"]
-    for event in events:
-        event["prev"] = prev
-        keys = ("chain", "seq", "prev", "verb", "at", "actor_id", "actor_name", "data")
-        whole = json.dumps([event[key] for key in keys], ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-        prev = event["hash"] = hashlib.sha256(whole.encode()).hexdigest()
 
 
 ALTERATIONS = (
@@ -404,25 +378,26 @@ ALTERATIONS = (
 
 @pytest.mark.clause("M20", "M21", "M26")
 @pytest.mark.parametrize("alter", ALTERATIONS, ids=lambda alter: alter.__name__)
-def test_an_altered_file_is_named(alter, files, tmp_path):
+def test_an_altered_file_is_named(alter, files, tmp_path, capsys):
     before = dict(files)
     named = alter(files)
     assert files != before
 
-    code, said = verify(tmp_path, zipped(files))
+    code, said = verify_here(capsys, tmp_path, zip_files(files))
 
     assert code == 1
     assert f"ALTERADO  {named}" in said, said
 
 
 @pytest.mark.clause("M26")
-def test_a_name_that_is_there_twice_and_a_broken_zip_are_found(files, tmp_path):
-    out = BytesIO(zipped(files))
+def test_a_name_that_is_there_twice_and_a_broken_zip_are_found(files, tmp_path, capsys):
+    out = BytesIO(zip_files(files))
     with zipfile.ZipFile(out, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
         archive.writestr(EVENTS, files[EVENTS])
 
-    assert f"ALTERADO  {EVENTS}" in verify(tmp_path, out.getvalue())[1]
-    assert verify(tmp_path, b"PK nada") == (1, verify(tmp_path, b"PK nada")[1])
+    assert f"ALTERADO  {EVENTS}" in verify_here(capsys, tmp_path, out.getvalue())[1]
+    code, said = verify_here(capsys, tmp_path, b"PK nada")
+    assert (code, "No se pudo abrir" in said) == (1, True)
 
 
 @pytest.mark.clause("M20")

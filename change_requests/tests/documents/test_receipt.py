@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
-from change_requests.documents import form_draw, form_read, receipt
+from change_requests.documents import form_draw, form_read, receipt, signing
 from change_requests.models import FormalRequest
 from factureya.core import anchors
 from factureya.core.mail import outbox
@@ -33,6 +33,7 @@ def test_it_says_folio_hash_content_and_what_happens_next_and_by_when():
 
     assert request.folio in said
     assert revision.sha256 in said
+    assert signing.find_present_key().fingerprint in said
     assert all(new in said for new in NEW.values())
     assert "23 de noviembre de 2026 a las 10:05" in said  # received
     assert "25 de noviembre de 2026 a las 10:05" in said  # confirmed, 48 h

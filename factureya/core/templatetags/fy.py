@@ -133,6 +133,19 @@ def when_long(instant: datetime | None) -> str:
 
 
 @register.filter
+def when_full(instant: datetime | None) -> str:
+    """Return «vie 27 nov 2026, 10:05:09 (UTC−6)», with seconds and zone, for what is evidence on paper."""
+    if instant is None:
+        return ""
+    local = timezone.localtime(instant)
+    minutes = round((local.utcoffset() or timedelta()).total_seconds() / 60)
+    hours, rest = divmod(abs(minutes), 60)
+    offset = f"{'−' if minutes < 0 else '+'}{hours}" + (f":{rest:02d}" if rest else "")
+    day = f"{WEEKDAYS[local.weekday()]} {local.day} {MONTHS[local.month - 1]} {local.year}"
+    return f"{day}, {local.hour}:{local:%M:%S} (UTC{offset})"
+
+
+@register.filter
 def iso(instant: datetime | None) -> str:
     """Return the `datetime` attribute of <time>: local, with its offset, to the second."""
     return timezone.localtime(instant).isoformat(timespec="seconds") if instant else ""

@@ -7,6 +7,7 @@ import time_machine
 from django import forms
 from django.template import Context, Template
 from django.template.loader import render_to_string
+from django.utils import timezone
 
 from factureya.core.templatetags import fy
 
@@ -49,6 +50,19 @@ def test_when(instant, text):
 )
 def test_when_long(instant, text):
     assert fy.when_long(instant) == text
+
+
+@pytest.mark.parametrize(
+    ("instant", "zone", "text"),
+    [
+        (utc(2026, 11, 27, 16, 5, 9), "America/Mexico_City", "vie 27 nov 2026, 10:05:09 (UTC−6)"),
+        (utc(2026, 11, 27, 16, 5, 9), "Asia/Kolkata", "vie 27 nov 2026, 21:35:09 (UTC+5:30)"),
+        (None, "America/Mexico_City", ""),
+    ],
+)
+def test_when_full(instant, zone, text):
+    with timezone.override(zone):
+        assert fy.when_full(instant) == text
 
 
 def test_iso():
