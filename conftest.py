@@ -18,6 +18,7 @@ from django.test import TransactionTestCase
 from playwright.sync_api import Page
 
 from factureya.core import audit, clock, guard_install
+from factureya.core.models import ChainHead, Event
 from factureya.testing import mail_servers
 
 REDIS_URL = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
@@ -124,6 +125,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
     own provider, content types and permissions with it. Only here are the guards lifted; production cannot.
     """
     with django_db_blocker.unblock():
+        _forget_installation()
         seeded = [
             (model, rows)
             for model in apps.get_models(include_auto_created=True)
@@ -132,6 +134,13 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _case: _flush_and_restore(seeded))
         yield
+
+
+def _forget_installation() -> None:
+    """Delete the event that `migrate` left: a test counts its own events, and each flush installs the guards anew."""
+    with guard_install.lifted(connection):
+        Event.objects.all().delete()
+        ChainHead.objects.all().delete()
 
 
 def _flush_and_restore(seeded: list[tuple[type[models.Model], list[models.Model]]]) -> None:

@@ -39,16 +39,21 @@ class OwnPages(ReadOnlyAdmin):
     """Give a model the pages listed here and no others, for the people whom `allows` names."""
 
     pages: tuple[tuple[str, Callable[[View], View], View, str], ...] = ()  # address, accepted methods, view, name
+    reading: tuple[str, ...] = ()  # the names of the pages that show; the others act (`allows_act`)
 
     def allows(self, user: Any) -> bool:
         """Return True for a person who may open these pages."""
         raise NotImplementedError
 
+    def allows_act(self, user: Any) -> bool:
+        """Return True for a person who may also use the pages that change something."""
+        return self.allows(user)
+
     def get_urls(self) -> list[URLPattern]:
         """Return the addresses of our own `pages`; they replace all pages that Django's admin has for this model."""
         prefix = f"{self.opts.app_label}_{self.opts.model_name}"
         return [
-            path(route, self.admin_site.admin_view(limit_methods(self._admit(view))), name=f"{prefix}_{name}")
+            path(route, self.admin_site.admin_view(limit_methods(self._admit(view, name))), name=f"{prefix}_{name}")
             for route, limit_methods, view, name in self.pages
         ]
 
@@ -58,13 +63,17 @@ class OwnPages(ReadOnlyAdmin):
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.allows(request.user)
 
-    def _admit(self, view: View) -> View:
-        """Return the view with a check of the person (`allows`) before it; Django's `admin_view` admits all staff."""
+    def _admit(self, view: View, name: str) -> View:
+        """Return the view with a check of the person before it; Django's `admin_view` admits all staff.
+
+        A page whose name is in `reading` asks `allows`, any other `allows_act`. A POST always asks `allows_act`.
+        """
 
         @wraps(view)
         def check_then_show(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             """Return the page, or raise PermissionDenied if the person may not see it."""
-            if not self.allows(request.user):
+            is_reading = name in self.reading and request.method in {"GET", "HEAD"}
+            if not (self.allows if is_reading else self.allows_act)(request.user):
                 raise PermissionDenied
             return view(request, *args, **kwargs)
 
@@ -83,7 +92,12 @@ class CustomerToVerifyAdmin(OwnPages):
         ("<int:pk>/no-aceptar/", send_of_company, companies.refuse, "refuse"),
     )
 
+    reading = ("changelist", "change")
+
     def allows(self, user: Any) -> bool:
+        return policy.may_see_companies_to_verify(user)
+
+    def allows_act(self, user: Any) -> bool:
         return policy.may_verify(user)
 
 
@@ -92,6 +106,7 @@ class CustomerAdmin(OwnPages):
     """Show the companies, read-only (M1)."""
 
     pages = (("", show, companies.list_customers, "changelist"), ("<int:pk>/", show, companies.show_customer, "change"))
+    reading = ("changelist", "change")
 
     def allows(self, user: Any) -> bool:
         return policy.may_see_customers(user)
@@ -115,7 +130,12 @@ class UserAdmin(OwnPages):
         (f"{RESET}rechazar/", send_of_person, partial(people.decide_factor_reset, verb="decline"), "decline_reset"),
     )
 
+    reading = ("changelist", "change")
+
     def allows(self, user: Any) -> bool:
+        return policy.may_read_people(user)
+
+    def allows_act(self, user: Any) -> bool:
         return bool(user.is_active and user.is_superuser)
 
 
@@ -124,6 +144,7 @@ class ProviderAdmin(OwnPages):
     """Show who gives the service (M3); supervisors may only look."""
 
     pages = (("", show_or_send, people.show_providers, "changelist"),)
+    reading = ("changelist",)
 
     def allows(self, user: Any) -> bool:
         return bool(user.is_active and user.is_superuser) or user.has_perm("accounts.view_provider")

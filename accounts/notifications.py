@@ -6,9 +6,18 @@ A link or a code is a secret, so the text of its mail is wiped once it is sent.
 from django.conf import settings
 from django.urls import reverse
 
-from accounts.models import Contact, Customer, FactorReset, Invitation, Representative, User
+from accounts.models import (
+    Contact,
+    Customer,
+    FactorReset,
+    Invitation,
+    Office,
+    Representative,
+    RoleAssignment,
+    User,
+)
 from factureya.core.mail import outbox, own_links
-from factureya.core.models import Event
+from factureya.core.models import Anchor, Event
 
 
 def tell_company_decided(verdict: str, customer: Customer, event: Event) -> None:
@@ -66,6 +75,20 @@ def tell_invitation_undelivered(invitation: Invitation, event: Event) -> None:
 def tell_factor_reset(step: str, reset: FactorReset, event: Event) -> None:
     """Tell the person that the removal of the second factor was `requested`, or is `done` and the sessions ended."""
     _send_mail(f"accounts/factor_reset_{step}", event, reset.user, reset=reset)
+
+
+def tell_day_sealed(anchor: Anchor) -> None:
+    """Mail the anchor of the day, whole, to every security officer of today: their mailbox is another place (M26)."""
+    assignments = RoleAssignment.objects.in_force().filter(office=Office.SECURITY_OFFICER)
+    officers = User.objects.filter(is_active=True, pk__in=assignments.values("user")).order_by("pk")
+    for officer in officers:
+        outbox.enqueue(
+            "accounts/day_sealed",
+            key=f"{anchor.hash}:{officer.pk}",
+            to=officer.email,
+            about=f"anchor:{anchor.seq}",
+            context={"person": officer, "anchor": anchor},
+        )
 
 
 def make_page_url(name: str, *args: str) -> str:

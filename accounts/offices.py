@@ -23,6 +23,17 @@ _SUPERVISION = frozenset(
         "accounts.view_provider",
     }
 )
+# M26: Auditoría reads every list of the admin and changes none; no permission here begins with another verb.
+_READING = frozenset(
+    {
+        "tickets.view_ticket",
+        "accounts.view_customer",
+        "accounts.view_customertoverify",
+        "accounts.view_provider",
+        "core.view_outboxmessage",
+        "core.view_holiday",
+    }
+)
 
 PERMISSIONS: dict[str, frozenset[str]] = {
     Office.AGENT: _DESK,
@@ -33,7 +44,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     Office.IT_HEAD: frozenset(),
     Office.IMPLEMENTER: frozenset(),
     Office.DEVELOPER: frozenset(),
-    Office.AUDITOR: frozenset(),
+    Office.AUDITOR: _READING,
 }
 
 

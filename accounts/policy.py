@@ -2,7 +2,7 @@
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
-from accounts.models import Contact, Customer, Office, Representative, User
+from accounts.models import READING_OFFICES, Contact, Customer, Office, Representative, User
 
 
 def may_verify(user: User) -> bool:
@@ -11,8 +11,21 @@ def may_verify(user: User) -> bool:
 
 
 def may_see_customers(user: User) -> bool:
-    """Return True if the person sees the list of companies: whoever verifies, and superusers; no third party (M3)."""
-    return may_verify(user) or (user.is_active and user.is_superuser)
+    """Return True if the person sees the list of companies (M3, M26).
+
+    That is whoever verifies, superusers, and who reads everything; no third party.
+    """
+    return may_verify(user) or user.reads_all or (user.is_active and user.is_superuser)
+
+
+def may_see_companies_to_verify(user: User) -> bool:
+    """Return True if the person sees the companies that wait for staff; who reads everything may not decide there."""
+    return may_verify(user) or user.reads_all
+
+
+def may_read_people(user: User) -> bool:
+    """Return True if the person sees all accounts with their offices: a superuser, or Auditoría (M26)."""
+    return user.is_active and (user.is_superuser or user.holds(*READING_OFFICES))
 
 
 def may_manage_people(user: User, customer: Customer) -> bool:

@@ -19,12 +19,13 @@ from change_requests.kinds.values import show_day
 from change_requests.models import FormalRequest, Waiver
 from change_requests.progress import find_people_in
 from change_requests.recipients import Readers, Role
-from factureya.core import clock
+from factureya.core import anchors, clock
 from factureya.core.mail import outbox
 from factureya.core.models import Event
 
 Form, Status = FormalRequest.Form, FormalRequest.Status
 SECRETS = {"confirm", "new_email_code", "set_password"}
+ANCHORED = {"approved", "executed", "closed"}  # these name the last anchor, so that it stands in many mailboxes (M26)
 # Who is added to those whose turn it is: at half of the time nobody, then mesa de control, then the IT head.
 ESCALATION: dict[int, tuple[str, ...]] = {
     1: (),
@@ -62,6 +63,8 @@ def mail_new_email_code(request: FormalRequest, event: Event, *, to: str, code: 
 
 def mail_progress(template: str, request: FormalRequest, event: Event, **context: Any) -> None:
     """Mail the followers one of the notices of progress: what happened, what comes next and by when."""
+    if template in ANCHORED:
+        context["anchor"] = anchors.describe_anchor()
     _mail_readers(template, request, event, recipients.find_followers(request), **context)
 
 

@@ -23,7 +23,7 @@ STOP, REPORT = "stop", "report"  # what «no fui yo» does
 STOPPED = "La solicitud está detenida por «no fui yo»; la reanuda el Responsable de Seguridad Informática."
 CHECKER_APART = "Usted revisará la excepción de esta solicitud: no toma parte en ella."
 TAKES_PART = ("request.verified", "request.designated", "request.waived")
-SEES_ALL = (Office.SUPERVISOR, Office.SECURITY_OFFICER, Office.INFORMATION_OWNER, Office.IT_HEAD)
+SEES_ALL = (Office.SUPERVISOR, Office.SECURITY_OFFICER, Office.INFORMATION_OWNER, Office.IT_HEAD, Office.AUDITOR)
 REOPENABLE = (Status.RETURNED, Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL, Status.FAILED)
 WITHDRAWABLE = (Status.DRAFT, *REOPENABLE, Status.APPROVED)
 
@@ -282,7 +282,7 @@ def why_not_be_checker(person: User, request: FormalRequest, *, implementer: Use
         return "La revisión la hace otra persona que quien autoriza la excepción."
     if person.pk in find_people_who_took_part(request):
         return "Esa persona pidió, preparó, verificó, decidió o designó en esta solicitud: elija a otra."
-    if not person.works_in_control or not person.is_active:
+    if not person.works_in_control or person.reads_all or not person.is_active:
         return "Elija a alguien de mesa de control o con cargo."
     return ""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import environ
 import fontpkg_atkinson_hyperlegible
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.contrib.messages import constants as messages
 
@@ -46,6 +47,9 @@ REQUEST_MAX_BYTES = 256 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 DATA_UPLOAD_MAX_NUMBER_FILES = 20
 
+# One file a day with the end of every chain of events (docs/operations.md); copy it to where nobody here can write.
+ANCHORS_DIR = Path(env("ANCHORS_DIR", default=str(VAR_DIR / "anchors")))
+
 # -- Apps --------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -65,6 +69,7 @@ INSTALLED_APPS = [
     "accounts.apps.FactureyaAdminConfig",
     "tickets",
     "change_requests",
+    "factureya.oversight",
     # Added only if they exist: the image of production has the demo only.
     *(name for name in ("factureya.demo", "factureya.bench", "factureya.dev") if find_spec(name)),
 ]
@@ -136,6 +141,10 @@ else:
 DATABASES["default"]["OPTIONS"] |= ASKED_OPTIONS
 # The modules whose GUARDS (triggers) are installed after the last migration, by `core.guard_install`.
 GUARDS = ["factureya.core.guards", "tickets.guards", "change_requests.guards", "change_requests.emergency.guards"]
+# What `verify_audit` runs besides its own checks: callables () -> Iterator[Flaw] that compare rows with their events.
+AUDIT_STATE_CHECKS: list[str] = []
+# Called in the transaction that seals the day: callables (anchor).
+ANCHOR_SEALED = ["accounts.notifications.tell_day_sealed"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- Cache: it counts the limits of login and look-up, so all processes share it ------------------
@@ -177,7 +186,13 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(minutes=1),
         "options": {"expires": 60},  # after a minute the next one is due
     },
+    # At 3:10 in Mexico; the log's page and the board show what it found.
+    "verify_log": {"task": "factureya.core.tasks.verify_log", "schedule": crontab(hour=9, minute=10)},
+    # Every day, because only the first run of a month seals the month before.
+    "seal_population": {"task": "factureya.oversight.tasks.seal_population", "schedule": crontab(hour=9, minute=40)},
     "purge_orphans": {"task": "factureya.core.tasks.purge_orphan_attachments", "schedule": timedelta(hours=1)},
+    # Often, because only the first run of a day seals it; each writes the files that a run before could not write.
+    "seal_day": {"task": "factureya.core.tasks.seal_day", "schedule": timedelta(minutes=30)},
     "forget_quotas": {"task": "factureya.core.tasks.forget_quotas", "schedule": timedelta(hours=1)},
     "warn_before_close": {"task": "tickets.tasks.warn_before_close", "schedule": timedelta(minutes=5)},
     "close_unanswered": {"task": "tickets.tasks.close_unanswered", "schedule": timedelta(minutes=5)},

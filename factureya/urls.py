@@ -12,6 +12,7 @@ urlpatterns = [
     path("cuenta/", include("accounts.urls")),
     path("", include("tickets.urls")),
     path("solicitudes/", include("change_requests.customer.urls")),
+    path("control/", include("factureya.oversight.urls")),
     path("control/", include("change_requests.control.urls")),
     path("admin/", admin.site.urls),
 ]

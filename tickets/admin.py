@@ -49,10 +49,15 @@ class TicketAdmin(admin.ModelAdmin):
         return [path(route, require_staff(view), name=f"tickets_ticket_{name}") for route, view, name in pages]
 
     def has_module_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether the person holds a desk office; to be a superuser is not enough."""
-        return bool(get_person(request).desk_provider_ids)
+        """Return whether the person holds a desk office or reads everything; to be a superuser is not enough."""
+        person = get_person(request)
+        return bool(person.desk_provider_ids or person.reads_all)
 
-    has_view_permission = has_change_permission = has_module_permission
+    has_view_permission = has_module_permission
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return whether the person holds a desk office; who reads everything changes nothing (M26)."""
+        return bool(get_person(request).desk_provider_ids)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return False: a ticket by phone has a page of its own, and none is deleted."""

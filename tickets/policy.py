@@ -1,6 +1,6 @@
 """Say who may do what to a ticket, asked on objects already in hand; `Ticket.objects.visible_to` is the same in SQL."""
 
-from accounts.models import Customer, Office, User
+from accounts.models import Customer, Office, Provider, User
 from factureya.core.refusals import NotAllowed
 from tickets.models import Ticket
 
@@ -14,6 +14,16 @@ def may_open(user: User, customer: Customer) -> bool:
 def may_take_calls(user: User) -> bool:
     """Return whether the person works at our own desk, which takes calls and may look up any company (M3)."""
     return user.is_staff and user.holds(Office.AGENT, Office.SUPERVISOR)
+
+
+def may_read_mails(user: User) -> bool:
+    """Return whether the person reads every mail that came in: our own desk, and who reads everything (M5, M26)."""
+    return may_take_calls(user) or user.reads_all
+
+
+def find_readable_providers(user: User) -> list[int]:
+    """Return the keys of the providers whose tickets this person reads: those of his desks, or all (M3, M26)."""
+    return list(Provider.objects.values_list("pk", flat=True)) if user.reads_all else user.desk_provider_ids
 
 
 def may_write_as_customer(user: User, ticket: Ticket) -> bool:

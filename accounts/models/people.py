@@ -202,8 +202,8 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
 
     @property
     def works_in_admin(self) -> bool:
-        """Return True if this person works in /admin/: an office of the queue, or a superuser."""
-        return self.is_staff and (self.is_superuser or self.holds(*DESK_OFFICES))
+        """Return True if this person works in /admin/: an office of the queue, a superuser, or who reads everything."""
+        return self.reads_all or (self.is_staff and (self.is_superuser or self.holds(*DESK_OFFICES)))
 
     @property
     def works_in_control(self) -> bool:
@@ -216,7 +216,7 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
 
         It is Auditoría, or an emergency account inside its window, which is active in memory only (M23).
         """
-        return self.is_active and (self.is_emergency or self.holds(*READING_OFFICES))
+        return self.is_active and (self.is_emergency or (self.is_staff and self.holds(*READING_OFFICES)))
 
     @property
     def membership(self) -> "Contact | None":

@@ -34,8 +34,11 @@ SECRET_MAILS = {"email_confirmation", "email_confirmation_signup", "password_res
 
 
 def choose_landing(user: Any) -> str:
-    """Return the address that a person comes to after signing in: the admin, /control/, the tickets, or the profile."""
-    if user.works_in_admin:
+    """Return the address that a person comes to after signing in: the admin, /control/, the tickets, or the profile.
+
+    Auditoría, who reads in both, begins in /control/.
+    """
+    if user.works_in_admin and not user.reads_all:
         return reverse("admin:index")
     if user.works_in_control:
         return reverse("control:inbox")

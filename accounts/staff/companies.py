@@ -96,5 +96,6 @@ def _render_decide_page(request: HttpRequest, customer: Customer, form: RefuseFo
         known=Customer.objects.verified_with(customer.rfc).first(),  # the company to join this one to, or None
         contacts=_list_people(customer),
         form=form,
+        may_decide=policy.may_verify(get_person(request)),
     )
     return TemplateResponse(request, "admin/accounts/decide.html", context)

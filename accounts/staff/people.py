@@ -47,6 +47,7 @@ def list_users(request: HttpRequest) -> HttpResponse:
         words=words,
         shown=ROWS,
         invitations=pending.select_related("provider").order_by("-created_at")[:ROWS],
+        may_change=bool(request.user.is_superuser),
     )
     return TemplateResponse(request, "admin/accounts/users.html", context)
 
@@ -71,7 +72,7 @@ def change_invitation(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
 
 
 def show_user(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show one person: the account, its offices, and what a superuser may do."""
+    """Show one person: the account, its offices, and to a superuser what he may do; Auditoría only reads (M26)."""
     return _render_user_page(request, _get_person(pk))
 
 
@@ -163,6 +164,7 @@ def _render_user_page(request: HttpRequest, person: User, **forms: object) -> Ht
         has_factor=Authenticator.objects.filter(user=person).exists(),
         reset=reset.select_related("requested_by").first(),
         is_self=person.pk == request.user.pk,
+        may_change=bool(request.user.is_superuser),
         form=next(iter(forms.values()), None),  # whose errors the page lists at its top
         **all_forms,
     )

@@ -17,14 +17,14 @@ from accounts.web.mixins import ask_factor, has_passed_factor
 
 
 class FactureyaAdminSite(AdminSite):
-    """Serve the admin to agents, supervisors and superusers."""
+    """Serve the admin to agents, supervisors and superusers, and for reading to Auditoría."""
 
     site_header = "Factureya Soporte"
     site_title = "Administración Factureya"
     index_title = "Administración"
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Return True for superusers and staff of the desk today, with a second factor if one is required."""
+        """Return True for superusers, Auditoría and staff of the desk now, with a second factor if one is required."""
         return self._works_here(request) and has_passed_factor(request)
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:  # type: ignore[override]
@@ -48,8 +48,9 @@ class FactureyaAdminSite(AdminSite):
         return guarded
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:  # type: ignore[override]  # every response fits
-        """Redirect people of the desk from the admin's first page to the queue of tickets; show it to the others."""
-        if request.user.desk_provider_ids:  # type: ignore[union-attr]
+        """Redirect who sees tickets from the admin's first page to the queue; show it to the others."""
+        person: Any = request.user
+        if person.desk_provider_ids or person.reads_all:
             return redirect("admin:tickets_ticket_changelist")
         return super().index(request, extra_context)
 

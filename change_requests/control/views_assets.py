@@ -78,10 +78,10 @@ class OwnerForm(RefusableForm):
 
 
 class AssetsView(PrivateView):
-    """Serve a page to superusers, who name owners, and the security officer, who must know them."""
+    """Serve a page to superusers, who name owners, the security officer, who must know them, and Auditoría (M26)."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Admit superusers and the security officer to the pages about the owners of information assets.
+        """Admit superusers, the security officer and Auditoría to the pages about the owners of information assets.
 
         A method that the page does not take gets 405. An anonymous person gets the login, and everybody else gets 403.
         """
@@ -90,7 +90,7 @@ class AssetsView(PrivateView):
         user: Any = request.user
         if not user.is_authenticated:
             return form_memory.ask_login(request, self.form_page())
-        if not (user.is_active and (user.is_superuser or user.holds(Office.SECURITY_OFFICER))):
+        if not (user.is_active and (user.is_superuser or user.holds(Office.SECURITY_OFFICER, Office.AUDITOR))):
             raise PermissionDenied
         return super().dispatch(request, *args, **kwargs)
 

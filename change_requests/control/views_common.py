@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -131,8 +132,8 @@ class FolioView(PrivateView):
         """Find the request of the address for a member of mesa de control, and serve its page.
 
         A method that the page does not take gets 405. An anonymous person gets the login. A person who may not see the
-        request gets 404. A folio with a typing error, such as O for 0, is understood; a GET is redirected to the right
-        address.
+        request gets 404; who reads everything gets 403 for any POST (M26). A folio with a typing error, such as O for
+        0, is understood; a GET is redirected to the right address.
         """
         if not self.takes(request):
             return self.http_method_not_allowed(request)
@@ -149,6 +150,8 @@ class FolioView(PrivateView):
             visible_request = self._find_request(folio)
         if visible_request is None:
             raise Http404(NOT_YOURS)
+        if request.method == "POST" and self.user.reads_all:
+            raise PermissionDenied  # M26: Auditoría reads everything and does nothing
         self.formal_request = visible_request
         return super().dispatch(request, *args, **kwargs)
 

@@ -28,7 +28,7 @@ class Inbox(ControlMixin, TemplateView):
             offices=[assignment.get_office_display() for assignment in user.assignments],
             resets=self.list_resets(),
             page=inbox.read_page(user, self.read_query()),
-            may_see_assets=user.is_superuser or user.holds(Office.SECURITY_OFFICER),
+            may_see_assets=user.is_superuser or user.holds(Office.SECURITY_OFFICER, Office.AUDITOR),
             **kwargs,
         )
 
@@ -37,11 +37,19 @@ class Inbox(ControlMixin, TemplateView):
         address = self.request.GET
         view, kind = address.get("vista", ""), address.get("tipo", "")
         return inbox.InboxQuery(
-            view if view in inbox.VIEWS else inbox.MINE,
+            view if view in inbox.VIEWS else self.find_first_view(),
             kind if kind in inbox.FORMS else "",
             address.get("q", "").replace("\0", "").strip()[: inbox.MAX_QUERY],
             inbox.FIRST_DUE.read_from(address),
         )
+
+    def find_first_view(self) -> str:
+        """Return the view that an address without one shows: what waits for the reader, or all that is open (M26).
+
+        Nothing ever waits for who reads everything.
+        """
+        user: Any = self.request.user
+        return inbox.OPEN if user.reads_all else inbox.MINE
 
     def list_resets(self) -> list[FactorReset]:
         """Return the petitions to take away a lost second factor that the reader may decide, at most 50, oldest first.

@@ -17,8 +17,12 @@ from change_requests.kinds.fields import RISKY_ASSETS, find_row
 from change_requests.kinds.registry import find_title
 from change_requests.kinds.values import Item, show_day
 from change_requests.models import FormalRequest, RequestRevision
+from factureya.core.anchors import describe_anchor
 from factureya.core.calendar import MONTHS_LONG, load_attention_hours
 from factureya.core.models import Event, OutboxMessage
+
+# A younger anchor may not have been committed when the receipt was drawn first; it must look the same ever after.
+SEALED_BEFORE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Receipt:
     evidence: Sequence[tuple[str, str]]  # name, SHA-256
     steps: Sequence[str]
     anchor: str  # the hash of the event that recorded it
+    sealed: str  # the day's anchor of the log that was the last one then, in words
 
 
 def render_receipt(request: FormalRequest) -> bytes:
@@ -75,6 +80,7 @@ def read_receipt(request: FormalRequest, no: int | None = None) -> Receipt:
         evidence=[(file["name"], file["sha256"]) for file in content["evidence"]],
         steps=list_steps(request.form, {item["asset"] for item in content["items"]}, revision.created_at),
         anchor=event.hash if event else "",
+        sealed=describe_anchor(before=revision.created_at - SEALED_BEFORE),
     )
 
 
@@ -173,6 +179,8 @@ def _draw_hashes(sheet: Sheet, receipt: Receipt) -> None:
     sheet.draw_pair("SHA-256 del contenido", receipt.sha256, font=MONO)
     if receipt.anchor:
         sheet.draw_pair("Eslabón de la bitácora", receipt.anchor, font=MONO)
+    if receipt.sealed:
+        sheet.draw_pair("Último sello", receipt.sealed)
     sheet.draw_paragraph(
         "Guarde este acuse. Quienes deciden ven exactamente el contenido de esta huella, y ese mismo contenido es el "
         "que se ejecuta: si alguien lo alterara, ya no coincidiría. ¿No la pidió usted? Use el enlace «No fui yo» del "

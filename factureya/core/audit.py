@@ -10,18 +10,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC
 from itertools import groupby
-from operator import attrgetter
+from operator import itemgetter
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef
 
-from factureya.core import clock
+from factureya.core import clock, sql
 from factureya.core.models import Chained, ChainHead, Event
 
 GENESIS = "0" * 64
 _CHAINS_AT_A_TIME = 500
-_EVENTS_AT_A_TIME = 2000
+_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+Head = tuple[Any, str]  # the number and the hash of a chain's last event; SQLite keeps any value in any column
+Row = tuple[Any, ...]  # an event as `sql.read_events` gives it
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,7 @@ def compute_hash(event: Event) -> str:
     """Return the SHA-256 (hex) of an event's content and of the hash before it, over canonical JSON."""
     at = event.at.astimezone(UTC).isoformat(timespec="microseconds")
     content = [event.chain, event.seq, event.prev, event.verb, at, event.actor_id, event.actor_name, event.data]
-    canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return _hash_content(content)
 
 
 def find_flaws() -> Iterator[Flaw]:
@@ -79,12 +79,10 @@ def find_flaws() -> Iterator[Flaw]:
     this moment is no flaw. Memory does not grow with the number of events.
     """
     last_name = ""
-    while heads := list(ChainHead.objects.filter(chain__gt=last_name).order_by("chain")[:_CHAINS_AT_A_TIME]):
-        yield from _check_chains({head.chain: head for head in heads})
-        last_name = heads[-1].chain
-    headless = Event.objects.exclude(Exists(ChainHead.objects.filter(chain=OuterRef("chain"))))
-    for chain in headless.order_by("chain").values_list("chain", flat=True).distinct().iterator():
-        yield Flaw(chain, 0, "la cadena no tiene cabeza")
+    while heads := _read_heads(last_name):
+        first_name, last_name = last_name, next(reversed(heads))
+        yield from _check_chains(heads, first_name, last_name)
+    yield from _check_chains({}, last_name, None)  # events after the last head
 
 
 def _build_event(verb: str, subject: Chained, actor: Any, data: dict[str, Any]) -> Event:
@@ -127,32 +125,73 @@ def _link_event(event: Event, seq: int, prev: str) -> None:
     event.hash = compute_hash(event)
 
 
-def _check_chains(heads: dict[str, ChainHead]) -> Iterator[Flaw]:
-    """Read the events of some chains in one stream and yield the flaws; `heads` maps each chain's name to its head."""
-    events = Event.objects.filter(chain__in=heads).order_by("chain", "seq")
-    stream = events.iterator(chunk_size=_EVENTS_AT_A_TIME)
-    for chain, events_of_chain in groupby(stream, key=attrgetter("chain")):
-        yield from _check_chain(heads.pop(chain), events_of_chain)
-    for head in heads.values():  # those left have no event
-        yield Flaw(head.chain, head.seq, "faltan todos los eventos")
+def _hash_content(content: list[Any]) -> str:
+    """Return the SHA-256 (hex) of the values that make an event, as canonical JSON."""
+    return hashlib.sha256(_encode(content).encode()).hexdigest()
 
 
-def _check_chain(head: ChainHead, events: Iterable[Event]) -> Iterator[Flaw]:
-    """Yield the flaws of one chain; `head` is the row that holds the number and the hash of the last event."""
-    seq, last_hash, hash_at_head = 0, GENESIS, ""
+def _hash_row(row: Row) -> str:
+    """Return the hash that an event read as text must have; empty if it cannot be read, so it is none of ours."""
+    chain, seq, prev, _hash, verb, at, actor_id, actor_name, data = row
+    try:
+        day, _, time = at.partition(" ")
+        time, _, fraction = time.partition(".")
+        instant = f"{day}T{time}.{fraction:0<6}+00:00"  # SQLite leaves out a fraction of zero
+        return _hash_content([chain, seq, prev, verb, instant, actor_id, actor_name, json.loads(data)])
+    except (AttributeError, TypeError, ValueError):
+        return ""
+
+
+def _read_heads(after: str) -> dict[str, Head]:
+    """Return the next heads by the name of their chain: the rows that hold number and hash of each last event."""
+    heads = ChainHead.objects.order_by("chain").values_list("chain", "seq", "hash")
+    if after:
+        heads = heads.filter(chain__gt=after)
+    return {chain: (seq, last_hash) for chain, seq, last_hash in heads[:_CHAINS_AT_A_TIME]}
+
+
+def _check_chains(heads: dict[str, Head], after: str, until: str | None) -> Iterator[Flaw]:
+    """Read the events of the chains named after `after` up to `until` in one stream and yield the flaws.
+
+    `heads` maps the name of each of these chains to its head.
+    """
+    for chain, events in groupby(sql.read_events(after, until), key=itemgetter(0)):
+        if chain in heads:
+            yield from _check_chain(chain, heads.pop(chain), events)
+        elif not ChainHead.objects.filter(chain=chain).exists():  # else it was begun while we read
+            yield Flaw(chain, 0, "la cadena no tiene cabeza")
+    for chain, (seq, _hash) in heads.items():  # those left have no event
+        yield Flaw(chain, seq, "faltan todos los eventos")
+
+
+def _check_chain(chain: str, head: Head, events: Iterable[Row]) -> Iterator[Flaw]:
+    """Yield the flaws of one chain; `head` holds the number and the hash of the last event."""
+    last_seq, last_hash, hash_at_head = 0, GENESIS, ""
+    end, end_hash = head
     for event in events:
-        if event.seq != seq + 1:
-            yield Flaw(head.chain, event.seq, f"falta el evento {seq + 1}")
-        elif event.prev != last_hash:
-            yield Flaw(head.chain, event.seq, "no enlaza con el anterior")
-        if event.hash != compute_hash(event):
-            yield Flaw(head.chain, event.seq, "el contenido no corresponde a su hash")
-        seq, last_hash = event.seq, event.hash
-        hash_at_head = last_hash if seq == head.seq else hash_at_head  # the event that the head calls last
-    if seq < head.seq:
-        yield Flaw(head.chain, seq, f"la cadena termina en {seq} y debía terminar en {head.seq}")
-    elif hash_at_head and hash_at_head != head.hash:
-        yield Flaw(head.chain, head.seq, "la cabeza no corresponde al último evento")
-    # Events after the head are a flaw, unless the head moved too: then they were appended while we read.
-    if seq > head.seq and (current := ChainHead.objects.get(chain=head.chain)).seq < seq:
-        yield Flaw(head.chain, current.seq + 1, f"hay eventos después del final, que es {current.seq}")
+        seq, prev, own_hash = event[1:4]
+        if seq != last_seq + 1:
+            yield Flaw(chain, seq, f"falta el evento {last_seq + 1}")
+        elif prev != last_hash:
+            yield Flaw(chain, seq, "no enlaza con el anterior")
+        if own_hash != _hash_row(event):
+            yield Flaw(chain, seq, "el contenido no corresponde a su hash")
+        if not isinstance(seq, int):
+            continue
+        last_seq, last_hash = seq, own_hash
+        hash_at_head = own_hash if seq == end else hash_at_head  # the event that the head calls last
+    if not isinstance(end, int):
+        yield Flaw(chain, last_seq, "la cabeza no dice dónde termina la cadena")
+    elif last_seq < end:
+        yield Flaw(chain, last_seq, f"la cadena termina en {last_seq} y debía terminar en {end}")
+    elif last_seq > end:
+        yield from _check_end(chain, last_seq)
+    if hash_at_head and hash_at_head != end_hash:
+        yield Flaw(chain, end, "la cabeza no corresponde al último evento")
+
+
+def _check_end(chain: str, last_seq: int) -> Iterator[Flaw]:
+    """Yield a flaw if events stand after the head, unless the head moved too: they were appended while we read."""
+    end = ChainHead.objects.get(chain=chain).seq
+    if end < last_seq:
+        yield Flaw(chain, end + 1, f"hay eventos después del final, que es {end}")

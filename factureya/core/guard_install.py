@@ -92,7 +92,7 @@ def lift_before_migrating(*, using: str, plan: list[Any], **_options: Any) -> No
 def install_after_migrating(*, using: str, **_options: Any) -> None:
     """Install the guards (triggers) after the last migration (`post_migrate`), if any is missing or differs."""
     connection = connections[using]
-    if not _has_pending(connection) and differences(connection):
+    if not has_pending(connection) and differences(connection):
         install(connection)
 
 
@@ -104,7 +104,7 @@ def guards_are_in_place(databases: Any = None, **_options: Any) -> list[CheckMes
     """
     warnings: list[CheckMessage] = []
     for connection in (connections[alias] for alias in databases or ()):
-        if not _has_pending(connection) and (lines := differences(connection)):
+        if not has_pending(connection) and (lines := differences(connection)):
             text = f"{len(lines)} guards differ in the database: {', '.join(lines[:5])}."
             warnings.append(Warning(text, hint="Run `manage.py migrate`.", id="core.W001"))
     return warnings
@@ -113,7 +113,7 @@ def guards_are_in_place(databases: Any = None, **_options: Any) -> list[CheckMes
 def why_not_ready(connection: BaseDatabaseWrapper) -> str:
     """Return why the program must not start on this database; empty if it may, or if the database cannot be read."""
     try:
-        if _has_pending(connection):
+        if has_pending(connection):
             return "migrations are not applied: run `manage.py migrate`"
         lines = differences(connection)
     except DatabaseError:
@@ -128,7 +128,7 @@ def _read_triggers(connection: BaseDatabaseWrapper) -> list[tuple[str, str, str,
         return list(cursor.fetchall())
 
 
-def _has_pending(connection: BaseDatabaseWrapper) -> bool:
+def has_pending(connection: BaseDatabaseWrapper) -> bool:
     """Return True if the database lacks a migration of the program."""
     executor = MigrationExecutor(connection)
     return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))

@@ -5,6 +5,7 @@ from factureya.core.triggers import Guard, append_only, never_deleted
 NOT_DELETED = "mail is never deleted"
 GUARDS = [
     *append_only("core_event", "hash", "chain, seq"),
+    *append_only("core_logverification"),
     Guard(
         "core_chainhead_forward",
         "core_chainhead",
@@ -13,6 +14,15 @@ GUARDS = [
         message="a chain moves one step forward",
     ),
     *never_deleted("core_chainhead", "chain", message="a chain has an end for ever"),
+    *append_only("core_anchor", "day", "seq", "hash"),
+    Guard(
+        "core_anchor_follows",
+        "core_anchor",
+        "INSERT",
+        when="NEW.seq <> (SELECT COALESCE(MAX(seq), 0) + 1 FROM core_anchor) "
+        "OR NEW.prev <> COALESCE((SELECT hash FROM core_anchor WHERE seq = NEW.seq - 1), NEW.prev)",
+        message="an anchor follows the last one",
+    ),
     Guard(
         "core_inboundmessage_as_it_came",
         "core_inboundmessage",

@@ -11,8 +11,8 @@ from celery import current_app
 from django.conf import settings
 from django.db import connection
 
-from factureya.core import clock, guard_install
-from factureya.core.models import Heartbeat, OutboxMessage
+from factureya.core import anchors, clock, guard_install
+from factureya.core.models import Heartbeat, OutboxMessage, UnwrittenAnchor
 
 logger = logging.getLogger(__name__)
 MIN_FREE_BYTES = 100 * 1024 * 1024  # of the disk of attachments; one mail brings up to 25 MB
@@ -22,6 +22,8 @@ SWEEP_MAX_AGE = {
     **dict.fromkeys(("warn_before_close", "close_unanswered", "expire_due", "remind_due"), timedelta(minutes=15)),
     "tidy_emergencies": timedelta(minutes=5),
 }
+ANCHOR_MAX_AGE = timedelta(hours=26)  # one a day, and beat may have stood still for a while
+FILE_MAX_AGE = timedelta(hours=1)  # of an anchor without its file; beat tries again every half hour
 _started_at = clock.now()
 
 
@@ -92,6 +94,14 @@ def check_sweeps() -> dict[str, Check]:
     """Return a check for each sweep (periodic task) with the time since it ran, so that /readyz finds a stopped one."""
     beats = dict(Heartbeat.objects.values_list("name", "at"))
     return {name: check_age(beats.get(name), limit) for name, limit in SWEEP_MAX_AGE.items()}
+
+
+def list_anchor_warnings() -> list[str]:
+    """Return ["anchors"] if the last anchor is older than 26 hours, or the file of one is not written; else [] (M26)."""
+    last = anchors.latest_anchor()
+    is_recent = check_age(last.sealed_at if last else None, ANCHOR_MAX_AGE).ok
+    is_waiting = UnwrittenAnchor.objects.filter(anchor__sealed_at__lt=clock.now() - FILE_MAX_AGE).exists()
+    return [] if is_recent and not is_waiting else ["anchors"]
 
 
 def check_age(last: datetime | None, limit: timedelta) -> Check:

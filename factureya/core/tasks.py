@@ -5,11 +5,13 @@ import logging
 from celery import shared_task
 from django.conf import settings
 
+from factureya.core import anchors, verification
 from factureya.core.files import store
 from factureya.core.mail import answer_limits, imap, intake, outbox
 from factureya.core.models import Heartbeat
 
 logger = logging.getLogger(__name__)
+VERIFY_SECONDS = 4 * 60 * 60  # the log grows; 20,000 events a second are read
 
 
 @shared_task(name=outbox.DELIVER_TASK)
@@ -36,6 +38,18 @@ def purge_orphan_attachments() -> int:
 def forget_quotas() -> int:
     """Delete the counters of automatic mails whose time has run out, and return how many (M6)."""
     return answer_limits.delete_expired_counters()
+
+
+@shared_task(ignore_result=True, time_limit=VERIFY_SECONDS)
+def verify_log() -> bool:
+    """Verify the whole log of events, every night, and return whether it is whole (M26)."""
+    return verification.verify_log().is_whole
+
+
+@shared_task(ignore_result=True)
+def seal_day() -> bool:
+    """Seal the day with an anchor over every chain of events, once a day, and return whether this run did (M26)."""
+    return anchors.seal_day() is not None
 
 
 @shared_task

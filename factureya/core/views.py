@@ -25,6 +25,7 @@ def readyz(_request: HttpRequest) -> JsonResponse:
     """
     checks = {"broker": health.check_broker(), "media": health.check_media()}
     tray: dict[str, int] = {}
+    warnings = mail_health.list_warnings()
     try:
         checks |= {
             "database": health.check_database(),
@@ -34,6 +35,7 @@ def readyz(_request: HttpRequest) -> JsonResponse:
         }
         checks |= health.check_sweeps()
         checks |= mail_health.check_fetch()
+        warnings += health.list_anchor_warnings()
         tray = {"mail_tray": mail_health.count_tray()}
     except DatabaseError:
         checks["database"] = health.Check(ok=False)
@@ -41,7 +43,7 @@ def readyz(_request: HttpRequest) -> JsonResponse:
     body = {
         "status": "ok" if ready else "unavailable",
         "checks": {name: check.as_dict() for name, check in sorted(checks.items())},
-        "warnings": mail_health.list_warnings(),
+        "warnings": warnings,
         **tray,
     }
     return JsonResponse(body, status=200 if ready else 503)

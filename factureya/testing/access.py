@@ -1,7 +1,8 @@
 """What the table of addresses is made of: who comes, what strangers try to reach, and what a row says (M3, M16).
 
 The cast is the demo's: Ana and Beto (one company), Carla (another), Dario (agent), Irma (a third party's agent), Laura
-(supervisor), Elsa, Fabián, Jorge, Gina (officers), Hugo (developer), and a superuser without an office.
+(supervisor), Elsa, Fabián, Jorge, Gina (officers), Hugo (developer), Olga (Auditoría), and a superuser without an
+office.
 """
 
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from tickets.models import Ticket, TicketFile
 CUSTOMERS = ("ana", "beto", "carla")
 DESK = ("dario", "irma", "laura")
 OFFICERS = ("elsa", "fabian", "jorge", "gina")
-ROLES = ("anonymous", *CUSTOMERS, *DESK, *OFFICERS, "hugo", "root")
+ROLES = ("anonymous", *CUSTOMERS, *DESK, *OFFICERS, "hugo", "olga", "root")
 
 
 @dataclass
@@ -46,7 +47,12 @@ class World:
 
 def codes(everybody: int, **others: int) -> dict[str, int]:
     """Return the expected code of each role: one for everybody but the named roles or groups."""
-    groups = {"customers": CUSTOMERS, "desk": DESK, "officers": OFFICERS, "staff": (*DESK, *OFFICERS, "hugo", "root")}
+    groups = {
+        "customers": CUSTOMERS,
+        "desk": DESK,
+        "officers": OFFICERS,
+        "staff": (*DESK, *OFFICERS, "hugo", "olga", "root"),
+    }
     expected = dict.fromkeys(ROLES, everybody)
     for name in [n for n in others if n in groups] + [n for n in others if n not in groups]:
         expected |= dict.fromkeys(groups.get(name, (name,)), others[name])

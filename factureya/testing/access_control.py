@@ -18,19 +18,20 @@ def evidence(world: World) -> list[Any]:
 
 # Whoever works in mesa de control sees every request; an implementer the own work alone; all others none.
 MEMBERS = {"laura": 200, "elsa": 200, "fabian": 200, "jorge": 200, "gina": 200}
-SEEN = codes(404, anonymous=302, **MEMBERS)
-SENT_TO_ITS_PAGE = codes(404, anonymous=302, **dict.fromkeys(MEMBERS, 302))
-REFUSED = codes(404, anonymous=302, **MEMBERS)  # an empty form: the page again, nothing done
+READER = {"olga": 200}  # Auditoría: sees every page, and every act of hers is refused (M26)
+SEEN = codes(404, anonymous=302, **MEMBERS, **READER)
+SENT_TO_ITS_PAGE = codes(404, anonymous=302, **dict.fromkeys((*MEMBERS, "olga"), 302))
+REFUSED = codes(404, anonymous=302, **MEMBERS, olga=403)  # an empty form: the page again, nothing done
 OFFICERS_POST = codes(405)
 NAMERS = codes(403, anonymous=302, root=200)
 
 ROWS: dict[str, list[Row]] = {
     "control:inbox": [
-        Row(codes(403, anonymous=302, officers=200, laura=200)),
-        Row(codes(403, anonymous=302, officers=200, laura=200), query="?vista=en-curso&q=ocaso"),
+        Row(codes(403, anonymous=302, officers=200, laura=200, olga=200)),
+        Row(codes(403, anonymous=302, officers=200, laura=200, olga=200), query="?vista=en-curso&q=ocaso"),
     ],
-    "control:decide_factor_reset": [Row(codes(403, anonymous=302, officers=405, laura=405), key(1))],
-    "control:assets": [Row(NAMERS | {"elsa": 200})],
+    "control:decide_factor_reset": [Row(codes(403, anonymous=302, officers=405, laura=405, olga=405), key(1))],
+    "control:assets": [Row(NAMERS | {"elsa": 200} | READER)],
     "control:asset": [
         Row(NAMERS, key("identity")),
         Row(NAMERS, key("identity"), method="post"),
@@ -66,4 +67,4 @@ for model, one in SHOWN.items():
     ROWS[f"admin:change_requests_{model}_change"] = [Row(page, one), Row(NEVER, one, method="post")]
     ROWS[f"admin:change_requests_{model}_add"] = [Row(NEVER)]
     ROWS[f"admin:change_requests_{model}_delete"] = [Row(NEVER, one)]
-    ROWS[f"admin:change_requests_{model}_history"] = [Row(codes(403, anonymous=302, desk=404, root=404), one)]
+    ROWS[f"admin:change_requests_{model}_history"] = [Row(codes(403, anonymous=302, desk=404, root=404, olga=404), one)]

@@ -90,6 +90,11 @@ def make_hugo() -> User:
     return hugo
 
 
+def make_auditor(**user: Any) -> User:
+    """Make Olga, who reads everything and writes nothing (M26)."""
+    return make_staff(Office.AUDITOR, **{"full_name": "Olga Auditora", **user})
+
+
 def make_agent(**user: Any) -> User:
     """Make an agent of our own."""
     return make_staff(Office.AGENT, **user)

@@ -1,7 +1,8 @@
 """Every address × everybody who may come: a URL without a row is red (M3, M16; security.md rows 16, 18, 21).
 
 The cast is the demo's: Ana and Beto (one company), Carla (another), Dario (agent), Irma (a third party's agent), Laura
-(supervisor), Elsa, Fabián, Jorge, Gina (officers), Hugo (developer), and a superuser without an office.
+(supervisor), Elsa, Fabián, Jorge, Gina (officers), Hugo (developer), Olga (Auditoría), and a superuser without an
+office.
 """
 
 import re
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from accounts.models import Office, Provider, User
@@ -21,7 +23,7 @@ from factureya.core.mail import intake
 from factureya.core.models import Event, Holiday, InboundMessage, OutboxMessage
 from factureya.testing import access_control, access_requests, request_histories
 from factureya.testing.access import DESK, ROLES, Row, World, codes, key
-from factureya.testing.people import Cast, make_agent, make_neighbours, make_staff, make_superuser
+from factureya.testing.people import Cast, make_agent, make_auditor, make_neighbours, make_staff, make_superuser
 from factureya.testing.tickets import make_inbound, make_ticket
 from tickets import notifications, operations
 from tickets.models import Ticket, TicketFile
@@ -45,6 +47,7 @@ def world(tmp_path, settings) -> World:
         "dario": make_agent(),
         "irma": make_staff(Office.THIRD_PARTY_AGENT, provider=Provider.objects.create(name="Soporte Externo")),
         "hugo": make_staff(Office.DEVELOPER),
+        "olga": make_auditor(),
         "root": make_superuser(),
     }
     image = store.store(SimpleUploadedFile("nota.txt", b"texto de prueba"), draft="d1")
@@ -110,13 +113,15 @@ ANYBODY = codes(200)
 SIGNED_IN = codes(200, anonymous=302)
 SIGNED_OUT = codes(302, anonymous=200)
 HER_COMPANY = codes(404, anonymous=302, ana=200, beto=200)
-HER_COMPANY_AND_DESK = HER_COMPANY | {"dario": 200, "laura": 200}
+HER_COMPANY_AND_DESK = HER_COMPANY | {"dario": 200, "laura": 200, "olga": 200}
 OWN_DESK = codes(403, anonymous=302, dario=200, laura=200, irma=404, root=404)
 MAIL_DESK = codes(403, anonymous=302, dario=200, laura=200)
-IN_ADMIN = codes(403, anonymous=302, desk=200, root=200)
+READER = {"olga": 200}  # Auditoría: opens every page that only shows (M26)
+IN_ADMIN = codes(403, anonymous=302, desk=200, root=200, olga=200)
 ROOT_ONLY = codes(403, anonymous=302, root=200)
 ROOT_AND_SUPERVISOR = ROOT_ONLY | {"laura": 200}
-POST_IN_ADMIN = codes(403, anonymous=302, desk=405, root=405)
+POST_IN_ADMIN = codes(403, anonymous=302, desk=405, root=405, olga=405)
+VERIFIERS = codes(403, anonymous=302, dario=404, laura=404)
 NOBODY = codes(404)
 FORGED = key("forjado")
 TABLE: dict[str, list[Row]] = {
@@ -178,50 +183,54 @@ TABLE: dict[str, list[Row]] = {
     "tickets:link": [Row(codes(404), FORGED)],
     "tickets:file": [
         Row(HER_COMPANY_AND_DESK, lambda world: [world.file.attachment.token]),
-        Row(codes(404, anonymous=302, dario=200, laura=200), lambda world: [world.note_file.attachment.token]),
+        Row(
+            codes(404, anonymous=302, dario=200, laura=200, olga=200), lambda world: [world.note_file.attachment.token]
+        ),
     ],
     **access_control.ROWS,
     **access_requests.ROWS,
     # /admin/
-    "admin:index": [Row(codes(403, anonymous=302, desk=302, root=200))],
-    "admin:login": [Row(codes(403, anonymous=302, desk=302, root=302))],
+    "admin:index": [Row(codes(403, anonymous=302, desk=302, root=200, olga=302))],
+    "admin:login": [Row(codes(403, anonymous=302, desk=302, root=302, olga=302))],
     "admin:logout": [Row(IN_ADMIN)],
-    "admin:password_change": [Row(codes(403, anonymous=302, desk=302, root=302))],
-    "admin:password_change_done": [Row(codes(403, anonymous=302, desk=302, root=302))],
+    "admin:password_change": [Row(codes(403, anonymous=302, desk=302, root=302, olga=302))],
+    "admin:password_change_done": [Row(codes(403, anonymous=302, desk=302, root=302, olga=302))],
     "admin:autocomplete": [Row(codes(403, anonymous=302))],
     "admin:jsi18n": [Row(IN_ADMIN)],
-    "admin:view_on_site": [Row(codes(403, anonymous=302, desk=404, root=404), key(1, 1))],
+    "admin:view_on_site": [Row(codes(403, anonymous=302, desk=404, root=404, olga=404), key(1, 1))],
     "admin:app_list": [Row(IN_ADMIN | {"root": 404}, key("tickets"))],
-    "admin:accounts_customertoverify_changelist": [Row(codes(403, anonymous=302, dario=200, laura=200))],
-    "admin:accounts_customertoverify_change": [Row(codes(403, anonymous=302, dario=404, laura=404), key(1))],
-    "admin:accounts_customer_changelist": [Row(codes(403, anonymous=302, dario=200, laura=200, root=200))],
+    "admin:accounts_customertoverify_changelist": [Row(codes(403, anonymous=302, dario=200, laura=200, olga=200))],
+    "admin:accounts_customertoverify_change": [Row(VERIFIERS | {"olga": 404}, key(1))],
+    "admin:accounts_customer_changelist": [Row(codes(403, anonymous=302, dario=200, laura=200, root=200, olga=200))],
     "admin:accounts_customer_change": [
-        Row(codes(403, anonymous=302, dario=200, laura=200, root=200), lambda world: [world.ticket.customer_id])
+        Row(ROOT_ONLY | READER | {"dario": 200, "laura": 200}, lambda world: [world.ticket.customer_id])
     ],
-    "admin:accounts_user_changelist": [Row(ROOT_ONLY)],
+    "admin:accounts_user_changelist": [Row(ROOT_ONLY | READER)],
     "admin:accounts_user_invite": [Row(ROOT_ONLY)],
-    "admin:accounts_user_change": [Row(ROOT_ONLY, lambda world: [world.ticket.requester_id])],
-    "admin:accounts_provider_changelist": [Row(ROOT_ONLY | {"laura": 200})],
+    "admin:accounts_user_change": [Row(ROOT_ONLY | READER, lambda world: [world.ticket.requester_id])],
+    "admin:accounts_provider_changelist": [Row(ROOT_ONLY | READER | {"laura": 200})],
     "admin:core_event_changelist": [Row(ROOT_ONLY)],
     "admin:core_event_change": [Row(ROOT_ONLY, lambda _w: [Event.objects.first().pk])],
-    "admin:core_holiday_changelist": [Row(ROOT_AND_SUPERVISOR)],
-    "admin:core_holiday_change": [Row(ROOT_AND_SUPERVISOR, lambda _w: [Holiday.objects.first().pk])],
+    "admin:core_holiday_changelist": [Row(ROOT_AND_SUPERVISOR | READER)],
+    "admin:core_holiday_change": [Row(ROOT_AND_SUPERVISOR | READER, lambda _w: [Holiday.objects.first().pk])],
     "admin:core_holiday_add": [Row(ROOT_AND_SUPERVISOR)],
-    "admin:core_outboxmessage_changelist": [Row(ROOT_AND_SUPERVISOR)],
-    "admin:core_outboxmessage_change": [Row(ROOT_AND_SUPERVISOR, lambda _w: [OutboxMessage.objects.first().pk])],
+    "admin:core_outboxmessage_changelist": [Row(ROOT_AND_SUPERVISOR | READER)],
+    "admin:core_outboxmessage_change": [
+        Row(ROOT_AND_SUPERVISOR | READER, lambda _w: [OutboxMessage.objects.first().pk])
+    ],
     "admin:tickets_ticket_changelist": [Row(IN_ADMIN), Row(IN_ADMIN, query="?q=timbrar")],
     "admin:tickets_ticket_phone": [Row(codes(403, anonymous=302, dario=200, laura=200, irma=404))],
-    "admin:tickets_ticket_change": [Row(OWN_DESK, pk)],
+    "admin:tickets_ticket_change": [Row(OWN_DESK | READER, pk)],
     "admin:tickets_ticket_confirm": [Row(OWN_DESK, pk)],
     "admin:tickets_ticket_hand_over": [Row(OWN_DESK | {"dario": 404}, pk)],
     "admin:tickets_ticket_assign": [Row(POST_IN_ADMIN)],
     "admin:tickets_ticket_write": [Row(POST_IN_ADMIN, pk), Row(OWN_DESK, pk, method="post")],
-    "admin:tickets_ticket_tray": [Row(MAIL_DESK), Row(MAIL_DESK, query="?vista=robots")],
+    "admin:tickets_ticket_tray": [Row(MAIL_DESK | READER), Row(MAIL_DESK | READER, query="?vista=robots")],
     "admin:tickets_ticket_mail": [
-        Row(MAIL_DESK | {"irma": 404}, inbound),
-        Row(MAIL_DESK | {"irma": 404}, inbound_of_ticket),
+        Row(MAIL_DESK | READER | {"irma": 404}, inbound),
+        Row(MAIL_DESK | READER | {"irma": 404}, inbound_of_ticket),
     ],
-    "admin:tickets_ticket_mail_original": [Row(MAIL_DESK | {"irma": 404}, inbound)],
+    "admin:tickets_ticket_mail_original": [Row(MAIL_DESK | READER | {"irma": 404}, inbound)],
     "admin:tickets_ticket_mail_link": [
         Row(MAIL_DESK | {"dario": 302, "laura": 302}, inbound),  # without a ticket's number: back
         Row(MAIL_DESK | {"dario": 302, "laura": 302}, inbound, method="post"),
@@ -242,7 +251,6 @@ TABLE: dict[str, list[Row]] = {
     ],
 }
 # Buttons of the accounts' admin pages: POST only, on an object that is not there, so that only the gate answers.
-VERIFIERS = codes(403, anonymous=302, dario=404, laura=404)
 ROOT_POSTS = codes(403, anonymous=302, root=404)
 for button in ("verify", "join", "refuse"):
     TABLE[f"admin:accounts_customertoverify_{button}"] = [
@@ -254,7 +262,7 @@ for button in ("grant", "end", "close", "request_reset", "approve_reset", "decli
     TABLE[f"admin:accounts_user_{button}"] = [Row(POST_IN_ADMIN, keys), Row(ROOT_POSTS, keys, method="post")]
 # Mails and events are neither added nor deleted, and the stock history is not there; a holiday may be taken back.
 for model in ("event", "outboxmessage", "holiday"):
-    TABLE[f"admin:core_{model}_history"] = [Row(IN_ADMIN | dict.fromkeys((*DESK, "root"), 404), key(1))]
+    TABLE[f"admin:core_{model}_history"] = [Row(IN_ADMIN | dict.fromkeys((*DESK, "olga", "root"), 404), key(1))]
 for model in ("event", "outboxmessage"):
     TABLE[f"admin:core_{model}_add"] = [Row(codes(403, anonymous=302))]
     TABLE[f"admin:core_{model}_delete"] = [Row(codes(403, anonymous=302), key(1))]
@@ -289,7 +297,20 @@ def test_every_address_has_a_row():
 @pytest.mark.clause("M3", "M16")
 @pytest.mark.parametrize("role", ROLES)
 def test_who_reaches_what(world, role):
-    client = world.client(role)
+    find_wrong_answers(world, world.client(role), role)
+
+
+@pytest.mark.clause("M22", "M23")
+def test_an_emergency_account_at_rest_reaches_what_a_stranger_does(world):
+    """Even with a session from somewhere, as no window is open (M23)."""
+    world.people["emergency"] = User.objects.create_user(
+        "emergencia-01@factureya.example", is_emergency=True, is_active=False
+    )
+    find_wrong_answers(world, world.client("emergency"), "anonymous")
+
+
+def find_wrong_answers(world: World, client: Client, role: str) -> None:
+    """Ask every address of the table, and fail with those that do not answer as the table says for this role."""
     wrong = []
     for name, rows in TABLE.items():
         for row in rows:

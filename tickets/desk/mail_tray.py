@@ -144,8 +144,11 @@ class MailState:
 def visible_to(user: User) -> Mails:
     """Select the received mails this agent may read: those that became messages in his desk's tickets (M3, M16).
 
-    An agent of our own desk also reads those that became no message. Nobody reads a mail before it is processed.
+    An agent of our own desk also reads those that became no message; Auditoría reads all (M26). Nobody reads a mail
+    before it is processed.
     """
+    if user.reads_all:
+        return InboundMessage.objects.exclude(disposition="")
     is_readable = Q(entry__ticket__provider__in=user.desk_provider_ids)
     if policy.may_take_calls(user):
         is_readable |= Q(entry__isnull=True)
@@ -193,8 +196,8 @@ def read_mail(inbound: InboundMessage) -> InboundReading | None:
 
 
 def _select_tray(user: User) -> Mails:
-    """Select all mails for an agent of our own desk, to be narrowed by a view of the tray, and none for others (M3).
+    """Select all mails for an agent of our own desk or Auditoría, to be narrowed by a view, and none for others (M3).
 
     No mail of the tray is a ticket's message. So no ticket's desk is checked here; `visible_to` checks it.
     """
-    return InboundMessage.objects.all() if policy.may_take_calls(user) else InboundMessage.objects.none()
+    return InboundMessage.objects.all() if policy.may_read_mails(user) else InboundMessage.objects.none()

@@ -25,15 +25,29 @@ def require_agent(request: HttpRequest) -> User:
     return user
 
 
+def require_reader(request: HttpRequest) -> User:
+    """Return the person who asks for a page that only shows: of a desk, or who reads everything (M26).
+
+    Raises PermissionDenied for anybody else.
+    """
+    user = request.user
+    if not isinstance(user, User) or not (user.desk_provider_ids or user.reads_all):
+        raise PermissionDenied
+    return user
+
+
 def page_context(request: HttpRequest, title: str, **more: Any) -> dict[str, Any]:
     """Return the admin's own context with a title and what the page shows."""
     return {**admin.site.each_context(request), "title": title, "subtitle": "", **more}
 
 
 def ticket_or_404(request: HttpRequest, pk: int) -> Ticket:
-    """Return the ticket, with all that its page shows, if this person works at its provider's desk; else answer 404."""
+    """Return the ticket, with all that its page shows, to whom its page is shown; else answer 404.
+
+    That is who works at its provider's desk, and who reads everything (M26).
+    """
     user = request.user
-    if not isinstance(user, User) or not user.desk_provider_ids:
+    if not isinstance(user, User) or not (user.desk_provider_ids or user.reads_all):
         raise Http404
     related = Ticket.objects.select_related(
         "customer", "requester__contact", "assignee", "provider", "follows", "reminder"

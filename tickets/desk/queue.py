@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts.models import DESK_OFFICES, Customer, RoleAssignment, User
 from factureya.core import clock, keyset, numbers
 from factureya.core.keyset import PAGE_ROWS, Cursor
-from tickets import sql
+from tickets import policy, sql
 from tickets.models import NUMBER_PREFIX, Ticket, TicketQuerySet, searchable
 
 COUNT_CAP = 100  # shown as «99+»
@@ -112,6 +112,11 @@ NOWHERE = View("", "Tickets", TEAM, "", lambda tickets, _user: tickets.none())
 SEARCH = View("", "Resultados", TEAM, "Nada encontrado.", lambda tickets, _user: tickets, newest_first=True)
 
 
+def list_views(user: User) -> list[View]:
+    """Return the views that the person is offered; who only reads has no work of his own (M26)."""
+    return [view for view in VIEWS.values() if view.group != MINE or user.desk_provider_ids]
+
+
 @dataclass(frozen=True)
 class Place:
     """Hold where in the queue an agent is: what the address says, allow-listed. What is not known is as if absent."""
@@ -195,7 +200,7 @@ def read_page(place: Place, user: User) -> keyset.Page[Ticket]:
 def count_questions(user: User) -> dict[str, sql.Question]:
     """Return for each view with `is_counted` the subselect to count its tickets up to COUNT_CAP, for `sql.ask_all`."""
     visible = Ticket.objects.visible_to(user)
-    counted_views = [view for view in VIEWS.values() if view.is_counted]
+    counted_views = [view for view in list_views(user) if view.is_counted]
     return {view.slug: sql.capped_count(view.condition(visible, user), COUNT_CAP) for view in counted_views}
 
 
@@ -251,7 +256,7 @@ def _select_lists(place: Place, user: User) -> list[TicketQuerySet]:
     if place.search:
         return [_select_found(place, user)]
     tickets = _select_view(place, user)
-    providers = sorted(set(user.desk_provider_ids))
+    providers = sorted(set(policy.find_readable_providers(user)))
     return [tickets.filter(provider=provider) for provider in providers]
 
 

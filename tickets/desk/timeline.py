@@ -76,6 +76,11 @@ def select_newer(entries: Sequence[Entry], seen: int) -> list[Entry]:
     return [entry for entry in entries if entry.seq > seen]
 
 
+def without_retry(entry: Entry) -> Entry:
+    """Return the entry without the button that tries a mail again, for a person who only reads."""
+    return replace(entry, delivery=replace(entry.delivery, may_retry=False)) if entry.delivery else entry
+
+
 def message_anchor(seq: int) -> str:
     """Return the HTML id of a public message on the ticket's page."""
     return f"mensaje-{seq}"

@@ -14,7 +14,7 @@ from factureya.core import clock
 from factureya.core.refusals import Refused
 from tickets import operations, policy, sql
 from tickets.desk import mail_tray, queue, wording
-from tickets.desk.pages import page_context, queue_url, require_agent, workspace_url
+from tickets.desk.pages import page_context, queue_url, require_agent, require_reader, workspace_url
 from tickets.models import Ticket
 
 MYSELF = "yo"
@@ -48,7 +48,7 @@ def queue_page(request: HttpRequest) -> HttpResponse:
     """Show the queue at the place (view, search, page) of the address; a superuser without a desk gets a notice."""
     if request.user.is_superuser and not request.user.desk_provider_ids:
         return TemplateResponse(request, "admin/tickets/no_desk.html", page_context(request, "Tickets"))
-    agent, instant = require_agent(request), clock.now()
+    agent, instant = require_reader(request), clock.now()
     place = queue.Place.parse(request.GET.dict())
     page = queue.read_page(place, agent)
     counts, mail = _read_counts(agent)
@@ -60,7 +60,7 @@ def queue_page(request: HttpRequest) -> HttpResponse:
         mail_state=mail,
         rows=[Row.build(ticket, place, instant) for ticket in page.rows],
         **page.links(dict(place.start.pairs), queue_url(queue.Place(queue.NOWHERE))),
-        may_assign=place.view.slug != "cerrados",
+        may_assign=place.view.slug != "cerrados" and bool(agent.desk_provider_ids),
         may_take_calls=policy.may_take_calls(agent),
         **_build_choices(agent, place),
         **_find_next_view(place, counts),
@@ -70,7 +70,7 @@ def queue_page(request: HttpRequest) -> HttpResponse:
 
 def _read_counts(agent: User) -> tuple[dict[str, int], mail_tray.MailState | None]:
     """Return how many tickets each view of the queue holds and, for our own desk, what its line about mail says."""
-    sees_mail, questions = policy.may_take_calls(agent), queue.count_questions(agent)
+    sees_mail, questions = policy.may_read_mails(agent), queue.count_questions(agent)
     counts = sql.ask_all({**questions, **(mail_tray.mail_state_questions() if sees_mail else {})})
     return counts, mail_tray.read_mail_state(counts) if sees_mail else None
 
@@ -133,7 +133,7 @@ def _find_colleague(agent: User, key: str) -> User | None:
 
 def _build_choices(agent: User, place: queue.Place) -> dict[str, Any]:
     """Return the options of the queue page's drop-down lists: categories and agents to filter by, and assignees."""
-    colleagues = queue.find_colleagues(agent.desk_provider_ids)
+    colleagues = queue.find_colleagues(policy.find_readable_providers(agent))
     return {
         "categories": [(value, label, value == place.category) for value, label in Ticket.Category.choices],
         "agents": [(str(pk), name, str(pk) == place.agent) for pk, name in colleagues],
@@ -144,7 +144,7 @@ def _build_choices(agent: User, place: queue.Place) -> dict[str, Any]:
 
 def _find_next_view(place: queue.Place, counts: dict[str, int]) -> dict[str, Any]:
     """Return the label with its count, and the address, of the first other view that has tickets; if none, both ""."""
-    for view in queue.VIEWS.values():
+    for view in queue.VIEWS.values():  # `counts` has only the views that the reader is offered
         if (count := counts.get(view.slug)) and view.slug != place.view.slug:
             shown = sql.show_count(count, queue.COUNT_CAP)
             return {"next_view": f"{view.label} ({shown})", "next_view_url": queue_url(queue.Place(view=view))}

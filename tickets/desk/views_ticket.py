@@ -14,16 +14,30 @@ from factureya.core.refusals import Refused
 from tickets import operations, policy, sql
 from tickets.desk import queue, timeline, wording
 from tickets.desk.composer import NOTE, REPLY, Composer, keep_texts
-from tickets.desk.pages import page_context, queue_url, read_place, require_agent, ticket_or_404, workspace_url
+from tickets.desk.pages import (
+    page_context,
+    queue_url,
+    read_place,
+    require_agent,
+    require_reader,
+    ticket_or_404,
+    workspace_url,
+)
 from tickets.models import Ticket
 
 OTHERS = 5
 
 
 def workspace(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show the ticket's page to an agent of its provider, with what he typed there before and did not send."""
-    ticket, agent = ticket_or_404(request, pk), require_agent(request)
+    """Show the ticket's page to an agent of its provider, with what he typed there before and did not send.
+
+    Auditoría gets the same page without any form (M26).
+    """
+    ticket, reader = ticket_or_404(request, pk), require_reader(request)
     place = read_place(request).at_row_of(ticket)
+    if not reader.desk_provider_ids:
+        return _show_to_reader(request, ticket, reader, place)
+    agent = require_agent(request)
     return _show_page(request, ticket, Composer.opened(ticket, agent, request.session), place)
 
 
@@ -113,30 +127,50 @@ def _show_page(request: HttpRequest, ticket: Ticket, composer: Composer, place: 
     `place` is the list of the queue from which it was opened.
     """
     agent, instant = require_agent(request), clock.now()
-    answers = sql.ask_all({**queue.neighbour_questions(place, agent, ticket), **queue.count_questions(agent)})
-    previous, following = answers["previous"], answers["following"]
     entries = timeline.read_history(ticket)
     context = page_context(
         request,
         f"{ticket.number} {ticket.subject}",
-        place=place,
-        view_counts=answers,
-        ticket=ticket,
-        goal=wording.describe_headline(ticket, instant),
+        **_build_reading(ticket, agent, place),
+        may_write=True,
         entries=entries,
         form=composer.form,
         composer=composer,
         newer=composer.newer(entries),
         closes_at_if_sent=None if ticket.is_closed else calendar.compute_reply_deadline(instant),
-        list_url=queue_url(place) if place.is_list else "",
-        previous_url=workspace_url(previous, place.page) if previous else "",
-        next_url=workspace_url(following, place.page) if following else "",
         may_hand_over=policy.may_hand_over(agent, ticket) and not ticket.is_closed,
-        follows_url=_find_followed_url(ticket, agent),
-        others=_find_other_tickets(ticket, agent),
         **_build_property_choices(ticket, agent, composer.unsaved_properties),
     )
     return TemplateResponse(request, "admin/tickets/ticket.html", context)
+
+
+def _show_to_reader(request: HttpRequest, ticket: Ticket, reader: User, place: queue.Place) -> HttpResponse:
+    """Show the agent's page of a ticket to a person who only reads: no form, no button, notes included (M26)."""
+    context = page_context(
+        request,
+        f"{ticket.number} {ticket.subject}",
+        **_build_reading(ticket, reader, place),
+        may_write=False,
+        entries=[timeline.without_retry(entry) for entry in timeline.read_history(ticket)],
+    )
+    return TemplateResponse(request, "admin/tickets/ticket.html", context)
+
+
+def _build_reading(ticket: Ticket, reader: User, place: queue.Place) -> dict[str, Any]:
+    """Return what the ticket's page shows to whoever reads it, besides its history: the goal, and links around it."""
+    answers = sql.ask_all({**queue.neighbour_questions(place, reader, ticket), **queue.count_questions(reader)})
+    previous, following = answers["previous"], answers["following"]
+    return {
+        "place": place,
+        "view_counts": answers,
+        "ticket": ticket,
+        "goal": wording.describe_headline(ticket, clock.now()),
+        "list_url": queue_url(place) if place.is_list else "",
+        "previous_url": workspace_url(previous, place.page) if previous else "",
+        "next_url": workspace_url(following, place.page) if following else "",
+        "follows_url": _find_followed_url(ticket, reader),
+        "others": _find_other_tickets(ticket, reader),
+    }
 
 
 def _build_property_choices(ticket: Ticket, agent: User, unsaved: dict[str, str]) -> dict[str, Any]:
@@ -166,7 +200,7 @@ def _mark_chosen(choices: Sequence[tuple[Any, Any]], chosen: Any) -> list[tuple[
 
 def _find_followed_url(ticket: Ticket, agent: User) -> str:
     """Return the address of the closed ticket that this one continues, or "" if the agent may not see that ticket."""
-    if ticket.follows is None or not policy.may_work(agent, ticket.follows):
+    if ticket.follows is None or not (agent.reads_all or policy.may_work(agent, ticket.follows)):
         return ""
     return workspace_url(ticket.follows.pk, queue.Place(queue.NOWHERE))  # NOWHERE: opened from no list
 

@@ -29,6 +29,7 @@ from tickets.desk.pages import (
     read_posted,
     read_search,
     require_agent,
+    require_reader,
     workspace_url,
 )
 from tickets.desk.views_steps import ChoiceForm
@@ -68,7 +69,9 @@ class MailTicketForm(TicketForm):
 
 def tray_page(request: HttpRequest) -> HttpResponse:
     """Show the tray of mails that our own desk decides about: the mails of one view, and how many some views have."""
-    agent = _require_tray_agent(request)
+    agent = require_reader(request)
+    if not policy.may_read_mails(agent):
+        raise PermissionDenied
     spot = Spot.parse(request.GET.dict())
     page = mail_tray.read_page(spot, agent)
     counts = sql.ask_all(mail_tray.count_questions(agent))
@@ -87,7 +90,7 @@ def tray_page(request: HttpRequest) -> HttpResponse:
 
 def mail_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show a mail as text, never as HTML: who, when, what our server found out, and its words."""
-    return _show_mail(request, _mail_or_404(require_agent(request), pk), DiscardForm())
+    return _show_mail(request, _mail_or_404(require_reader(request), pk), DiscardForm())
 
 
 def download_original(request: HttpRequest, pk: int) -> HttpResponse:
@@ -96,7 +99,7 @@ def download_original(request: HttpRequest, pk: int) -> HttpResponse:
     Our links are cut out of it. The untouched bytes leave by `manage.py export_mail` alone. A mail that could not be
     read gets 404.
     """
-    inbound = _mail_or_404(require_agent(request), pk)
+    inbound = _mail_or_404(require_reader(request), pk)
     content = readings.read_for_download(inbound)
     if not content:
         raise Http404("Este correo no se pudo leer y su original no se entrega aquí. Pídalo a quien opera el sistema.")
@@ -216,7 +219,7 @@ def _show_mail(request: HttpRequest, inbound: InboundMessage, form: DiscardForm)
 
     If we could not read the mail, it has no text here; sender and recipients are those that the mail server noted.
     """
-    agent, reading = require_agent(request), mail_tray.read_mail(inbound)
+    agent, reading = require_reader(request), mail_tray.read_mail(inbound)
     context = _build_context(
         request,
         inbound,

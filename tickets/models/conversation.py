@@ -62,9 +62,10 @@ class TicketFileQuerySet(models.QuerySet["TicketFile"]):
     """Select files."""
 
     def visible_to(self, user: Any) -> "TicketFileQuerySet":
-        """Select the files of the tickets that this person may see; only staff see files of internal notes (M16)."""
+        """Select the files of the tickets that this person may see; only staff see those of internal notes (M16)."""
         files = self.filter(ticket__in=Ticket.objects.visible_to(user))
-        return files if user.is_authenticated and user.is_staff else files.filter(note__isnull=True)
+        sees_notes = user.is_authenticated and (user.is_staff or user.reads_all)
+        return files if sees_notes else files.filter(note__isnull=True)
 
 
 class TicketFile(models.Model):

@@ -16,25 +16,29 @@ register = template.Library()
 def side_bar(context: template.Context) -> dict[str, Any]:
     """Return the entries of the admin's side bar: the queue's views, the mail tray, and the pages of other apps.
 
-    Only who holds a desk office sees the views; only our own desk sees the tray. If the page did not count the
-    tickets, the views stand without numbers.
+    Only who holds a desk office or reads everything sees the views; only our own desk and Auditoría see the tray. If
+    the page did not count the tickets, the views stand without numbers.
     """
     request, counts, queue_place = (context["request"], context.get("view_counts") or {}, context.get("place"))
-    has_office = request.user.is_authenticated and bool(request.user.desk_provider_ids)
+    person = request.user
+    sees_tickets = person.is_authenticated and bool(person.desk_provider_ids or person.reads_all)
     apps = context.get("available_apps") or []
-    groups = _build_view_groups(counts, queue_place.view.slug if queue_place else "") if has_office else []
-    if has_office and policy.may_take_calls(request.user):
+    current_slug = queue_place.view.slug if queue_place else ""
+    groups = _build_view_groups(queue.list_views(person), counts, current_slug) if sees_tickets else []
+    if sees_tickets and policy.may_read_mails(person):
         groups.append(("Correo", [_build_tray_entry(request.path)]))
     other_apps = [_mark_current_page(app, request.path) for app in apps if app["app_label"] != "tickets"]
     return {"groups": groups, "apps": other_apps}
 
 
-def _build_view_groups(counts: dict[str, int], current_slug: str) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Return each heading of the side bar with the entries of its queue views; the current view's is marked."""
+def _build_view_groups(
+    shown: list[queue.View], counts: dict[str, int], current_slug: str
+) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Return each heading of the side bar with the entries of the queue's shown views; the current one is marked."""
     url = reverse("admin:tickets_ticket_changelist")
     return [
         (heading, [_build_view_entry(view, url, counts.get(view.slug), current_slug) for view in views])
-        for heading, views in groupby(queue.VIEWS.values(), key=lambda view: view.group)  # `group`: the heading
+        for heading, views in groupby(shown, key=lambda view: view.group)  # `group`: the heading
     ]
 
 

@@ -1,12 +1,14 @@
 """Hold the facts that every app leaves: events, outgoing and incoming mail, files, holidays, heartbeats."""
 
 from factureya.core.models.calendar import Heartbeat, Holiday
-from factureya.core.models.events import Chained, ChainHead, Event
+from factureya.core.models.events import Anchor, Chained, ChainHead, Event, UnwrittenAnchor
 from factureya.core.models.files import Attachment, is_picture_type
 from factureya.core.models.incoming import InboundCopy, InboundMessage, InboundOriginal, InboundReading, MailFolder
 from factureya.core.models.outgoing import MailQuota, OutboxMessage
+from factureya.core.models.verifications import LogVerification
 
 __all__ = [
+    "Anchor",
     "Attachment",
     "ChainHead",
     "Chained",
@@ -17,8 +19,10 @@ __all__ = [
     "InboundMessage",
     "InboundOriginal",
     "InboundReading",
+    "LogVerification",
     "MailFolder",
     "MailQuota",
     "OutboxMessage",
+    "UnwrittenAnchor",
     "is_picture_type",
 ]

@@ -34,9 +34,44 @@ class Event(models.Model):
         verbose_name = "evento"
         verbose_name_plural = "eventos"
         constraints = [models.UniqueConstraint(fields=["chain", "seq"], name="one_event_per_place_in_chain")]
+        # One for each way in which the log is searched: by time alone, by person, by verb.
+        indexes = [
+            models.Index(name="event_by_time", fields=["at", "id"]),
+            models.Index(name="event_by_person", fields=["actor", "at", "id"]),
+            models.Index(name="event_by_verb", fields=["verb", "at", "id"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.chain} #{self.seq} {self.verb}"
+
+
+class Anchor(models.Model):
+    """Store one day's hash over the ends of all chains, append-only; only `core.anchors` writes it (M26)."""
+
+    day = models.DateField("día", unique=True)
+    seq = models.PositiveIntegerField("número", unique=True)
+    prev = models.CharField("hash anterior", max_length=64)
+    hash = models.CharField("hash", max_length=64, unique=True)
+    heads = models.PositiveIntegerField("cadenas")
+    events = models.PositiveBigIntegerField("eventos")
+    sealed_at = models.DateTimeField("sellado")
+
+    class Meta:
+        verbose_name = "ancla"
+        verbose_name_plural = "anclas"
+
+    def __str__(self) -> str:
+        return f"ancla {self.seq} ({self.day})"
+
+
+class UnwrittenAnchor(models.Model):
+    """Store the text of an anchor's file, compressed, until the file is on the disk; then the row is deleted."""
+
+    anchor = models.OneToOneField(Anchor, models.CASCADE, primary_key=True, related_name="+")
+    content = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"texto de {self.anchor}"
 
 
 class Chained(models.Model):

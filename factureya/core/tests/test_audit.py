@@ -12,7 +12,7 @@ import time_machine
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
-from factureya.core import audit, guard_install
+from factureya.core import audit, guard_install, guard_record, sql
 from factureya.core.models import ChainHead, Event
 from factureya.testing.people import make_user
 from factureya.testing.races import kinds, race
@@ -194,13 +194,13 @@ def test_what_is_appended_while_it_reads_is_no_flaw(monkeypatch):
     write(events=2)
     whole = audit._check_chains
 
-    def appended_meanwhile(heads: dict[str, ChainHead]) -> Any:
+    def appended_meanwhile(heads: dict[str, audit.Head], *names: str | None) -> Any:
         write()
-        return whole(heads)
+        return whole(heads, *names)
 
     monkeypatch.setattr(audit, "_check_chains", appended_meanwhile)
     assert flaws() == []
-    assert Event.objects.count() == 3
+    assert Event.objects.count() == 4  # one in each of two passes
 
 
 @pytest.mark.django_db
@@ -214,7 +214,7 @@ def test_all_chains_are_walked_in_pieces(monkeypatch):
 
 @pytest.mark.django_db
 def test_memory_does_not_grow_with_the_events(monkeypatch):
-    monkeypatch.setattr(audit, "_EVENTS_AT_A_TIME", 10)
+    monkeypatch.setattr(sql, "_ROWS_AT_A_TIME", 10)
     monkeypatch.setattr(audit, "_CHAINS_AT_A_TIME", 5)
     peaks = []
     for more in (10, 50):
@@ -234,17 +234,19 @@ def test_memory_does_not_grow_with_the_events(monkeypatch):
 @pytest.mark.django_db
 def test_the_command_says_that_all_is_whole(capsys):
     write(events=3)
+    guard_record.record_installed(connection)
     call_command("verify_audit")
-    assert capsys.readouterr().out == "Bitácora íntegra: 1 cadenas, 3 eventos.\n"
+    assert capsys.readouterr().out == "Bitácora íntegra: 2 cadenas, 4 eventos, 0 anclas.\n"
     call_command("verify_audit", "--json")
     found = json.loads(capsys.readouterr().out)
-    assert found == {"whole": True, "chains": 1, "events": 3, "flaws": []}
+    assert found == {"whole": True, "chains": 2, "events": 4, "anchors": 0, "flaws": []}
 
 
 @pytest.mark.django_db
 def test_the_command_names_the_place_and_fails(capsys):
     write(events=3)
     tamper("UPDATE core_event SET verb = 'x' WHERE seq = 2")
+    guard_record.record_installed(connection)  # anew after the tampering, which lifted them
     with pytest.raises(CommandError, match="no está íntegra") as failed:
         call_command("verify_audit")
     assert failed.value.returncode == 1

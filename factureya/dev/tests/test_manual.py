@@ -1,5 +1,6 @@
 """docs/manual.md is read from the sources: what is named where, and nothing that does not exist."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def helper(): ...
 
 @pytest.fixture
 def root(tmp_path: Path, settings) -> Path:
-    for folder in ("docs", "tickets/operations", "tickets/tests"):
+    for folder in ("docs", "factureya/oversight", "tickets/operations", "tickets/tests"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "tickets" / "operations" / "house.py").write_text(CODE)
     (tmp_path / "tickets" / "house.py").write_text(CODE)
@@ -64,7 +65,7 @@ def lines_of(clause: str, page: str) -> list[str]:
 
 
 def test_each_clause_lists_its_operations_constraints_and_tests(root: Path):
-    page = manual.render(root)
+    page = manual.render(manual.read_clauses(root))
     operation, tests = "- Operations: tickets.close", "- Tests (2): tickets/tests/test_house 2"
     assert lines_of("M15", page) == [operation, "- Constraints: status_is_known, ticket_closed_is_final", tests]
     assert lines_of("M16", page) == [
@@ -77,9 +78,19 @@ def test_each_clause_lists_its_operations_constraints_and_tests(root: Path):
     assert lines_of("M17", page) == ["- Tests (0): none yet"]
 
 
+def test_the_board_s_file_names_each_test(root: Path):
+    tests = json.loads(manual.render_tests(manual.read_clauses(root)))
+    assert tests["M15"] == {"tickets/tests/test_house.py": ["test_one", "test_two"]}
+    assert tests["M16"] == {"tickets/tests/test_house.py": ["test_one"]}
+    assert tests["M33"] == {}
+
+
 def test_the_files_of_one_folder_stand_together(root: Path):
     (root / "tickets" / "tests" / "test_yard.py").write_text(TESTS)
-    assert lines_of("M15", manual.render(root))[-1] == "- Tests (4): tickets/tests/test_house 2, test_yard 2"
+    assert (
+        lines_of("M15", manual.render(manual.read_clauses(root)))[-1]
+        == "- Tests (4): tickets/tests/test_house 2, test_yard 2"
+    )
 
 
 def test_the_page_stays_short():
@@ -89,7 +100,7 @@ def test_the_page_stays_short():
 def test_a_clause_that_does_not_exist_is_refused(root: Path):
     (root / "tickets" / "tests" / "test_house.py").write_text(TESTS.replace("M16", "M61"))
     with pytest.raises(CommandError, match="do not exist: M61"):
-        manual.render(root)
+        manual.render(manual.read_clauses(root))
 
 
 def test_check_fails_until_the_page_is_written(root: Path, capsys):

@@ -14,6 +14,16 @@ register = template.Library()
 SUPPORT_PAGES = ("tickets:new", "tickets:lookup")
 
 
+PUBLIC_PAGES = [
+    ("Inicio", "portal:home"),
+    ("¿Qué es Factureya?", "portal:about"),
+    ("Atención a clientes", "portal:support"),
+]
+CONTROL = "/control/"
+# Who reads the log of events, as `factureya.oversight.policy` says; its page asks again.
+LOG_OFFICES = ("security_officer", "it_head", "auditor")
+
+
 class Link(NamedTuple):
     """Hold a link of the navigation; `current` is the value of aria-current, or empty."""
 
@@ -26,16 +36,14 @@ class Link(NamedTuple):
 def nav_links(context: Context) -> list[Link]:
     """Return the links in the header of every page, each with its `aria-current`: "page", "true" (its section) or "".
 
-    Without a request (the 500 and 503 pages) only the public pages are offered.
+    The pages of mesa de control have a frame of their own: its pages instead of the public ones. Without a request
+    (the 500 and 503 pages) only the public pages are offered.
     """
     request = context.get("request")
     path = request.path if request else ""
-    pages = [
-        ("Inicio", "portal:home"),
-        ("¿Qué es Factureya?", "portal:about"),
-        ("Atención a clientes", "portal:support"),
-    ]
-    addresses = [(label, address(name)) for label, name in [*pages, *_list_own_pages(request)]]
+    in_control = path.startswith(CONTROL) and _list_control_pages(request)
+    pages = in_control or [*PUBLIC_PAGES, *_list_own_pages(request)]
+    addresses = [(label, address(name)) for label, name in pages]
     section = _find_section(path, [url for _, url in addresses])
     return [Link(label, url, "page" if url == path else "true" if url == section else "") for label, url in addresses]
 
@@ -52,6 +60,18 @@ def _list_own_pages(request: HttpRequest | None) -> list[tuple[str, str]]:
         return [("Mis tickets", "tickets:list"), *pages]
     pages = [("Cola de tickets", "admin:index")] if user.works_in_admin else []
     return pages + ([("Mesa de control", "control:inbox")] if user.works_in_control else [])
+
+
+def _list_control_pages(request: HttpRequest | None) -> list[tuple[str, str]]:
+    """Return the header links (label, route) of mesa de control; nothing for a person who does not work there."""
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated or not user.works_in_control:
+        return []
+    pages = [("Solicitudes", "control:inbox")]
+    if user.holds(*LOG_OFFICES):
+        pages.append(("Bitácora", "oversight:log"))
+    pages.append(("Cumplimiento", "oversight:board"))
+    return pages + ([("Cola de tickets", "admin:index")] if user.works_in_admin else [])
 
 
 def _find_section(path: str, urls: list[str]) -> str:

@@ -1,29 +1,47 @@
-"""Check that every chain of events is whole: `manage.py verify_audit`."""
+"""Check that the record is whole: chains of events, their anchors, the guards: `manage.py verify_audit`."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
-from itertools import islice
+from itertools import chain, islice
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
 from django.db.models import Count, Sum
+from django.utils.module_loading import import_string
 
-from factureya.core import audit
-from factureya.core.models import ChainHead
+from factureya.core import anchors, audit, guard_record
+from factureya.core.models import Anchor, ChainHead
 
 MOST_FLAWS = 1000  # shown; more say nothing new
 
 
 class Command(BaseCommand):
-    help = "Check that no event was changed, removed or forged (M26). Exit 0 when whole; else 1 and the place."
+    help = (
+        "Check that no event was changed, removed or forged, no chain rewritten since an anchor sealed it, and no guard "
+        "lifted (M26). Exit 0 when whole; else 1 and the places."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="print one JSON object")
+        parser.add_argument(
+            "--anchors",
+            type=Path,
+            metavar="DIR",
+            help=f"the folder of the anchors' files, best a copy from another machine ({settings.ANCHORS_DIR})",
+        )
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Print the flaws of all event chains, and raise CommandError (exit 1) if there is one, else the totals."""
-        flaws = list(islice(audit.find_flaws(), MOST_FLAWS))
+        """Print the flaws of the record, and raise CommandError (exit 1) if there is one, else the totals."""
+        folder = options["anchors"]
+        if folder and not folder.is_dir():
+            raise CommandError(f"No existe la carpeta {folder}.")
+        flaws = list(islice(find_all_flaws(folder), MOST_FLAWS))
         size = ChainHead.objects.aggregate(chains=Count("chain"), events=Sum("seq", default=0))
+        size["anchors"] = Anchor.objects.count()
         if options["json"]:
             report = {"whole": not flaws, **size, "flaws": [asdict(flaw) for flaw in flaws]}
             self.stdout.write(json.dumps(report, ensure_ascii=False))
@@ -33,4 +51,13 @@ class Command(BaseCommand):
         if flaws:
             raise CommandError("La bitácora no está íntegra.", returncode=1)
         if not options["json"]:
-            self.stdout.write(f"Bitácora íntegra: {size['chains']} cadenas, {size['events']} eventos.")
+            totals = f"{size['chains']} cadenas, {size['events']} eventos, {size['anchors']} anclas"
+            self.stdout.write(f"Bitácora íntegra: {totals}.")
+
+
+def find_all_flaws(folder: Path | None = None) -> Iterator[audit.Flaw]:
+    """Yield the flaws of chains, anchors (their files are in `folder`) and guards, and of what apps compare (M26)."""
+    checks = (import_string(name) for name in settings.AUDIT_STATE_CHECKS)
+    yield from chain(audit.find_flaws(), anchors.find_flaws(folder), guard_record.find_flaws(connection))
+    for check in checks:
+        yield from check()

@@ -2,10 +2,12 @@
 
 The page is read from the sources without running them. An operation keeps the clauses that its docstring names (M15,
 M12–M16). A test proves the clauses of its mark `@pytest.mark.clause("M15")`, or of its file's `pytestmark`. A
-constraint or guard belongs to the clauses of the tests that name it. `--check` compares the page and writes nothing.
+constraint or guard belongs to the clauses of the tests that name it. The names of the tests go to a JSON file too, for
+the board «Cumplimiento del manual», because production has no tests. `--check` compares both and writes nothing.
 """
 
 import ast
+import json
 import re
 import tokenize
 from argparse import ArgumentParser
@@ -71,6 +73,7 @@ attack, or the **modules** that name it where it has neither; the **tests**, as 
 functions (a folder stands before its first file). `.venv/bin/pytest -m M15` runs the tests of one clause. A clause
 without a test is not promised yet.
 """
+PAGE, BOARD = "docs/manual.md", "factureya/oversight/clauses.json"
 _CLAUSES = re.compile(r"\bM(\d{1,2})(?:\s?[–-]\s?M?(\d{1,2}))?\b")
 
 
@@ -82,33 +85,49 @@ class Clause:
     constraints: set[str] = field(default_factory=set)
     modules: set[str] = field(default_factory=set)
     tests: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    names: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))  # of the tests, by file
 
 
 class Command(BaseCommand):
-    help = "Write docs/manual.md: for each clause of the manual its operations, constraints and tests."
+    help = "Write docs/manual.md and the board's JSON: for each clause its operations, constraints and tests."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--check", action="store_true", help="write nothing; fail when the file is old")
 
     def handle(self, *_args: Any, check: bool, **_options: Any) -> None:
-        text, path = render(settings.BASE_DIR), settings.BASE_DIR / "docs" / "manual.md"
-        if check and (not path.exists() or path.read_text("utf-8") != text):
-            raise CommandError("docs/manual.md is old: run manage.py manual")
-        if not check:
-            path.write_text(text, "utf-8")
-            self.stdout.write(f"Wrote {path.relative_to(settings.BASE_DIR)}")
+        clauses = read_clauses(settings.BASE_DIR)
+        for name, text in ((PAGE, render(clauses)), (BOARD, render_tests(clauses))):
+            path = settings.BASE_DIR / name
+            if check and (not path.exists() or path.read_text("utf-8") != text):
+                raise CommandError(f"{name} is old: run manage.py manual")
+            if not check:
+                path.write_text(text, "utf-8")
+                self.stdout.write(f"Wrote {name}")
 
 
-def render(root: Path) -> str:
-    """Return the text of the page. Raise CommandError when the sources name a clause that does not exist."""
+def render(clauses: dict[str, Clause]) -> str:
+    """Return the text of the page, from what the sources say of each clause."""
+    return "\n".join([HEAD, *(line for name in PROMISES for line in _section(name, clauses[name]))])
+
+
+def render_tests(clauses: dict[str, Clause]) -> str:
+    """Return the JSON of the board: for each clause its test files with the names of their tests."""
+    tests = {
+        name: {file: sorted(set(found)) for file, found in sorted(clauses[name].names.items())} for name in PROMISES
+    }
+    return json.dumps(tests, ensure_ascii=False, indent=1) + "\n"
+
+
+def read_clauses(root: Path) -> dict[str, Clause]:
+    """Return what the sources say of each clause. Raise CommandError when they name one that does not exist."""
     clauses: dict[str, Clause] = defaultdict(Clause)
     constraints = constraint_names()
     for path in sorted(path for package in PACKAGES for path in (root / package).rglob("*.py")):
         _read_file(path, path.relative_to(root), clauses, constraints)
     if unknown := clauses.keys() - PROMISES.keys():
         raise CommandError(f"The sources name clauses that do not exist: {', '.join(sorted(unknown))}")
-    return "\n".join([HEAD, *(line for name in PROMISES for line in _section(name, clauses[name]))])
+    return clauses
 
 
 def constraint_names() -> set[str]:
@@ -138,6 +157,7 @@ def _read_tests(tree: ast.Module, name: str, clauses: dict[str, Clause], constra
     """Add the marked tests of one file, and the constraints that they name, to their clauses."""
     for clause, test in _marked_tests(tree):
         clauses[clause].tests[name] += 1
+        clauses[clause].names[name].append(getattr(test, "name", ""))
         clauses[clause].constraints |= _strings(test) & constraints
 
 

@@ -1,0 +1,306 @@
+"""Seal all chains once a day: an anchor is one hash over every chain's end, and it is kept outside the database (M26).
+
+Who owns the database can rewrite a chain with all its hashes, or cut it off together with its head. The anchor's file
+says where each chain ended that day. The anchor's hash is the SHA-256 of all lines of its file but the last one, and
+the file holds the hash before it, so the anchors are a chain too. The hash leaves by mail, with receipts and notices.
+"""
+
+import gzip
+import hashlib
+import io
+import json
+import logging
+import os
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from operator import attrgetter
+from pathlib import Path
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+from django.db.models.functions import Collate
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from factureya.core import clock
+from factureya.core.audit import GENESIS, Flaw
+from factureya.core.calendar import MONTHS_LONG
+from factureya.core.models import Anchor, ChainHead, Event, UnwrittenAnchor
+
+logger = logging.getLogger(__name__)
+# Both put names in the order of their code points, as Python does: files are read side by side in this order.
+_COLLATIONS = {"sqlite": "BINARY", "postgresql": "C"}
+_HEADS_AT_A_TIME = 2000
+_LOOKED_UP_AT_A_TIME = 500
+SHOWN_DIGITS = 16
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_HEAD_LINE = re.compile(rb'(\["(?:[^"\\]|\\.)*",[0-9]+,"[0-9a-f]{64}"\]),?\n')
+
+
+class Head(NamedTuple):
+    """Hold where a chain ended when an anchor was sealed."""
+
+    chain: str
+    seq: int
+    hash: str
+
+
+class AnchorFile(NamedTuple):
+    """Hold what the file of an anchor says of itself; `is_whole` if its hash is that of its lines."""
+
+    path: Path
+    day: str
+    seq: int
+    prev: str
+    hash: str
+    heads: int
+    events: int
+    sealed_at: str
+    is_whole: bool
+
+
+def seal_day() -> Anchor | None:
+    """Seal the end of every chain for today, queue the mails, write the file, and return the anchor (M26).
+
+    Returns None if today was sealed before. A file that an earlier run could not write is written too.
+    """
+    anchor = None
+    try:
+        with transaction.atomic():
+            last = Anchor.objects.select_for_update().order_by("-seq").first()
+            today = timezone.localdate(clock.now())
+            if not Anchor.objects.filter(day=today).exists():
+                anchor = _store_anchor(Anchor(day=today, seq=last.seq + 1 if last else 1, sealed_at=clock.now()), last)
+    except IntegrityError:  # another process sealed the very first anchor at the same instant
+        logger.warning("the day was not sealed here", exc_info=True)
+    write_files()
+    return anchor
+
+
+def write_files() -> int:
+    """Write the files of the anchors that have none yet, and return how many; a failure is logged, and tried again.
+
+    A file that is there already is never replaced: if it says something else, that is logged as an error.
+    """
+    written = 0
+    for unwritten in UnwrittenAnchor.objects.select_related("anchor").order_by("pk"):
+        try:
+            _write_file(find_path(unwritten.anchor), bytes(unwritten.content))
+        except OSError as error:
+            logger.error("the file of %s was not written: %s", unwritten.anchor, error)  # noqa: TRY400
+            continue
+        unwritten.delete()
+        written += 1
+    return written
+
+
+def latest_anchor(before: datetime | None = None) -> Anchor | None:
+    """Return the last anchor, or the last one that was sealed before an instant; None if there is none."""
+    anchors = Anchor.objects.filter(sealed_at__lt=before) if before else Anchor.objects.all()
+    return anchors.order_by("-seq").first()
+
+
+def describe_anchor(before: datetime | None = None) -> str:
+    """Return a line in Spanish that names the last anchor: number, day, first digits of its hash; empty without one."""
+    if (anchor := latest_anchor(before)) is None:
+        return ""
+    day = f"{anchor.day.day} de {MONTHS_LONG[anchor.day.month - 1]} de {anchor.day.year}"
+    return f"ancla {anchor.seq} de la bitácora, del {day}: {anchor.hash[:SHOWN_DIGITS]}"
+
+
+def find_path(anchor: Anchor) -> Path:
+    """Return the path of an anchor's file in ANCHORS_DIR."""
+    return Path(settings.ANCHORS_DIR) / f"{anchor.day.isoformat()}.json"
+
+
+def find_flaws(folder: Path | None = None) -> Iterator[Flaw]:
+    """Compare the anchors' files in `folder` with their rows and with the chains, and yield each flaw (M26).
+
+    Without `folder` it is ANCHORS_DIR. Found are a missing, altered or forged anchor, and a chain that was rewritten or
+    cut off after an anchor, even if all its hashes are right: the flaw names the chain and the place that was sealed.
+    """
+    rows = {anchor.seq: anchor for anchor in Anchor.objects.order_by("seq")}
+    files: list[AnchorFile] = []
+    for path in list_files(folder or Path(settings.ANCHORS_DIR)):
+        try:
+            files.append(read_file(path))
+        except (OSError, EOFError, ValueError, KeyError, TypeError):
+            yield Flaw(f"ancla:{path.name}", 0, "el archivo no se puede leer")
+    yield from _check_rows(rows)
+    yield from _check_files(rows, files)
+    yield from _check_heads(sorted((file for file in files if file.is_whole), key=attrgetter("seq")))
+
+
+def list_files(folder: Path) -> list[Path]:
+    """Return the files of anchors in a folder, the oldest first; those that somebody compressed (.json.gz) too."""
+    return sorted(path for pattern in ("*.json", "*.json.gz") for path in folder.glob(pattern))
+
+
+def read_file(path: Path) -> AnchorFile:
+    """Return what an anchor's file says of itself, and whether its hash is right.
+
+    Raises OSError, EOFError, ValueError, KeyError or TypeError if the file is not one that we write.
+    """
+    digest, last, closing = hashlib.sha256(), b"", b""
+    with _open_file(path) as lines:
+        first = last = next(lines, b"")
+        for line in lines:
+            digest.update(last)
+            closing, last = last, line
+    head = json.loads(first + b"]}")
+    foot = json.loads(b'{"heads":[' + closing + last)
+    return AnchorFile(
+        path=path,
+        day=head["day"],
+        seq=int(head["seq"]),
+        prev=head["prev"],
+        hash=foot["hash"],
+        heads=foot["chains"],
+        events=foot["events"],
+        sealed_at=head["sealed_at"],
+        is_whole=foot["hash"] == digest.hexdigest() and foot["chains"] == sum(1 for _ in read_heads(path)),
+    )
+
+
+def read_heads(path: Path) -> Iterator[Head]:
+    """Yield the heads that an anchor's file holds, in the order of their names. Raise ValueError for another line."""
+    with _open_file(path) as lines:
+        next(lines)
+        for line in lines:
+            if line.startswith(b"]"):
+                return
+            if (match := _HEAD_LINE.fullmatch(line)) is None:
+                raise ValueError("a line of an anchor is no head of a chain")
+            yield Head(*json.loads(match[1]))
+
+
+def _store_anchor(anchor: Anchor, last: Anchor | None) -> Anchor:
+    """Read every head, store the anchor with the text of its file, call the hooks, and return the anchor."""
+    anchor.prev = last.hash if last else GENESIS
+    digest, content = hashlib.sha256(), io.BytesIO()
+    with gzip.GzipFile(fileobj=content, mode="wb", mtime=0) as packed:
+        for line in _compose_lines(anchor):
+            digest.update(line)
+            packed.write(line)
+        anchor.hash = digest.hexdigest()
+        packed.write(f'"hash":"{anchor.hash}"}}\n'.encode())
+    anchor.save(force_insert=True)
+    UnwrittenAnchor.objects.create(anchor=anchor, content=content.getvalue())
+    for name in settings.ANCHOR_SEALED:
+        import_string(name)(anchor)
+    return anchor
+
+
+def _compose_lines(anchor: Anchor) -> Iterator[bytes]:
+    """Yield the lines of an anchor's file but the last one, which says the hash; count its heads and events.
+
+    One statement reads all heads, so they are those of one instant. The whole file is one JSON object.
+    """
+    head = {"seq": anchor.seq, "day": anchor.day.isoformat(), "sealed_at": _spell(anchor.sealed_at)}
+    yield f'{_encode({**head, "prev": anchor.prev})[:-1]},"heads":[\n'.encode()
+    anchor.heads = anchor.events = 0
+    line = ""
+    in_order = ChainHead.objects.order_by(Collate("chain", _COLLATIONS[connection.vendor]))
+    for values in in_order.values_list("chain", "seq", "hash").iterator(chunk_size=_HEADS_AT_A_TIME):
+        if line:
+            yield f"{line},\n".encode()
+        line = _encode(values)
+        anchor.heads += 1
+        anchor.events += values[1]
+    yield (f"{line}\n" if line else "").encode()
+    yield f'],"chains":{anchor.heads},"events":{anchor.events},\n'.encode()
+
+
+def _spell(at: datetime) -> str:
+    """Return an instant as an anchor's file spells it."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _write_file(path: Path, content: bytes) -> None:
+    """Write an anchor's file in one step, for this user alone, from its compressed text.
+
+    Raises FileExistsError if there is another file of that name, and OSError if it cannot be written.
+    """
+    text = gzip.decompress(content)
+    if path.exists():
+        if path.read_bytes() != text:
+            raise FileExistsError(f"{path.name} says something else")
+        return
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(part, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the name too, before the text is deleted from the database
+    finally:
+        os.close(folder)
+
+
+def _open_file(path: Path) -> "gzip.GzipFile | io.BufferedReader":
+    """Open an anchor's file to read its lines as bytes, also a compressed one."""
+    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
+
+
+def _check_rows(rows: dict[int, Anchor]) -> Iterator[Flaw]:
+    """Yield a flaw for each anchor that is missing between the rows, and each that does not follow the one before."""
+    last_seq, last_hash = 0, GENESIS
+    for seq, row in rows.items():
+        if seq != last_seq + 1:
+            yield Flaw(f"ancla:{row.day}", seq, f"falta el ancla {last_seq + 1}")
+        elif row.prev != last_hash:
+            yield Flaw(f"ancla:{row.day}", seq, "no enlaza con el ancla anterior")
+        last_seq, last_hash = seq, row.hash
+
+
+def _check_files(rows: dict[int, Anchor], files: list[AnchorFile]) -> Iterator[Flaw]:
+    """Yield a flaw for each anchor's file that is altered, has no row or differs from it, and each row without one."""
+    unseen = dict(rows)
+    for file in files:
+        chain, row = f"ancla:{file.day}", unseen.pop(file.seq, None)
+        if not file.is_whole or file.path.name.partition(".")[0] != file.day:
+            yield Flaw(chain, file.seq, "el archivo del ancla fue alterado")
+        elif row is None:
+            yield Flaw(chain, file.seq, "el ancla del archivo falta en la base de datos")
+        elif _describe_row(row) != file[1:-1]:
+            yield Flaw(chain, file.seq, "el ancla de la base de datos no corresponde a su archivo")
+    for seq, row in unseen.items():
+        yield Flaw(f"ancla:{row.day}", seq, "falta el archivo del ancla")
+
+
+def _describe_row(row: Anchor) -> tuple[str | int, ...]:
+    """Return an anchor's columns in the order and spelling of an AnchorFile."""
+    return (row.day.isoformat(), row.seq, row.prev, row.hash, row.heads, row.events, _spell(row.sealed_at))
+
+
+def _check_heads(files: list[AnchorFile]) -> Iterator[Flaw]:
+    """Yield a flaw for each chain that no longer holds an event which an anchor had sealed: its first such place.
+
+    Each file is read beside the one before it, so that only heads which moved are looked up.
+    """
+    flawed: set[str] = set()
+    for file, earlier in zip(files, [None, *files], strict=False):
+        moved = _find_moved(file.path, earlier.path if earlier else None)
+        while heads := list(islice(moved, _LOOKED_UP_AT_A_TIME)):
+            found = Event.objects.filter(hash__in=[head.hash for head in heads]).values_list("chain", "seq", "hash")
+            for chain, seq, _hash in sorted(set(heads) - {Head(*place) for place in found}):
+                if chain not in flawed:
+                    flawed.add(chain)
+                    yield Flaw(chain, seq, f"no es el evento que selló el ancla del {file.day}: se reescribió o se cortó")
+
+
+def _find_moved(path: Path, earlier: Path | None) -> Iterator[Head]:
+    """Yield the heads of an anchor's file that the file before it does not hold too; both are in order of names."""
+    before = read_heads(earlier) if earlier else iter(())
+    old = next(before, None)
+    for head in read_heads(path):
+        while old and old.chain < head.chain:
+            old = next(before, None)
+        if head != old:
+            yield head

@@ -1,0 +1,58 @@
+"""Verify the whole log of events every night, and keep the outcome for the pages that show it (M26)."""
+
+import logging
+from collections.abc import Iterator
+from itertools import islice
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count, Sum
+from django.utils.module_loading import import_string
+
+from factureya.core import anchors, audit, clock
+from factureya.core.audit import Flaw
+from factureya.core.models import ChainHead, LogVerification
+
+logger = logging.getLogger(__name__)
+MOST_FLAWS = 1000  # read of one run; more say nothing new
+
+
+def verify_log() -> LogVerification:
+    """Read every chain, anchor and state check, and store and return what was found (M26).
+
+    A damaged log is stored as such, and logged as an error; nothing is repaired.
+    """
+    started_at, anchor = clock.now(), anchors.latest_anchor()
+    counted = ChainHead.objects.aggregate(chains=Count("pk"), events=Sum("seq"))
+    flaws = list(islice(find_all_flaws(), MOST_FLAWS))
+    first = _describe_flaw(flaws[0]) if flaws else ""
+    if first:
+        logger.error("the log of events is not whole: %s", first)
+    with transaction.atomic():
+        return LogVerification.objects.create(
+            started_at=started_at,
+            finished_at=clock.now(),
+            chains=counted["chains"],
+            events=counted["events"] or 0,
+            flaws=len(flaws),
+            first_flaw=first[:300],
+            anchor_day=anchor.day if anchor else None,
+        )
+
+
+def find_all_flaws() -> Iterator[Flaw]:
+    """Yield the flaws of the chains, of the anchors, and of the rows that `AUDIT_STATE_CHECKS` compares with events."""
+    yield from audit.find_flaws()
+    yield from anchors.find_flaws()
+    for name in settings.AUDIT_STATE_CHECKS:
+        yield from import_string(name)()
+
+
+def latest_verification() -> LogVerification | None:
+    """Return the last verification of the log, or None if it never ran."""
+    return LogVerification.objects.order_by("-pk").first()
+
+
+def _describe_flaw(flaw: Flaw) -> str:
+    """Return a flaw of the log in one line: its chain, its number and what is wrong."""
+    return f"{flaw.chain}, renglón {flaw.seq}: {flaw.problem}"

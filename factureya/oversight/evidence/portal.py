@@ -1,0 +1,115 @@
+"""Find the evidence of «Portal y servicio»: M1–M9."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from accounts.models import Office, Provider, Representative, RoleAssignment
+from change_requests.emergency.models import EmergencyChange
+from change_requests.models import FormalRequest
+from factureya.core.calendar import MONTHS, load_attention_hours
+from factureya.core.mail import health
+from factureya.core.models import Holiday
+from factureya.oversight.evidence.facts import Evidence, Facts, Finder, Item, State, count_up_to, say
+from tickets.models import Ticket
+
+TRAY_AGE = timedelta(days=2)  # a mail that waits longer in the tray is to be attended to
+Status = FormalRequest.Status
+
+
+def find_m1(facts: Facts) -> Evidence:
+    """Return how many registered data changed by a request or an emergency, and how many tries wrote nothing (M1)."""
+    emergencies = EmergencyChange.objects.filter(at__gte=facts.since).count()
+    applied = say(facts.count("request.executed"), "solicitud aplicada", "solicitudes aplicadas")
+    text = f"{applied} y {say(emergencies, 'cambio de emergencia', 'cambios de emergencia')}; ningún otro camino."
+    return Evidence(
+        f"{text} {say(facts.count('request.failed'), 'intento', 'intentos')} sin aplicar, por un dato ya cambiado"
+    )
+
+
+def find_m2(facts: Facts) -> Evidence:
+    """Return whether somebody attends now, and the next day without attention (M2)."""
+    hours, today = load_attention_hours(), timezone.localdate(facts.now)
+    state = "Abierto ahora" if hours.is_open(facts.now) else "Cerrado ahora"
+    following = Holiday.objects.filter(day__gte=today).order_by("day").first()
+    if following is None:
+        return Evidence(f"{state}; faltan los próximos días inhábiles", State.ATTEND)
+    return Evidence(f"{state}; próximo día inhábil, {following.day.day} {MONTHS[following.day.month - 1]}")
+
+
+def find_m3(facts: Facts) -> Evidence:
+    """Return the providers, the third party's agents of today, and how many tickets were handed over (M3)."""
+    providers = Provider.objects.count()
+    agents = RoleAssignment.objects.in_force().filter(office=Office.THIRD_PARTY_AGENT).count()
+    text = f"{say(providers, 'prestador', 'prestadores')}; {say(agents, 'agente', 'agentes')} de terceros"
+    return Evidence(
+        f"{text}, que ven solo lo suyo; {say(facts.count('ticket.handed_over'), 'ticket turnado', 'tickets turnados')}"
+    )
+
+
+def find_m4(_facts: Facts) -> Evidence:
+    """Return the open tickets about sales (M4)."""
+    sales = Ticket.objects.filter(status=Ticket.Status.OPEN, category=Ticket.Category.SALES)
+    return Evidence(f"{count_up_to(sales)} tickets de Ventas abiertos; ninguno llega a solicitud formal")
+
+
+def find_m5(facts: Facts) -> Evidence:
+    """Return the mails that were set aside because nobody vouches for their sender (M5)."""
+    tray = health.find_tray()
+    oldest = tray.order_by("pk").values_list("kept_at", flat=True).first()
+    is_old = oldest is not None and oldest < facts.now - TRAY_AGE
+    text = f"{count_up_to(tray)} correos apartados esperan a un agente; se decidió sobre"
+    decided = facts.count("mail.linked", "mail.opened", "mail.discarded")
+    return Evidence(f"{text} {say(decided, 'otro', 'otros')}", State.ATTEND if is_old else State.OK)
+
+
+def find_m6(facts: Facts) -> Evidence:
+    """Return the tickets and messages of the period, and whether mail leaves in time (M6)."""
+    written = say(facts.count("ticket.information_added", "ticket.answered"), "mensaje", "mensajes")
+    text = f"{say(facts.count('ticket.opened', 'ticket.followed_up'), 'ticket', 'tickets')}, {written}"
+    if health.find_overdue().exists():
+        return Evidence(f"{text}; hay correos por salir atrasados", State.LATE)
+    return Evidence(f"{text}; ningún correo por salir está atrasado")
+
+
+def find_m7(facts: Facts) -> Evidence:
+    """Return how the requests of access went (M7)."""
+    form = str(FormalRequest.Form.ACCESS)
+    done = facts.count_requests(form=form, statuses=(Status.EXECUTED, Status.CLOSED))
+    returned = facts.count_requests(form=form, statuses=(Status.RETURNED, Status.REJECTED))
+    asked = say(facts.count_requests(form=form), "pedida", "pedidas")
+    back = say(returned, "devuelta o rechazada", "devueltas o rechazadas")
+    return Evidence(f"{asked}: {say(done, 'ejecutada', 'ejecutadas')}, {back}")
+
+
+def find_m8(facts: Facts) -> Evidence:
+    """Return the powers that end soon, and the warnings «no fui yo» that nobody has looked at (M8)."""
+    today = timezone.localdate(facts.now)
+    ending = Representative.objects.filter(
+        revoked_at__isnull=True, valid_until__range=(today, today + timedelta(days=30))
+    )
+    alarmed = FormalRequest.objects.filter(alarmed_at__isnull=False).order_by("alarmed_at")[:5]
+    items = tuple(Item(f"{formal.folio}: «no fui yo» por revisar", f"/control/{formal.folio}/") for formal in alarmed)
+    objections = say(facts.count("request.disowned"), "aviso", "avisos")
+    text = f"{say(ending.count(), 'poder vence', 'poderes vencen')} en 30 días; {objections} «no fui yo»"
+    return Evidence(text, State.ATTEND if items else State.OK, items)
+
+
+def find_m9(_facts: Facts) -> Evidence:
+    """Return that the pages say what is out of scope; an answer for it is not counted apart yet (M9)."""
+    return Evidence(
+        "El portal dice qué queda fuera; las respuestas de fuera de alcance aún no se cuentan aparte", State.NOT_BUILT
+    )
+
+
+EVIDENCE: dict[str, Finder] = {
+    "M1": find_m1,
+    "M2": find_m2,
+    "M3": find_m3,
+    "M4": find_m4,
+    "M5": find_m5,
+    "M6": find_m6,
+    "M7": find_m7,
+    "M8": find_m8,
+    "M9": find_m9,
+}

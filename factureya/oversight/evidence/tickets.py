@@ -1,0 +1,97 @@
+"""Find the evidence of «Tickets»: M10–M18."""
+
+from datetime import timedelta
+
+from factureya.core.models import Attachment
+from factureya.oversight.evidence.facts import NOT_BUILT, SHOWN, Evidence, Facts, Finder, Item, State, count_up_to, say
+from factureya.oversight.subjects import try_address
+from tickets.models import Ticket
+
+SWEEP = timedelta(minutes=15)  # a close that is later than that is overdue
+
+
+def find_m10(facts: Facts) -> Evidence:
+    """Return the numbers that were given; the database refuses a repeated one (M10)."""
+    return Evidence(f"{say(_count_opened(facts), 'número', 'números')}, ninguno repetido")
+
+
+def find_m11(facts: Facts) -> Evidence:
+    """Return how often information went to the open ticket instead of a new one (M11)."""
+    added = say(facts.count("ticket.information_added"), "mensaje fue", "mensajes fueron")
+    return Evidence(f"{added} a su ticket abierto; {say(_count_opened(facts), 'ticket nuevo', 'tickets nuevos')}")
+
+
+def find_m12(facts: Facts) -> Evidence:
+    """Return that no closed ticket was reopened but by a mail in time, and how many go on in another (M12)."""
+    voided = say(facts.count("ticket.close_voided"), "cierre anulado", "cierres anulados")
+    return Evidence(
+        f"0 reabiertos; {voided} por una respuesta a tiempo; {facts.count('ticket.followed_up')} continúan en otro"
+    )
+
+
+def find_m13(facts: Facts) -> Evidence:
+    """Return the open tickets, and those whose reply is overdue (M13)."""
+    opened = Ticket.objects.filter(status=Ticket.Status.OPEN)
+    late = opened.filter(reply_due_at__lt=facts.now).order_by("queue_at", "pk")
+    items = tuple(_make_item(ticket, "respuesta vencida") for ticket in late.only("number")[:SHOWN])
+    text = f"{count_up_to(opened)} abiertos"
+    if not items:
+        return Evidence(f"{text}; ninguna respuesta vencida")
+    return Evidence(f"{text}; {count_up_to(late)} con la respuesta vencida", State.LATE, items)
+
+
+def find_m14(_facts: Facts) -> Evidence:
+    """Return the waiting tickets; the database refuses one without a reason (M14)."""
+    waiting = count_up_to(Ticket.objects.filter(status=Ticket.Status.WAITING))
+    return Evidence(f"{waiting} en espera, todos con motivo y plazo")
+
+
+def find_m15(facts: Facts) -> Evidence:
+    """Return how tickets were closed, and those that should have closed by now (M15)."""
+    confirmed = say(facts.count("ticket.confirmed", "ticket.confirmed_by_phone"), "confirmado", "confirmados")
+    text = f"{confirmed} y {facts.count('ticket.closed_unanswered')} sin respuesta en 30 días"
+    due = Ticket.objects.due_to_close(facts.now - SWEEP).order_by("closes_at")
+    items = tuple(_make_item(ticket, "debía cerrarse") for ticket in due.only("number")[:SHOWN])
+    return Evidence(text, State.LATE if items else State.OK, items)
+
+
+def find_m16(facts: Facts) -> Evidence:
+    """Return the internal notes, which no customer sees; looking up leaves no event (M16)."""
+    notes = say(facts.count("ticket.note_added"), "nota interna", "notas internas")
+    return Evidence(f"Consulta con el número abierta a toda hora; {notes}, ninguna fuera")
+
+
+def find_m17(facts: Facts) -> Evidence:
+    """Return the newest files that people sent; each was checked and every image encoded again (M17)."""
+    newest = Attachment.objects.filter(draft="").order_by("-pk").values_list("created_at", flat=True)[:1000]
+    recent = sum(1 for at in newest if at >= facts.since)
+    many = "1,000 o más archivos" if recent == 1000 else say(recent, "archivo", "archivos")
+    return Evidence(f"{many} en 30 días, revisados; las imágenes, vueltas a codificar")
+
+
+def find_m18(_facts: Facts) -> Evidence:
+    """Return that charges are not built (M18)."""
+    return NOT_BUILT
+
+
+def _count_opened(facts: Facts) -> int:
+    """Return how many tickets were opened in the period."""
+    return facts.count("ticket.opened", "ticket.followed_up")
+
+
+def _make_item(ticket: Ticket, words: str) -> Item:
+    """Return a ticket as an item to attend to; its page answers to who may see it."""
+    return Item(f"{ticket.number}: {words}", try_address("admin:tickets_ticket_change", str(ticket.pk)))
+
+
+EVIDENCE: dict[str, Finder] = {
+    "M10": find_m10,
+    "M11": find_m11,
+    "M12": find_m12,
+    "M13": find_m13,
+    "M14": find_m14,
+    "M15": find_m15,
+    "M16": find_m16,
+    "M17": find_m17,
+    "M18": find_m18,
+}

@@ -1,0 +1,39 @@
+"""Record who reads the log, with what he searched for (M26)."""
+
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from factureya.core import audit, clock
+from factureya.core.models import Chained, Event
+
+SAME_SEARCH = timedelta(minutes=10)  # the pages of one search are one reading
+_LOOKED_AT = 50  # last readings of a person that are compared
+
+
+class LogMonth:
+    """Name the chain that holds the readings and exports of one month, so that no chain grows for ever."""
+
+    def __init__(self, instant: datetime) -> None:
+        self.chain = f"log:{timezone.localtime(instant):%Y-%m}"
+
+
+def record_reading(user: User, **filters: str) -> Event | None:
+    """Record that the person reads the log with these filters, and return the event; None if it was just recorded.
+
+    A reading is not recorded again for the same search within SAME_SEARCH, so that turning pages leaves one event.
+    """
+    now = clock.now()
+    recent = Event.objects.filter(actor=user, verb="log.read", at__gt=now - SAME_SEARCH).order_by("-at", "-id")
+    if filters in recent.values_list("data", flat=True)[:_LOOKED_AT]:
+        return None
+    return record_in_log("log.read", user, **filters)
+
+
+def record_in_log(verb: str, user: User | None, **data: Any) -> Event:
+    """Append an event to the chain of this month's readings and exports, in a transaction of its own; return it."""
+    with transaction.atomic():
+        return audit.record(verb, cast(Chained, LogMonth(clock.now())), actor=user, **data)

@@ -1,0 +1,146 @@
+"""Name what each event is about, with a link where its reader may open it (M26). One query for each kind of object."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import NoReverseMatch, reverse
+
+from accounts import policy as accounts_policy
+from accounts.models import Customer, User
+from change_requests import policy as requests_policy
+from change_requests.models import FormalRequest, InformationAsset
+from factureya.core.models import Event
+from tickets.models import Ticket
+
+MONTHS_CHAIN, POPULATION_CHAIN = "log", "population"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Hold what an event is about: whose it is (`owner`, may be empty), its name, and its address or ""."""
+
+    name: str
+    url: str = ""
+    owner: str = ""
+
+
+Names = dict[str, Subject]
+Finder = Callable[[User, list[str]], Names]
+
+
+def find_subjects(reader: User, chains: Iterable[str]) -> Names:
+    """Return the subject of each chain, by the chain's name; a chain of an unknown kind keeps its own name."""
+    keys: dict[str, list[str]] = {}
+    for chain in sorted(set(chains)):
+        kind, _, key = chain.partition(":")
+        keys.setdefault(kind, []).append(key)
+    found: Names = {}
+    for kind, of_kind in keys.items():
+        named = _FINDERS[kind](reader, of_kind) if kind in _FINDERS else {}
+        for key in of_kind:
+            found[f"{kind}:{key}"] = named.get(key) or Subject(f"{_KIND_NAMES.get(kind, kind)} {key}")
+    return found
+
+
+def describe_reading(event: Event) -> str:
+    """Return what a reading or an export was about, from its filters: «POC150312AB0, del 2026-11-01 al 2026-11-24»."""
+    data: dict[str, Any] = event.data
+    parts = [str(data[name]) for name in ("q", "que", "event") if data.get(name)]
+    if data.get("de") or data.get("a"):
+        parts.append(f"del {data.get('de') or 'principio'} al {data.get('a') or 'día de hoy'}")
+    return ", ".join(parts) or "Toda la bitácora"
+
+
+def _select_keys(keys: list[str]) -> list[int]:
+    """Return the keys that can be primary keys, as numbers."""
+    return [int(key) for key in keys if key.isascii() and key.isdigit() and len(key) < 19]
+
+
+def _find_requests(reader: User, keys: list[str]) -> Names:
+    """Return the formal requests by key, with the company; the link is for who may read each."""
+    rows = FormalRequest.objects.filter(pk__in=_select_keys(keys)).select_related("customer")
+    visible = set(requests_policy.visible_to(reader).filter(pk__in=_select_keys(keys)).values_list("pk", flat=True))
+    return {
+        str(row.pk): Subject(
+            row.folio,
+            reverse("control:request", args=[row.folio]) if row.pk in visible else "",
+            row.customer.legal_name,
+        )
+        for row in rows.only("folio", "customer__legal_name")
+    }
+
+
+def _find_tickets(reader: User, keys: list[str]) -> Names:
+    """Return the tickets by number, with the company; the link is for who may open the ticket's page."""
+    rows = Ticket.objects.filter(number__in=keys).select_related("customer").only("number", "customer__legal_name")
+    visible = set(Ticket.objects.visible_to(reader).filter(number__in=keys).values_list("number", flat=True))
+    return {
+        row.number: Subject(
+            row.number,
+            reverse("admin:tickets_ticket_change", args=[row.pk]) if row.number in visible else "",
+            row.customer.legal_name,
+        )
+        for row in rows
+    }
+
+
+def _find_customers(reader: User, keys: list[str]) -> Names:
+    """Return the companies by key; the link is for who sees the list of companies."""
+    may_open = accounts_policy.may_see_customers(reader)
+    rows = Customer.objects.filter(pk__in=_select_keys(keys)).only("legal_name")
+    address = "admin:accounts_customer_change"
+    return {str(row.pk): Subject(row.legal_name, reverse(address, args=[row.pk]) if may_open else "") for row in rows}
+
+
+def _find_people(reader: User, keys: list[str]) -> Names:
+    """Return the people by key; the link is for who sees all accounts."""
+    may_open = accounts_policy.may_read_people(reader)
+    rows = User.objects.filter(pk__in=_select_keys(keys)).only("full_name", "email")
+    address = "admin:accounts_user_change"
+    return {
+        str(row.pk): Subject(row.get_full_name(), reverse(address, args=[row.pk]) if may_open else "") for row in rows
+    }
+
+
+def _find_assets(_reader: User, keys: list[str]) -> Names:
+    """Return the information assets by code, with the page of their owners."""
+    rows = InformationAsset.objects.filter(code__in=keys)
+    return {row.code: Subject(row.name, reverse("control:assets")) for row in rows}
+
+
+def _find_grants(_reader: User, keys: list[str]) -> Names:
+    """Return the emergencies by folio; each has a page once the pages of emergencies are there."""
+    return {key: Subject(key, try_address("emergency:grant", key)) for key in keys}
+
+
+def _find_log_months(_reader: User, keys: list[str]) -> Names:
+    """Return the months of readings, which are about the log itself."""
+    return {key: Subject(f"Bitácora, {key}") for key in keys}
+
+
+def try_address(name: str, *arguments: str) -> str:
+    """Return the address of a page, or an empty text if there is no such page."""
+    try:
+        return reverse(name, args=arguments)
+    except NoReverseMatch:
+        return ""
+
+
+_FINDERS: dict[str, Finder] = {
+    "request": _find_requests,
+    "ticket": _find_tickets,
+    "customer": _find_customers,
+    "user": _find_people,
+    "asset": _find_assets,
+    "grant": _find_grants,
+    MONTHS_CHAIN: _find_log_months,
+}
+_KIND_NAMES = {
+    "invitation": "Invitación",
+    "mail": "Correo recibido",
+    "outbox": "Correo por salir",
+    "emergency": "Cuenta",
+    "emergency-cause": "Causa",
+    POPULATION_CHAIN: "Solicitudes de",
+}

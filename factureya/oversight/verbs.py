@@ -1,0 +1,194 @@
+"""Say in Spanish what each event is: one table from verb to words and group (M26).
+
+A verb of the code without a row turns a test red. A group is a choice of the filter «Qué» on the log's page.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import models
+
+MAX_QUOTE = 120  # characters of a reason or name that a row quotes
+
+
+class Group(models.TextChoices):
+    """Name the choices of the filter; the value stands in the address."""
+
+    DATA = "datos", "Cambios de datos"
+    APPROVALS = "aprobaciones", "Aprobaciones"
+    EMERGENCIES = "emergencias", "Emergencias"
+    ACCESS = "accesos", "Accesos"
+    READINGS = "lecturas", "Lecturas de la bitácora"
+    TICKETS = "tickets", "Tickets y correos"
+
+
+@dataclass(frozen=True)
+class Words:
+    """Hold how one verb reads; `quoted` names the part of the event's data that the row quotes, if it has one."""
+
+    text: str
+    group: Group
+    quoted: str = ""
+
+
+_DATA = {
+    "request.execution_intended": Words("Comenzó a aplicar la solicitud", Group.DATA),
+    "request.executed": Words("Aplicó lo aprobado", Group.DATA),
+    "request.failed": Words("No se aplicó: un dato había cambiado", Group.DATA),
+    "request.reverted": Words("Quedó revertida por otra solicitud", Group.DATA),
+    "company.registered": Words("Registró su empresa", Group.DATA, "legal_name"),
+    "company.verified": Words("Verificó la empresa", Group.DATA),
+    "company.refused": Words("No aceptó a la empresa", Group.DATA, "reason"),
+    "company.joined": Words("Unió la empresa a la ya conocida", Group.DATA),
+    "person.renamed": Words("Cambió su nombre", Group.DATA, "after"),
+    "company.changed": Words("Cambió datos de la empresa", Group.DATA),
+    "representative.added": Words("Registró a un representante", Group.DATA, "name"),
+    "representative.revoked": Words("Revocó a un representante", Group.DATA, "name"),
+    "asset.owner_set": Words("Nombró al propietario de la información", Group.DATA, "owner_name"),
+}
+_APPROVALS = {
+    "request.created": Words("Abrió el borrador", Group.APPROVALS),
+    "request.saved": Words("Guardó el borrador", Group.APPROVALS),
+    "request.mail_kept": Words("Guardó lo que decía el correo del formato", Group.APPROVALS),
+    "request.evidence_added": Words("Agregó evidencia", Group.APPROVALS, "name"),
+    "request.evidence_dropped": Words("Quitó evidencia", Group.APPROVALS, "name"),
+    "request.evidence_altered": Words("Halló que la evidencia guardada no es la que se envió", Group.APPROVALS),
+    "request.submitted": Words("Envió la solicitud", Group.APPROVALS),
+    "request.form_received": Words("Recibió el formato por correo", Group.APPROVALS, "name"),
+    "request.code_sent": Words("Envió un código al correo nuevo", Group.APPROVALS),
+    "request.new_mail_proven": Words("Confirmó el correo nuevo", Group.APPROVALS),
+    "request.confirmed": Words("Confirmó desde el correo registrado", Group.APPROVALS, "mailbox"),
+    "request.verified": Words("Verificó formato, correo y poder", Group.APPROVALS, "note"),
+    "request.returned": Words("Devolvió la solicitud al cliente", Group.APPROVALS, "reason"),
+    "request.reopened": Words("Abrió la solicitud para corregirla", Group.APPROVALS),
+    "request.clarification_asked": Words("Pidió una aclaración", Group.APPROVALS),
+    "request.clarification_answered": Words("Respondió la aclaración", Group.APPROVALS),
+    "request.approved_by": Words("Aprobó", Group.APPROVALS, "reason"),
+    "request.approved": Words("Aprobó; con ello quedó aprobada", Group.APPROVALS, "reason"),
+    "request.rejected": Words("Rechazó", Group.APPROVALS, "reason"),
+    "request.designated": Words("Designó a quien implementa", Group.APPROVALS),
+    "request.waived": Words("Autorizó no segregar la función", Group.APPROVALS, "reason"),
+    "request.waiver_checked": Words("Revisó lo hecho sin segregar", Group.APPROVALS, "findings"),
+    "request.sent_back": Words("Volvió a aprobación", Group.APPROVALS),
+    "request.link_undelivered": Words("Anuló el enlace de la clave: su correo se devolvió", Group.APPROVALS),
+    "request.closed": Words("Cerró la solicitud", Group.APPROVALS),
+    "request.withdrawn": Words("Canceló la solicitud", Group.APPROVALS, "reason"),
+    "request.disowned": Words("Avisó «no fui yo»", Group.APPROVALS, "mailbox"),
+    "request.alarm_seen": Words("Revisó el aviso «no fui yo»", Group.APPROVALS, "reason"),
+    "request.resumed": Words("Reanudó la solicitud", Group.APPROVALS, "reason"),
+    "request.expired": Words("Venció la solicitud", Group.APPROVALS),
+    "request.reminded": Words("Recordó el plazo", Group.APPROVALS),
+}
+_ACCESS = {
+    "person.deactivated": Words("Desactivó la cuenta", Group.ACCESS, "reason"),
+    "person.reactivated": Words("Activó la cuenta", Group.ACCESS, "reason"),
+    "person.role_changed": Words("Cambió el papel de la persona en su empresa", Group.ACCESS),
+    "person.password_changed": Words("Cambió su contraseña", Group.ACCESS),
+    "person.password_voided": Words("Anuló la contraseña por una solicitud", Group.ACCESS, "folio"),
+    "person.password_link_voided": Words("Anuló el enlace para una contraseña nueva", Group.ACCESS, "folio"),
+    "person.password_set_by_request": Words("Eligió su contraseña nueva, por una solicitud", Group.ACCESS, "folio"),
+    "person.mail_bounced": Words("Anotó que sus correos se devuelven", Group.ACCESS),
+    "person.mail_works": Words("Anotó que su correo funciona otra vez", Group.ACCESS),
+    "office.granted": Words("Otorgó un cargo", Group.ACCESS, "office"),
+    "office.ended": Words("Terminó un cargo", Group.ACCESS, "office"),
+    "staff.invited": Words("Invitó a una persona a un cargo", Group.ACCESS, "email"),
+    "staff.joined": Words("Aceptó la invitación y recibió su cargo", Group.ACCESS, "office"),
+    "invitation.resent": Words("Envió de nuevo la invitación", Group.ACCESS, "email"),
+    "invitation.cancelled": Words("Canceló la invitación", Group.ACCESS, "email"),
+    "invitation.undelivered": Words("Anuló la invitación: su correo se devolvió", Group.ACCESS, "email"),
+    "contact.invited": Words("Invitó a una persona de la empresa", Group.ACCESS, "email"),
+    "contact.joined": Words("Aceptó la invitación de su empresa", Group.ACCESS, "email"),
+    "contact.moved": Words("Pasó a la persona a otra empresa", Group.ACCESS),
+    "contact.limited": Words("Cambió qué tickets ve la persona", Group.ACCESS),
+    "factor.enrolled": Words("Activó su segundo factor", Group.ACCESS),
+    "factor.reencrypted": Words("Cifró de nuevo un segundo factor", Group.ACCESS),
+    "factor.reset_requested": Words("Pidió quitar un segundo factor perdido", Group.ACCESS, "reason"),
+    "factor.reset": Words("Quitó un segundo factor perdido", Group.ACCESS),
+    "factor.reset_declined": Words("No aprobó quitar el segundo factor", Group.ACCESS),
+    "provider.added": Words("Agregó un prestador", Group.ACCESS, "provider"),
+}
+_READINGS = {
+    "log.read": Words("Consultó la bitácora", Group.READINGS),
+    "log.exported": Words("Exportó con huellas", Group.READINGS, "what"),
+    "population.sealed": Words("Selló cuántas solicitudes hubo en el mes", Group.READINGS, "month"),
+    "request.expediente_downloaded": Words("Descargó el expediente", Group.READINGS),
+    "request.evidence_read": Words("Leyó un archivo de la solicitud", Group.READINGS, "name"),
+    "guards.installed": Words("Instaló los candados de la base de datos", Group.READINGS),
+    "mail.exported": Words("Entregó el original de un correo", Group.READINGS, "by"),
+}
+_TICKETS = {
+    "ticket.opened": Words("Levantó el ticket", Group.TICKETS),
+    "ticket.followed_up": Words("Levantó un ticket que continúa a otro", Group.TICKETS, "follows"),
+    "ticket.answered": Words("Respondió al cliente", Group.TICKETS),
+    "ticket.information_added": Words("Agregó información", Group.TICKETS),
+    "ticket.information_held": Words("Agregó información; el cierre quedó detenido", Group.TICKETS),
+    "ticket.note_added": Words("Escribió una nota interna", Group.TICKETS),
+    "ticket.taken": Words("Tomó el ticket", Group.TICKETS),
+    "ticket.assigned": Words("Asignó el ticket", Group.TICKETS, "assignee_name"),
+    "ticket.classified": Words("Cambió categoría o impacto", Group.TICKETS),
+    "ticket.handed_over": Words("Turnó el ticket a otro prestador", Group.TICKETS),
+    "ticket.moved_to_company": Words("Pasó el ticket a la empresa ya conocida", Group.TICKETS),
+    "ticket.reminder_queued": Words("Puso en cola el recordatorio", Group.TICKETS),
+    "ticket.reminded": Words("Salió el recordatorio", Group.TICKETS),
+    "ticket.confirmed": Words("Confirmó que quedó resuelto", Group.TICKETS),
+    "ticket.confirmed_by_phone": Words("Registró que confirmó por teléfono", Group.TICKETS, "contact_name"),
+    "ticket.closed_unanswered": Words("Cerró por falta de respuesta", Group.TICKETS),
+    "ticket.close_released": Words("Dejó correr de nuevo el cierre", Group.TICKETS),
+    "ticket.close_voided": Words("Anuló el cierre: la respuesta llegó a tiempo", Group.TICKETS),
+    "ticket.mail_bounced": Words("Anotó un correo que no se entregó", Group.TICKETS, "to"),
+    "ticket.mail_retried": Words("Puso otra vez en cola un correo", Group.TICKETS, "to"),
+    "ticket.robot_answered": Words("Anotó una respuesta automática", Group.TICKETS),
+    "mail.linked": Words("Agregó un correo de la bandeja a un ticket", Group.TICKETS, "ticket"),
+    "mail.opened": Words("Abrió un ticket con un correo de la bandeja", Group.TICKETS, "ticket"),
+    "mail.discarded": Words("Descartó un correo de la bandeja", Group.TICKETS, "reason"),
+    "outbox.retried": Words("Puso otra vez en cola un correo que no salió", Group.TICKETS),
+}
+_EMERGENCIES = {
+    "cause.added": Words("Agregó una causa de emergencia", Group.EMERGENCIES, "title"),
+    "cause.ended": Words("Terminó una causa de emergencia", Group.EMERGENCIES, "title"),
+    "account.added": Words("Dio de alta una cuenta de emergencia", Group.EMERGENCIES, "alias"),
+    "account.retired": Words("Retiró la cuenta de emergencia", Group.EMERGENCIES, "alias"),
+    "credential.started": Words("Pidió sellar la contraseña crítica", Group.EMERGENCIES),
+    "credential.revealed": Words("Vio su mitad de la contraseña crítica, una sola vez", Group.EMERGENCIES),
+    "credential.sealed": Words("Declaró sellado su sobre", Group.EMERGENCIES),
+    "credential.reminded": Words("Recordó renovar el sello", Group.EMERGENCIES),
+    "credential.retired": Words("Retiró la contraseña crítica", Group.EMERGENCIES, "reason"),
+    "delegation.granted": Words("Nombró suplente de un cargo", Group.EMERGENCIES, "office"),
+    "delegation.ended": Words("Terminó una suplencia", Group.EMERGENCIES, "office"),
+    "grant.requested": Words("Pidió una emergencia", Group.EMERGENCIES, "reason"),
+    "grant.authorized_by": Words("Autorizó la emergencia, por su cargo", Group.EMERGENCIES, "reason"),
+    "grant.authorized": Words("Completó la autorización de la emergencia", Group.EMERGENCIES, "reason"),
+    "grant.refused": Words("No autorizó la emergencia", Group.EMERGENCIES, "reason"),
+    "grant.lapsed": Words("Caducó la emergencia sin abrirse", Group.EMERGENCIES),
+    "grant.half_given": Words("Escribió su mitad de la contraseña crítica", Group.EMERGENCIES),
+    "grant.wrong_half": Words("Escribió una mitad que no es", Group.EMERGENCIES),
+    "grant.opened": Words("Abrió la ventana de la emergencia", Group.EMERGENCIES),
+    "grant.entered": Words("Entró con la cuenta de emergencia", Group.EMERGENCIES),
+    "grant.revoked": Words("Revocó la emergencia", Group.EMERGENCIES, "reason"),
+    "grant.ended": Words("Terminó la emergencia", Group.EMERGENCIES, "reason"),
+    "grant.review_overdue": Words("Avisó que venció la revisión de la emergencia", Group.EMERGENCIES),
+}
+WORDS: dict[str, Words] = _DATA | _APPROVALS | _ACCESS | _EMERGENCIES | _READINGS | _TICKETS
+
+
+def list_verbs(group: Group) -> list[str]:
+    """Return the verbs of a group, to filter the log by them."""
+    return [verb for verb, words in WORDS.items() if words.group == group]
+
+
+def describe(verb: str, data: dict[str, Any]) -> str:
+    """Return what an event says somebody did, with a quote from its data where the verb has one.
+
+    A verb that the table does not know, for example one of an older version, is returned as it is.
+    """
+    words = WORDS.get(verb)
+    if words is None:
+        return verb
+    value = data.get(words.quoted) if words.quoted else None
+    quote = " ".join(str(value).split()) if isinstance(value, str | int) else ""
+    return f"{words.text}: «{shorten(quote)}»" if quote else words.text
+
+
+def shorten(text: str) -> str:
+    """Return a text of at most MAX_QUOTE characters, cut with an ellipsis."""
+    return text if len(text) <= MAX_QUOTE else f"{text[: MAX_QUOTE - 1].rstrip()}…"
