@@ -4,8 +4,9 @@ Each link is dated and checked at use. None holds a secret of its own, and openi
 page, POST acts.
 """
 
+import hashlib
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -25,6 +26,20 @@ class Objector(NamedTuple):
 
     mailbox: str = ""
     role: str = ""
+
+
+class MailedLink(NamedTuple):
+    """Say which link of a mail was used, without the link: its hash, and when it was mailed."""
+
+    token_sha256: str = ""
+    sent_at: datetime | None = None
+
+    def as_data(self) -> dict[str, str | None]:
+        """Return what an event keeps of the link."""
+        return {"token_sha256": self.token_sha256, "sent_at": self.sent_at.isoformat() if self.sent_at else None}
+
+
+NO_LINK = MailedLink()
 
 
 class BadLink(ValueError):
@@ -84,6 +99,16 @@ def read_not_me_link(token: str) -> tuple[FormalRequest, Objector]:
     return request, Objector(_find_mailed_address(request, mail_digest), role)
 
 
+def describe_confirm_link(token: str) -> MailedLink:
+    """Return the hash of a link to confirm a request, and when it was mailed. Raises BadLink."""
+    return _describe_link(CONFIRM, token, timedelta(hours=settings.REQUEST_CONFIRM_HOURS))
+
+
+def describe_not_me_link(token: str) -> MailedLink:
+    """Return the hash of a link «no fui yo», and when it was mailed. Raises BadLink."""
+    return _describe_link(NOT_ME, token, timedelta(days=settings.NOT_ME_DAYS))
+
+
 def read_password_link(token: str) -> tuple[User, str]:
     """Return the person who sets a password by this link, and the folio. Raises BadLink if used, void, or for staff."""
     folio, pk, _state_digest = _read_token(PASSWORD, token)
@@ -112,13 +137,26 @@ def _make_url(kind: own_links.Kind, lifetime: timedelta, *values: Any) -> str:
 
 def _read_token(salt: str, token: str) -> list[Any]:
     """Return the values that a link's token carries. Raises BadLink when the token is forged or expired."""
+    values, _ = _read_dated_token(salt, token)
+    return values
+
+
+def _read_dated_token(salt: str, token: str) -> tuple[list[Any], float]:
+    """Return what a link's token carries, and until when it is good. Raises BadLink when it is forged or expired."""
     try:
         *values, expires_at = signing.loads(token, salt=salt)
     except (signing.BadSignature, ValueError, TypeError) as error:
         raise BadLink("forged") from error
     if expires_at <= clock.now().timestamp():
         raise BadLink("expired")
-    return values
+    return values, expires_at
+
+
+def _describe_link(salt: str, token: str, lifetime: timedelta) -> MailedLink:
+    """Return the hash of a link's token, and when it was made: its lifetime before its end. Raises BadLink."""
+    _, expires_at = _read_dated_token(salt, token)
+    made_at = datetime.fromtimestamp(int(expires_at - lifetime.total_seconds()), UTC)
+    return MailedLink(hashlib.sha256(token.encode()).hexdigest(), made_at)
 
 
 def _find_mailed_address(request: FormalRequest, mail_digest: str) -> str:

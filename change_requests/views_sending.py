@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 
 from accounts.models import User
+from accounts.web.proofs import read_proof
 from change_requests import operations
 from change_requests.documents import evidence
 from change_requests.models import FormalRequest
@@ -26,8 +27,10 @@ def send_request_file(
     try:
         headers, content = evidence.open_as_sent(attachment, sha256)
     except evidence.Altered as alteration:
-        operations.report_altered_evidence(formal.pk, actor=user, names=[attachment.name])
+        operations.report_altered_evidence(formal.pk, actor=user, names=[attachment.name], proof=read_proof(request))
         return _render_refusal(request, formal, attachment, GONE if alteration.is_missing else CONFLICT)
+    if user.is_staff and request.method == "GET":
+        operations.record_evidence_read(formal, actor=user, file=attachment, sha256=sha256, proof=read_proof(request))
     return stream_stored(headers, content)
 
 

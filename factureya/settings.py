@@ -142,7 +142,7 @@ DATABASES["default"]["OPTIONS"] |= ASKED_OPTIONS
 # The modules whose GUARDS (triggers) are installed after the last migration, by `core.guard_install`.
 GUARDS = ["factureya.core.guards", "tickets.guards", "change_requests.guards", "change_requests.emergency.guards"]
 # What `verify_audit` runs besides its own checks: callables () -> Iterator[Flaw] that compare rows with their events.
-AUDIT_STATE_CHECKS: list[str] = []
+AUDIT_STATE_CHECKS: list[str] = ["change_requests.state_checks.find_flaws"]
 # Called in the transaction that seals the day: callables (anchor).
 ANCHOR_SEALED = ["accounts.notifications.tell_day_sealed"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

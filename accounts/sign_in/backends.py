@@ -13,10 +13,11 @@ from django.http import HttpRequest
 
 from accounts import offices
 from accounts.models import User
+from accounts.proofs import FRESH_SECONDS
 from accounts.sign_in.allauth_internal import ratelimit, reauthenticate_by_password
+from accounts.web.proofs import is_typed_again
 from factureya.core import clock
 
-FRESH_SECONDS = 5 * 60  # how long a password that was typed again counts
 MISSING = "Escriba otra vez su contraseña para confirmar que es usted."
 WRONG = "Esa no es su contraseña."
 TOO_MANY = "Fueron demasiados intentos. Espere unos minutos y pruebe de nuevo."
@@ -48,9 +49,7 @@ def is_password_fresh(request: HttpRequest) -> bool:
     """
     since = clock.now().timestamp() - FRESH_SECONDS
     records = get_authentication_records(request, request.user)
-    return any(
-        record["method"] == "password" and record.get("reauthenticated") and record["at"] > since for record in records
-    )
+    return any(is_typed_again(record) and record["at"] > since for record in records)
 
 
 def confirm_password(request: HttpRequest, password: str) -> str:

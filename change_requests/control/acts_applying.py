@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 
 from accounts.models import User
+from accounts.web.proofs import read_proof
 from change_requests import operations, policy
 from change_requests.control import people
 from change_requests.control.request_page import RequestPage
@@ -149,7 +150,7 @@ class Execute(ActView):
 
     def perform(self, form: ActForm) -> str:
         """Apply the approved request, and return the message; if a value had changed, nothing was written."""
-        execution = operations.execute(self.formal_request.pk, actor=self.user)
+        execution = operations.execute(self.formal_request.pk, actor=self.user, proof=read_proof(self.request))
         if execution.result == execution.Result.OK:
             return "Se aplicó exactamente lo aprobado."
         return "No se aplicó nada: un dato cambió desde que se aprobó. La solicitud quedó como fallida."
@@ -235,7 +236,9 @@ class Revert(ActView):
     def perform(self, form: ActForm) -> str:
         """Prepare the request that reverts this one, and return the message with its folio."""
         original = self.formal_request
-        reversal = operations.revert(original.pk, actor=self.user, reason=form.cleaned_data["reason"])
+        reversal = operations.revert(
+            original.pk, actor=self.user, reason=form.cleaned_data["reason"], proof=read_proof(self.request)
+        )
         return f"Se preparó la solicitud {reversal.folio}, que revierte {original.folio}."
 
 

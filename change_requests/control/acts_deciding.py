@@ -6,6 +6,7 @@ from typing import Any
 from django.urls import reverse
 
 from accounts.models import User
+from accounts.web.proofs import read_proof
 from change_requests import operations, policy
 from change_requests.control.acts_applying import WRONG_IMPLEMENTER, Designate
 from change_requests.control.request_page import RequestPage
@@ -101,7 +102,12 @@ class AskingView(ActView):
 
     def ask_company(self, form: ActForm) -> str:
         """Send the company the question that the form holds as its reason, and return the message for the asker."""
-        operations.ask_clarification(self.formal_request.pk, actor=self.user, question=form.cleaned_data["reason"])
+        operations.ask_clarification(
+            self.formal_request.pk,
+            actor=self.user,
+            question=form.cleaned_data["reason"],
+            proof=read_proof(self.request),
+        )
         return "Le preguntamos al cliente; el plazo se detiene hasta que responda."
 
 
@@ -148,12 +154,13 @@ class Verify(AskingView):
     def perform(self, form: ActForm) -> str:
         """Verify the request, ask the company, or send the request back, as chosen, and return the message about it."""
         outcome, reason = form.cleaned_data["outcome"], form.cleaned_data["reason"]
+        proof = read_proof(self.request)
         if outcome == CLARIFY:
             return self.ask_company(form)
         if outcome == RETURN:
-            operations.return_to_requester(self.formal_request.pk, actor=self.user, reason=reason)
+            operations.return_to_requester(self.formal_request.pk, actor=self.user, reason=reason, proof=proof)
             return Return.done
-        operations.verify(self.formal_request.pk, actor=self.user, note=reason)
+        operations.verify(self.formal_request.pk, actor=self.user, note=reason, proof=proof)
         return self.done
 
 
@@ -225,7 +232,8 @@ class Decide(AskingView):
         data = form.cleaned_data
         if data["decision"] == CLARIFY:
             return self.ask_company(form)
-        pk, decision = self.formal_request.pk, {"reason": data["reason"], "seen_hash": data["seen_hash"]}
+        pk, proof = self.formal_request.pk, read_proof(self.request)
+        decision = {"reason": data["reason"], "seen_hash": data["seen_hash"], "proof": proof}
         if data["decision"] == REJECT:
             operations.reject(pk, actor=self.user, **decision)
             return "Rechazó la solicitud; el cliente recibe la razón."
@@ -235,7 +243,7 @@ class Decide(AskingView):
         if not implementer:
             return done
         try:
-            operations.designate(pk, actor=self.user, implementer=implementer)
+            operations.designate(pk, actor=self.user, implementer=implementer, proof=proof)
         except Refused as refusal:  # the approval is written all the same
             return f"{done} No designó a nadie: {refusal}"
         return f"{done} {Designate.done.format(person=implementer)}"

@@ -19,6 +19,7 @@ VERBS = {
     "request.code_sent": "Se envió un código al correo nuevo",
     "request.new_mail_proven": "Se confirmó el correo nuevo",
     "request.confirmed": "Se confirmó desde el correo registrado",
+    "request.form_received": "Se guardó el formato que llegó por correo",
     "request.mail_kept": "Se guardó lo que decía el correo",
     "request.verified": "Mesa de control la verificó",
     "request.returned": "Se devolvió al cliente",

@@ -21,7 +21,7 @@ from change_requests.documents import evidence
 from change_requests.kinds.fields import find_row
 from change_requests.kinds.registry import find_kind
 from change_requests.kinds.values import show_day
-from change_requests.models import Clarification, Execution, FormalRequest, MailText, RequestRevision
+from change_requests.models import Clarification, Execution, FormalRequest, MailText, ReceivedForm, RequestRevision
 from change_requests.recipients import Role
 from factureya.core import clock
 from factureya.core.calendar import MONTHS_LONG
@@ -197,6 +197,14 @@ class RequestPage:
         texts = MailText.objects.filter(request=self.formal_request).exclude(body="", files__isnull=True)
         return list(texts.distinct().prefetch_related("files__attachment").order_by("pk"))
 
+    @cached_property
+    def received_forms(self) -> list[ReceivedForm]:
+        """Return the PDF forms that came by mail for this request, oldest first, with the mail of each (M20)."""
+        if not getattr(self.formal_request, "has_forms", True):  # no query if none came
+            return []
+        forms = ReceivedForm.objects.filter(request=self.formal_request).select_related("attachment")
+        return list(forms.order_by("pk"))
+
     @property
     def changes_title(self) -> str:
         """Return the heading over old and new values."""
@@ -308,6 +316,7 @@ def join_page_data(requests: QuerySet[FormalRequest]) -> QuerySet[FormalRequest]
     current = FilteredRelation("revisions", condition=Q(revisions__no=F("revision_no")))
     return requests.annotate(
         has_mails=Exists(MailText.objects.filter(request=OuterRef("pk"))),
+        has_forms=Exists(ReceivedForm.objects.filter(request=OuterRef("pk"))),
         kept_revision=current,
         recent_changes=Coalesce(Subquery(count), 0),
     ).select_related(*_JOINED.split())

@@ -16,6 +16,7 @@ from accounts.models import User
 from accounts.sign_in import backends
 from accounts.web import form_memory
 from accounts.web.mixins import PrivateView
+from accounts.web.proofs import read_proof
 from change_requests import operations, policy
 from change_requests.control.request_page import RequestPage, join_page_data
 from change_requests.kinds.inputs import Choice
@@ -259,7 +260,9 @@ class ActView(FolioView):
 
     def perform(self, form: ActForm) -> str:
         """Call this act's operation with the form's arguments; return the message for the person. Raises Refused."""
-        type(self).operation(self.formal_request.pk, actor=self.user, **form.make_arguments())
+        type(self).operation(
+            self.formal_request.pk, actor=self.user, proof=read_proof(self.request), **form.make_arguments()
+        )
         return self.done
 
     @classmethod

@@ -1,12 +1,17 @@
 """One request in mesa de control: its page, its files, and the *expediente* (M21)."""
 
+import hashlib
+from typing import Any
+
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 
+from accounts.web.proofs import read_proof
+from change_requests import operations
 from change_requests.control import history_page
 from change_requests.control.views_common import FolioView
 from change_requests.documents import archive
-from change_requests.models import Evidence, MailTextFile
+from change_requests.models import Evidence, MailTextFile, ReceivedForm
 from change_requests.views_sending import send_request_file
 
 
@@ -21,11 +26,13 @@ class EvidenceFile(FolioView):
     """Serve a file of the request, as attachment, for who may see the request."""
 
     def get(self, request: HttpRequest, folio: str, token: str) -> HttpResponseBase:
-        """Return the file with this token: evidence of the request, or a file that came in the mail with its form."""
+        """Return the file with this token: evidence of the request, its PDF form, or a file that came in its mail."""
         with_token = {"attachment__token": token}
         evidence = Evidence.objects.filter(request=self.formal_request, **with_token)
         mailed = MailTextFile.objects.filter(text__request=self.formal_request, **with_token)
-        file = evidence.select_related("attachment").first() or mailed.select_related("attachment").first()
+        forms = ReceivedForm.objects.filter(request=self.formal_request, **with_token)
+        found = (rows.select_related("attachment").first() for rows in (evidence, mailed, forms))
+        file: Any = next((row for row in found if row is not None), None)
         if file is None:
             raise Http404("Ese archivo no es de esta solicitud.")
         return send_request_file(request, self.user, self.formal_request, file.attachment, file.sha256)
@@ -43,9 +50,14 @@ class ExpedienteZip(FolioView):
     """Serve the same as a ZIP that verifies itself."""
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponseBase:
-        """Return the download of the request's *expediente* as a ZIP."""
+        """Return the download of the request's *expediente* as a ZIP, and record who got which bytes (M26)."""
+        archived: Any = archive.build_zip(self.formal_request)
+        if request.method == "GET":
+            sha256 = hashlib.file_digest(archived, "sha256").hexdigest()
+            archived.seek(0)
+            operations.record_download(self.formal_request, actor=self.user, sha256=sha256, proof=read_proof(request))
         return FileResponse(
-            archive.build_zip(self.formal_request),
+            archived,
             as_attachment=True,
             filename=f"expediente-{self.formal_request.folio}.zip",
             content_type="application/zip",

@@ -9,7 +9,9 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from accounts.models import Customer, Representative, User
+from accounts.proofs import Proof
 from accounts.web.mixins import PrivateView, login_keeping_draft
+from accounts.web.proofs import read_proof
 from change_requests import policy
 from change_requests.models import FormalRequest, MailText
 
@@ -47,6 +49,11 @@ class RequesterView(PrivateView):
         if self.needs_service and self.customer.is_suspended:
             return self.refuse_with_page("accounts/suspended.html", customer=self.customer)
         return super().dispatch(request, *args, **kwargs)
+
+    @property
+    def proof(self) -> Proof:
+        """Return how the person of this page is authenticated, for the operation that the page calls (M26)."""
+        return read_proof(self.request)
 
     def refuse_with_page(self, page: str, **context: Any) -> HttpResponse:
         """Return a page with status 403 that gives the reason."""

@@ -12,6 +12,7 @@ from django.urls import reverse
 from accounts.web import form_memory
 from accounts.web.form_memory import FormKey
 from accounts.web.mixins import PostingForm
+from accounts.web.proofs import read_code_proof
 from change_requests import operations, policy
 from change_requests.customer import forms, request_page, wording
 from change_requests.customer.views_common import RequestView
@@ -89,7 +90,9 @@ class AnswerClarification(RequestPage):
     def perform(self, form: forms.AnswerForm, key: FormKey) -> str:
         """Record the answer to the clarification, unless it has one; return the address of the request's page."""
         try:
-            operations.answer_clarification(self.formal.pk, actor=self.user, answer=form.cleaned_data["answer"])
+            operations.answer_clarification(
+                self.formal.pk, actor=self.user, answer=form.cleaned_data["answer"], proof=self.proof
+            )
             messages.success(self.request, "Enviamos su respuesta. La solicitud sigue su curso.")
         except operations.WrongStatus as refusal:
             messages.info(self.request, str(refusal))
@@ -110,7 +113,9 @@ class ConfirmCode(RequestPage):
         form = forms.CodeForm(request.POST)
         if form.is_valid():
             try:
-                operations.confirm_new_email(formal.pk, code=form.cleaned_data["code"], actor=self.user)
+                operations.confirm_new_email(
+                    formal.pk, code=form.cleaned_data["code"], actor=self.user, proof=read_code_proof(request)
+                )
             except operations.WrongStatus as refusal:
                 return self.redirect_to_detail(str(refusal))
             except operations.Refused as refusal:
@@ -133,7 +138,7 @@ class ResendCode(RequestView):
         if limited := ratelimit.consume_or_429(request, action="send_code", key=formal.folio):
             return limited
         try:
-            operations.send_new_email_code(formal.pk, actor=self.user)
+            operations.send_new_email_code(formal.pk, actor=self.user, proof=self.proof)
         except operations.Refused as refusal:
             return self.redirect_to_detail(str(refusal))
         return self.redirect_to_detail("Enviamos otro código; el anterior ya no sirve.", messages.SUCCESS)
@@ -186,7 +191,7 @@ class Withdraw(RequestView, PostingForm):
         """Withdraw the request and return the address of the list; or a redirect to the request if that is too late."""
         reason = form.cleaned_data["reason"] or "Borrador descartado"
         try:
-            operations.withdraw(self.formal.pk, actor=self.user, reason=reason)
+            operations.withdraw(self.formal.pk, actor=self.user, reason=reason, proof=self.proof)
         except operations.WrongStatus as refusal:
             return self.redirect_to_detail(str(refusal))
         messages.success(self.request, "Se descartó el borrador." if self.is_draft else "Se retiró la solicitud.")
@@ -221,7 +226,7 @@ class NotMeHere(RequestView):
         formal = self.find_request()
         objector = Objector(self.user.email.lower(), Role.PORTAL)
         try:
-            formal = operations.not_me(formal.pk, actor=self.user, objector=objector)
+            formal = operations.not_me(formal.pk, actor=self.user, objector=objector, proof=self.proof)
         except operations.Refused as refusal:
             return self.redirect_to_detail(str(refusal))
         return self.redirect_to_detail(wording.describe_objection(formal), messages.SUCCESS)
@@ -238,7 +243,7 @@ class Correct(RequestView):
         formal = self.find_request()
         if formal.status != Status.DRAFT:
             try:
-                operations.reopen_draft(formal.pk, actor=self.user)
+                operations.reopen_draft(formal.pk, actor=self.user, proof=self.proof)
             except operations.Refused as refusal:
                 return self.redirect_to_detail(str(refusal), messages.WARNING)
         return redirect("requests:data", folio=self.folio)

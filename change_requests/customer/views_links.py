@@ -14,6 +14,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts.web.mixins import PrivateView, get_person
+from accounts.web.proofs import read_link_proof
 from change_requests import links, operations, policy
 from change_requests.customer import request_page, wording
 from change_requests.customer.forms import NewPasswordForm
@@ -68,7 +69,11 @@ class Confirm(LinkView):
             return login_page
         try:
             operations.confirm_from_registered_email(
-                formal.pk, actor=get_person(request), revision_no=formal.revision_no
+                formal.pk,
+                actor=get_person(request),
+                revision_no=formal.revision_no,
+                link=links.describe_confirm_link(token),
+                proof=read_link_proof(request),
             )
         except operations.Refused as refusal:
             messages.warning(request, str(refusal))
@@ -106,7 +111,9 @@ class NotMe(LinkView):
         """Stop the request, or report it if it was executed, and redirect to the link's page with the outcome."""
         formal, objector = links.read_not_me_link(token)
         try:
-            formal = operations.not_me(formal.pk, objector=objector)
+            formal = operations.not_me(
+                formal.pk, objector=objector, link=links.describe_not_me_link(token), proof=read_link_proof(request)
+            )
         except operations.Refused as refusal:
             messages.warning(request, str(refusal))
         else:
@@ -131,7 +138,7 @@ class SetPassword(LinkView):
         if not form.is_valid():
             return self.render_page(form, person)
         try:
-            operations.set_password(token, password=form.cleaned_data["password"])
+            operations.set_password(token, password=form.cleaned_data["password"], proof=read_link_proof(request))
         except operations.Refused as refusal:
             form.add_error(None, str(refusal))
             return self.render_page(form, person)

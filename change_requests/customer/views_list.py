@@ -90,7 +90,7 @@ class NewRequest(RequesterView, PostingForm):
         """Create the draft of the chosen kind, and return the address of step 2; a second click creates none."""
         kind = form.cleaned_data["kind"]
         formal = operations.create_draft(
-            actor=self.user, customer=self.customer, form=self.form_kind, key=key.key, kind=kind
+            actor=self.user, customer=self.customer, form=self.form_kind, key=key.key, kind=kind, proof=self.proof
         )
         return reverse("requests:data", args=[formal.folio])
 

@@ -96,7 +96,7 @@ class StepView(RequestView, PostingForm):
     def save(self, form: PortalForm, key: FormKey) -> str | HttpResponse:
         """Write the answers of this step into the draft, and return the address of the next step."""
         answers = {**form.answers(), "saved_at": clock.now().isoformat()}  # type: ignore[attr-defined]
-        operations.save_draft(self.formal.pk, actor=self.user, draft=answers)
+        operations.save_draft(self.formal.pk, actor=self.user, draft=answers, proof=self.proof)
         return reverse(f"requests:{steps.ORDER[steps.ORDER.index(self.step) + 1]}", args=[self.folio])
 
     def render_page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
@@ -188,7 +188,7 @@ class ReasonStep(StepView):
         kept, refusals = super().update_draft_files(key)
         if kept:
             try:
-                operations.add_evidence(self.formal.pk, actor=self.user, files=kept)
+                operations.add_evidence(self.formal.pk, actor=self.user, files=kept, proof=self.proof)
             except operations.Refused as refusal:
                 return [], [refusal, *refusals]
         return [], refusals
@@ -208,7 +208,7 @@ class ReasonStep(StepView):
             if evidence is None:
                 store.discard_file(key.key, token)
             else:
-                operations.remove_evidence(self.formal.pk, actor=self.user, evidence=evidence)
+                operations.remove_evidence(self.formal.pk, actor=self.user, evidence=evidence, proof=self.proof)
         except operations.Refused as refusal:
             messages.error(self.request, str(refusal))
 
@@ -265,7 +265,7 @@ class ReviewStep(StepView):
     def save(self, form: PortalForm, key: FormKey) -> HttpResponse:
         """Send the request and redirect to the next page. Show a changed draft anew; else show what is wrong."""
         try:
-            operations.submit(self.formal.pk, actor=self.user, seen=form.cleaned_data["seen"])
+            operations.submit(self.formal.pk, actor=self.user, seen=form.cleaned_data["seen"], proof=self.proof)
         except operations.StaleContent:
             messages.warning(self.request, CHANGED_MEANWHILE)
             return redirect("requests:review", folio=self.folio)

@@ -274,6 +274,7 @@ def _describe_execution_dates(formal: FormalRequest) -> str:
 OFFICES = dict(Decision.Office.choices)
 VERBS: dict[str, tuple[str, str]] = {
     "request.created": ("{who} comenzó la solicitud", "document"),
+    "request.form_received": ("Recibimos el formato por correo", "mail"),
     "request.submitted": ("{who} la firmó y la envió", "mail"),
     "request.confirmed": ("Se confirmó desde el correo registrado", "check"),
     "request.code_sent": ("Enviamos otro código al correo nuevo", "mail"),

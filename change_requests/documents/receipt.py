@@ -6,11 +6,13 @@ It is made of the sent version and the event that recorded it, so it is the same
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
 
+from change_requests import payload
 from change_requests.documents.form_draw import FOOT
 from change_requests.documents.sheet import INK_2, MONO, Row, Sheet
 from change_requests.kinds.fields import RISKY_ASSETS, find_row
@@ -49,6 +51,27 @@ class Receipt:
     sealed: str  # the day's anchor of the log that was the last one then, in words
 
 
+def hash_facts(request: FormalRequest, revision: RequestRevision) -> str:
+    """Return the SHA-256 of the facts that the receipt of a version states, as canonical JSON (M20, M26).
+
+    The event of the submission keeps it. It cannot be the hash of the PDF, which prints the hash of that event. Words
+    and deadlines are left out, because they may be written otherwise later.
+    """
+    facts = {
+        "folio": request.folio,
+        "form": str(request.form),
+        "company": request.customer.legal_name,
+        "rfc": request.customer.rfc,
+        "requester": revision.requester.get_full_name(),
+        "power_kind": str(request.representative.power_kind),
+        "channel": str(request.channel),
+        "at": revision.created_at.astimezone(UTC).isoformat(timespec="microseconds"),
+        "version": revision.no,
+        "sha256": revision.sha256,
+    }
+    return payload.hash_bytes(payload.write_canonical(facts))
+
+
 def render_receipt(request: FormalRequest) -> bytes:
     """Return the receipt of the last version as PDF. Raise RequestRevision.DoesNotExist for a request never sent."""
     return draw_receipt(read_receipt(request))
@@ -68,7 +91,7 @@ def read_receipt(request: FormalRequest, no: int | None = None) -> Receipt:
         rfc=content["customer_rfc"],
         title=find_title(request.form, request.kind, content["items"]),
         company=recorded.get("company", request.customer.legal_name),
-        requester=recorded.get("requester", revision.requester.get_full_name()),
+        requester=_read_requester(recorded) or revision.requester.get_full_name(),
         power=request.representative.get_power_kind_display(),
         channel=FormalRequest.Channel(recorded.get("channel", request.channel)).label,
         at=revision.created_at,
@@ -188,6 +211,12 @@ def _draw_hashes(sheet: Sheet, receipt: Receipt) -> None:
         size=9,
         colour=INK_2,
     )
+
+
+def _read_requester(recorded: dict[str, Any]) -> str:
+    """Return the requester's name in the data of a submission's event; empty if there is none. Older ones are texts."""
+    requester = recorded.get("requester", "")
+    return str(requester["name"] if isinstance(requester, dict) else requester)
 
 
 def _find_submission(request: FormalRequest, revision: RequestRevision) -> Event | None:

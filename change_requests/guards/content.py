@@ -6,6 +6,7 @@ from change_requests.guards.sql_terms import (
     EVIDENCE,
     MAIL_FILE,
     MAIL_TEXT,
+    RECEIVED_FORM,
     REQUEST,
     REQUESTED,
     REVISION,
@@ -17,6 +18,8 @@ from change_requests.guards.sql_terms import (
 from factureya.core import triggers
 from factureya.core.triggers import Guard
 
+_IN_EDITION = of_the_request("f.status IN ('draft', 'returned')")
+
 GUARDS = [
     *triggers.append_only(REVISION, "request_id, no"),
     *guards(
@@ -27,6 +30,7 @@ GUARDS = [
             "NOT " + of_the_request("f.status IN ('draft', 'returned') AND NEW.no = f.revision_no + 1"),
             "una versión nueva sigue a la última, en edición",
         ),
+        ("revision_says_its_freeze", "NEW.freeze_hours IS NULL", "falta el plazo de espera de la versión"),
         (
             "revision_names_the_requester",
             "NOT " + of_the_request("f.requester_id = NEW.requester_id"),
@@ -108,6 +112,20 @@ GUARDS = [
         ),
         "la evidencia no cambia",
     ),
+    Guard(
+        "evidence_comes_with_an_edit",
+        EVIDENCE,
+        "INSERT",
+        f"NEW.revision_no IS NOT NULL OR NEW.dropped_at IS NOT NULL OR NOT {_IN_EDITION}",
+        "la evidencia se agrega al editar",
+    ),
+    Guard(
+        "evidence_dropped_with_an_edit",
+        EVIDENCE,
+        "UPDATE",
+        f"{changed('revision_no dropped_at')} AND NOT {_IN_EDITION}",
+        "la evidencia se quita al editar",
+    ),
     Guard("evidence_no_delete", EVIDENCE, "DELETE", "OLD.revision_no IS NOT NULL", "la evidencia enviada no se borra"),
     triggers.no_truncate(EVIDENCE),
     triggers.no_replace(EVIDENCE, "id", "attachment_id"),
@@ -128,6 +146,24 @@ GUARDS = [
         "INSERT",
         """NOT EXISTS (SELECT 1 FROM core_attachment t WHERE t.id = NEW.attachment_id AND t.sha256 = NEW.sha256)""",
         "el hash no es el del archivo",
+    ),
+    *triggers.append_only(RECEIVED_FORM),
+    *guards(
+        RECEIVED_FORM,
+        "INSERT",
+        ("received_form_comes_with_an_edit", f"NOT {_IN_EDITION}", "el formato llega antes de enviarse"),
+        (
+            "received_form_is_its_file",
+            """NEW.attachment_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM core_attachment t
+            WHERE t.id = NEW.attachment_id AND t.sha256 = NEW.sha256 AND t.size = NEW.size)""",
+            "el hash no es el del archivo",
+        ),
+        (
+            "received_form_is_of_its_mail",
+            """NOT EXISTS (SELECT 1 FROM core_inboundmessage m
+            WHERE m.id = NEW.inbound_id AND m.message_id = NEW.message_id)""",
+            "el correo es otro",
+        ),
     ),
     Guard("asset_never_changes", ASSET, "UPDATE", changed("id code fields"), "los campos de un activo no cambian"),
     Guard("asset_no_delete", ASSET, "DELETE", message="los activos no se borran"),

@@ -48,6 +48,13 @@ GUARDS = [
             "quien decide no tiene el cargo",
         ),
         (
+            "decision_after_its_version",
+            f"""EXISTS (SELECT 1 FROM {REQUEST} f JOIN {REVISION} r ON r.request_id = f.id AND r.no = NEW.revision_no
+            WHERE f.id = NEW.request_id AND (T[r.created_at] > T[NEW.decided_at]
+              OR T[f.confirmed_at] > T[NEW.decided_at] OR T[f.verified_at] > T[NEW.decided_at]))""",
+            "nadie decide antes de que exista lo que decide",
+        ),
+        (
             "decision_not_by_author",
             f"""EXISTS (SELECT 1 FROM {REVISION} r WHERE r.request_id = NEW.request_id
             AND r.author_id = NEW.decider_id)""",

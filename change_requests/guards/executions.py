@@ -19,12 +19,20 @@ from change_requests.guards.sql_terms import (
 from factureya.core import triggers
 from factureya.core.triggers import Guard
 
+MAX_CHECK_DAYS = 20  # between an execution and the day by which its waiver is checked: one business day, and holidays
+
 _APPROVED_CONTENT = f"""EXISTS (SELECT 1 FROM {REQUEST} f
     JOIN {REVISION} r ON r.request_id = f.id AND r.no = f.revision_no
     WHERE f.id = NEW.request_id AND f.status = 'approved' AND f.suspended_at IS NULL
       AND r.no = NEW.revision_no AND r.sha256 = NEW.sha256)"""
 _EXECUTOR_WAIVED = f"""EXISTS (SELECT 1 FROM {REQUEST} f JOIN {WAIVER} w ON w.id = f.waiver_id
-    WHERE f.id = NEW.request_id AND w.request_id = f.id AND w.implementer_id = NEW.executor_id)"""
+    WHERE f.id = NEW.request_id AND w.request_id = f.id AND w.implementer_id = NEW.executor_id
+      AND T[w.approved_at] <= T[NEW.at])"""
+# A hundredth of a second less than one, because SQLite compares in milliseconds.
+_CHECKED_LATER = f"""EXISTS (SELECT 1 FROM {EXECUTION} e WHERE e.request_id = NEW.request_id AND e.result = 'ok'
+    AND SEC[NEW.checked_at] - SEC[e.at] > 0.99)"""
+_DUE_AFTER = f"""EXISTS (SELECT 1 FROM {EXECUTION} e WHERE e.request_id = NEW.request_id AND e.result = 'ok'
+    AND T[NEW.check_due] > T[e.at] AND SEC[NEW.check_due] - SEC[e.at] < {MAX_CHECK_DAYS} * 86400)"""
 _VALID_THAT_DAY = "ISO[p.valid_from] <= DAY[NEW.at] AND (p.valid_until IS NULL OR ISO[p.valid_until] >= DAY[NEW.at])"
 _REPRESENTED = f"""NEW.result = 'ok' AND NOT EXISTS (SELECT 1 FROM {REQUEST} f
     JOIN {REPRESENTATIVE} p ON p.id = f.representative_id JOIN accounts_user u ON u.id = f.requester_id
@@ -41,6 +49,11 @@ GUARDS = [
             OR NOT {make_office_sql("NEW.approved_by_id", "security_officer", "NEW.approved_at")}
             OR NOT {of_the_request("f.status IN ('in_approval', 'approved')")}""",
             "la dispensa la aprueba Seguridad Informática",
+        ),
+        (
+            "waiver_granted_in_its_time",
+            f"""NEW.check_due IS NOT NULL OR NOT {of_the_request("T[f.verified_at] <= T[NEW.approved_at]")}""",
+            "la dispensa se aprueba después de verificar",
         ),
         (
             "waiver_checked_by_an_outsider",
@@ -64,6 +77,20 @@ GUARDS = [
             + " OR (OLD.check_due IS NOT NULL AND NEW.check_due ≠ OLD.check_due) OR OLD.checked_at IS NOT NULL"
         ),
         "la dispensa no cambia; se revisa una vez",
+    ),
+    Guard(
+        "waiver_checked_after_the_execution",
+        WAIVER,
+        "UPDATE",
+        f"{changed('checked_at')} AND NOT {_CHECKED_LATER}",
+        "la dispensa se revisa después de ejecutar",
+    ),
+    Guard(
+        "waiver_due_after_the_execution",
+        WAIVER,
+        "UPDATE",
+        f"{changed('check_due')} AND NOT {_DUE_AFTER}",
+        "la revisión vence poco después de ejecutar",
     ),
     Guard("waiver_no_delete", WAIVER, "DELETE", message="append-only"),
     triggers.no_truncate(WAIVER),
@@ -89,6 +116,11 @@ GUARDS = [
             "execution_inside_its_window",
             "NOT " + of_the_request("T[f.execute_after] <= T[NEW.at] AND T[f.execute_before] > T[NEW.at]"),
             "fuera de su plazo de ejecución",
+        ),
+        (
+            "execution_after_the_resume",
+            of_the_request("T[f.resumed_at] > T[NEW.at]"),
+            "se ejecuta después de reanudarla",
         ),
         (
             "execution_not_by_decider",

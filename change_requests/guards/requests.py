@@ -2,6 +2,7 @@
 
 from change_requests.guards.sql_terms import (
     ASSET,
+    CUSTOMER,
     DECISION,
     EXECUTION,
     REPRESENTATIVE,
@@ -40,6 +41,23 @@ _TOUCHES_MAIL = f"""EXISTS (SELECT 1 FROM {REVISION} r, ITEMS(r) WHERE r.request
 _DESIGNATED = f"NEW.implementer_id IS NOT NULL AND {changed('implementer_id designated_at waiver_id')}"
 _WAIVED = f"""EXISTS (SELECT 1 FROM {WAIVER} w WHERE w.id = NEW.waiver_id AND w.request_id = NEW.id
     AND w.implementer_id = NEW.implementer_id)"""
+
+# A reversal is confirmed from the mail of before (`links.find_confirming_mail`).
+_FROM_ITS_MAILBOX = f"""(NEW.confirmed_mailbox <> '' AND (NEW.revert_of_id IS NOT NULL
+    OR EXISTS (SELECT 1 FROM {CUSTOMER} c WHERE c.id = NEW.customer_id
+      AND c.registered_email = NEW.confirmed_mailbox)))"""
+SLACK_DAYS = 10  # `operations.ending.WINDOW_SLACK`
+
+
+def _make_act_sql(act: str, since: str) -> str:
+    """Return SQL: the new row says that an active security officer did this act now, after what it answers.
+
+    `act` is the beginning of the columns «…_at» and «…_by»; `since` is the column that the act empties.
+    """
+    officer = make_office_sql(f"NEW.{act}_by_id", "security_officer", f"NEW.{act}_at")
+    return f"""(NEW.{act}_at IS NOT NULL AND NEW.{act}_at ≠ OLD.{act}_at AND T[NEW.{act}_at] >= T[OLD.{since}]
+        AND {is_active(f"NEW.{act}_by_id")} AND {officer})"""
+
 
 GUARDS = [
     *guards(
@@ -81,6 +99,12 @@ GUARDS = [
             "cada envío se confirma desde el correo registrado",
         ),
         (
+            "request_confirmed_from_its_mailbox",
+            f"""NEW.confirmed_at IS NOT NULL AND {changed("confirmed_at confirmed_mailbox")}
+            AND (NOT {changed("confirmed_at")} OR NOT {_FROM_ITS_MAILBOX})""",
+            "la confirma el correo registrado",
+        ),
+        (
             "request_approved_by_every_slot",
             f"""NEW.status = 'approved' AND OLD.status <> 'approved' AND (NOT {_SECURITY_APPROVED} OR {_REFUSED}
             OR (NEW.form = 'change' AND {_ITEM_WITHOUT_OWNER}))""",
@@ -104,6 +128,49 @@ GUARDS = [
             AND ({changed("approved_at execute_after")} OR ({changed("execute_before")}
               AND (OLD.suspended_at IS NULL OR NEW.suspended_at IS NOT NULL)))""",
             "el plazo de ejecución se fija al aprobar",
+        ),
+        (
+            "request_window_grows_by_the_stop",
+            f"""OLD.status = 'approved' AND NEW.status = 'approved' AND {changed("execute_before")}
+            AND OLD.suspended_at IS NOT NULL AND SEC[NEW.execute_before] - SEC[OLD.execute_before]
+              > SEC[NEW.resumed_at] - SEC[OLD.suspended_at] + {SLACK_DAYS} * 86400""",
+            "el plazo de ejecución crece lo que duró la suspensión",
+        ),
+        (
+            "request_freeze_holds",
+            f"""NEW.status = 'approved' AND OLD.status <> 'approved' AND EXISTS (SELECT 1 FROM {REVISION} r
+            WHERE r.request_id = NEW.id AND r.no = NEW.revision_no
+              AND SEC[NEW.execute_after] < SEC[NEW.approved_at] + r.freeze_hours * 3600 - 0.01)""",
+            "falta el plazo de espera antes de ejecutar",
+        ),
+        (
+            "request_approved_after_its_decisions",
+            f"""NEW.status = 'approved' AND OLD.status <> 'approved' AND EXISTS (SELECT 1 FROM {DECISION} d
+            WHERE d.request_id = NEW.id AND d.revision_no = NEW.revision_no
+              AND T[d.decided_at] > T[NEW.approved_at])""",
+            "se aprueba con la última decisión, no antes",
+        ),
+        (
+            "request_resumed_by_security",
+            f"""OLD.suspended_at IS NOT NULL AND {changed("suspended_at")}
+            AND (NEW.suspended_at IS NOT NULL OR NOT {_make_act_sql("resumed", "suspended_at")})""",
+            "la reanuda Seguridad Informática",
+        ),
+        (
+            "request_resumed_with_its_stop",
+            f"{changed('resumed_at resumed_by_id')} AND (OLD.suspended_at IS NULL OR NEW.suspended_at IS NOT NULL)",
+            "solo se reanuda lo suspendido",
+        ),
+        (
+            "request_alarm_seen_by_security",
+            f"""OLD.alarmed_at IS NOT NULL AND {changed("alarmed_at")}
+            AND (NEW.alarmed_at IS NOT NULL OR NOT {_make_act_sql("alarm_seen", "alarmed_at")})""",
+            "el aviso lo revisa Seguridad Informática",
+        ),
+        (
+            "request_alarm_seen_with_its_alarm",
+            f"{changed('alarm_seen_at alarm_seen_by_id')} AND (OLD.alarmed_at IS NULL OR NEW.alarmed_at IS NOT NULL)",
+            "solo se revisa un aviso que hubo",
         ),
         (
             "request_suspended_stands_still",

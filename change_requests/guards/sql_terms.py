@@ -18,6 +18,7 @@ SLOT = "change_requests_decisionslot"
 CLARIFICATION = "change_requests_clarification"
 MAIL_TEXT = "change_requests_mailtext"
 MAIL_FILE = "change_requests_mailtextfile"
+RECEIVED_FORM = "change_requests_receivedform"
 WAIVER = "change_requests_waiver"
 EXECUTION = "change_requests_execution"
 CUSTOMER = "accounts_customer"
@@ -58,9 +59,11 @@ _TERMS = {
     "EFFECTIVE(r)": ("json_extract(r.payload, '$.effective_date')", "(r.payload::jsonb ->> 'effective_date')"),
 }
 # The same with an operand in brackets: an instant to compare (on SQLite a number, because its text has several forms),
-# a date as YYYY-MM-DD text, and the day of an instant in Mexico City, which has had no summer time since 2022.
+# a date as YYYY-MM-DD text, the day of an instant in Mexico City, which has had no summer time since 2022, and an
+# instant in seconds, to reckon with; SQLite keeps milliseconds, so a comparison allows for a hundredth of a second.
 _OPERATORS = {
     "T": ("julianday({})", "{}"),
+    "SEC": ("(julianday({}) * 86400.0)", "EXTRACT(EPOCH FROM {})"),
     "ISO": ("{}", "to_char({}, 'YYYY-MM-DD')"),
     "DAY": ("date({}, '-6 hours')", "to_char({} AT TIME ZONE 'America/Mexico_City', 'YYYY-MM-DD')"),
 }

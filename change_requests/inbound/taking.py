@@ -5,15 +5,18 @@ evidence of no request, are kept with every request of the mail: mesa de control
 """
 
 import hashlib
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from accounts.models import User
+from accounts.proofs import Method, Proof
 from change_requests import operations
 from change_requests.documents.form_read import Proposal, Unreadable
 from change_requests.inbound import answers
 from change_requests.models import FormalRequest
+from factureya.core.files import from_mail
 from factureya.core.mail.intake import Outcome
 from factureya.core.mail.parse import InboundMail, MailFile
 from factureya.core.models import Attachment, InboundMessage
@@ -61,6 +64,11 @@ class MailedForms:
     faulty: tuple[tuple[MailFile, Unreadable], ...]
     unread: tuple[MailFile, ...]  # PDFs beyond those that are read
     others: OtherFiles
+
+    @property
+    def proof(self) -> Proof:
+        """Return how the sender of the mail is proven: by the mail, when it came."""
+        return Proof(Method.MAIL, at=self.inbound.received_at)
 
     @property
     def words(self) -> str:
@@ -118,20 +126,36 @@ def _take_form(mailed: MailedForms, index: int) -> Result:
             kind=form.kind,
             key=form.key,
             channel=FormalRequest.Channel.EMAIL,
+            proof=mailed.proof,
         )
     except operations.Refused as refusal:
         answers.answer_held_form(mailed.inbound, mailed.mail, None, refusal, file=form.file, index=index)
         return Result(None, REFUSED, tuple(files))
     unused_files = files  # until they are evidence
     try:  # each operation is all or nothing: what was saved before stays
-        operations.save_draft(request.pk, actor=form.person, draft=form.draft)
+        operations.save_draft(request.pk, actor=form.person, draft=form.draft, proof=mailed.proof)
+        _keep_form(mailed, form, request)
         if files:
-            operations.add_evidence(request.pk, actor=form.person, files=files)
+            operations.add_evidence(request.pk, actor=form.person, files=files, proof=mailed.proof)
         unused_files = []
-        operations.submit(request.pk, actor=form.person, channel=FormalRequest.Channel.EMAIL)
+        operations.submit(request.pk, actor=form.person, channel=FormalRequest.Channel.EMAIL, proof=mailed.proof)
     except operations.Refused as refusal:
         return Result(request, _answer_refusal(mailed, index, request, refusal), tuple(unused_files))
     return Result(request, TAKEN)
+
+
+def _keep_form(mailed: MailedForms, form: Form, request: FormalRequest) -> None:
+    """Store the PDF form with its request; a form beyond the limits of files stays in the mail, and its hash here."""
+    stored = from_mail.store_files([form.file], draft=f"form:{mailed.inbound.pk}:{secrets.token_hex(16)}").files
+    operations.keep_received_form(
+        request.pk,
+        actor=form.person,
+        inbound=mailed.inbound,
+        mail=mailed.mail,
+        form=form.file,
+        stored=stored[0] if stored else None,
+        proof=mailed.proof,
+    )
 
 
 def _find_named_draft(mailed: MailedForms, index: int) -> FormalRequest | None:
@@ -184,6 +208,7 @@ def _keep_words(
             body=mailed.words,
             files=files,
             beside=[folio for folio in folios if folio != request.folio],
+            proof=mailed.proof,
             is_shared=is_shared,
         )
 

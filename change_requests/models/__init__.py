@@ -17,7 +17,7 @@ from change_requests.emergency.models import (
 from change_requests.models.assets import ACCESS, InformationAsset
 from change_requests.models.decisions import Clarification, Decision, DecisionSlot, Waiver
 from change_requests.models.executions import Execution, ExecutionContext
-from change_requests.models.mails import MailText, MailTextFile
+from change_requests.models.mails import MailText, MailTextFile, ReceivedForm
 from change_requests.models.requests import (
     Evidence,
     FormalRequest,

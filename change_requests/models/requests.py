@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import PROTECT, CheckConstraint, F, ForeignKey, Index, OneToOneField, Q, UniqueConstraint
 
 from accounts.models import Customer, Representative, User
+from accounts.proofs import Proof
 from change_requests.models.assets import InformationAsset
 from factureya.core import clock, numbers
 from factureya.core.models import Attachment, Chained
@@ -54,6 +55,7 @@ class FormalRequest(Chained):
         PORTAL = "portal", "Portal"
         EMAIL = "email", "Correo"
 
+    proof: Proof | None = None  # how the actor of the operation that holds the lock was authenticated; no column
     Status: TypeAlias = RequestStatus
     PREFIXES = {Form.ACCESS: "SA", Form.CHANGE: "SC"}
     # An access request is called otherwise in these two.
@@ -93,8 +95,13 @@ class FormalRequest(Chained):
     # Reminders of this turn that went out: 0 none, 1 half, 2 due, 3 overdue.
     reminded = models.PositiveSmallIntegerField("recordatorios", default=0)
     suspended_at = models.DateTimeField("suspendida («no fui yo»)", null=True, blank=True)
+    # Who let it go on; `suspended_at` is only emptied together with these.
+    resumed_at = models.DateTimeField("reanudada", null=True, blank=True)
+    resumed_by = ForeignKey(User, PROTECT, null=True, blank=True, related_name="+", verbose_name="reanudó")
     # «No fui yo» after the execution: since when, until an officer marks it as seen.
     alarmed_at = models.DateTimeField("aviso «no fui yo» por revisar", null=True, blank=True)
+    alarm_seen_at = models.DateTimeField("aviso revisado", null=True, blank=True)
+    alarm_seen_by = ForeignKey(User, PROTECT, null=True, blank=True, related_name="+", verbose_name="revisó el aviso")
     outcome_reason = models.CharField("motivo del resultado", max_length=1000, blank=True)
     # In approval again because who asked has no powers any more: mesa de control gives it back.
     powers_lapsed_at = models.DateTimeField("poderes vencidos desde", null=True, blank=True)
@@ -102,6 +109,7 @@ class FormalRequest(Chained):
     created_at = models.DateTimeField("creada", default=clock.now)
     submitted_at = models.DateTimeField("enviada", null=True, blank=True)
     confirmed_at = models.DateTimeField("confirmada desde el correo registrado", null=True, blank=True)
+    confirmed_mailbox = models.CharField("correo que la confirmó", max_length=254, blank=True)
     # The code that was mailed to the new registered mail, and the revision for which it was read back.
     new_mail_code = models.CharField("hash del código", max_length=128, blank=True)
     new_mail_sent_at = models.DateTimeField("código enviado", null=True, blank=True)
@@ -277,6 +285,8 @@ class RequestRevision(models.Model):
     payload = models.TextField("contenido")
     reason = models.TextField("motivo")
     sha256 = models.CharField("SHA-256 del contenido", max_length=64)
+    # Hours between the approval and the execution, as they were when it was sent; null in versions of before.
+    freeze_hours = models.PositiveSmallIntegerField("horas de espera tras aprobarse", null=True, blank=True)
     created_at = models.DateTimeField("cuándo", default=clock.now)
 
     class Meta:

@@ -13,8 +13,9 @@ from change_requests.operations.drafting import add_evidence, create_draft, remo
 from change_requests.operations.ending import close, mark_alarm_seen, not_me, resume, revert, withdraw
 from change_requests.operations.executing import execute
 from change_requests.operations.implementing import check_waiver, designate, find_overdue_checks, grant_waiver
-from change_requests.operations.mailing import keep_mail_text
+from change_requests.operations.mailing import keep_mail_text, keep_received_form
 from change_requests.operations.passwords import set_password, void_undelivered_password_link
+from change_requests.operations.reading import find_readings_chain, record_download, record_evidence_read
 from change_requests.operations.submitting import (
     confirm_from_registered_email,
     confirm_new_email,

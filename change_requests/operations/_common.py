@@ -1,6 +1,5 @@
 """What the operations share: refusals, the lock, how a request moves, when its deadlines end, and people's texts."""
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -9,8 +8,10 @@ from typing import Any, TypeVar
 from django.db import transaction
 
 from accounts.models import Customer, User
+from accounts.proofs import UNPROVEN, Proof
 from change_requests import notifications
 from change_requests.documents import evidence
+from change_requests.facts import describe_columns
 from change_requests.models import FormalRequest, RequestedAsset
 from change_requests.policy import STOPPED, refuse_status
 from factureya.core import audit
@@ -76,9 +77,12 @@ class SentBack(Recorded):
 
 
 @contextmanager
-def lock_request(pk: int, *statuses: str, is_stopped_too: bool = False) -> Iterator[FormalRequest]:
+def lock_request(
+    pk: int, *statuses: str, is_stopped_too: bool = False, proof: Proof | None = None
+) -> Iterator[FormalRequest]:
     """Open a transaction and yield the request, locked and read again, for an operation to change it.
 
+    `proof` says how the operation's actor was authenticated; `record_act` puts it into the events of the request.
     Raises WrongStatus if its status is none of `statuses`, or if «no fui yo» stopped it and not `is_stopped_too`.
     A refusal in the block undoes what the block wrote. A `Recorded` refusal is raised after the writes are committed.
     """
@@ -89,6 +93,7 @@ def lock_request(pk: int, *statuses: str, is_stopped_too: bool = False) -> Itera
             raise refuse_status(request)
         if request.suspended_at is not None and not is_stopped_too:
             raise WrongStatus(STOPPED)
+        request.proof = proof
         try:
             yield request
         except Recorded as refusal:
@@ -123,6 +128,19 @@ def reread_allowed(actor: User, why_not: Callable[[User, Subject], Refused | Non
     return actor
 
 
+def record_act(verb: str, request: FormalRequest, *, actor: User | None, **data: Any) -> Event:
+    """Record and return an event of the request; a person's act says under `auth` how he was authenticated (M26)."""
+    if actor is not None:
+        data.setdefault("auth", (request.proof or UNPROVEN).as_data())
+    return audit.record(verb, request, actor=actor, **data)
+
+
+def save_with_act(request: FormalRequest, verb: str, *, actor: User | None, saved: Sequence[str], **data: Any) -> Event:
+    """Save these columns of the request; record and return the event, which holds the columns as they are now."""
+    request.save(update_fields=saved)
+    return record_act(verb, request, actor=actor, columns=describe_columns(request, saved), **data)
+
+
 def move_request(
     request: FormalRequest,
     status: str,
@@ -141,11 +159,13 @@ def move_request(
     before, request.status = request.status, status
     request.turn_since = now() if due_at else None
     request.due_at, request.due_minutes_left, request.reminded = due_at, None, 0  # None: the clock runs
-    request.save(update_fields=["status", *TURN_COLUMNS, *saved])
+    columns = ["status", *TURN_COLUMNS, *saved]
+    request.save(update_fields=columns)
     if status in ENDED:
         release_assets(request)
     revision = request.revision_no
-    return audit.record(verb, request, actor=actor, before=before, after=status, revision=revision, **data)
+    data = {"before": before, "after": status, "revision": revision, **data}
+    return record_act(verb, request, actor=actor, columns=describe_columns(request, columns), **data)
 
 
 def move_with_reason(
@@ -213,7 +233,7 @@ def record_altered_evidence(request: FormalRequest, names: Sequence[str], actor:
     files = sorted(set(names))
     findings = request.events().filter(verb="request.evidence_altered").values_list("data", flat=True)
     if not any(data["files"] == files for data in findings):
-        event = audit.record("request.evidence_altered", request, actor=actor, files=files)
+        event = record_act("request.evidence_altered", request, actor=actor, files=files)
         notifications.mail_finding("evidence_altered", request, event)
 
 
@@ -235,8 +255,3 @@ def clean_text(text: str, *, field: str, text_name: str, at_least: int = MIN_TEX
 def clean_outcome(reason: str) -> str:
     """Return the written reason why a request ends, short enough for its column."""
     return clean_text(reason, field="reason", text_name="el motivo", at_most=MAX_OUTCOME)
-
-
-def hash_text(text: str) -> str:
-    """Return the SHA-256 of what a person wrote, so that an event proves the text without repeating it."""
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -8,8 +8,20 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
+from accounts.proofs import UNPROVEN, Proof
 from change_requests import notifications, payload
 from change_requests.approvals import find_missing_office
+from change_requests.documents import receipt
+from change_requests.facts import (
+    describe_customer,
+    describe_form,
+    describe_mail,
+    describe_person,
+    describe_representative,
+    find_received_form,
+    list_files,
+)
+from change_requests.kinds.fields import touches_risky
 from change_requests.kinds.registry import find_kind
 from change_requests.kinds.values import Item, clean_lines
 from change_requests.models import Evidence, FormalRequest, InformationAsset, RequestedAsset, RequestRevision
@@ -22,7 +34,7 @@ MAX_NUMBER_TRIES = 5
 _VOIDED = ("confirmed_at", "verified_at", "verified_by", "powers_lapsed_at")  # emptied for a new revision
 
 
-def insert_draft(actor: User, **fields: Any) -> FormalRequest:
+def insert_draft(actor: User, *, proof: Proof | None = None, **fields: Any) -> FormalRequest:
     """Insert a draft with these columns under a new folio, with its first event, and return it.
 
     If the `form_key` is taken, because the form was posted twice, return the request that has it. Raises Refused if
@@ -34,6 +46,7 @@ def insert_draft(actor: User, **fields: Any) -> FormalRequest:
         try:
             with transaction.atomic():
                 request = FormalRequest.objects.create(folio=folio, **fields)
+                request.proof = proof
                 audit.record_first(
                     "request.created",
                     request,
@@ -42,6 +55,7 @@ def insert_draft(actor: User, **fields: Any) -> FormalRequest:
                     kind=request.kind,
                     channel=request.channel,
                     revert_of=request.revert_of and request.revert_of.folio,
+                    auth=(proof or UNPROVEN).as_data(),
                 )
                 return request
         except IntegrityError:
@@ -67,19 +81,38 @@ def send_revision(request: FormalRequest, items: list[Item], *, author: User) ->
     request.revision_no, request.submitted_at = revision.no, now()
     for column in _VOIDED:
         setattr(request, column, None)
+    request.confirmed_mailbox = ""
     event = move_request(
         request,
         Status.SUBMITTED,
         "request.submitted",
         actor=author,
         due_at=now() + timedelta(hours=settings.REQUEST_CONFIRM_HOURS),
-        saved=("revision_no", "submitted_at", "channel", *_VOIDED),
-        sha256=revision.sha256,
-        channel=request.channel,
-        company=request.customer.legal_name,
-        requester=request.requester.get_full_name(),
+        saved=("revision_no", "submitted_at", "channel", "confirmed_mailbox", *_VOIDED),
+        **_describe_submission(request, revision),
     )
     notifications.mail_submitted(request, event)
+
+
+def _describe_submission(request: FormalRequest, revision: RequestRevision) -> dict[str, Any]:
+    """Return what the event of a submission says besides the version: all that was received, and from whom (M20)."""
+    rows = Evidence.objects.filter(request=request, dropped_at__isnull=True).select_related("attachment").order_by("pk")
+    received = find_received_form(request)
+    return {
+        "sha256": revision.sha256,
+        "channel": request.channel,
+        "company": request.customer.legal_name,
+        "requester": describe_person(request.requester),
+        "customer": describe_customer(request.customer),
+        "representative": describe_representative(request.representative),
+        "oath": bool(request.draft.get("declares")),
+        "freeze_hours": revision.freeze_hours,
+        "evidence": list_files(rows),
+        "form": describe_form(received) if received else None,
+        "mail": describe_mail(received) if received else None,
+        "acuse_sha256": receipt.hash_facts(request, revision),
+        "revert_of": request.revert_of.folio if request.revert_of else None,
+    }
 
 
 def _require_people(request: FormalRequest, codes: Iterable[str], author: User) -> None:
@@ -122,6 +155,7 @@ def _insert_revision(request: FormalRequest, items: list[Item], author: User) ->
         payload=content.decode(),
         reason=reason,
         sha256=payload.hash_bytes(content),
+        freeze_hours=settings.SENSITIVE_FREEZE_HOURS if touches_risky(items) else 0,
     )
 
 

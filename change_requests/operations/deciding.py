@@ -6,8 +6,10 @@ from django.conf import settings
 
 from accounts import mail_sender
 from accounts.models import RoleAssignment, User
+from accounts.proofs import Proof
 from change_requests import notifications, policy
 from change_requests.approvals import OFFICE_OF, NeededApproval, find_needed_approvals, select_open
+from change_requests.facts import describe_decision, hash_text, show_instant
 from change_requests.kinds.fields import REGISTERED_EMAIL, touches_risky
 from change_requests.kinds.registry import find_kind
 from change_requests.kinds.values import find_first_instant
@@ -17,27 +19,26 @@ from change_requests.operations._common import (
     Status,
     add_business_days,
     clean_text,
-    hash_text,
     lock_request,
     move_request,
     move_with_reason,
+    record_act,
     require_none,
     require_unaltered_evidence,
     reread_person,
 )
-from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.refusals import Refused, WrongStatus
 
 Verdict = Decision.Verdict
 
 
-def approve(pk: int, *, actor: User, reason: str, seen_hash: str) -> FormalRequest:
+def approve(pk: int, *, actor: User, reason: str, seen_hash: str, proof: Proof | None = None) -> FormalRequest:
     """Approve the current revision in the actor's office; the last approval makes the request *aprobada* (M21).
 
     `seen_hash` is the SHA-256 of the content on the page. Raises StaleContent when that is not the current one.
     """
-    with lock_request(pk, Status.IN_APPROVAL) as request:
+    with lock_request(pk, Status.IN_APPROVAL, proof=proof) as request:
         if request.due_minutes_left is not None:  # a question is open: it stops the clock
             raise WrongStatus("Falta que la empresa responda la aclaración.")
         actor, approvals = reread_person(actor), find_needed_approvals(request)
@@ -49,9 +50,9 @@ def approve(pk: int, *, actor: User, reason: str, seen_hash: str) -> FormalReque
     return request
 
 
-def reject(pk: int, *, actor: User, reason: str, seen_hash: str) -> FormalRequest:
+def reject(pk: int, *, actor: User, reason: str, seen_hash: str, proof: Proof | None = None) -> FormalRequest:
     """Reject and end the request, and tell the company; `seen_hash` is the SHA-256 of the content on the page."""
-    with lock_request(pk, Status.IN_APPROVAL) as request:
+    with lock_request(pk, Status.IN_APPROVAL, proof=proof) as request:
         actor, approvals = reread_person(actor), find_needed_approvals(request)
         revision = _require_decider(actor, request, approvals, seen_hash)
         decision = _insert_decision(request, revision, approvals, actor, Verdict.REJECT, reason)
@@ -61,9 +62,8 @@ def reject(pk: int, *, actor: User, reason: str, seen_hash: str) -> FormalReques
             "request.rejected",
             actor=actor,
             reason=decision.reason,
-            office=decision.office,
-            sha256=revision.sha256,
             text_sha256=hash_text(decision.reason),
+            **describe_decision(decision),
         )
         notifications.mail_progress("rejected", request, event, reason=decision.reason)
     return request
@@ -134,9 +134,9 @@ def _record_approval(request: FormalRequest, decision: Decision, actor: User) ->
 
     It can be applied from `execute_after` to `execute_before`. The reason of an earlier return to approval is cleared.
     """
-    data = {"office": str(decision.office), "sha256": decision.sha256, "text_sha256": hash_text(decision.reason)}
+    data = describe_decision(decision) | {"reason": decision.reason, "text_sha256": hash_text(decision.reason)}
     if select_open(find_needed_approvals(request)):
-        audit.record("request.approved_by", request, actor=actor, revision=decision.revision_no, **data)
+        record_act("request.approved_by", request, actor=actor, revision=decision.revision_no, **data)
         return
     request.approved_at, request.outcome_reason, request.powers_lapsed_at = now(), "", None
     request.execute_after = _find_earliest_execution(request)
@@ -148,6 +148,9 @@ def _record_approval(request: FormalRequest, decision: Decision, actor: User) ->
         actor=actor,
         due_at=request.execute_before,
         saved=("approved_at", "execute_after", "execute_before", "outcome_reason", "powers_lapsed_at"),
+        approved_at=show_instant(request.approved_at),
+        execute_after=show_instant(request.execute_after),
+        execute_before=show_instant(request.execute_before),
         **data,
     )
     after = request.execute_after if request.execute_after > request.approved_at else None
@@ -158,10 +161,10 @@ def _record_approval(request: FormalRequest, decision: Decision, actor: User) ->
 def _find_earliest_execution(request: FormalRequest) -> datetime:
     """Return when an approved request may be applied. A risky one waits some hours. Some kinds wait for their date."""
     assert request.approved_at is not None
-    payload = request.read_payload()
-    earliest = request.approved_at
-    if touches_risky(payload["items"]):
-        earliest += timedelta(hours=settings.SENSITIVE_FREEZE_HOURS)
+    payload, hours = request.read_payload(), request.read_revision().freeze_hours
+    if hours is None:  # a version that was sent before versions said it
+        hours = settings.SENSITIVE_FREEZE_HOURS if touches_risky(payload["items"]) else 0
+    earliest = request.approved_at + timedelta(hours=hours)
     day = find_first_instant(payload["effective_date"])
     if day is not None and find_kind(request).waits_for_date:
         earliest = max(earliest, day)

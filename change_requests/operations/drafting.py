@@ -5,7 +5,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from accounts.models import Customer, User
+from accounts.proofs import Proof
 from change_requests import policy
+from change_requests.facts import describe_file
 from change_requests.kinds.registry import list_kinds
 from change_requests.models import Evidence, FormalRequest
 from change_requests.operations._common import (
@@ -14,6 +16,7 @@ from change_requests.operations._common import (
     Status,
     lock_request,
     move_request,
+    record_act,
     release_assets,
     require_none,
     require_requester,
@@ -21,7 +24,6 @@ from change_requests.operations._common import (
     reread_person,
 )
 from change_requests.operations._revisions import insert_draft
-from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.models import Attachment
 from factureya.core.refusals import Invalid, NotAllowed, Refused
@@ -31,7 +33,14 @@ FILES_GONE = "Un archivo ya no está disponible; súbalo de nuevo."
 
 
 def create_draft(
-    *, actor: User, customer: Customer, form: str, kind: str, key: str = "", channel: str = FormalRequest.Channel.PORTAL
+    *,
+    actor: User,
+    customer: Customer,
+    form: str,
+    kind: str,
+    key: str = "",
+    channel: str = FormalRequest.Channel.PORTAL,
+    proof: Proof | None = None,
 ) -> FormalRequest:
     """Begin a request of `customer`, as its representative (M8), and return the draft.
 
@@ -50,6 +59,7 @@ def create_draft(
         raise NotAllowed(SERVICE_SUSPENDED)
     return insert_draft(
         actor,
+        proof=proof,
         form=form,
         kind=kind,
         customer=customer,
@@ -60,18 +70,18 @@ def create_draft(
     )
 
 
-def save_draft(pk: int, *, actor: User, draft: dict[str, Any]) -> FormalRequest:
+def save_draft(pk: int, *, actor: User, draft: dict[str, Any], proof: Proof | None = None) -> FormalRequest:
     """Save the answers of a step of the wizard, unchecked, and return the request; its other answers stay."""
-    with _lock_own_draft(pk, actor) as request:
+    with _lock_own_draft(pk, actor, proof) as request:
         request.draft = {**request.draft, **draft}
         request.save(update_fields=["draft"])
-        audit.record("request.saved", request, actor=actor, steps=sorted(draft))
+        record_act("request.saved", request, actor=actor, steps=sorted(draft))
     return request
 
 
-def add_evidence(pk: int, *, actor: User, files: Sequence[Attachment]) -> FormalRequest:
+def add_evidence(pk: int, *, actor: User, files: Sequence[Attachment], proof: Proof | None = None) -> FormalRequest:
     """Add uploaded files to a draft as evidence. Raises Invalid for too many, Refused for a file in use already."""
-    with _lock_own_draft(pk, actor) as request:
+    with _lock_own_draft(pk, actor, proof) as request:
         pks = list(dict.fromkeys(file.pk for file in files))
         count = Evidence.objects.filter(request=request, dropped_at__isnull=True).count()
         if count + len(pks) > MAX_EVIDENCE:
@@ -79,30 +89,29 @@ def add_evidence(pk: int, *, actor: User, files: Sequence[Attachment]) -> Formal
         # An upload keeps its form's key in `draft` until something takes the file.
         if Attachment.objects.filter(pk__in=pks).exclude(draft="").update(draft="") != len(pks):
             raise Refused(FILES_GONE, "evidence")
-        Evidence.objects.bulk_create(
-            Evidence(request=request, attachment=file, sha256=file.sha256)
-            for file in Attachment.objects.filter(pk__in=pks).order_by("pk")
-        )
-        audit.record("request.evidence_added", request, actor=actor, files=len(pks))
+        added = list(Attachment.objects.filter(pk__in=pks).order_by("pk"))
+        Evidence.objects.bulk_create(Evidence(request=request, attachment=file, sha256=file.sha256) for file in added)
+        evidence = [describe_file(file) for file in added]
+        record_act("request.evidence_added", request, actor=actor, files=len(pks), evidence=evidence)
     return request
 
 
-def remove_evidence(pk: int, *, actor: User, evidence: Evidence) -> FormalRequest:
+def remove_evidence(pk: int, *, actor: User, evidence: Evidence, proof: Proof | None = None) -> FormalRequest:
     """Leave a file of evidence out of the request's next revision; revisions that were sent with the file keep it."""
-    with _lock_own_draft(pk, actor) as request:
+    with _lock_own_draft(pk, actor, proof) as request:
         rows = Evidence.objects.filter(pk=evidence.pk, request=request, dropped_at__isnull=True)
         if not rows.update(dropped_at=now()):
             raise Refused("Ese archivo ya no está en la solicitud.", "evidence")
-        audit.record("request.evidence_dropped", request, actor=actor, sha256=evidence.sha256)
+        record_act("request.evidence_dropped", request, actor=actor, **describe_file(evidence.attachment))
     return request
 
 
-def reopen_draft(pk: int, *, actor: User) -> FormalRequest:
+def reopen_draft(pk: int, *, actor: User, proof: Proof | None = None) -> FormalRequest:
     """Turn a sent request into a draft again, so that its requester can edit it (M21).
 
     Nobody can decide about it until it is sent again; then it needs every approval again.
     """
-    with lock_request(pk, *policy.REOPENABLE) as request:
+    with lock_request(pk, *policy.REOPENABLE, proof=proof) as request:
         actor = reread_allowed(actor, policy.why_not_reopen, request)
         require_requester(request, actor)
         move_request(request, Status.DRAFT, "request.reopened", actor=actor, due_at=None)
@@ -111,8 +120,8 @@ def reopen_draft(pk: int, *, actor: User) -> FormalRequest:
 
 
 @contextmanager
-def _lock_own_draft(pk: int, actor: User) -> Iterator[FormalRequest]:
+def _lock_own_draft(pk: int, actor: User, proof: Proof | None) -> Iterator[FormalRequest]:
     """Lock and yield a draft, or a returned request, for its requester to edit. He must still have powers."""
-    with lock_request(pk, *FormalRequest.EDITABLE) as request:
+    with lock_request(pk, *FormalRequest.EDITABLE, proof=proof) as request:
         require_requester(request, reread_allowed(actor, policy.why_not_request, request.customer))
         yield request

@@ -1,14 +1,17 @@
 """The approved content is applied exactly as it was approved, or not at all (M1, M21, M24)."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 
 from accounts.models import Office, Representative, User
+from accounts.proofs import Proof
 from change_requests import notifications, policy
 from change_requests.approvals import OFFICE_OF, find_holders
 from change_requests.execution import executing
+from change_requests.facts import describe_execution, describe_person, show_instant
 from change_requests.kinds.registry import find_kind
 from change_requests.models import DecisionSlot, Execution, FormalRequest
 from change_requests.operations._common import (
@@ -20,25 +23,24 @@ from change_requests.operations._common import (
     lock_customer,
     lock_request,
     move_request,
+    record_act,
     require_unaltered_evidence,
     reread_allowed,
     reread_person,
 )
-from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.locking import lock
-from factureya.core.models import Event
 from factureya.core.refusals import NotAllowed, Refused, WrongStatus
 
 
-def execute(pk: int, *, actor: User) -> Execution:
+def execute(pk: int, *, actor: User, proof: Proof | None = None) -> Execution:
     """Apply the approved content of the request, as the designated implementer, and return the execution's row (M24).
 
     The row's result is `ok`, or `drift` if an old value in the request is not today's: then nothing is applied and the
     request is *fallida*. Raises SentBack if an approval no longer holds, TooLate, or AlteredEvidence.
     """
-    _record_intent(pk, actor)
-    with lock_request(pk, Status.APPROVED) as request:
+    _record_intent(pk, actor, proof)
+    with lock_request(pk, Status.APPROVED, proof=proof) as request:
         actor = reread_allowed(actor, policy.why_not_execute, request)
         if problem := policy.why_not_implement(actor, request, is_waived=_is_waived(request)):
             raise NotAllowed(problem)
@@ -52,13 +54,13 @@ def execute(pk: int, *, actor: User) -> Execution:
         return _apply(request, actor)
 
 
-def _record_intent(pk: int, actor: User) -> None:
+def _record_intent(pk: int, actor: User, proof: Proof | None) -> None:
     """Record and commit that an execution under a waiver begins. The record stays if the execution fails (M25)."""
     if not FormalRequest.objects.filter(pk=pk, waiver__isnull=False, status=Status.APPROVED).exists():
         return
-    with lock_request(pk, Status.APPROVED) as request:
+    with lock_request(pk, Status.APPROVED, proof=proof) as request:
         reread_allowed(actor, policy.why_not_execute, request)
-        audit.record("request.execution_intended", request, actor=actor, revision=request.revision_no)
+        record_act("request.execution_intended", request, actor=actor, revision=request.revision_no)
 
 
 def _is_waived(request: FormalRequest) -> bool:
@@ -99,7 +101,8 @@ def _require_approvals_in_force(request: FormalRequest, actor: User) -> None:
         reasons.insert(0, "Quien solicitó ya no tiene poderes vigentes")
     if not reasons:
         return
-    DecisionSlot.objects.filter(pk__in=[slot.pk for slot in lapsed_slots]).update(voided_at=now())  # to be given anew
+    voided, voided_at = [slot.pk for slot in lapsed_slots], now()
+    DecisionSlot.objects.filter(pk__in=voided).update(voided_at=voided_at)  # to be given anew
     reason = "; ".join(dict.fromkeys(reasons)) + "."
     request.outcome_reason = reason
     request.approved_at = request.execute_after = request.execute_before = None
@@ -109,6 +112,8 @@ def _require_approvals_in_force(request: FormalRequest, actor: User) -> None:
         "request.sent_back",
         actor=actor,
         reason=reason,
+        voided=voided,
+        voided_at=show_instant(voided_at),
         due_at=add_business_days(settings.APPROVE_BUSINESS_DAYS),
         saved=("approved_at", "execute_after", "execute_before", "outcome_reason", "powers_lapsed_at"),
     )
@@ -152,14 +157,18 @@ def _apply(request: FormalRequest, actor: User) -> Execution:
         actor=actor,
         saved=("executed_at",),
         due_at=add_business_days(settings.CLOSE_BUSINESS_DAYS),
-        sha256=execution.sha256,
         waiver=request.waiver_id if _is_waived(request) else None,
+        check_due=show_instant(_set_check_due(request)),
+        executor=describe_person(actor),
+        **describe_execution(execution),
     )
     notifications.mail_executed(request, event, old_mail=old_mail)
     notifications.mail_your_turn(request, event)
     if person is not None:  # this person must set a password, by the link
         notifications.mail_set_password(request, event, person)
-    _start_waiver_check(request, event)
+    if _is_waived(request):
+        assert request.waiver is not None
+        notifications.mail_check_due(request, event, request.waiver)
     _mark_reverted(request, actor)
     return execution
 
@@ -180,6 +189,8 @@ def _record_drift(request: FormalRequest, actor: User, drift: list[dict[str, str
         due_at=None,
         saved=("outcome_reason",),
         fields=[item["field"] for item in drift],
+        executor=describe_person(actor),
+        **describe_execution(execution),
     )
     notifications.mail_progress("failed", request, event, reason=reason)
     return execution
@@ -207,13 +218,13 @@ def _insert_execution(request: FormalRequest, actor: User, items: list[dict[str,
     )
 
 
-def _start_waiver_check(request: FormalRequest, event: Event) -> None:
-    """Give the checker a deadline and a mail, if the request was applied under its waiver (M25)."""
+def _set_check_due(request: FormalRequest) -> datetime | None:
+    """Give the checker a deadline, if the request was applied under its waiver, and return it; else None (M25)."""
     if request.waiver is None or not _is_waived(request):
-        return
+        return None
     request.waiver.check_due = add_business_days(settings.WAIVER_CHECK_BUSINESS_DAYS)
     request.waiver.save(update_fields=["check_due"])
-    notifications.mail_check_due(request, event, request.waiver)
+    return request.waiver.check_due
 
 
 def _mark_reverted(request: FormalRequest, actor: User) -> None:

@@ -5,7 +5,9 @@ from django.db import transaction
 
 from accounts import operations as accounts
 from accounts.models import User
+from accounts.proofs import UNPROVEN, Proof
 from change_requests import links, notifications
+from change_requests.facts import hash_text
 from change_requests.models import FormalRequest
 from change_requests.operations._common import Status, lock_request
 from factureya.core import audit
@@ -13,7 +15,7 @@ from factureya.core.locking import lock
 from factureya.core.models import OutboxMessage
 
 
-def set_password(token: str, *, password: str) -> User:
+def set_password(token: str, *, password: str, proof: Proof | None = None) -> User:
     """Set the password of the person whose mailed link has this token; the link works once. Raises links.BadLink."""
     link_owner, folio = links.read_password_link(token)
     hashed = make_password(password)  # slow on purpose, so not while the row is locked
@@ -24,7 +26,14 @@ def set_password(token: str, *, password: str) -> User:
         person.password = hashed
         person.session_epoch += 1  # ends the open sessions
         person.save(update_fields=["password", "session_epoch"])
-        audit.record("person.password_set_by_request", person, actor=person, folio=folio)
+        audit.record(
+            "person.password_set_by_request",
+            person,
+            actor=person,
+            folio=folio,
+            auth=(proof or UNPROVEN).as_data(),
+            token_sha256=hash_text(token),
+        )
     return person
 
 

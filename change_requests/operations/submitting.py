@@ -5,10 +5,13 @@ import secrets
 from django.conf import settings
 
 from accounts.models import User
+from accounts.proofs import Proof
 from change_requests import notifications, policy
 from change_requests.documents.evidence import is_as_sent
+from change_requests.facts import show_instant
 from change_requests.kinds import content
 from change_requests.kinds.fields import REGISTERED_EMAIL
+from change_requests.links import NO_LINK, MailedLink, find_confirming_mail
 from change_requests.models import Evidence, FormalRequest
 from change_requests.operations._common import (
     SERVICE_SUSPENDED,
@@ -19,11 +22,12 @@ from change_requests.operations._common import (
     lock_customer,
     lock_request,
     move_request,
+    record_act,
     require_requester,
     reread_allowed,
+    save_with_act,
 )
 from change_requests.operations._revisions import send_revision
-from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.mail import own_links
 from factureya.core.models import Attachment, Event
@@ -35,14 +39,19 @@ WRONG_CODE = "Ese código no es correcto. Revíselo en el correo más reciente q
 
 
 def submit(
-    pk: int, *, actor: User, channel: str = FormalRequest.Channel.PORTAL, seen: str | None = None
+    pk: int,
+    *,
+    actor: User,
+    channel: str = FormalRequest.Channel.PORTAL,
+    seen: str | None = None,
+    proof: Proof | None = None,
 ) -> FormalRequest:
     """Send the draft as a new revision, which the company confirms by a link in the registered mail (M8, M19, M20).
 
     `seen` is the hash on the page where the draft was reviewed, or None without such a page. Raises StaleContent
     if the draft changed since, Invalid for wrong fields, and NoPeople if nobody could decide the request.
     """
-    with lock_request(pk, *FormalRequest.EDITABLE) as request:
+    with lock_request(pk, *FormalRequest.EDITABLE, proof=proof) as request:
         files = _load_reviewed_files(request, seen)
         actor = reread_allowed(actor, policy.why_not_request, request.customer)
         require_requester(request, actor)
@@ -61,23 +70,30 @@ def submit(
     return request
 
 
-def confirm_from_registered_email(pk: int, *, actor: User, revision_no: int) -> FormalRequest:
-    """Record that a person with powers confirmed revision `revision_no`, by the link in the registered mail (M8)."""
-    with lock_request(pk, Status.SUBMITTED) as request:
+def confirm_from_registered_email(
+    pk: int, *, actor: User, revision_no: int, link: MailedLink = NO_LINK, proof: Proof | None = None
+) -> FormalRequest:
+    """Record that a person with powers confirmed revision `revision_no`, by the link in the registered mail (M8).
+
+    `link` is what is known of the link: when it was mailed, and its hash.
+    """
+    with lock_request(pk, Status.SUBMITTED, proof=proof) as request:
         actor = reread_allowed(actor, policy.why_not_confirm, request)
         if request.revision_no != revision_no:
             raise WrongStatus("Ese enlace es de una versión anterior; use el del correo más reciente.")
         if request.due_at is not None and now() >= request.due_at:
             raise WrongStatus("El plazo para confirmarla venció; presente otra solicitud.")
-        request.confirmed_at = now()
+        request.confirmed_at, request.confirmed_mailbox = now(), find_confirming_mail(request)
         event = move_request(
             request,
             Status.VERIFYING,
             "request.confirmed",
             actor=actor,
             due_at=add_business_days(settings.VERIFY_BUSINESS_DAYS),
-            saved=("confirmed_at",),
+            saved=("confirmed_at", "confirmed_mailbox"),
             by_link=True,
+            mailbox=request.confirmed_mailbox,
+            **link.as_data(),
         )
         notifications.mail_progress("confirmed", request, event, until=request.due_at)
         notifications.mail_your_turn(request, event)
@@ -86,24 +102,24 @@ def confirm_from_registered_email(pk: int, *, actor: User, revision_no: int) -> 
     return request
 
 
-def send_new_email_code(pk: int, *, actor: User) -> FormalRequest:
+def send_new_email_code(pk: int, *, actor: User, proof: Proof | None = None) -> FormalRequest:
     """Mail a new code to the new registered mail, to prove that the company has it; the earlier code stops working."""
-    with lock_request(pk, Status.VERIFYING, Status.IN_APPROVAL) as request:
+    with lock_request(pk, Status.VERIFYING, Status.IN_APPROVAL, proof=proof) as request:
         actor = reread_allowed(actor, policy.why_not_request, request.customer)
         address = request.find_new_value(REGISTERED_EMAIL.code)
         if not address or request.new_mail_revision == request.revision_no:  # proven for this revision
             raise WrongStatus("No hay un correo nuevo por confirmar.")
-        event = audit.record("request.code_sent", request, actor=actor, revision=request.revision_no)
+        event = record_act("request.code_sent", request, actor=actor, revision=request.revision_no)
         _mail_code(request, address, event)
     return request
 
 
-def confirm_new_email(pk: int, *, code: str, actor: User | None = None) -> FormalRequest:
+def confirm_new_email(pk: int, *, code: str, actor: User | None = None, proof: Proof | None = None) -> FormalRequest:
     """Record that the company has the new registered mail, because it typed the code that was mailed there.
 
     Raises WrongCode for another code, and for any code after CODE_TRIES wrong ones.
     """
-    with lock_request(pk, Status.VERIFYING, Status.IN_APPROVAL) as request:
+    with lock_request(pk, Status.VERIFYING, Status.IN_APPROVAL, proof=proof) as request:
         if request.new_mail_revision == request.revision_no:  # already proven for this revision
             return request
         if not request.new_mail_code or request.new_mail_tries >= CODE_TRIES:  # "": none was mailed
@@ -113,8 +129,16 @@ def confirm_new_email(pk: int, *, code: str, actor: User | None = None) -> Forma
             request.save(update_fields=["new_mail_tries"])
             raise WrongCode({"code": WRONG_CODE})
         request.new_mail_revision, request.new_mail_code = request.revision_no, ""
-        request.save(update_fields=["new_mail_revision", "new_mail_code"])
-        audit.record("request.new_mail_proven", request, actor=actor, revision=request.revision_no)
+        request.save(update_fields=["new_mail_code"])
+        save_with_act(
+            request,
+            "request.new_mail_proven",
+            actor=actor,
+            saved=("new_mail_revision",),
+            revision=request.revision_no,
+            mailbox=request.find_new_value(REGISTERED_EMAIL.code),
+            sent_at=show_instant(request.new_mail_sent_at),
+        )
     return request
 
 

@@ -8,8 +8,7 @@ from django.db.models import Q
 
 from change_requests import notifications
 from change_requests.models import FormalRequest
-from change_requests.operations._common import Status, expire_request, lock_request
-from factureya.core import audit
+from change_requests.operations._common import Status, expire_request, lock_request, save_with_act
 from factureya.core.calendar import AttentionHours, load_attention_hours
 from factureya.core.clock import now
 from factureya.core.refusals import WrongStatus
@@ -71,8 +70,7 @@ def _remind(pk: int) -> bool:
         if level <= request.reminded:
             return False
         request.reminded = level
-        request.save(update_fields=["reminded"])
-        event = audit.record("request.reminded", request, actor=None, level=level)
+        event = save_with_act(request, "request.reminded", actor=None, saved=("reminded",), level=level)
         notifications.mail_deadline(request, event, level=level)
     return True
 

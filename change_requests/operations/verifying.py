@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from django.conf import settings
 
 from accounts.models import User
+from accounts.proofs import Proof
 from change_requests import notifications, policy
+from change_requests.facts import hash_text
 from change_requests.models import Clarification, FormalRequest
 from change_requests.operations._common import (
     TURN_COLUMNS,
@@ -13,7 +15,6 @@ from change_requests.operations._common import (
     add_business_days,
     clean_outcome,
     clean_text,
-    hash_text,
     lock_request,
     move_request,
     move_with_reason,
@@ -23,20 +24,21 @@ from change_requests.operations._common import (
     reread_allowed,
     reread_person,
     restart_clock,
+    save_with_act,
     stop_clock,
 )
-from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.refusals import WrongStatus
 
 
-def verify(pk: int, *, actor: User, note: str = "") -> FormalRequest:
+def verify(pk: int, *, actor: User, note: str = "", proof: Proof | None = None) -> FormalRequest:
     """Record that a supervisor checked mail, powers and form of the request, and ask those who decide (M7, M8)."""
-    with lock_request(pk, Status.VERIFYING) as request:
+    with lock_request(pk, Status.VERIFYING, proof=proof) as request:
         actor = reread_allowed(actor, policy.why_not_verify, request)
         if request.due_minutes_left is not None:  # a question is open: it stops the clock
             raise WrongStatus("Falta que la empresa responda la aclaración.")
-        if policy.find_powers(reread_person(request.requester), request.customer) is None:
+        powers = policy.find_powers(reread_person(request.requester), request.customer)
+        if powers is None:
             raise WrongStatus("Quien solicita ya no tiene poderes vigentes: devuélvala o retírela.")
         require_unaltered_evidence(request, actor)
         request.verified_at, request.verified_by = now(), actor
@@ -47,6 +49,11 @@ def verify(pk: int, *, actor: User, note: str = "") -> FormalRequest:
             "request.verified",
             actor=actor,
             note=" ".join(note.split()),
+            checks={
+                "mailbox": request.confirmed_mailbox,
+                "powers": powers.pk,
+                "evidence": len(request.read_payload()["evidence"]),
+            },
             due_at=add_business_days(settings.APPROVE_BUSINESS_DAYS),
             saved=("verified_at", "verified_by", "outcome_reason", "powers_lapsed_at"),
         )
@@ -55,16 +62,16 @@ def verify(pk: int, *, actor: User, note: str = "") -> FormalRequest:
     return request
 
 
-def report_altered_evidence(pk: int, *, actor: User, names: Sequence[str]) -> FormalRequest:
+def report_altered_evidence(pk: int, *, actor: User, names: Sequence[str], proof: Proof | None = None) -> FormalRequest:
     """Record that the files `names` in the store are not those that were sent, and tell the officers (M20, M21)."""
-    with lock_request(pk, *Status, is_stopped_too=True) as request:
+    with lock_request(pk, *Status, is_stopped_too=True, proof=proof) as request:
         record_altered_evidence(request, names, actor)
     return request
 
 
-def return_to_requester(pk: int, *, actor: User, reason: str) -> FormalRequest:
+def return_to_requester(pk: int, *, actor: User, reason: str, proof: Proof | None = None) -> FormalRequest:
     """Send the request back to the company, as a supervisor, to be edited and sent again; free its assets."""
-    with lock_request(pk, Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL) as request:
+    with lock_request(pk, Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL, proof=proof) as request:
         actor = reread_allowed(actor, policy.why_not_return, request)
         event = move_with_reason(
             request, Status.RETURNED, "request.returned", actor=actor, reason=clean_outcome(reason)
@@ -74,18 +81,18 @@ def return_to_requester(pk: int, *, actor: User, reason: str) -> FormalRequest:
     return request
 
 
-def ask_clarification(pk: int, *, actor: User, question: str) -> FormalRequest:
+def ask_clarification(pk: int, *, actor: User, question: str, proof: Proof | None = None) -> FormalRequest:
     """Ask the company a question about the request; its deadline stops until the answer comes (M21)."""
-    with lock_request(pk, Status.VERIFYING, Status.IN_APPROVAL) as request:
+    with lock_request(pk, Status.VERIFYING, Status.IN_APPROVAL, proof=proof) as request:
         actor = reread_allowed(actor, policy.why_not_ask, request)
         body = clean_text(question, field="question", text_name="la pregunta")
         question_row = _insert_message(request, actor, body)
         stop_clock(request, question_row.at)
-        request.save(update_fields=TURN_COLUMNS)
-        event = audit.record(
-            "request.clarification_asked",
+        event = save_with_act(
             request,
+            "request.clarification_asked",
             actor=actor,
+            saved=TURN_COLUMNS,
             clarification=question_row.pk,
             minutes_left=request.due_minutes_left,
             text_sha256=hash_text(body),
@@ -94,19 +101,19 @@ def ask_clarification(pk: int, *, actor: User, question: str) -> FormalRequest:
     return request
 
 
-def answer_clarification(pk: int, *, actor: User, answer: str) -> FormalRequest:
+def answer_clarification(pk: int, *, actor: User, answer: str, proof: Proof | None = None) -> FormalRequest:
     """Record the company's answer to the open question; the deadline goes on with the time that was left."""
-    with lock_request(pk, Status.VERIFYING, Status.IN_APPROVAL) as request:
+    with lock_request(pk, Status.VERIFYING, Status.IN_APPROVAL, proof=proof) as request:
         actor = reread_allowed(actor, policy.why_not_answer, request)
         body = clean_text(answer, field="answer", text_name="su respuesta", at_least=1)
         unanswered = request.clarifications.filter(answers__isnull=True, answer__isnull=True)  # question without answer
         answer_row = _insert_message(request, actor, body, answers=unanswered.latest("pk"))
         restart_clock(request, answer_row.at)
-        request.save(update_fields=TURN_COLUMNS)
-        event = audit.record(
-            "request.clarification_answered",
+        event = save_with_act(
             request,
+            "request.clarification_answered",
             actor=actor,
+            saved=TURN_COLUMNS,
             clarification=answer_row.pk,
             due_at=request.due_at.isoformat() if request.due_at else None,
             text_sha256=hash_text(body),

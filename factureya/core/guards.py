@@ -1,8 +1,10 @@
 """Define core's triggers: events never change, chains only grow (M26), and a mail stays as it came (M6)."""
 
-from factureya.core.triggers import Guard, append_only, never_deleted
+from factureya.core.triggers import Guard, append_only, never_deleted, no_replace
 
 NOT_DELETED = "mail is never deleted"
+# What is known of a stored file; evidence, powers and messages are compared with it for ever (M20).
+_FILE_FACTS = ("token", "file", "name", "content_type", "size", "sha256", "created_at")
 GUARDS = [
     *append_only("core_event", "hash", "chain, seq"),
     *append_only("core_logverification"),
@@ -38,6 +40,22 @@ GUARDS = [
     ),
     *never_deleted("core_inboundmessage", "id", "message_id, digest", message=NOT_DELETED),
     *append_only("core_inboundoriginal", key="message_id", update="a mail stays as it came", delete=NOT_DELETED),
+    Guard(
+        "core_attachment_never_changes",
+        "core_attachment",
+        "UPDATE",
+        when=" OR ".join(f"NEW.{name} <> OLD.{name}" for name in ("id", *_FILE_FACTS)),
+        message="a file stays as it was stored",
+    ),
+    Guard(
+        "core_attachment_stays_taken",
+        "core_attachment",
+        "UPDATE",
+        when="OLD.draft = '' AND NEW.draft <> ''",
+        message="a file that something took is no draft again",
+    ),
+    Guard("core_attachment_no_delete", "core_attachment", "DELETE", "OLD.draft = ''", "a taken file stays"),
+    no_replace("core_attachment", "id", "token"),
     *append_only("core_inboundreading", key="message_id", update="a mail is read once", delete=NOT_DELETED),
     *append_only("core_inboundcopy", key="message_id", update="a mail is copied once", delete=NOT_DELETED),
 ]

@@ -112,6 +112,7 @@ def write_revision(request: FormalRequest, *, columns: dict[str, Any] | None = N
             "payload": text.decode(),
             "reason": REASON,
             "sha256": payload.hash_bytes(text),
+            "freeze_hours": 0,
             **(columns or {}),
         }
     )
@@ -257,7 +258,7 @@ def _assets_of(request: FormalRequest, decider: User) -> list[InformationAsset]:
 
 def _to(request: FormalRequest, status: FormalRequest.Status) -> None:
     if status == Status.VERIFYING:
-        request.confirmed_at = now()
+        request.confirmed_at, request.confirmed_mailbox = now(), request.customer.registered_email
     if status == Status.IN_APPROVAL:
         request.verified_by = make_staff(Office.SUPERVISOR)
         request.verified_at = now()

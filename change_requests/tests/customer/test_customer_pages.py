@@ -181,6 +181,8 @@ HIDDEN = {
     "request.waiver_checked",
     "request.evidence_altered",
     "request.mail_kept",
+    "request.expediente_downloaded",
+    "request.evidence_read",
     "request.execution_intended",
 }
 

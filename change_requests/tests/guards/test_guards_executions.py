@@ -175,15 +175,16 @@ def test_a_waiver_is_approved_and_checked_by_others(formal: FormalRequest):
 
 
 @pytest.mark.clause("M25")
-def test_a_waiver_is_checked_once(formal: FormalRequest):
-    waiver = waive(formal, make_staff(Office.DEVELOPER))
-    update(waiver, check_due=now())
-    for change in ({"check_due": now() + timedelta(1)}, {"reason": REASON * 3}, {"checker_id": make_staff().pk}):
+def test_a_waiver_is_checked_once(approved: FormalRequest):
+    waiver = waive(approved, make_staff(Office.DEVELOPER))
+    execution = attempt(approved)
+    update(waiver, check_due=now() + timedelta(1))
+    for change in ({"check_due": now() + timedelta(2)}, {"reason": REASON * 3}, {"checker_id": make_staff().pk}):
         with refused_by("waiver_never_changes"):
             update(waiver, **change)
     with refused_by("waiver_checked_whole"):
-        update(waiver, checked_at=now(), conform=True)
-    update(waiver, checked_at=now(), conform=True, findings="Sin novedad.")
+        update(waiver, checked_at=execution.at + timedelta(seconds=1), conform=True)
+    update(waiver, checked_at=execution.at + timedelta(seconds=1), conform=True, findings="Sin novedad.")
     with refused_by("waiver_never_changes"):
         update(waiver, conform=False)
     with refused_by("waiver_no_delete"):
@@ -325,10 +326,16 @@ def test_the_window_is_fixed_when_it_is_approved(approved: FormalRequest, column
 
 
 def test_who_resumes_gives_back_the_time(approved: FormalRequest):
-    update(approved, suspended_at=now())
+    stop = now()
+    update(approved, suspended_at=stop)
     with refused_by("request_window_is_fixed"):
         update(approved, execute_before=now() + timedelta(days=30))
-    update(approved, suspended_at=None, execute_before=now() + timedelta(days=30))
+    elsa = make_staff(Office.SECURITY_OFFICER)
+    resumed = {"suspended_at": None, "resumed_at": now(), "resumed_by_id": elsa.pk}
+    assert approved.execute_before is not None
+    with refused_by("request_window_grows_by_the_stop"):
+        update(approved, **resumed, execute_before=now() + timedelta(days=400))
+    update(approved, **resumed, execute_before=approved.execute_before + timedelta(days=2))
 
 
 def test_once(approved: FormalRequest):
@@ -415,7 +422,7 @@ def test_there_is_no_other_way(before: str):
         ("draft", {"status": "lost"}, "request_status_is_known|request_status_edges"),
         ("draft", {"kind": "clave"}, "request_identity_never_changes|request_form_has_its_kinds"),
         ("verifying", {"confirmed_at": now()}, "request_confirmed_anew"),
-        ("draft", {"confirmed_at": now()}, "request_confirmed_anew"),
+        ("draft", {"confirmed_at": now()}, "request_confirmed_anew|request_confirmed_from_its_mailbox"),
         ("draft", {"revision_no": 1}, "request_revision_steps"),
         ("verifying", {"revision_no": 2}, "request_revision_steps"),
         ("verifying", {"revision_no": 0}, "request_revision_steps"),

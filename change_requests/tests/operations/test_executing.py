@@ -438,6 +438,9 @@ def test_a_developer_executes_under_a_waiver_and_somebody_else_checks():
         for person in (hugo, cast.elsa, cast.laura):
             with pytest.raises(operations.NotAllowed):
                 operations.check_waiver(request.pk, actor=person, findings="Todo coincide.", ok=True)
+        with pytest.raises(operations.Refused, match="Se acaba de aplicar"):
+            operations.check_waiver(request.pk, actor=cast.jorge, findings="Todo coincide.", ok=True)
+    with travel(FRIDAY + timedelta(seconds=1), tick=False):
         operations.check_waiver(request.pk, actor=cast.jorge, findings="Todo coincide.", ok=True)
         with pytest.raises(operations.Refused):
             operations.check_waiver(request.pk, actor=cast.jorge, findings="Otra vez todo.", ok=True)

@@ -164,6 +164,10 @@ ELSEWHERE = {
     "not_me",
     "report_altered_evidence",
     "keep_mail_text",
+    "keep_received_form",
+    "find_readings_chain",
+    "record_download",
+    "record_evidence_read",
 }
 
 

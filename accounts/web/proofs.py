@@ -1,0 +1,49 @@
+"""Read from a web request how its person proved who he is; views hand it to the operation (M26)."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from allauth.account.authentication import get_authentication_records
+from django.http import HttpRequest
+
+from accounts.proofs import FRESH_SECONDS, Method, Proof
+from accounts.web.client_address import read_client_ip
+from factureya.core import clock
+
+
+def read_proof(request: HttpRequest) -> Proof:
+    """Return how the person of a web request is authenticated: by a password typed again just now, or by the session.
+
+    A session without a record of its sign-in has no instant; an anonymous person has the method `none`.
+    """
+    ip = read_client_ip(request)
+    if not request.user.is_authenticated:
+        return Proof(Method.NONE, ip=ip)
+    records: list[dict[str, Any]] = get_authentication_records(request, request.user)
+    has_factor = any(record["method"] == "mfa" for record in records)
+    since = clock.now().timestamp() - FRESH_SECONDS
+    if fresh := [row["at"] for row in records if is_typed_again(row) and row["at"] > since]:
+        return Proof(Method.PASSWORD, has_factor, _make_instant(max(fresh)), ip)
+    signed_in = [record["at"] for record in records]
+    return Proof(Method.SESSION, has_factor, _make_instant(min(signed_in)) if signed_in else None, ip)
+
+
+def is_typed_again(record: dict[str, Any]) -> bool:
+    """Return True if a record of the session says that the password was typed *again* after the sign-in."""
+    return record["method"] == "password" and bool(record.get("reauthenticated"))
+
+
+def read_link_proof(request: HttpRequest) -> Proof:
+    """Return the proof of who acts by the link of a mail: the link, used now; `factor` is that of a session, if any."""
+    return replace(read_proof(request), method=Method.LINK, at=clock.now())
+
+
+def read_code_proof(request: HttpRequest) -> Proof:
+    """Return the proof of who types a code that we mailed: the code, typed now."""
+    return replace(read_proof(request), method=Method.CODE, at=clock.now())
+
+
+def _make_instant(seconds: float) -> datetime:
+    """Return the instant of a sign-in's record, in UTC."""
+    return datetime.fromtimestamp(int(seconds), UTC)

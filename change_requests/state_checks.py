@@ -1,0 +1,359 @@
+"""Compare the rows of formal requests with their events, for `verify_audit` (M26).
+
+An event cannot be changed; a row can, by whoever owns the tables. What the rows say of a request must be what its
+events say. Events of earlier versions say less: only what they say is compared. A flaw names the chain and the event.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Prefetch, QuerySet
+
+from change_requests.facts import describe_columns, describe_execution, describe_file, hash_text, show_instant
+from change_requests.models import Decision, DecisionSlot, Evidence, FormalRequest, Waiver
+from factureya.core.audit import Flaw
+from factureya.core.models import Event
+
+_REQUESTS_AT_A_TIME = 200
+_APPROVALS = frozenset({"request.approved_by", "request.approved", "request.rejected"})
+_EXECUTIONS = {"request.executed": "ok", "request.failed": "drift"}
+_DECISION_FACTS = ("sha256", "office", "verdict")
+
+
+@dataclass
+class Told:
+    """Hold what the events of one request tell, each with the number of its event."""
+
+    columns: dict[str, tuple[int, Any]] = field(default_factory=dict)
+    versions: dict[int, Event] = field(default_factory=dict)
+    decisions: dict[tuple[int, int | None], Event] = field(default_factory=dict)
+    voided: dict[int, str] = field(default_factory=dict)
+    waivers: dict[int, Event] = field(default_factory=dict)
+    checks: dict[int, Event] = field(default_factory=dict)
+    dues: dict[int, str] = field(default_factory=dict)
+    executions: list[Event] = field(default_factory=list)
+    evidence: Counter[tuple[str, str, int]] = field(default_factory=Counter)
+    tells_evidence: bool = True  # False if an event of before tells too little of it
+    tells_waivers: bool = True
+    forms: list[Event] = field(default_factory=list)
+    messages: dict[int, Event] = field(default_factory=dict)
+    texts: dict[int, Event] = field(default_factory=dict)
+    first: Event | None = None
+
+
+def find_flaws() -> Iterator[Flaw]:
+    """Yield a flaw for each row of a formal request that its events contradict, or that no event tells of."""
+    last = 0
+    while requests := list(_load_requests().filter(pk__gt=last)[:_REQUESTS_AT_A_TIME]):
+        events = _read_chains(requests)
+        for request in requests:
+            if any(check_request(request, events[request.chain])):
+                yield from _check_locked(request.pk)
+        last = requests[-1].pk
+
+
+def check_request(request: FormalRequest, events: list[Event]) -> Iterator[Flaw]:
+    """Yield the flaws of one request: what its rows say against its events, in their order."""
+    if not events:
+        yield Flaw(request.chain, 0, f"la solicitud {request.folio} no tiene eventos")
+        return
+    told = read_events(events)
+    for check in _CHECKS:
+        for seq, problem in check(request, told):
+            yield Flaw(request.chain, seq, f"{request.folio}: {problem}")
+
+
+def read_events(events: Iterable[Event]) -> Told:
+    """Return what the events of one request, the oldest first, tell of its rows."""
+    told = Told()
+    for event in events:
+        data = event.data
+        told.first = told.first or event
+        for name, value in data.get("columns", {}).items():
+            told.columns[name] = (event.seq, value)
+        _READERS.get(event.verb, _read_nothing)(told, event)
+        for slot in data.get("voided", ()):
+            told.voided[slot] = data["voided_at"]
+    return told
+
+
+# -- What each event tells ---------------------------------------------------------------------------
+
+
+def _read_nothing(told: Told, event: Event) -> None:
+    """Do nothing: the event tells nothing but columns."""
+
+
+def _read_submission(told: Told, event: Event) -> None:
+    told.versions[event.data["revision"]] = event
+
+
+def _read_decision(told: Told, event: Event) -> None:
+    told.decisions[event.data["revision"], event.actor_id] = event
+
+
+def _read_waiver(told: Told, event: Event) -> None:
+    told.tells_waivers &= "waiver" in event.data
+    told.waivers[event.data.get("waiver", 0)] = event
+
+
+def _read_waiver_check(told: Told, event: Event) -> None:
+    told.tells_waivers &= "waiver" in event.data
+    told.checks[event.data.get("waiver", 0)] = event
+
+
+def _read_execution(told: Told, event: Event) -> None:
+    told.executions.append(event)
+    if waiver := event.data.get("waiver"):
+        told.tells_waivers &= "check_due" in event.data
+        told.dues[waiver] = event.data.get("check_due", "")
+
+
+def _read_added_evidence(told: Told, event: Event) -> None:
+    """Count the files that were added; an event of before only says how many."""
+    told.tells_evidence &= "evidence" in event.data
+    told.evidence.update(_name_file(file) for file in event.data.get("evidence", ()))
+
+
+def _read_dropped_evidence(told: Told, event: Event) -> None:
+    told.tells_evidence &= "name" in event.data
+    if told.tells_evidence:
+        told.evidence.subtract([_name_file(event.data)])
+
+
+def _read_form(told: Told, event: Event) -> None:
+    told.forms.append(event)
+
+
+def _read_message(told: Told, event: Event) -> None:
+    told.messages[event.data["clarification"]] = event
+
+
+def _read_text(told: Told, event: Event) -> None:
+    told.texts[event.data["text"]] = event
+
+
+_READERS = {
+    "request.submitted": _read_submission,
+    **dict.fromkeys(_APPROVALS, _read_decision),
+    "request.waived": _read_waiver,
+    "request.waiver_checked": _read_waiver_check,
+    **dict.fromkeys(_EXECUTIONS, _read_execution),
+    "request.evidence_added": _read_added_evidence,
+    "request.evidence_dropped": _read_dropped_evidence,
+    "request.form_received": _read_form,
+    "request.clarification_asked": _read_message,
+    "request.clarification_answered": _read_message,
+    "request.mail_kept": _read_text,
+}
+
+# -- What is compared --------------------------------------------------------------------------------
+
+Problems = Iterator[tuple[int, str]]
+
+
+def _check_columns(request: FormalRequest, told: Told) -> Problems:
+    """Yield the columns of a request that are not as its last event about them left them."""
+    assert told.first is not None
+    now_saved = describe_columns(request, told.columns)
+    for name, (seq, value) in told.columns.items():
+        if now_saved[name] != value:
+            yield seq, f"«{name}» es {now_saved[name]!r} y el evento dejó {value!r}"
+    born = {name: told.first.data[name] for name in ("form", "kind", "revert_of") if name in told.first.data}
+    today = {"form": request.form, "kind": request.kind, "revert_of": request.revert_of and request.revert_of.folio}
+    for name, value in born.items():
+        if today[name] != value:
+            yield told.first.seq, f"«{name}» es {today[name]!r} y nació {value!r}"
+
+
+def _check_versions(request: FormalRequest, told: Told) -> Problems:
+    """Yield the versions that differ from their submission, were never submitted, or are gone."""
+    rows = {row.no: row for row in request.revisions.all()}
+    yield from _compare_keys("la versión", rows, told.versions)
+    for number in rows.keys() & told.versions.keys():
+        row, event = rows[number], told.versions[number]
+        if hash_text(row.payload) != row.sha256:
+            yield event.seq, f"el contenido de la versión {number} no corresponde a su hash"
+        facts = {"sha256": row.sha256, "freeze_hours": row.freeze_hours}
+        yield from _compare_facts(f"la versión {number}", facts, event)
+        if row.author_id != event.actor_id:
+            yield event.seq, f"la versión {number} es de otro autor"
+
+
+def _check_decisions(request: FormalRequest, told: Told) -> Problems:
+    """Yield the decisions that differ from their event, that no event tells of, or that are gone."""
+    rows = {(row.revision_no, row.decider_id): row for row in request.decisions.all()}
+    yield from _compare_keys("la decisión", rows, told.decisions)
+    for key in rows.keys() & told.decisions.keys():
+        row, event, name = rows[key], told.decisions[key], f"la decisión de {rows[key].decider_name}"
+        yield from _compare_facts(name, _describe_decision(row), event)
+        if row.decider_name != event.actor_name:
+            yield event.seq, f"{name} lleva otro nombre"
+        for slot in row.slots.all():
+            if show_instant(slot.voided_at) != told.voided.get(slot.pk):
+                yield event.seq, f"{name} se anuló, o dejó de estar anulada, sin evento"
+
+
+def _check_waivers(request: FormalRequest, told: Told) -> Problems:
+    """Yield the waivers and their checks that differ from their events, that none tells of, or that are gone."""
+    if not told.tells_waivers:
+        return
+    rows = {row.pk: row for row in request.waivers.all()}
+    yield from _compare_keys("la dispensa", rows, told.waivers)
+    for pk in rows.keys() & told.waivers.keys():
+        row, event, name = rows[pk], told.waivers[pk], f"la dispensa {pk}"
+        yield from _compare_facts(name, _describe_waiver(row), event)
+        people = (row.approved_by_id, row.implementer_id, row.checker_id)
+        if people != (event.actor_id, event.data["implementer"]["pk"], event.data["checker"]["pk"]):
+            yield event.seq, f"{name} nombra a otras personas"
+        if show_instant(row.check_due) != told.dues.get(pk):
+            yield event.seq, f"{name} vence en otra fecha"
+        check = told.checks.get(pk)
+        if check is None and row.checked_at is not None:
+            yield event.seq, f"{name} se revisó sin evento"
+        if check is not None:
+            yield from _compare_facts(f"la revisión de {name}", _describe_check(row), check)
+
+
+def _check_executions(request: FormalRequest, told: Told) -> Problems:
+    """Yield the executions that differ from their events, in their order, that none tells of, or that are gone."""
+    rows = list(request.executions.all())
+    if len(rows) != len(told.executions):
+        yield told.executions[-1].seq if told.executions else 0, "no hay una ejecución por cada evento"
+    for row, event in zip(rows, told.executions, strict=False):
+        facts = describe_execution(row) | {"revision": row.revision_no}
+        yield from _compare_facts(f"la ejecución de {row.executor_name}", facts, event)
+        who = (row.executor_id, row.executor_name)
+        if who != (event.actor_id, event.actor_name) or row.result != _EXECUTIONS[event.verb]:
+            yield event.seq, f"la ejecución de {row.executor_name} tiene otro resultado, o es de otra persona"
+
+
+def _check_evidence(request: FormalRequest, told: Told) -> Problems:
+    """Yield the files of evidence that are there without an event, or that are gone, by name, hash and size."""
+    if not told.tells_evidence:
+        return
+    rows = Counter(_name_file(describe_file(row.attachment)) for row in request.evidence.all() if not row.dropped_at)
+    for name, _, _ in sorted((rows - told.evidence).keys() | (told.evidence - rows).keys()):
+        yield 0, f"la evidencia «{name}» no es la que dicen los eventos"
+    for row in request.evidence.all():
+        if row.sha256 != row.attachment.sha256:
+            yield 0, f"la evidencia «{row.attachment.name}» tiene otro hash que su archivo"
+
+
+def _check_forms(request: FormalRequest, told: Told) -> Problems:
+    """Yield the received forms that differ from their events, that none tells of, or that are gone."""
+    rows = list(request.received_forms.all())
+    if len(rows) != len(told.forms):
+        yield 0, "no hay un formato recibido por cada evento"
+    for row, event in zip(rows, told.forms, strict=False):
+        if (row.sha256, row.mail_sha256) != (event.data["form"]["sha256"], event.data["mail"]["sha256"]):
+            yield event.seq, f"el formato recibido «{row.name}» es otro"
+
+
+def _check_words(request: FormalRequest, told: Told) -> Problems:
+    """Yield the questions, answers and words of mails that differ from their events, or that none tells of."""
+    for label, rows, events in (
+        ("la aclaración", request.clarifications.all(), told.messages),
+        ("el texto del correo", request.mail_texts.all(), told.texts),
+    ):
+        by_pk = {row.pk: row for row in rows}
+        yield from _compare_keys(label, by_pk, events)
+        for pk in by_pk.keys() & events.keys():
+            if hash_text(by_pk[pk].body) != events[pk].data["text_sha256"]:
+                yield events[pk].seq, f"{label} {pk} dice otra cosa"
+
+
+_CHECKS = (
+    _check_columns,
+    _check_versions,
+    _check_decisions,
+    _check_waivers,
+    _check_executions,
+    _check_evidence,
+    _check_forms,
+    _check_words,
+)
+
+
+# -- Private -----------------------------------------------------------------------------------------
+
+
+def _check_locked(pk: int) -> list[Flaw]:
+    """Return the flaws of one request that nobody changes meanwhile; an operation may have run between two reads."""
+    with transaction.atomic():
+        FormalRequest.objects.select_for_update().only("pk").get(pk=pk)
+        request = _load_requests().get(pk=pk)
+        return list(check_request(request, _read_chains([request])[request.chain]))
+
+
+def _read_chains(requests: list[FormalRequest]) -> dict[str, list[Event]]:
+    """Return the events of each request, the oldest first, by the name of its chain."""
+    events: dict[str, list[Event]] = {request.chain: [] for request in requests}
+    for event in Event.objects.filter(chain__in=events).order_by("chain", "seq").iterator(chunk_size=2000):
+        events[event.chain].append(event)
+    return events
+
+
+def _load_requests() -> QuerySet[FormalRequest]:
+    """Return a query of requests, by key, with all rows that are compared, in a fixed number of queries."""
+    slots = Prefetch("slots", DecisionSlot.objects.select_related("asset").order_by("pk"))
+    return (
+        FormalRequest.objects.select_related("revert_of")
+        .prefetch_related(
+            "revisions",
+            Prefetch("decisions", Decision.objects.prefetch_related(slots)),
+            Prefetch("waivers", Waiver.objects.select_related("implementer", "checker")),
+            "executions__executor",
+            Prefetch("evidence", Evidence.objects.select_related("attachment")),
+            "received_forms",
+            "clarifications",
+            "mail_texts",
+        )
+        .order_by("pk")
+    )
+
+
+def _compare_keys(label: str, rows: dict[Any, Any], events: dict[Any, Event]) -> Problems:
+    """Yield the rows that no event tells of, and the events whose row is gone."""
+    for key in rows.keys() - events.keys():
+        yield 0, f"{label} {key} no tiene evento"
+    for key in events.keys() - rows.keys():
+        yield events[key].seq, f"{label} {key} ya no está"
+
+
+def _compare_facts(label: str, facts: dict[str, Any], event: Event) -> Problems:
+    """Yield the facts of a row that its event tells otherwise; what an older event does not tell is left out."""
+    for name, value in facts.items():
+        if name in event.data and event.data[name] != value:
+            yield event.seq, f"{label} dice otra cosa en «{name}»: {value!r}, y el evento {event.data[name]!r}"
+
+
+def _describe_decision(row: Decision) -> dict[str, Any]:
+    """Return the facts of a decision that its event tells too."""
+    assets = [slot.asset.code for slot in row.slots.all() if slot.asset]
+    facts = {name: getattr(row, name) for name in _DECISION_FACTS}
+    return {
+        **facts,
+        "text_sha256": hash_text(row.reason),
+        "office_assignment": row.assignment_id,
+        "decided_at": show_instant(row.decided_at),
+        "assets": assets,
+    }
+
+
+def _describe_waiver(row: Waiver) -> dict[str, Any]:
+    """Return the facts of a waiver that its event tells too, in the keys of the event."""
+    return {"reason": row.reason, "controls": row.controls, "approved_at": show_instant(row.approved_at)}
+
+
+def _describe_check(row: Waiver) -> dict[str, Any]:
+    """Return the facts of a waiver's check that its event tells too."""
+    return {"conform": row.conform, "findings": row.findings, "checked_at": show_instant(row.checked_at)}
+
+
+def _name_file(file: dict[str, Any]) -> tuple[str, str, int]:
+    """Return name, hash and size of a file, to count it."""
+    return file["name"], file["sha256"], file["bytes"]
