@@ -11,6 +11,7 @@ from django.utils.functional import cached_property
 from accounts.models.companies import Contact
 from factureya.core import clock
 from factureya.core.models import Chained
+from factureya.core.refusals import NotAllowed
 
 
 class Provider(models.Model):
@@ -145,6 +146,11 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
 
     objects = UserManager()
 
+    # Set in memory only, by `EmergencyBackend`: the open emergency, who uses it, what its session is bound to.
+    emergency_grant: Any = None
+    real_operator: "User | None" = None
+    session_binding = ""
+
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
     REQUIRED_FIELDS = ["full_name"]
@@ -174,9 +180,18 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
     def chain(self) -> str:
         return f"user:{self.pk}"
 
+    def save(self, *args: Any, **options: Any) -> None:
+        """Save the person. Raises NotAllowed for an emergency account that is active in memory (M22)."""
+        if self.emergency_grant is not None:
+            raise NotAllowed("Una cuenta de emergencia no se guarda.")
+        super().save(*args, **options)
+
     def _get_session_auth_hash(self, secret: str | bytes | None = None) -> str:
-        """Return the hash that a session stores. A new password or `session_epoch` changes it and ends the session."""
-        content = f"{self.password}:{self.session_epoch}"
+        """Return the hash that a session stores. A new password or `session_epoch` changes it and ends the session.
+
+        That of an emergency is bound to the emergency and to one session, and never comes back under another (M23).
+        """
+        content = f"{self.password}:{self.session_epoch}{self.session_binding}"
         return salted_hmac("accounts.session", content, secret=secret, algorithm="sha256").hexdigest()
 
     @cached_property

@@ -92,6 +92,11 @@ def mail_review_overdue(grant: EmergencyGrant, event: Event, review: GrantReview
     _mail_grant("review_overdue", grant, event, people, review=review)
 
 
+def mail_reviewed(grant: EmergencyGrant, event: Event, review: GrantReview) -> None:
+    """Tell everybody, and Auditoría, that the review of an emergency was signed, with its counts and its hash (M27)."""
+    _mail_grant("reviewed", grant, event, _find_audience(grant), review=review, counts=event.data)
+
+
 def mail_customer(grant: EmergencyGrant, event: Event) -> None:
     """Tell the customer what was changed in an emergency, if anything was, with the way to say «no fue correcto».
 

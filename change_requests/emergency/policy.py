@@ -419,3 +419,21 @@ def find_missing_role() -> str:
 def is_in_time(half_at: datetime | None, at: datetime) -> bool:
     """Return True if the other half was given, and no longer than EMERGENCY_HALVES_MINUTES before `at`."""
     return half_at is not None and timedelta() <= at - half_at <= timedelta(minutes=settings.EMERGENCY_HALVES_MINUTES)
+
+
+# -- Reviewing what was done -------------------------------------------------------------------------
+
+
+def why_not_review(user: User, grant: EmergencyGrant) -> Refused | None:
+    """Return why the person may not review this emergency now, or None (M27).
+
+    The security officer reviews it, or who stands in for him; never the operator, nor for an officer who operated.
+    """
+    if grant.status != Status.ENDED:
+        return refuse_status(grant)
+    mandate = find_mandate(user, Slot.SECURITY)
+    if mandate is None:
+        return NotAllowed("La revisa el Responsable de Seguridad Informática, o quien lo suple.")
+    if grant.operator_id in (user.pk, mandate.holder_id):
+        return NotAllowed("Quien la usó no la revisa.")
+    return None

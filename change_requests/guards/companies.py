@@ -1,8 +1,10 @@
-"""Guard what only an execution writes: the data of verified companies and their representatives (M1)."""
+"""Guard what only an execution, or the one change of an open emergency, writes: data of verified companies (M1)."""
 
 from change_requests.guards.sql_terms import (
     CONTACT,
     CUSTOMER,
+    EMERGENCY_CHANGE,
+    EMERGENCY_GRANT,
     EXECUTION,
     REPRESENTATIVE,
     REQUEST,
@@ -29,6 +31,17 @@ def _make_approval_sql(customer: str, item_condition: str) -> str:
           AND f.customer_id = {customer} AND {item_condition})"""
 
 
+def _make_emergency_sql(field: str) -> str:
+    """Return an SQL condition for a trigger: the emergency that writes now is open, and its last change is this one.
+
+    ACTING stands for the key of the emergency that has the mark. The row of the change must exist already.
+    """
+    return f"""EXISTS (SELECT 1 FROM {EMERGENCY_CHANGE} x JOIN {EMERGENCY_GRANT} g ON g.id = x.grant_id
+        WHERE g.id = ACTING AND g.status = 'open' AND g.customer_id = OLD.id AND x.customer_id = OLD.id
+          AND x.field = '{field}' AND x.old = OLD.{field} AND x.new = NEW.{field}
+          AND NOT EXISTS (SELECT 1 FROM {EMERGENCY_CHANGE} y WHERE y.grant_id = g.id AND y.id > x.id))"""
+
+
 def _make_line_sql(alias: str) -> str:
     """Return SQL for the representative in the row `alias` as one text, like `compose_line`; ISO[…] is a date."""
     texts = " || ' | ' || ".join(f"{alias}.{name}" for name in ("name", "rfc", "email", "power_kind", "instrument"))
@@ -39,11 +52,12 @@ _VERIFIED = f"EXISTS (SELECT 1 FROM {CUSTOMER} c WHERE c.id = {{customer}} AND c
 _UNAPPROVED = " OR ".join(
     f"""(NEW.{name} ≠ OLD.{name} AND NOT {
         _make_approval_sql("OLD.id", f"I.field = '{name}' AND I.old = OLD.{name} AND I.new = NEW.{name}")
-    })"""
+    } AND NOT {_make_emergency_sql(name)})"""
     for name in fields.COLUMNS
 )
 _EARLY = f"""OLD.verified_at IS NOT NULL AND NEW.suspended_at IS NOT NULL AND {changed("suspended_at")}
-    AND NOT {_make_approval_sql("OLD.id", "NEW.status <> OLD.status AND DAY[NEW.suspended_at] >= EFFECTIVE(r)")}"""
+    AND NOT {_make_approval_sql("OLD.id", "NEW.status <> OLD.status AND DAY[NEW.suspended_at] >= EFFECTIVE(r)")}
+    AND NOT {_make_emergency_sql("status")}"""
 _REPRESENTATIVE_FACTS = (
     "id customer_id name rfc email power_kind instrument valid_from valid_until document_id verified_by_id verified_at"
 )

@@ -25,6 +25,8 @@ CUSTOMER = "accounts_customer"
 CONTACT = "accounts_contact"
 USER = "accounts_user"
 REPRESENTATIVE = "accounts_representative"
+EMERGENCY_GRANT = "change_requests_emergencygrant"
+EMERGENCY_CHANGE = "change_requests_emergencychange"
 
 # The same thing on SQLite and on PostgreSQL. `i` is an item of the payload of the revision `r` (or of NEW).
 _TERMS = {
@@ -47,6 +49,14 @@ _TERMS = {
     "EXECUTING": (
         "(SELECT request_id FROM change_requests_executioncontext)",
         "NULLIF(current_setting('factureya.execution', true), '')::bigint",
+    ),
+    "ACTING": (
+        "(SELECT grant_id FROM change_requests_emergencycontext)",
+        "NULLIF(current_setting('factureya.emergency', true), '')::bigint",
+    ),
+    "NAMED_BY(g)": (
+        "EXISTS (SELECT 1 FROM json_each(g.fields) AS n WHERE n.value = NEW.field)",
+        "g.fields @> to_jsonb(NEW.field::text)",
     ),
     "HASH(NEW.payload)": (  # the first is Django's; any other shell has none and is refused
         "SHA256(NEW.payload)",

@@ -15,7 +15,7 @@ from django.db import DatabaseError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 
-from factureya.core.triggers import Guard
+from factureya.core.triggers import Guard, Recorder
 
 # For each engine: name, table, statement, body of the function, and O for enabled (the last two are PostgreSQL's).
 _SELECT_TRIGGERS = {
@@ -26,7 +26,7 @@ _SELECT_TRIGGERS = {
 }
 
 
-def guards(vendor: str) -> list[Guard]:
+def guards(vendor: str) -> list[Guard | Recorder]:
     """Return the guards (triggers) that all our apps together define for the database engine `vendor`."""
     modules = [import_module(name) for name in settings.GUARDS]
     return [guard for module in modules for guard in module.GUARDS if vendor in guard.engines]

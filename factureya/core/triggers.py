@@ -1,4 +1,4 @@
-"""Describe triggers as data: one `Guard` is one refusal, written once for SQLite and PostgreSQL.
+"""Describe triggers as data: one `Guard` is one refusal, one `Recorder` one row written, for SQLite and PostgreSQL.
 
 Every app keeps its guards in `guards.py` (`settings.GUARDS` lists them); `core.guard_install` writes them into the
 database after the last migration and compares them with what the database holds.
@@ -46,15 +46,46 @@ class Guard:
 
     def statements(self, vendor: str) -> list[str]:
         """Return the SQL statements that create the guard (trigger) on this engine."""
-        if vendor == "sqlite":
-            return [self.trigger(vendor)]
-        function = f"CREATE OR REPLACE FUNCTION {self.name}_fn() RETURNS trigger AS $${self.function_body()}$$"
-        return [f"{function} LANGUAGE plpgsql", self.trigger(vendor)]
+        return _create(self, vendor)
 
     @property
     def _refusal(self) -> str:
         """Return the text of the refusal, with its name, quoted for SQL."""
         return f"{self.name}: {self.message}".replace("'", "''")
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Describe one trigger that refuses nothing: it runs `statement` after a row was written, if `when` is true.
+
+    Both are SQL, as (sqlite, postgresql) pairs; the statement may read OLD and NEW as the event has them.
+    """
+
+    name: str
+    table: str
+    event: str  # INSERT, UPDATE or DELETE
+    when: tuple[str, str]
+    statement: tuple[str, str]
+    engines: tuple[str, ...] = ("sqlite", "postgresql")
+
+    def condition(self, vendor: str) -> str:
+        """Return the SQL condition under which the trigger writes on this engine."""
+        return self.when[0] if vendor == "sqlite" else self.when[1]
+
+    def trigger(self, vendor: str) -> str:
+        """Return the CREATE TRIGGER statement exactly as this engine stores it, so that the two can be compared."""
+        head = f"CREATE TRIGGER {self.name} AFTER {self.event} ON {self.table} FOR EACH ROW"
+        if vendor == "postgresql":
+            return f"{head} EXECUTE FUNCTION {self.name}_fn()"
+        return f"{head} WHEN {self.condition(vendor)} BEGIN {self.statement[0]}; END"
+
+    def function_body(self) -> str:
+        """Return the body of the PostgreSQL function: it writes, if the condition is true."""
+        return f" BEGIN IF {self.condition('postgresql')} THEN {self.statement[1]}; END IF; RETURN NULL; END "
+
+    def statements(self, vendor: str) -> list[str]:
+        """Return the SQL statements that create the trigger on this engine."""
+        return _create(self, vendor)
 
 
 def append_only(
@@ -93,3 +124,11 @@ def no_replace(table: str, *unique: str) -> Guard:
 def _match_key(key: str) -> str:
     """Return the SQL condition that a row has the same key as the new one; `key` is its columns ("chain, seq")."""
     return " AND ".join(f"{column.strip()} = NEW.{column.strip()}" for column in key.split(","))
+
+
+def _create(trigger: Guard | Recorder, vendor: str) -> list[str]:
+    """Return the SQL statements that create a trigger, and on PostgreSQL its function."""
+    if vendor == "sqlite":
+        return [trigger.trigger(vendor)]
+    function = f"CREATE OR REPLACE FUNCTION {trigger.name}_fn() RETURNS trigger AS $${trigger.function_body()}$$"
+    return [f"{function} LANGUAGE plpgsql", trigger.trigger(vendor)]

@@ -1,0 +1,127 @@
+"""Say what a request inside an emergency is about to do: where it may go, on what, and what is written down (M23, M26).
+
+No password, half, token or code is written down, neither by its name nor by its shape.
+"""
+
+import hashlib
+import re
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.apps import apps
+from django.http import HttpRequest, QueryDict
+from django.urls import Resolver404, resolve
+
+from accounts.models import Customer
+from accounts.web.client_address import read_client_ip
+from change_requests.emergency.models import EmergencyGrant
+from change_requests.emergency.operations import Act
+from change_requests.emergency.operations.sealing import ALPHABET, GROUP_CHARACTERS, GROUPS
+
+INSIDE = "/control/emergencias/uso/"  # the pages of the emergency itself
+LOGOUT, FILE = "account_logout", "tickets:file"
+CUSTOMER_PAGE, TICKET_PAGE = "admin:accounts_customer_change", "admin:tickets_ticket_change"
+READING = ("GET", "HEAD")
+HIDDEN = "[oculto]"
+MOST_CHARACTERS, MOST_FIELDS, MOST_VALUES = 200, 50, 20
+_SECRET_NAME = re.compile(r"pass|contras|clave|half|mitad|token|csrf|code|codigo|código|secret|\bkey\b|_key|otp", re.I)
+_HALF = re.compile(rf"(?:[{ALPHABET}]{{{GROUP_CHARACTERS}}}[\s_–-]*){{{GROUPS}}}", re.I)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Hold where a request goes: the view's name, what it is about, and whether the emergency may and should go there.
+
+    A page may be open to the emergency and yet be *no previsto*: another ticket of the same customer.
+    """
+
+    verb: str
+    object_text: str = ""
+    is_allowed: bool = False
+    is_foreseen: bool = False
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+def find_target(request: HttpRequest, grant: EmergencyGrant) -> Target:
+    """Return where the request goes, by the name of its view; nothing that is not listed here is allowed."""
+    try:
+        match = resolve(request.path_info)
+    except Resolver404:
+        return Target("(sin página)")
+    name, arguments, reads = match.view_name, match.kwargs, request.method in READING
+    if request.path_info.startswith(INSIDE):
+        return Target(name, f"Cliente {grant.customer.rfc}", True, True, arguments)
+    if name == LOGOUT:
+        return Target(name, "", True, True, arguments)
+    if name == CUSTOMER_PAGE:
+        is_own = arguments["pk"] == grant.customer_id
+        return Target(name, _name_customer(arguments["pk"]), reads and is_own, reads and is_own, arguments)
+    if name == TICKET_PAGE:
+        number, customer_pk = _find_ticket(arguments["pk"])
+        is_own = reads and customer_pk == grant.customer_id
+        return Target(name, f"Ticket {number}", is_own, is_own and number == grant.incident, arguments)
+    return Target(name, "", reads and name == FILE, reads and name == FILE, arguments)
+
+
+def describe_act(request: HttpRequest, target: Target, body: bytes) -> Act:
+    """Return what is written down of a request, before its view is called."""
+    fields = {**redact(request.GET), **redact(request.POST)}
+    fields |= {name: f"archivo de {upload.size} bytes" for name, upload in request.FILES.items()}
+    return Act(
+        verb=target.verb,
+        method=request.method or "",
+        path=_hide_secrets(request.path_info, target),
+        object_text=hide_halves(target.object_text),
+        fields=fields,
+        body_sha256=hashlib.sha256(body).hexdigest() if body else "",
+        client=_describe_client(request),
+        request_id=uuid.uuid4().hex,
+        is_foreseen=target.is_foreseen,
+    )
+
+
+def describe_entry(request: HttpRequest) -> Act:
+    """Return what is written down when the operator's session becomes that of the emergency: from where."""
+    return Act(verb="(entrar)", object_text="Entró con su propia sesión", client=_describe_client(request))
+
+
+def redact(data: QueryDict) -> dict[str, Any]:
+    """Return the fields of a request as they are written down: secrets hidden, long values cut."""
+    shown: dict[str, Any] = {}
+    for name, values in list(data.lists())[:MOST_FIELDS]:
+        if _SECRET_NAME.search(name):
+            shown[hide_halves(name)[:MOST_CHARACTERS]] = HIDDEN
+            continue
+        texts = [hide_halves(str(value).replace("\0", ""))[:MOST_CHARACTERS] for value in values[:MOST_VALUES]]
+        shown[hide_halves(name.replace("\0", ""))[:MOST_CHARACTERS]] = texts[0] if len(texts) == 1 else texts
+    return shown
+
+
+def hide_halves(text: str) -> str:
+    """Return the text without what looks like a half of a critical password, wherever somebody typed it."""
+    return _HALF.sub(HIDDEN, text)
+
+
+def _hide_secrets(path: str, target: Target) -> str:
+    """Return the path of an address without the token that it carries, if any."""
+    for name, value in target.arguments.items():
+        if _SECRET_NAME.search(name) and str(value):
+            path = path.replace(str(value), HIDDEN)
+    return hide_halves(path.replace("\0", ""))
+
+
+def _describe_client(request: HttpRequest) -> str:
+    """Return from where a request comes: the address and the browser."""
+    return hide_halves(f"{read_client_ip(request)} {request.headers.get('User-Agent', '')}".strip())
+
+
+def _name_customer(pk: int) -> str:
+    """Return a customer as the record names it, by its RFC."""
+    return f"Cliente {Customer.objects.filter(pk=pk).values_list('rfc', flat=True).first() or pk}"
+
+
+def _find_ticket(pk: int) -> tuple[str, int | None]:
+    """Return the number of a ticket and the key of its customer; this app does not import that of tickets."""
+    tickets = apps.get_model("tickets", "Ticket")._base_manager.filter(pk=pk)
+    return tickets.values_list("number", "customer_id").first() or (str(pk), None)

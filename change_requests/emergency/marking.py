@@ -1,0 +1,38 @@
+"""Mark that an emergency writes now: only then do the guards let its one change through, and triggers record it (M1).
+
+The mark is a transaction-local setting on PostgreSQL, and a table of one row on SQLite, as with an execution.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection, transaction
+
+from change_requests.emergency.models import EmergencyContext, EmergencyGrant
+
+SETTING = "factureya.emergency"
+
+
+@contextmanager
+def writing(grant: EmergencyGrant) -> Iterator[None]:
+    """Mark the emergency as writing, while a block writes the one value of its last change.
+
+    The mark ends with the block or the transaction. Raises RuntimeError outside a transaction.
+    """
+    if not connection.in_atomic_block:
+        raise RuntimeError("an emergency writes inside a transaction")
+    with transaction.atomic():
+        write_mark(grant.pk)
+        yield
+        write_mark(None)
+
+
+def write_mark(grant_pk: int | None) -> None:
+    """Store which emergency writes, where the guards of the database read it; None removes the mark."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:  # the `true` ends the setting with the transaction
+            cursor.execute("SELECT set_config(%s, %s, true)", [SETTING, str(grant_pk or "")])
+        return
+    EmergencyContext.objects.all().delete()
+    if grant_pk is not None:
+        EmergencyContext.objects.create(id=1, grant_id=grant_pk)

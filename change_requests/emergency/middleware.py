@@ -1,0 +1,99 @@
+"""Bind every request of an emergency's session to its open window, and write down what it does (M23, M26).
+
+Ordinary sessions pass through without one more query. In an emergency's session nothing runs that is not written down
+first, in a transaction of its own; if it cannot be written, the view is not called and everybody else works on.
+"""
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from change_requests.emergency import acts, operations, policy, session
+from change_requests.emergency.acts import INSIDE, LOGOUT, Target
+from change_requests.emergency.models import ActivityRecord, EmergencyGrant
+from factureya.core.middleware import Middleware
+from factureya.core.refusals import Refused
+from factureya.core.running.task_limits import starting_none
+from factureya.portal import errors
+
+logger = logging.getLogger(__name__)
+
+
+class EmergencyMiddleware(Middleware):
+    """Ask whether the emergency is open, write the intent, call the view, and write the outcome."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if settings.SESSION_COOKIE_NAME not in request.COOKIES or not session.is_elevated(request):
+            return self.get_response(request)
+        bound_to = request.session.get(session.GRANT_KEY)  # a session with another hash is emptied when it is asked
+        grant = session.find_grant(request)
+        if grant is None:
+            session.tidy_ended(bound_to)
+            return session.drop_session(request)
+        return self._answer(request, grant)
+
+    def _answer(self, request: HttpRequest, grant: EmergencyGrant) -> HttpResponse:
+        """Return the answer to a request inside the open emergency, with its intent and outcome written down."""
+        started = time.monotonic()
+        try:
+            target = acts.find_target(request, grant)
+            intent = operations.record_intent(grant.pk, acts.describe_act(request, target, request.body))
+        except RequestDataTooBig:
+            return errors.bad_request(request)  # nothing was read and nothing was done
+        except Refused:  # it ended between the two questions
+            session.tidy_ended(grant.pk)
+            return session.drop_session(request)
+        except DatabaseError:
+            return _refuse_unrecorded(request, "intent")
+        response = self._call_view(request, grant, target)
+        return _finish(request, response, intent, round((time.monotonic() - started) * 1000))
+
+    def _call_view(self, request: HttpRequest, grant: EmergencyGrant, target: Target) -> HttpResponse:
+        """Return what the page answers; one that is no part of the emergency is not called."""
+        if not target.is_allowed:
+            return render(request, "emergency/not_allowed.html", {"grant": grant, "inside": INSIDE}, status=403)
+        if target.verb == LOGOUT and request.method == "POST":
+            return session.leave_emergency(request)
+        with starting_none():
+            return self.get_response(request)
+
+
+def _finish(request: HttpRequest, response: HttpResponse, intent: ActivityRecord, ms: int) -> HttpResponse:
+    """Write the outcome down and return the answer; none leaves that is not recorded, or after the end."""
+    try:
+        goes_on = operations.record_outcome(intent, status=response.status_code, ms=ms)
+    except (DatabaseError, Refused):
+        response.close()
+        return _refuse_unrecorded(request, "outcome")
+    if not session.is_elevated(request):  # the request itself ended it
+        return response
+    if not goes_on:
+        response.close()
+        session.tidy_ended(intent.grant_id)
+        return session.drop_session(request)
+    if response.streaming:
+        parts: Any = response  # a StreamingHttpResponse
+        parts.streaming_content = _cut_at_the_end(parts.streaming_content, intent)
+    return response
+
+
+def _cut_at_the_end(parts: Iterable[bytes], intent: ActivityRecord) -> Iterator[bytes]:
+    """Yield the parts of a file or an export while the emergency is open, and no part after."""
+    for part in parts:
+        if policy.find_open_grant(intent.account_user) is None:
+            logger.warning("An answer of emergency %s was cut at its end", intent.grant_id)
+            return
+        yield part
+
+
+def _refuse_unrecorded(request: HttpRequest, what: str) -> HttpResponse:
+    """Return the answer 503, because the record could not be written, and tell the log what is missing (AU-5)."""
+    logger.critical("The %s of an emergency could not be recorded: its request was refused", what, exc_info=True)
+    return errors.unavailable(request)

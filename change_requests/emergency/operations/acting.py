@@ -1,0 +1,106 @@
+"""Correct the one field that an emergency names, inside its window: the second and last source of M1."""
+
+from typing import Any
+
+from accounts.models import Customer, User
+from accounts.proofs import Proof
+from change_requests.emergency import policy
+from change_requests.emergency.marking import writing
+from change_requests.emergency.models import EmergencyChange, EmergencyGrant
+from change_requests.emergency.operations._common import describe_proof, lock_grant
+from change_requests.emergency.operations.recording import hash_differences
+from change_requests.kinds import fields as sensitive_fields
+from change_requests.kinds.fields import SensitiveField
+from change_requests.kinds.values import WrongValue, clean_line
+from change_requests.operations._common import clean_text, require_none, reread_person
+from factureya.core import audit
+from factureya.core.clock import now
+from factureya.core.refusals import Invalid, NotAllowed
+
+NOT_NAMED = "La autorización no nombra ese dato; no se cambió nada."
+_ROWS = {row.code: row for row in sensitive_fields.CHANGE_FIELDS if row.is_column}
+
+
+def apply_emergency_change(
+    grant_pk: int, field: str, new: str, reason: str, *, actor: User, proof: Proof | None = None
+) -> EmergencyChange:
+    """Give a field of the emergency's customer a new value, and return the change (M1, M23).
+
+    `field` is a code of `kinds.fields.COLUMNS` that the emergency names. The window must be open by both clocks when
+    the lock is held; nothing is written late. The customer is told at the end. Raises NotAllowed, WrongStatus, Invalid.
+    """
+    with lock_grant(grant_pk) as grant:
+        operator = reread_person(actor.real_operator or actor)
+        require_none(policy.why_not_enter(operator, grant))
+        if field not in grant.fields:
+            raise NotAllowed(NOT_NAMED)
+        row = _ROWS[field]
+        reason = clean_text(reason, field="reason", text_name="el motivo de este cambio", at_most=4000)
+        customer = Customer.objects.select_for_update(no_key=True).get(pk=grant.customer_id)
+        change = EmergencyChange.objects.create(
+            grant=grant,
+            customer=customer,
+            field=field,
+            old=str(getattr(customer, field)),
+            new=_clean_value(row, customer, new),
+            reason=reason,
+            operator=operator,
+            at=now(),
+        )
+        _write(grant, change, row)
+        _record(grant, change, customer, proof)
+    return change
+
+
+def _clean_value(row: SensitiveField, customer: Customer, text: str) -> str:
+    """Return the new value as a formal request would take it. Raises Invalid at the field's code."""
+    new, problem = clean_line(text), ""
+    try:
+        new = row.clean(new)
+    except WrongValue as wrong:
+        problem = str(wrong)
+    if not new:
+        problem = "Escriba el dato nuevo."
+    elif len(new) > row.max_length:
+        problem = f"Tiene más de {row.max_length} caracteres; acórtelo."
+    elif new == str(getattr(customer, row.code)):
+        problem = "Es igual al dato de hoy."
+    elif row is sensitive_fields.STATUS and new not in Customer.Status.values:
+        problem = "Elija el estado del servicio."
+    elif row.is_taken and row.is_taken(customer, new):
+        problem = "Ese RFC ya es de una empresa verificada."
+    if problem:
+        raise Invalid({row.code: problem})
+    return new
+
+
+def _write(grant: EmergencyGrant, change: EmergencyChange, row: SensitiveField) -> None:
+    """Write the new value, and what changes with it, while the guards see the emergency's mark."""
+    columns: dict[str, Any] = {row.code: change.new}
+    if row.more_columns:
+        columns |= row.more_columns(change.new, "")
+    with writing(grant):
+        Customer.objects.filter(pk=change.customer_id).update(**columns)
+
+
+def _record(grant: EmergencyGrant, change: EmergencyChange, customer: Customer, proof: Proof | None) -> None:
+    """Record the change in the chains of the emergency and of the customer, with the hash of the rows that changed.
+
+    It is in the transaction of the change, so it is there even if the outcome of the request is never recorded.
+    """
+    told = {"field": change.field, "old": change.old, "new": change.new, "reason": change.reason}
+    rows = list(
+        grant.differences.filter(table_name=Customer._meta.db_table, row_pk=str(customer.pk)).order_by("-pk")[:1]
+    )
+    audit.record(
+        "grant.changed",
+        grant,
+        actor=change.operator,
+        change=change.pk,
+        customer=customer.pk,
+        difference=rows[0].pk,
+        difference_sha256=hash_differences(rows),
+        auth=describe_proof(proof),
+        **told,
+    )
+    audit.record("customer.emergency_changed", customer, actor=change.operator, grant=grant.folio, **told)

@@ -1,0 +1,100 @@
+"""Turn the operator's session into that of an open emergency, and end it (M23).
+
+The emergency has one session, which carries who really acts. It ends with the window at the latest.
+"""
+
+from allauth.account.authentication import get_authentication_records
+from django.contrib import messages
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import rotate_token
+from django.shortcuts import redirect
+from django.utils.crypto import constant_time_compare
+
+from accounts.models import User
+from accounts.proofs import Proof
+from accounts.web.mixins import get_person
+from change_requests.emergency import acts, backend, operations
+from change_requests.emergency.models import EmergencyGrant
+from factureya.core.refusals import Refused
+
+GRANT_KEY = "emergency_grant"
+OPERATOR_KEY = "emergency_operator"
+FACTORS_KEY = "account_authentication_methods"  # allauth's
+IS_OVER = "La emergencia terminó. Ingrese otra vez con su cuenta."
+
+
+def elevate_session(request: HttpRequest, grant_pk: int, *, proof: Proof | None = None) -> EmergencyGrant:
+    """Make the operator's session that of the open emergency's account, under a new key, and return the emergency.
+
+    Nothing of the old session stays but its second factor. Raises the policy's refusal; the person stays himself then.
+    """
+    operator, session = get_person(request), request.session
+    factors = [record for record in get_authentication_records(request, operator) if record["method"] == "mfa"]
+    session.cycle_key()
+    assert session.session_key is not None  # `cycle_key` made it
+    operations.enter_grant(grant_pk, actor=operator, session_key=session.session_key, proof=proof)
+    grant = EmergencyGrant.objects.select_related("account").get(pk=grant_pk)
+    user = backend.EmergencyBackend().get_user(grant.account.user_id)
+    assert user is not None  # `enter_grant` asked for an open window
+    operations.record_system(grant.pk, acts.describe_entry(request))
+    session.clear()
+    session.update(
+        {
+            SESSION_KEY: str(user.pk),
+            BACKEND_SESSION_KEY: backend.PATH,
+            HASH_SESSION_KEY: user.get_session_auth_hash(),
+            GRANT_KEY: grant.pk,
+            OPERATOR_KEY: operator.pk,
+            FACTORS_KEY: factors,
+        }
+    )
+    assert grant.ends_at is not None  # it is open
+    session.set_expiry(grant.ends_at)
+    session.save()
+    rotate_token(request)
+    request.user = user
+    return grant
+
+
+def is_elevated(request: HttpRequest) -> bool:
+    """Return True if the request's session is, or was, that of an emergency; no user is read."""
+    return bool(request.session.get(BACKEND_SESSION_KEY) == backend.PATH)
+
+
+def find_grant(request: HttpRequest) -> EmergencyGrant | None:
+    """Return the open emergency whose one session this is, or None if the session is worth nothing any more."""
+    session = request.session
+    bound_to, operator_pk = session.get(GRANT_KEY), session.get(OPERATOR_KEY)
+    user = request.user
+    grant: EmergencyGrant | None = user.emergency_grant if isinstance(user, User) else None
+    if grant is None or (grant.pk, grant.operator_id) != (bound_to, operator_pk):
+        return None
+    token = operations.hash_session_key(session.session_key or "")
+    return grant if constant_time_compare(token, grant.session_key_hash) else None
+
+
+def leave_emergency(request: HttpRequest, *, proof: Proof | None = None) -> HttpResponse:
+    """End the emergency as its operator, and return the way to the login; the session is gone."""
+    grant = find_grant(request)
+    if grant is not None:
+        try:
+            operations.end_grant(grant.pk, actor=grant.operator, proof=proof)
+        except Refused:
+            pass  # somebody, or its time, was faster
+    return drop_session(request)
+
+
+def drop_session(request: HttpRequest) -> HttpResponse:
+    """Delete the request's session and return the way to the login, with the word that the emergency is over."""
+    request.session.flush()
+    messages.info(request, IS_OVER)
+    return redirect("account_login")
+
+
+def tidy_ended(grant_pk: object) -> None:
+    """End the emergency of a session that is worth nothing, if its window is over; one that is open elsewhere stays."""
+    try:
+        operations.end_grant(int(str(grant_pk)))
+    except (Refused, ValueError, EmergencyGrant.DoesNotExist):
+        return
