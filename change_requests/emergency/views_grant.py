@@ -56,7 +56,7 @@ class GrantDetail(GrantView):
             "has_record": self.grant.opened_at is not None,
             "now": clock.now(),
         }
-        return render(self.request, "change_requests/emergency/grant.html", context, status=code)
+        return render(self.request, "emergency/grant.html", context, status=code)
 
     def is_custodian(self, page: GrantPage) -> bool:
         """Return True if the reader keeps a half of the account's seal."""
@@ -195,7 +195,7 @@ class OpenGrant(GrantDetail):
             "now": clock.now(),
             "minutes": settings.EMERGENCY_HALVES_MINUTES,
         }
-        return render(self.request, "change_requests/emergency/open.html", context, status=code)
+        return render(self.request, "emergency/open.html", context, status=code)
 
 
 def _describe_halves(page: GrantPage) -> list[dict[str, Any]]:

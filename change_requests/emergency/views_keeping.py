@@ -46,7 +46,7 @@ class Causes(EmergencyView):
         """Return the page of the causes."""
         causes = EmergencyCause.objects.select_related("kept_by", "ended_by").order_by("-active", "pk")
         context = {"causes": list(causes), "form": form if policy.may_keep(self.user) else None}
-        return render(self.request, "change_requests/emergency/causes.html", context, status=code)
+        return render(self.request, "emergency/causes.html", context, status=code)
 
 
 class EndCause(EmergencyView):
@@ -86,7 +86,7 @@ class EndCause(EmergencyView):
             "back": reverse("emergency:causes"),
             "back_label": "Causas",
         }
-        return render(self.request, "change_requests/emergency/confirm.html", context, status=code)
+        return render(self.request, "emergency/confirm.html", context, status=code)
 
 
 class DelegationsView(EmergencyView):
@@ -147,7 +147,7 @@ class Delegations(DelegationsView):
             for each in [*live, *over]
         ]
         context = {"rows": rows, "form": form if may_keep_delegations(self.user) else None, "now": instant}
-        return render(self.request, "change_requests/emergency/delegations.html", context, status=code)
+        return render(self.request, "emergency/delegations.html", context, status=code)
 
 
 class EndDelegation(DelegationsView):
@@ -186,4 +186,4 @@ class EndDelegation(DelegationsView):
             "back": reverse("emergency:delegations"),
             "back_label": "Suplencias",
         }
-        return render(self.request, "change_requests/emergency/confirm.html", context, status=code)
+        return render(self.request, "emergency/confirm.html", context, status=code)

@@ -39,7 +39,7 @@ class EmergencyList(EmergencyView):
             "may_delegate": may_keep_delegations(self.user),
             **page.links({}),
         }
-        return render(request, "change_requests/emergency/list.html", context)
+        return render(request, "emergency/list.html", context)
 
 
 class AskForGrant(PostingForm, EmergencyView):
@@ -140,7 +140,7 @@ class AskForGrant(PostingForm, EmergencyView):
             "has_accounts": len(form.fields["account"].choices) > 1,
             "draft_reason": draft_reason,
         }
-        return render(self.request, "change_requests/emergency/ask.html", context, status=code)
+        return render(self.request, "emergency/ask.html", context, status=code)
 
 
 def _names(customer: Customer, typed: str) -> bool:

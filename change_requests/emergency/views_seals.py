@@ -76,7 +76,7 @@ class SealView(EmergencyView):
             "is_sealed": is_sealed,
             "now": clock.now(),
         }
-        return render(self.request, "change_requests/emergency/seal.html", context, status=code)
+        return render(self.request, "emergency/seal.html", context, status=code)
 
     def refuse(self, form: Any, refusal: Refused, **forms: Any) -> HttpResponse:
         """Return the page with why an operation refused, in the form that was sent."""
@@ -198,7 +198,7 @@ class AddAccount(EmergencyView):
         if refusal := policy.why_not_keep(self.user):
             messages.error(self.request, str(refusal))
             return redirect("emergency:list")
-        return render(self.request, "change_requests/emergency/account.html", {"form": form}, status=code)
+        return render(self.request, "emergency/account.html", {"form": form}, status=code)
 
 
 def list_custodians() -> list[User]:
