@@ -7,7 +7,7 @@ from django.core.checks import Error, Tags, Warning, register
 from django.db import connections
 
 from change_requests.approvals import find_missing_office
-from change_requests.emergency import policy
+from change_requests.emergency import roles
 from change_requests.emergency.models.grants import MAX_MINUTES
 from change_requests.models import ACCESS, EmergencyAccount, InformationAsset
 
@@ -36,7 +36,7 @@ def check_emergency_people(databases: Any = None, **_options: Any) -> list[Warni
         return []  # Django asks for no check of this database
     if EmergencyAccount._meta.db_table not in connections["default"].introspection.table_names():
         return []  # not migrated yet
-    missing = policy.find_missing_role()
+    missing = roles.find_missing_role()
     if not missing:
         return []
     hint = "Hacen falta cinco personas: quien la usa, dos que autorizan y dos custodios. Otorgue el cargo en el admin."

@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 
 from accounts.models import Office, Representative, User
-from change_requests.emergency import policy
+from change_requests.emergency import roles
 from change_requests.emergency.models import CriticalCredential, EmergencyGrant, GrantAuthorization, GrantReview
 from change_requests.kinds.fields import REGISTERED_EMAIL, find_row
 from change_requests.progress import find_people_in
@@ -36,7 +36,7 @@ def mail_renewal(credential: CriticalCredential, event: Event, *, is_overdue: bo
 
 def mail_requested(grant: EmergencyGrant, event: Event) -> None:
     """Tell everybody of an emergency that was asked for; those who may authorize read that it is their turn."""
-    able = policy.find_authorizers(Slot.SECURITY) | policy.find_authorizers(Slot.OWNER_OR_IT_HEAD)
+    able = roles.find_authorizers(Slot.SECURITY) | roles.find_authorizers(Slot.OWNER_OR_IT_HEAD)
     able -= {grant.operator_id, *_find_custodian_ids(grant)}
     people = _find_audience(grant)
     people += list(User.objects.filter(pk__in=able - {person.pk for person in people}).order_by("pk"))

@@ -7,10 +7,11 @@ the incident a ticket of hers.
 from dataclasses import dataclass, field
 from typing import Any
 
-from accounts.models import User
+from accounts.models import RoleAssignment, User
+from accounts.operations import end_office
 from change_requests.emergency import operations
 from change_requests.emergency.models import CriticalCredential, EmergencyAccount, EmergencyGrant
-from factureya.testing.people import Cast
+from factureya.testing.people import Cast, make_superuser
 from factureya.testing.tickets import make_ticket
 from tickets.models import Ticket
 
@@ -18,6 +19,12 @@ Status = EmergencyGrant.Status
 REASON = "El domicilio perdió el número interior; hay que volver a ponerlo."
 WHY = "Lo comprobé con el cliente por teléfono."
 WAY = (Status.REQUESTED, Status.AUTHORIZED, Status.OPEN, Status.ENDED)
+
+
+def end_offices(person: User) -> None:
+    """End every office of a person now, as a superuser does."""
+    for assignment in RoleAssignment.objects.filter(user=person, ends_at=None):
+        end_office(assignment.pk, actor=make_superuser())
 
 
 @dataclass

@@ -118,6 +118,7 @@ class EmergencyGrant(Chained):
                 | Q(
                     status__in=["authorized", "open", "ended", "reviewed"],
                     authorized_at__isnull=False,
+                    start_before__isnull=False,
                     start_before__gt=F("authorized_at"),
                     minutes__isnull=False,
                 ),
@@ -137,6 +138,8 @@ class EmergencyGrant(Chained):
                     credential__isnull=False,
                     half_a_at__isnull=False,
                     half_b_at__isnull=False,
+                    opened_at__isnull=False,
+                    ends_at__isnull=False,
                     opened_at__gte=F("authorized_at"),
                     opened_at__lt=F("start_before"),
                     ends_at__gt=F("opened_at"),

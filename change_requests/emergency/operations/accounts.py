@@ -47,7 +47,13 @@ def add_account(*, alias: str, purpose: str, scope: str, actor: User, proof: Pro
                 alias=alias, user=_make_user(alias), purpose=purpose, scope=scope, created_by=actor
             )
             audit.record(
-                "account.added", account, actor=actor, purpose=purpose, scope=str(scope), auth=describe_proof(proof)
+                "account.added",
+                account,
+                actor=actor,
+                user=account.user_id,
+                purpose=purpose,
+                scope=str(scope),
+                auth=describe_proof(proof),
             )
     except IntegrityError as error:
         raise Invalid({"alias": "Ya hay una cuenta con ese alias."}) from error
@@ -123,18 +129,7 @@ def delegate_office(
             granted_by=actor,
             granted_at=now(),
         )
-        audit.record(
-            "delegation.granted",
-            delegation,
-            actor=actor,
-            delegation=delegation.pk,
-            office=str(Office(office)),
-            alternate=describe_person(alternate),
-            starts_at=starts_at.isoformat(),
-            ends_at=ends_at.isoformat(),
-            reason=reason,
-            auth=describe_proof(proof),
-        )
+        _record_delegation(delegation, proof)
     return delegation
 
 
@@ -147,6 +142,22 @@ def end_delegation(pk: int, *, actor: User, proof: Proof | None = None) -> Deleg
         delegation.save(update_fields=["ended_at", "ended_by"])
         audit.record("delegation.ended", delegation, actor=actor, delegation=delegation.pk, auth=describe_proof(proof))
     return delegation
+
+
+def _record_delegation(delegation: Delegation, proof: Proof | None) -> None:
+    """Record a new delegation in the chain of the absent officer."""
+    audit.record(
+        "delegation.granted",
+        delegation,
+        actor=delegation.granted_by,
+        delegation=delegation.pk,
+        office=str(Office(delegation.office)),
+        alternate=describe_person(delegation.alternate),
+        starts_at=delegation.starts_at.isoformat(),
+        ends_at=delegation.ends_at.isoformat(),
+        reason=delegation.reason,
+        auth=describe_proof(proof),
+    )
 
 
 def _make_user(alias: str) -> User:

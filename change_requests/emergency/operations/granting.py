@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Q
@@ -10,7 +11,7 @@ from django.utils.module_loading import import_string
 
 from accounts.models import Customer, User
 from accounts.proofs import Proof
-from change_requests.emergency import notifications, policy
+from change_requests.emergency import notifications, policy, roles
 from change_requests.emergency.models import EmergencyAccount, EmergencyCause, EmergencyGrant, GrantAuthorization
 from change_requests.emergency.operations._common import (
     clean_line,
@@ -70,23 +71,16 @@ def request_grant(
             return _require_same(first, actor, account)
         _tidy_account(account)
         require_none(policy.why_not_request_grant(actor, account))
-        found_cause = _find_cause(cause)
-        found = _find_incident(incident, actor, is_drill=drill)
         require_minutes(minutes, settings.EMERGENCY_MAX_MINUTES)
-        grant = EmergencyGrant.objects.create(
-            folio=numbers.make_number(EmergencyGrant.PREFIX),
-            account=account,
-            operator=actor,
-            operator_name=actor.get_full_name(),
-            incident_kind=found.kind,
-            incident=found.folio,
+        found_cause, found = _find_cause(cause), _find_incident(incident, actor, is_drill=drill)
+        grant = _insert_grant(
+            account,
+            actor,
+            found,
             cause=found_cause,
-            customer=found.customer,
             fields=_clean_fields(fields, account),
             reason=clean_text(reason, field="reason", text_name="qué va a hacer", at_least=MIN_REASON, at_most=4000),
             minutes_asked=minutes,
-            requested_at=now(),
-            decide_before=now() + timedelta(minutes=settings.EMERGENCY_DECIDE_MINUTES),
             drill=drill,
             form_key=form_key or None,
         )
@@ -185,6 +179,22 @@ def _tidy_account(account: EmergencyAccount) -> None:
             end_locked(grant, reason, actor=None)
 
 
+def _insert_grant(account: EmergencyAccount, operator: User, found: FoundIncident, **columns: Any) -> EmergencyGrant:
+    """Insert and return an emergency to be authorized, on the customer of the incident that was found."""
+    return EmergencyGrant.objects.create(
+        folio=numbers.make_number(EmergencyGrant.PREFIX),
+        account=account,
+        operator=operator,
+        operator_name=operator.get_full_name(),
+        incident_kind=found.kind,
+        incident=found.folio,
+        customer=found.customer,
+        requested_at=now(),
+        decide_before=now() + timedelta(minutes=settings.EMERGENCY_DECIDE_MINUTES),
+        **columns,
+    )
+
+
 def _require_same(first: EmergencyGrant, actor: User, account: EmergencyAccount) -> EmergencyGrant:
     """Return the emergency that this form made before. Raises FormUsed if it was another person's or account's."""
     if first.operator_id != actor.pk or first.account_id != account.pk:
@@ -263,7 +273,7 @@ def _insert_authorization(
     """
     slot = slot or policy.may_authorize(actor, grant) or _find_any_slot(actor)
     require_none(policy.why_not_decide(actor, grant, slot))
-    mandate = policy.find_mandate(actor, slot)
+    mandate = roles.find_mandate(actor, slot)
     assert mandate is not None  # `why_not_decide` asked for it
     return GrantAuthorization.objects.create(
         grant=grant,
@@ -286,7 +296,7 @@ def _find_any_slot(actor: User) -> str:
     Raises NotAllowed if he has none.
     """
     for slot in GrantAuthorization.Slot.values:
-        if policy.find_mandate(actor, slot) is not None:
+        if roles.find_mandate(actor, slot) is not None:
             return str(slot)
     raise NotAllowed("La autorizan el Propietario o el Área Informática, y Seguridad; o sus suplentes.")
 

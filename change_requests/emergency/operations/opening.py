@@ -190,7 +190,8 @@ def _count_wrong_half(grant: EmergencyGrant, credential: CriticalCredential, act
         audit.record("credential.retired", grant.account, actor=actor, generation=credential.generation, reason="tries")
         notifications.mail_seal_lost(grant, event, credential)
         return WrongHalf({"half": "Es la tercera mitad equivocada: el sello se retiró. Hay que sellar de nuevo."})
-    return WrongHalf({"half": f"No es la mitad de su sobre. Le quedan {left} {'intentos' if left > 1 else 'intento'}."})
+    words = "Le quedan 2 intentos" if left > 1 else "Le queda 1 intento"
+    return WrongHalf({"half": f"No es la mitad de su sobre. {words}."})
 
 
 def _open(

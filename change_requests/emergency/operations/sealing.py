@@ -23,6 +23,7 @@ from change_requests.emergency.operations._common import (
     lock_account,
     retire_credential,
 )
+from change_requests.emergency.state_checks import hash_stored
 from change_requests.operations._common import require_none, reread_person
 from factureya.core import audit
 from factureya.core.clock import now
@@ -80,7 +81,7 @@ def reveal_half(credential_pk: int, *, actor: User, proof: Proof | None = None) 
         )
         is_first = unseen.update(**{f"revealed_{letter}_at": now(), f"half_{letter}_hash": half_hash})
         assert is_first == 1  # the account is locked, and the policy asked the same just before
-        _record("credential.revealed", credential, actor, proof, half=letter)
+        _record("credential.revealed", credential, actor, proof, half=letter, hash_sha256=hash_stored(half_hash))
     return half
 
 
@@ -94,26 +95,31 @@ def confirm_sealed(credential_pk: int, *, actor: User, proof: Proof | None = Non
         is_whole = credential.sealed_a_at is not None and credential.sealed_b_at is not None
         credential.renew_by = now() + timedelta(days=settings.CREDENTIAL_DAYS) if is_whole else None
         credential.save(update_fields=[f"sealed_{letter}_at", "renew_by"])
-        _record("credential.sealed", credential, actor, proof, half=letter, whole=is_whole)
+        renew_by = credential.renew_by.isoformat() if credential.renew_by else ""
+        _record("credential.sealed", credential, actor, proof, half=letter, whole=is_whole, renew_by=renew_by)
     return credential
 
 
+@sensitive_variables()
 def make_half() -> str:
     """Return a new random half: 20 characters that cannot be mistaken for others, in groups."""
     groups = ("".join(secrets.choice(ALPHABET) for _ in range(GROUP_CHARACTERS)) for _ in range(GROUPS))
     return "-".join(groups)
 
 
+@sensitive_variables()
 def hash_half(half: str) -> str:
     """Return the slow hash of a half; upper or lower case, dashes and blanks do not matter."""
     return make_password(_normalize(half))
 
 
+@sensitive_variables()
 def matches_half(half: str, half_hash: str) -> bool:
     """Return True if this is the half with that hash; upper or lower case, dashes and blanks do not matter."""
     return bool(half_hash) and check_password(_normalize(half), half_hash)
 
 
+@sensitive_variables()
 def _normalize(half: str) -> str:
     """Return a half without dashes and blanks, in upper case."""
     return "".join(half.upper().replace("-", " ").split())

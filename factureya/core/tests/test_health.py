@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import OperationalError, connection
 from django.test import Client
+from time_machine import travel
 
 from factureya.core import clock, health
 from factureya.core.models import Heartbeat, OutboxMessage
@@ -37,6 +38,7 @@ def test_just_started_is_ready(client: Client, monkeypatch: pytest.MonkeyPatch, 
         "status": "ok",
         "checks": {
             "broker": {"ok": True},
+            "clocks": {"ok": True},
             "close_unanswered": {"ok": True},
             "database": {"ok": True},
             "expire_due": {"ok": True},
@@ -46,6 +48,7 @@ def test_just_started_is_ready(client: Client, monkeypatch: pytest.MonkeyPatch, 
             "remind_due": {"ok": True},
             "sweep_inbound": {"ok": True},
             "sweep_outbox": {"ok": True},
+            "tidy_emergencies": {"ok": True},
             "warn_before_close": {"ok": True},
         },
         "warnings": [],
@@ -132,3 +135,26 @@ def test_a_broker_server_that_is_down_is_said_within_seconds(client: Client, mon
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 def test_they_answer_no_post(client: Client, path: str):
     assert client.post(path).status_code == 405
+
+
+@pytest.mark.clause("M23")
+@pytest.mark.django_db
+@pytest.mark.parametrize(("seconds", "status"), [(-300, 503), (-3, 503), (-1, 200), (2, 200), (3, 503), (300, 503)])
+def test_clocks_that_differ_are_not_ready(client: Client, monkeypatch: pytest.MonkeyPatch, seconds: int, status: int):
+    monkeypatch.setattr(health, "_started_at", clock.now())
+    monkeypatch.setattr(clock, "_database_offset", timedelta(seconds=seconds))
+    with travel(clock.now(), tick=False):
+        response = client.get("/readyz")
+    assert response.status_code == status
+    assert response.json()["checks"]["clocks"] == {"ok": status == 200}
+
+
+@pytest.mark.clause("M23")
+@pytest.mark.django_db
+def test_the_database_is_asked_for_its_own_clock(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(clock, "_database_offset", None)
+    assert abs(clock.database_now() - clock.now()) < timedelta(seconds=30)
+    assert clock.database_now().tzinfo is not None
+    pinned = clock.now() - timedelta(days=3)
+    with clock.at(pinned):  # the demo's seed
+        assert clock.database_now() == pinned

@@ -8,8 +8,9 @@ from django.test import TestCase, override_settings
 
 from accounts.models import User
 from change_requests.control import inbox
+from change_requests.emergency import roles
 from change_requests.kinds.registry import KINDS
-from change_requests.models import ACCESS, FormalRequest, InformationAsset
+from change_requests.models import ACCESS, EmergencyAccount, EmergencyCause, FormalRequest, InformationAsset
 from factureya.core import audit
 from factureya.core.models import OutboxMessage
 from factureya.testing.people import own_provider
@@ -64,3 +65,14 @@ class TestDemo(TestCase):
         mails = OutboxMessage.objects.filter(kind__startswith="change_requests/")
         assert set(mails.values_list("status", flat=True)) <= {"sent", "dropped", "queued"}
         assert mails.filter(status="queued").count() < 4
+
+    @pytest.mark.clause("M22", "M23")
+    def test_an_emergency_account_waits_for_its_custodians(self) -> None:
+        account = EmergencyAccount.objects.get(alias="emergencia-01")
+        credential = account.find_credential()
+        assert credential is not None
+        assert account.state == EmergencyAccount.State.UNSEALED
+        assert credential.custodian_ids == {self.who("laura").pk, self.who("jorge").pk}
+        assert roles.find_missing_role() == ""
+        assert EmergencyCause.objects.filter(active=True).count() >= 5
+        assert EmergencyAccount.objects.get(alias="emergencia-02").scope == EmergencyAccount.Scope.READ

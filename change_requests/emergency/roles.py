@@ -1,0 +1,93 @@
+"""By what right somebody authorizes an emergency, and whether the five people whom it takes are there (M22, M23)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import product
+
+from accounts.models import CONTROL_OFFICES, Office, RoleAssignment, User
+from change_requests.approvals import find_holders
+from change_requests.emergency.models import Delegation, GrantAuthorization
+from factureya.core import clock
+
+Slot = GrantAuthorization.Slot
+OFFICES_OF = {
+    Slot.OWNER_OR_IT_HEAD: (Office.INFORMATION_OWNER, Office.IT_HEAD),
+    Slot.SECURITY: (Office.SECURITY_OFFICER,),
+}
+OPERATOR_OFFICES = (Office.IMPLEMENTER, Office.SUPERVISOR)
+CUSTODIAN = "Custodio"
+OPERATOR = "Implementador o Supervisor que no sea de Desarrollo"
+
+
+@dataclass(frozen=True)
+class Mandate:
+    """Hold by what right somebody authorizes: an assignment of the office, and the delegation if it is another's."""
+
+    assignment: RoleAssignment
+    delegation: Delegation | None = None
+
+    @property
+    def holder_id(self) -> int:
+        """Return the key of the officer whose office is used."""
+        return self.assignment.user_id
+
+
+def find_mandate(user: User, slot: str) -> Mandate | None:
+    """Return by what right the person may decide in this place today: his own office first, else a delegation."""
+    if not user.is_active or user.is_emergency:
+        return None
+    offices = OFFICES_OF[Slot(slot)]
+    own = RoleAssignment.objects.in_force().filter(user=user, office__in=offices, ended_by=None).order_by("pk").first()
+    if own is not None:
+        return Mandate(own)
+    instant = clock.now()
+    delegations = Delegation.objects.filter(alternate=user, office__in=offices, ended_at=None)
+    for delegation in delegations.filter(starts_at__lte=instant, ends_at__gt=instant).order_by("pk"):
+        held = RoleAssignment.objects.in_force().filter(user=delegation.absent_id, office=delegation.office)
+        if (assignment := held.filter(ended_by=None).order_by("pk").first()) is not None:
+            return Mandate(assignment, delegation)
+    return None
+
+
+def find_authorizers(slot: str) -> set[int]:
+    """Return the keys of the people who could decide in this place now, by their office or by a delegation."""
+    offices = OFFICES_OF[Slot(slot)]
+    holders = find_holders(*offices)
+    people = set().union(*holders.values())
+    instant = clock.now()
+    delegations = Delegation.objects.filter(
+        office__in=offices, ended_at=None, starts_at__lte=instant, ends_at__gt=instant, alternate__is_active=True
+    )
+    return people | {
+        alternate
+        for office, absent, alternate in delegations.values_list("office", "absent", "alternate")
+        if absent in holders[office]
+    }
+
+
+def find_missing_authorizer(*, without: Iterable[int] = ()) -> str:
+    """Return the label of the place that nobody could fill, or "" if two different people can authorize."""
+    security, owners = (find_authorizers(slot) - set(without) for slot in (Slot.SECURITY, Slot.OWNER_OR_IT_HEAD))
+    if not security:
+        return str(Slot.SECURITY.label)
+    return "" if owners and len(security | owners) > 1 else str(Slot.OWNER_OR_IT_HEAD.label)
+
+
+def find_missing_role() -> str:
+    """Return the name of the role that is missing for any lawful emergency, or "" if five different people suffice.
+
+    They are an operator, two authorizers, and two custodians (M22, M23).
+    """
+    if missing := find_missing_authorizer():
+        return missing
+    holders = find_holders(*CONTROL_OFFICES, Office.DEVELOPER)
+    developers = holders.pop(Office.DEVELOPER)
+    operators = set().union(*(holders[office] for office in OPERATOR_OFFICES)) - developers
+    if not operators:
+        return OPERATOR
+    custodians = set().union(*holders.values()) - developers
+    places = (find_authorizers(Slot.SECURITY), find_authorizers(Slot.OWNER_OR_IT_HEAD), operators)
+    trios = [set(trio) for trio in product(*places) if len(set(trio)) == len(places)]
+    if not trios:
+        return OPERATOR
+    return "" if any(len(custodians - trio) > 1 for trio in trios) else CUSTODIAN

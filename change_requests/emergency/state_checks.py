@@ -1,0 +1,270 @@
+"""Compare the rows of emergencies with their events, for `verify_audit` (M22, M23, M26).
+
+An event cannot be changed; a row can, by whoever owns the tables. What the rows of accounts, seals, causes,
+delegations and emergencies say must be what their events say. A flaw names the chain and the event.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from change_requests.emergency.models import (
+    CriticalCredential,
+    Delegation,
+    EmergencyAccount,
+    EmergencyCause,
+    EmergencyGrant,
+    GrantAuthorization,
+)
+from factureya.core.audit import Flaw
+from factureya.core.models import ChainHead, Event
+
+Facts = dict[str, tuple[int, Any]]  # by name: the number of the event that told it, and its value
+_STATUS_AFTER = {
+    "grant.requested": "requested",
+    "grant.authorized": "authorized",
+    "grant.refused": "refused",
+    "grant.revoked": "refused",
+    "grant.lapsed": "lapsed",
+    "grant.opened": "open",
+    "grant.ended": "ended",
+}
+_DECISIONS = ("grant.authorized_by", "grant.authorized", "grant.refused")
+_NAMES = ("account", "incident", "incident_kind", "cause", "fields", "reason", "drill")
+
+
+def find_flaws() -> Iterator[Flaw]:
+    """Yield a flaw for each row of an emergency that its events contradict, and for each that is gone."""
+    for account in EmergencyAccount.objects.order_by("pk"):
+        yield from _compare(account.chain, _read_account(account.events()), _describe_account(account))
+    for cause in EmergencyCause.objects.exclude(kept_by=None).order_by("pk"):
+        yield from _compare(cause.chain, _read_cause(cause.events()), _describe_cause(cause))
+    for delegation in Delegation.objects.order_by("pk"):
+        told = _read_delegation(delegation.pk, delegation.events())
+        yield from _compare(delegation.chain, told, _describe_delegation(delegation))
+    grants = EmergencyGrant.objects.select_related("account", "cause", "credential")
+    for grant in grants.prefetch_related("authorizations").order_by("pk"):
+        yield from _compare(grant.chain, _read_grant(grant.events()), _describe_grant(grant))
+    yield from _find_lost("grant:", {f"grant:{folio}" for folio in grants.values_list("folio", flat=True)})
+    aliases = EmergencyAccount.objects.values_list("alias", flat=True)
+    yield from _find_lost("emergency:", {f"emergency:{alias}" for alias in aliases})
+
+
+def hash_stored(half_hash: str) -> str:
+    """Return what an event keeps of the stored hash of a half, so that nobody exchanges that hash unseen."""
+    return hashlib.sha256(half_hash.encode()).hexdigest() if half_hash else ""
+
+
+def _compare(chain: str, told: Facts, described: dict[str, Any]) -> Iterator[Flaw]:
+    """Yield a flaw for each fact that a row describes in another way than its events, or that no event tells."""
+    for name in sorted(described.keys() | told.keys()):
+        seq, value = told.get(name, (0, None))
+        if (described.get(name) or None) != (value or None):
+            yield Flaw(chain, seq, f"{name}: la fila no dice lo que su evento")
+
+
+def _find_lost(prefix: str, chains: set[str]) -> Iterator[Flaw]:
+    """Yield a flaw for each chain of this kind whose row is gone."""
+    heads = ChainHead.objects.filter(chain__startswith=prefix).order_by("chain")
+    for chain in heads.values_list("chain", flat=True):
+        if chain not in chains:
+            yield Flaw(chain, 1, "la fila ya no está")
+
+
+def _show_instant(instant: datetime | str | None) -> str:
+    """Return an instant in UTC as text, from a row or from an event; "" for none."""
+    if not instant:
+        return ""
+    read = datetime.fromisoformat(instant) if isinstance(instant, str) else instant
+    return read.astimezone(UTC).isoformat()
+
+
+# -- Accounts and their seals ------------------------------------------------------------------------
+
+
+def _describe_account(account: EmergencyAccount) -> dict[str, Any]:
+    """Return what the rows of an account and of its seals say."""
+    facts: dict[str, Any] = {
+        "user": account.user_id,
+        "purpose": account.purpose,
+        "scope": account.scope,
+        "retired": account.retired_at is not None,
+    }
+    for credential in account.credentials.all():
+        facts |= _describe_credential(credential)
+    return facts
+
+
+def _describe_credential(credential: CriticalCredential) -> dict[str, Any]:
+    """Return what the row of a seal says, under names with its number."""
+    facts: dict[str, Any] = {"retired": credential.retired_reason, "renew_by": _show_instant(credential.renew_by)}
+    for letter in "ab":
+        facts[f"custodian_{letter}"] = getattr(credential, f"custodian_{letter}_id")
+        facts[f"half_{letter}"] = hash_stored(getattr(credential, f"half_{letter}_hash"))
+        facts[f"sealed_{letter}"] = getattr(credential, f"sealed_{letter}_at") is not None
+    return {f"seal {credential.generation} {name}": value for name, value in facts.items()}
+
+
+def _read_account(events: Iterable[Event]) -> Facts:
+    """Return what the events of an account tell of it and of its seals."""
+    told: Facts = {}
+    for event in events:
+        data, seq = event.data, event.seq
+        if event.verb == "account.added":
+            told |= {name: (seq, data[name]) for name in ("user", "purpose", "scope")}
+        elif event.verb == "account.retired":
+            told["retired"] = (seq, True)
+        elif event.verb.startswith("credential."):
+            facts = _read_credential(event.verb.removeprefix("credential."), data)
+            told |= {f"seal {data['generation']} {name}": (seq, value) for name, value in facts.items()}
+    return told
+
+
+def _read_credential(act: str, data: dict[str, Any]) -> dict[str, Any]:
+    """Return what one event tells of a seal."""
+    if act == "started":
+        return {f"custodian_{letter}": data[f"custodian_{letter}"]["pk"] for letter in "ab"}
+    if act == "revealed":
+        return {f"half_{data['half']}": data["hash_sha256"]}
+    if act == "sealed":
+        renewal = {"renew_by": _show_instant(data["renew_by"])} if data["whole"] else {}
+        return {f"sealed_{data['half']}": True, **renewal}
+    return {"retired": data["reason"]} if act == "retired" else {}
+
+
+# -- Causes and delegations --------------------------------------------------------------------------
+
+
+def _describe_cause(cause: EmergencyCause) -> dict[str, Any]:
+    """Return what the row of a cause says."""
+    return {"title": cause.title, "procedure": cause.procedure, "kept_by": cause.kept_by_id, "ended": not cause.active}
+
+
+def _read_cause(events: Iterable[Event]) -> Facts:
+    """Return what the events of a cause tell of it."""
+    told: Facts = {}
+    for event in events:
+        if event.verb == "cause.added":
+            told |= {name: (event.seq, event.data[name]) for name in ("title", "procedure")}
+            told["kept_by"] = (event.seq, event.actor_id)
+        elif event.verb == "cause.ended":
+            told["ended"] = (event.seq, True)
+    return told
+
+
+def _describe_delegation(delegation: Delegation) -> dict[str, Any]:
+    """Return what the row of a delegation says."""
+    return {
+        "office": delegation.office,
+        "alternate": delegation.alternate_id,
+        "starts_at": _show_instant(delegation.starts_at),
+        "ends_at": _show_instant(delegation.ends_at),
+        "granted_by": delegation.granted_by_id,
+        "reason": delegation.reason,
+        "ended": delegation.ended_at is not None,
+    }
+
+
+def _read_delegation(pk: int, events: Iterable[Event]) -> Facts:
+    """Return what the events of the absent officer tell of one delegation."""
+    told: Facts = {}
+    for event in events:
+        data, seq = event.data, event.seq
+        if data.get("delegation") != pk:
+            continue
+        if event.verb == "delegation.granted":
+            told |= {name: (seq, data[name]) for name in ("office", "reason")}
+            told |= {name: (seq, _show_instant(data[name])) for name in ("starts_at", "ends_at")}
+            told |= {"alternate": (seq, data["alternate"]["pk"]), "granted_by": (seq, event.actor_id)}
+        elif event.verb == "delegation.ended":
+            told["ended"] = (seq, True)
+    return told
+
+
+# -- Emergencies -------------------------------------------------------------------------------------
+
+
+def _describe_grant(grant: EmergencyGrant) -> dict[str, Any]:
+    """Return what the rows of an emergency and of its authorizations say; a reviewed one has ended."""
+    facts: dict[str, Any] = {
+        "account": grant.account.alias,
+        "operator": grant.operator_id,
+        "cause": grant.cause.code,
+        "customer": grant.customer_id,
+        "minutes_asked": grant.minutes_asked,
+        "minutes": grant.minutes,
+        "status": "ended" if grant.status == "reviewed" else grant.status,
+        "seal": grant.credential.generation if grant.credential else None,
+        "end_reason": grant.end_reason,
+        **{name: getattr(grant, name) for name in ("incident", "incident_kind", "fields", "reason", "drill")},
+        **{name: _show_instant(getattr(grant, name)) for name in ("decide_before", "start_before")},
+        **{name: _show_instant(getattr(grant, name)) for name in ("opened_at", "ends_at")},
+    }
+    if grant.opened_at is not None:  # a refusal's instant is that of its event
+        facts["ended_at"] = _show_instant(grant.ended_at)
+    return facts | {f"decision {each.slot}": _describe_decision(each) for each in grant.authorizations.all()}
+
+
+def _describe_decision(decision: GrantAuthorization) -> list[Any]:
+    """Return what the row of an authorization says."""
+    return [
+        decision.authorizer_id,
+        decision.office,
+        decision.assignment_id,
+        decision.delegation_id,
+        decision.verdict,
+        decision.minutes,
+        decision.reason,
+        _show_instant(decision.decided_at),
+    ]
+
+
+def _read_grant(events: Iterable[Event]) -> Facts:
+    """Return what the events of an emergency tell of it and of its authorizations."""
+    told: Facts = {}
+    minutes: list[int] = []
+    for event in events:
+        data, seq, verb = event.data, event.seq, event.verb
+        if verb in _STATUS_AFTER:
+            told["status"] = (seq, _STATUS_AFTER[verb])
+        if verb == "grant.requested":
+            told |= {name: (seq, data[name]) for name in _NAMES}
+            told |= {"operator": (seq, event.actor_id), "customer": (seq, data["customer"]["pk"])}
+            told |= {"minutes_asked": (seq, data["minutes"])}
+            told["decide_before"] = (seq, _show_instant(data["decide_before"]))
+        elif verb in _DECISIONS:
+            told[f"decision {data['slot']}"] = (seq, _read_decision(event))
+            minutes.append(data["minutes"])
+            if verb == "grant.authorized":
+                told |= {"minutes": (seq, min(minutes)), "start_before": (seq, _show_instant(data["start_before"]))}
+        elif verb == "grant.opened":
+            told |= {name: (seq, _show_instant(data[name])) for name in ("opened_at", "ends_at")}
+            told["seal"] = (seq, data["generation"])
+        elif verb in ("grant.ended", "grant.lapsed", "grant.revoked"):
+            told |= _read_end(event)
+    return told
+
+
+def _read_decision(event: Event) -> list[Any]:
+    """Return what one event tells of an authorization."""
+    data = event.data
+    delegation = data["delegation"]["pk"] if data["delegation"] else None
+    facts = [data[name] for name in ("verdict", "minutes", "reason")]
+    return [
+        event.actor_id,
+        data["office"],
+        data["office_assignment"],
+        delegation,
+        *facts,
+        _show_instant(data["decided_at"]),
+    ]
+
+
+def _read_end(event: Event) -> Facts:
+    """Return what the last event of an emergency tells: why it ended and, if it was open, when."""
+    reasons = {"grant.lapsed": "time", "grant.revoked": "revoked"}
+    facts: Facts = {"end_reason": (event.seq, reasons.get(event.verb) or event.data["reason"])}
+    if event.verb == "grant.ended":
+        facts["ended_at"] = (event.seq, _show_instant(event.data["ended_at"]))
+    return facts
