@@ -15,18 +15,16 @@ from django.urls import Resolver404, resolve
 
 from accounts.models import Customer
 from accounts.web.client_address import read_client_ip
+from change_requests.emergency.halves import HIDDEN, hide_halves
 from change_requests.emergency.models import EmergencyGrant
 from change_requests.emergency.operations import Act
-from change_requests.emergency.operations.sealing import ALPHABET, GROUP_CHARACTERS, GROUPS
 
 INSIDE = "/control/emergencias/uso/"  # the pages of the emergency itself
 LOGOUT, FILE = "account_logout", "tickets:file"
 CUSTOMER_PAGE, TICKET_PAGE = "admin:accounts_customer_change", "admin:tickets_ticket_change"
 READING = ("GET", "HEAD")
-HIDDEN = "[oculto]"
 MOST_CHARACTERS, MOST_FIELDS, MOST_VALUES = 200, 50, 20
 _SECRET_NAME = re.compile(r"pass|contras|clave|half|mitad|token|csrf|code|codigo|código|secret|\bkey\b|_key|otp", re.I)
-_HALF = re.compile(rf"(?:[{ALPHABET}]{{{GROUP_CHARACTERS}}}[\s_–-]*){{{GROUPS}}}", re.I)
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ def find_target(request: HttpRequest, grant: EmergencyGrant) -> Target:
 def describe_act(request: HttpRequest, target: Target, body: bytes) -> Act:
     """Return what is written down of a request, before its view is called."""
     fields = {**redact(request.GET), **redact(request.POST)}
-    fields |= {name: f"archivo de {upload.size} bytes" for name, upload in request.FILES.items()}
+    fields |= {hide_halves(name): "(archivo)" for name in request.FILES}
     return Act(
         verb=target.verb,
         method=request.method or "",
@@ -96,11 +94,6 @@ def redact(data: QueryDict) -> dict[str, Any]:
         texts = [hide_halves(str(value).replace("\0", ""))[:MOST_CHARACTERS] for value in values[:MOST_VALUES]]
         shown[hide_halves(name.replace("\0", ""))[:MOST_CHARACTERS]] = texts[0] if len(texts) == 1 else texts
     return shown
-
-
-def hide_halves(text: str) -> str:
-    """Return the text without what looks like a half of a critical password, wherever somebody typed it."""
-    return _HALF.sub(HIDDEN, text)
 
 
 def _hide_secrets(path: str, target: Target) -> str:

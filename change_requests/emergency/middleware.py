@@ -66,16 +66,17 @@ class EmergencyMiddleware(Middleware):
 
 
 def _finish(request: HttpRequest, response: HttpResponse, intent: ActivityRecord, ms: int) -> HttpResponse:
-    """Write the outcome down and return the answer; none leaves that is not recorded, or after the end."""
+    """Write the outcome down and return the answer; none leaves that is not recorded, or after the end.
+
+    An answer that does not leave is not closed: Django would take that for the end of the request.
+    """
     try:
         goes_on = operations.record_outcome(intent, status=response.status_code, ms=ms)
     except (DatabaseError, Refused):
-        response.close()
         return _refuse_unrecorded(request, "outcome")
     if not session.is_elevated(request):  # the request itself ended it
         return response
     if not goes_on:
-        response.close()
         session.tidy_ended(intent.grant_id)
         return session.drop_session(request)
     if response.streaming:

@@ -13,6 +13,7 @@ from django.utils.crypto import constant_time_compare
 
 from accounts.models import User
 from accounts.proofs import Proof
+from accounts.sign_in.allauth_internal import RECORDS_KEY, RECORDS_USER_KEY
 from accounts.web.mixins import get_person
 from change_requests.emergency import acts, backend, operations
 from change_requests.emergency.models import EmergencyGrant
@@ -20,7 +21,6 @@ from factureya.core.refusals import Refused
 
 GRANT_KEY = "emergency_grant"
 OPERATOR_KEY = "emergency_operator"
-FACTORS_KEY = "account_authentication_methods"  # allauth's
 IS_OVER = "La emergencia terminó. Ingrese otra vez con su cuenta."
 
 
@@ -46,7 +46,8 @@ def elevate_session(request: HttpRequest, grant_pk: int, *, proof: Proof | None 
             HASH_SESSION_KEY: user.get_session_auth_hash(),
             GRANT_KEY: grant.pk,
             OPERATOR_KEY: operator.pk,
-            FACTORS_KEY: factors,
+            RECORDS_KEY: factors,
+            RECORDS_USER_KEY: str(user.pk),
         }
     )
     assert grant.ends_at is not None  # it is open

@@ -54,6 +54,7 @@ _TERMS = {
         "(SELECT grant_id FROM change_requests_emergencycontext)",
         "NULLIF(current_setting('factureya.emergency', true), '')::bigint",
     ),
+    "TOLD(v)": ("json_extract(v.data, '$.sha256')", "(v.data ->> 'sha256')"),
     "NAMED_BY(g)": (
         "EXISTS (SELECT 1 FROM json_each(g.fields) AS n WHERE n.value = NEW.field)",
         "g.fields @> to_jsonb(NEW.field::text)",

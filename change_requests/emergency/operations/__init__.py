@@ -31,13 +31,7 @@ from change_requests.emergency.operations.opening import (
     hash_session_key,
     mark_seen,
 )
-from change_requests.emergency.operations.recording import (
-    Act,
-    find_record_flaws,
-    record_intent,
-    record_outcome,
-    record_system,
-)
+from change_requests.emergency.operations.recording import Act, record_intent, record_outcome, record_system
 from change_requests.emergency.operations.reviewing import find_items, find_overdue_reviews, judge_record, sign_review
 from change_requests.emergency.operations.sealing import confirm_sealed, reveal_half, start_sealing
 from change_requests.emergency.operations.sweeping import remind_credentials, remind_reviews, tidy

@@ -8,7 +8,7 @@ from change_requests.emergency import policy
 from change_requests.emergency.marking import writing
 from change_requests.emergency.models import EmergencyChange, EmergencyGrant
 from change_requests.emergency.operations._common import describe_proof, lock_grant
-from change_requests.emergency.operations.recording import hash_differences
+from change_requests.emergency.record_checks import hash_differences
 from change_requests.kinds import fields as sensitive_fields
 from change_requests.kinds.fields import SensitiveField
 from change_requests.kinds.values import WrongValue, clean_line
@@ -103,4 +103,4 @@ def _record(grant: EmergencyGrant, change: EmergencyChange, customer: Customer, 
         auth=describe_proof(proof),
         **told,
     )
-    audit.record("customer.emergency_changed", customer, actor=change.operator, grant=grant.folio, **told)
+    audit.record("company.changed", customer, actor=change.operator, folio=grant.folio, **told)

@@ -10,7 +10,7 @@ from accounts.proofs import Proof
 from change_requests.emergency import notifications, policy
 from change_requests.emergency.models import ActivityRecord, ActivityVerdict, EmergencyGrant, GrantReview, RowDifference
 from change_requests.emergency.operations._common import describe_proof, lock_grant
-from change_requests.emergency.operations.recording import find_record_flaws
+from change_requests.emergency.record_checks import find_flaws_of_grant
 from change_requests.operations._common import clean_text, require_none, reread_person
 from factureya.core import audit
 from factureya.core.clock import now
@@ -44,7 +44,7 @@ class Item:
 
     @property
     def is_foreseen(self) -> bool:
-        """Return True if the act worked and the grant foresaw it (*previsto*): its customer, its incident, its fields."""
+        """Return True if the act worked and the grant foresaw it (*previsto*): its customer, incident and fields."""
         if not self.record.event.data["foreseen"] or self.is_gap:
             return False
         return self.outcome is None or (self.outcome.status or 0) < REFUSED_FROM
@@ -126,7 +126,7 @@ def sign_review(grant_pk: int, findings: str, conform: bool, *, actor: User, pro
         items = find_items(grant)
         if missing := sum(item.verdict is None for item in items):
             raise Refused(f"Faltan {missing} por revisar." if missing > 1 else "Falta 1 por revisar.")
-        if find_record_flaws(grant):
+        if find_flaws_of_grant(grant):
             raise Refused(NOT_WHOLE)
         findings = clean_text(findings, field="findings", text_name="la conclusión", at_least=MIN_NOTE)
         review = GrantReview.objects.get(grant=grant)

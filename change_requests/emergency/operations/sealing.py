@@ -16,6 +16,7 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.models import User
 from accounts.proofs import Proof
 from change_requests.emergency import notifications, policy
+from change_requests.emergency.halves import ALPHABET, GROUP_CHARACTERS, GROUPS
 from change_requests.emergency.models import CriticalCredential
 from change_requests.emergency.operations._common import (
     describe_person,
@@ -28,9 +29,6 @@ from change_requests.operations._common import require_none, reread_person
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.refusals import Invalid
-
-ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # nothing that looks like something else
-GROUPS, GROUP_CHARACTERS = 5, 4  # 20 characters: 98 bits
 
 
 def start_sealing(

@@ -25,7 +25,7 @@ def starting_none() -> Iterator[None]:
         _is_limited.reset(token)
 
 
-class LimitedTask(Task):  # type: ignore[misc]  # Celery has no types
+class LimitedTask(Task):
     """Be a task that cannot be started inside `starting_none`."""
 
     abstract = True
