@@ -15,16 +15,15 @@ def scene() -> Emergency:
     return Emergency()
 
 
-<<<<<<< HEAD
 @pytest.fixture
 def cast() -> Cast:
     """The people of the house, without an emergency account."""
     return Cast()
-=======
+
+
 @pytest.fixture(autouse=True)
 def _plain_pages() -> Iterator[None]:
     """Forget what the pages of `urls` did, and what happens in them."""
     yield
     urls.calls.clear()
     urls.during.clear()
->>>>>>> f-elevate
