@@ -20,11 +20,11 @@ from change_requests.emergency.models import (
     EmergencyGrant,
     GrantAuthorization,
 )
-from change_requests.kinds.fields import COLUMNS, FISCAL_ADDRESS, STATUS, find_row
+from change_requests.kinds.fields import COLUMNS, MAX_ADDRESS, STATUS, find_row
 from change_requests.kinds.inputs import Choice, Day, Line, Tick
 
 MINUTES = (15, 30, 60, 120, 180, 240)
-MIN_ASK, MAX_TEXT, MAX_NOTE = 20, 4000, 300
+MIN_ASK, MIN_NOTE, MAX_TEXT, MAX_NOTE = 20, 10, 4000, 300
 Verdict = GrantAuthorization.Verdict
 
 
@@ -302,8 +302,12 @@ def _find_midnight(day: Any) -> datetime:
 class ChangeForm(RefusableForm):
     """Ask inside an emergency for the new value of one field that it names, and why (M1, M23)."""
 
-    field = forms.CharField(widget=forms.HiddenInput, max_length=40)
-    new = forms.CharField(label="Valor nuevo", required=False)
+    field = forms.CharField(
+        widget=forms.HiddenInput,
+        max_length=40,
+        error_messages={"max_length": "Ese dato no existe", "required": "Elija el dato"},
+    )
+    new = Line(label="Valor nuevo", most=MAX_ADDRESS, required=False)
     reason = Reason(
         label="Motivo de este cambio",
         most=MAX_TEXT,
@@ -323,8 +327,6 @@ class ChangeForm(RefusableForm):
             )
         else:
             self.fields["new"] = Line(label=row.label, missing="Escriba el valor nuevo", most=row.max_length)
-            if code == FISCAL_ADDRESS.code:
-                self.fields["new"].widget.attrs["autocomplete"] = "off"
         self.fields["new"].help_text = f"Hoy: {today}"
         self.fields["field"].initial = code
         self.initial.setdefault("new", getattr(customer, code) or "")
@@ -342,7 +344,7 @@ class VerdictForm(RefusableForm):
         ],
         missing="Elija conforme u observado",
     )
-    note = Reason(label="Nota", least=1, most=MAX_TEXT, rows=2, missing="", required=False)
+    note = Reason(label="Nota", least=MIN_NOTE, most=2000, rows=2, missing="", required=False)
 
     def clean(self) -> dict[str, Any]:
         """Validate that what is observed has a note."""
