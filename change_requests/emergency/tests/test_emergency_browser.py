@@ -204,10 +204,10 @@ def review(desk: Desk, cast, grant: EmergencyGrant) -> None:
     left = len(operations.find_items(grant))
     while left:
         page.wait_for_selector(f"dl.fy-tiles div:nth-child(3) dd >> text='{left}'")
-        needs_note = page.locator("text=La nota es obligatoria. >> visible=true").count() > 1
+        needs_note = page.locator(".fy-rev .fy-note--bad").count() > 0
         page.keyboard.press("o" if needs_note else "c")
-        assert page.is_checked("#id_verdict_verdict_1" if needs_note else "#id_verdict_verdict_0")
-        if page.locator(".fy-rev .fy-note--bad").count():
+        assert page.is_checked(f"#id_verdict_verdict_{int(needs_note)}")
+        if needs_note:
             page.fill("#id_verdict_note", WHY)
         page.click("text=Guardar y siguiente")
         left -= 1
