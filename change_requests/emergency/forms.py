@@ -59,7 +59,7 @@ class GrantForm(RefusableForm):
         label="Datos que necesita cambiar",
         help_text="Marque solo lo indispensable; lo demás se rechaza. Con una cuenta de solo lectura, ninguno.",
         required=False,
-        widget=forms.CheckboxSelectMultiple,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
         error_messages={"invalid_choice": "Elija los datos de la lista"},
     )
     reason = Reason(

@@ -61,6 +61,11 @@ class EmergencyView(PrivateView):
         """Return how the person of this request is authenticated, for the event of the act."""
         return read_proof(self.request)
 
+    def tell(self, refusal: Refused) -> int:
+        """Show why an act is refused above the page, and return the HTTP status of the answer."""
+        messages.error(self.request, str(refusal))
+        return choose_status_code(refusal)
+
     def fill_held(self, form: Any, posted_to: str) -> Any:
         """Return the form, filled with what was typed before a login if it was sent to this address (M17)."""
         held_fields = form_memory.read_held_fields(self.request)

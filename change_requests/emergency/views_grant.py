@@ -75,6 +75,8 @@ class GrantAct(GrantDetail):
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Do the act and redirect to the emergency; or return its page with the form as sent and what is wrong."""
+        if refusal := self.why_not():
+            return self.render_grant(code=self.tell(refusal))
         form = self.make_form()
         if not form.is_valid():
             return self.render_grant(**{self.form_key: form})
@@ -84,6 +86,10 @@ class GrantAct(GrantDetail):
             form.show_refusal(refusal)
             self.prepare(folio=folio)
             return self.render_grant(**{self.form_key: form}, code=choose_status_code(refusal))
+
+    def why_not(self) -> Refused | None:
+        """Return why the person may not do it now, or None; the operation asks again."""
+        raise NotImplementedError
 
     def make_form(self) -> Any:
         """Return the act's form with what was posted."""
@@ -98,6 +104,9 @@ class Decide(GrantAct):
     """Let an officer authorize an emergency, for as long as was asked or less, or refuse it (M23)."""
 
     form_key = "decision"
+
+    def why_not(self) -> Refused | None:
+        return policy.why_not_decide(self.user, self.grant, policy.may_authorize(self.user, self.grant) or "")
 
     def make_form(self) -> DecisionForm:
         return DecisionForm(self.request, self.request.POST, grant=self.grant, auto_id="id_decision_%s")
@@ -121,6 +130,9 @@ class Revoke(GrantAct):
 
     form_key = "revocation"
 
+    def why_not(self) -> Refused | None:
+        return policy.why_not_revoke(self.user, self.grant)
+
     def make_form(self) -> RevokeForm:
         return RevokeForm(self.request, self.request.POST, auto_id="id_revoke_%s")
 
@@ -136,6 +148,9 @@ class Enter(GrantAct):
     """Let the operator into an open emergency, with the password typed again (M23)."""
 
     form_key = "entry"
+
+    def why_not(self) -> Refused | None:
+        return policy.why_not_enter(self.user, self.grant)
 
     def make_form(self) -> PasswordForm:
         return PasswordForm(self.request, self.request.POST, auto_id="id_enter_%s")
@@ -163,6 +178,8 @@ class OpenGrant(GrantDetail):
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Take the half; then the page says whether the other is missing, or the emergency is open."""
+        if refusal := policy.why_not_give_half(self.user, self.grant):
+            return self.render_halves(HalfForm(), choose_status_code(refusal))
         form = HalfForm(request.POST)
         if not form.is_valid():
             return self.render_halves(form)

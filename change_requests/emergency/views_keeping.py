@@ -31,6 +31,8 @@ class Causes(EmergencyView):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Add a cause and return to the list; or return the page with what is wrong."""
+        if refused := policy.why_not_keep(self.user):
+            return self.render_list(CauseForm(request), self.tell(refused))
         form = CauseForm(request, request.POST)
         if not form.is_valid():
             return self.render_list(form)

@@ -6,7 +6,6 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import CONTROL_OFFICES, Office, RoleAssignment, User
@@ -15,7 +14,9 @@ from change_requests.emergency.forms import AccountForm, PasswordForm, SealedFor
 from change_requests.emergency.models import CriticalCredential, EmergencyAccount
 from change_requests.emergency.views_common import EmergencyView, choose_status_code
 from factureya.core import clock
-from factureya.core.refusals import Refused
+from factureya.core.refusals import NotAllowed, Refused, WrongStatus
+
+NO_SEAL = "La cuenta no tiene sello."
 
 
 class SealView(EmergencyView):
@@ -94,22 +95,20 @@ class Seal(SealView):
         """Return the page; never a half."""
         return self.render_seal()
 
-    @method_decorator(sensitive_variables())
+    @sensitive_variables()
     def post(self, request: HttpRequest, alias: str) -> HttpResponse:
         """Return the page with the reader's half, on the first POST alone; later ones say that it was shown."""
         form = PasswordForm(request, request.POST, auto_id="id_reveal_%s")
         credential = self.account.find_credential()
         if credential is None or not credential.find_half(self.user):
-            messages.error(request, "Solo su custodio ve cada mitad.")
-            return self.render_seal(code=403)
+            return self.render_seal(code=self.tell(NotAllowed("Solo su custodio ve cada mitad.")))
         if not form.is_valid():
             return self.render_seal(reveal=form)
         try:
             half = operations.reveal_half(credential.pk, actor=self.user, proof=self.make_proof())
         except Refused as refusal:
-            messages.error(request, str(refusal))
             self.prepare(**self.kwargs)
-            return self.render_seal(code=choose_status_code(refusal))
+            return self.render_seal(code=self.tell(refusal))
         return self.render_seal(half=half)
 
 
@@ -120,6 +119,8 @@ class StartSeal(SealView):
 
     def post(self, request: HttpRequest, alias: str) -> HttpResponse:
         """Begin the seal and redirect to its page; or return the page with what is wrong."""
+        if refused := policy.why_not_seal(self.user, self.account):
+            return self.render_seal(code=self.tell(refused))
         form = SealForm(request, request.POST, people=list_custodians(), auto_id="id_start_%s")
         if not form.is_valid():
             return self.render_seal(start=form)
@@ -140,9 +141,12 @@ class ConfirmSealed(SealView):
 
     def post(self, request: HttpRequest, alias: str) -> HttpResponse:
         """Store it and redirect to the page of the seal; or return the page with what is wrong."""
-        form = SealedForm(request.POST, auto_id="id_sealed_%s")
         credential = self.account.find_credential()
-        if credential is None or not form.is_valid():
+        refused = policy.why_not_confirm_sealed(self.user, credential) if credential else WrongStatus(NO_SEAL)
+        if credential is None or refused is not None:
+            return self.render_seal(code=self.tell(refused or WrongStatus(NO_SEAL)))
+        form = SealedForm(request.POST, auto_id="id_sealed_%s")
+        if not form.is_valid():
             return self.render_seal(sealed=form)
         try:
             credential = operations.confirm_sealed(credential.pk, actor=self.user, proof=self.make_proof())
@@ -160,6 +164,8 @@ class RetireAccount(SealView):
 
     def post(self, request: HttpRequest, alias: str) -> HttpResponse:
         """Retire the account and redirect to the list; or return the page with what is wrong."""
+        if refused := policy.why_not_retire(self.user, self.account):
+            return self.render_seal(code=self.tell(refused))
         form = PasswordForm(request, request.POST, auto_id="id_retire_%s")
         if not form.is_valid():
             return self.render_seal(retire=form)

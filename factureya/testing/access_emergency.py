@@ -38,6 +38,11 @@ def seq(world: World) -> list[Any]:
     return [*folio(world), 1]
 
 
+def only(everybody: int, **others: int) -> dict[str, int]:
+    """Return the codes of an act by POST: of those who may see the page, and of the others, who do not."""
+    return codes(404, anonymous=302, **{**dict.fromkeys(MEMBERS, everybody), **others})
+
+
 SEEN = codes(404, anonymous=302, **MEMBERS)  # who works in mesa de control, or reads there
 POST_ONLY = codes(405)
 ASKERS = codes(404, anonymous=302, **dict.fromkeys(MEMBERS, 302)) | {"gina": 200, "laura": 200}
@@ -58,10 +63,10 @@ ROWS: dict[str, list[Row]] = {
         Row(codes(404, anonymous=302), key("no-existe")),
         Row(SEEN | dict.fromkeys(("elsa", "fabian", "gina", "olga"), 403), alias, method="post"),
     ],
-    "emergency:start_seal": [Row(POST_ONLY, alias), Row(SEEN, alias, method="post")],
-    "emergency:confirm_sealed": [Row(POST_ONLY, alias), Row(SEEN, alias, method="post")],
-    "emergency:retire_account": [Row(POST_ONLY, alias), Row(SEEN, alias, method="post")],
-    "emergency:causes": [Row(SEEN), Row(SEEN, method="post")],
+    "emergency:start_seal": [Row(POST_ONLY, alias), Row(only(403, elsa=200), alias, method="post")],
+    "emergency:confirm_sealed": [Row(POST_ONLY, alias), Row(only(403, laura=409, jorge=409), alias, method="post")],
+    "emergency:retire_account": [Row(POST_ONLY, alias), Row(only(403, elsa=409), alias, method="post")],
+    "emergency:causes": [Row(SEEN), Row(only(403, elsa=200), method="post")],
     "emergency:end_cause": [Row(KEEPERS, cause), Row(KEEPERS, cause, method="post")],
     "emergency:delegations": [Row(DELEGATERS), Row(DELEGATERS, method="post")],
     "emergency:end_delegation": [
@@ -71,10 +76,10 @@ ROWS: dict[str, list[Row]] = {
     "emergency:inside": [Row(codes(404, anonymous=302)), Row(codes(404, anonymous=302), method="post")],
     "emergency:leave": [Row(POST_ONLY), Row(codes(404, anonymous=302), method="post")],
     "emergency:grant": [Row(SEEN, folio), Row(codes(404, anonymous=302), key("EM-0000-0000"))],
-    "emergency:decide": [Row(POST_ONLY, folio), Row(SEEN, folio, method="post")],
-    "emergency:revoke": [Row(POST_ONLY, folio), Row(SEEN, folio, method="post")],
-    "emergency:open": [Row(SEEN, folio), Row(SEEN, folio, method="post")],
-    "emergency:enter": [Row(POST_ONLY, folio), Row(SEEN, folio, method="post")],
+    "emergency:decide": [Row(POST_ONLY, folio), Row(only(409), folio, method="post")],
+    "emergency:revoke": [Row(POST_ONLY, folio), Row(only(200, laura=403, olga=403), folio, method="post")],
+    "emergency:open": [Row(SEEN, folio), Row(only(403, laura=200, jorge=200), folio, method="post")],
+    "emergency:enter": [Row(POST_ONLY, folio), Row(only(403, gina=409), folio, method="post")],
     "emergency:review": [Row(NOT_OPENED, folio)],
     "emergency:judge": [Row(POST_ONLY, seq), Row(NOT_OPENED, seq, method="post")],
     "emergency:sign": [Row(POST_ONLY, folio), Row(NOT_OPENED, folio, method="post")],
