@@ -59,9 +59,11 @@ class AskForGrant(PostingForm, EmergencyView):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Ask for the emergency and redirect to its page; or return the form with what is wrong, or with the values."""
+        key, is_good = self.posted_key()
+        if is_good and (first := EmergencyGrant.objects.filter(form_key=key.key, operator=self.user).first()):
+            return redirect("emergency:grant", first.folio)  # a double click: the account is no longer free
         self.customer = None if self.is_drill else self.find_customer(request.POST.get("incident", ""))
         if LOOK in request.POST:
-            key, _is_good = self.posted_key()
             form = self.form(initial={**request.POST.dict(), "fields_asked": request.POST.getlist("fields_asked")})
             if self.customer is None and not self.is_drill:
                 messages.info(request, "No hay un ticket ni una solicitud con ese número.")
