@@ -6,7 +6,6 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts.models import Customer, User
@@ -31,9 +30,7 @@ Verdict = GrantAuthorization.Verdict
 class SafeForm(ActForm):
     """Ask for an act on what cannot change under its reader, so no hash is sent; the password as for any act."""
 
-    def __init__(self, request: HttpRequest, data: Any = None, **options: Any) -> None:
-        super().__init__(request, data, **options)
-        del self.fields["seen_hash"]
+    seen_hash = None  # type: ignore[assignment]  # Django takes the inherited field away
 
 
 class PasswordForm(SafeForm):
