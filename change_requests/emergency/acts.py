@@ -55,11 +55,11 @@ def find_target(request: HttpRequest, grant: EmergencyGrant) -> Target:
     if name == CUSTOMER_PAGE:
         is_own = arguments["pk"] == grant.customer_id
         return Target(name, _name_customer(arguments["pk"]), reads and is_own, reads and is_own, arguments)
-    if name == TICKET_PAGE:
-        number, customer_pk = _find_ticket(arguments["pk"])
+    if name in (TICKET_PAGE, FILE):
+        text, number, customer_pk = _find_ticket(**arguments) if name == TICKET_PAGE else _find_file(**arguments)
         is_own = reads and customer_pk == grant.customer_id
-        return Target(name, f"Ticket {number}", is_own, is_own and number == grant.incident, arguments)
-    return Target(name, "", reads and name == FILE, reads and name == FILE, arguments)
+        return Target(name, text, is_own, is_own and number == grant.incident, arguments)
+    return Target(name, arguments=arguments)
 
 
 def describe_act(request: HttpRequest, target: Target, body: bytes) -> Act:
@@ -114,7 +114,17 @@ def _name_customer(pk: int) -> str:
     return f"Cliente {Customer.objects.filter(pk=pk).values_list('rfc', flat=True).first() or pk}"
 
 
-def _find_ticket(pk: int) -> tuple[str, int | None]:
-    """Return the number of a ticket and the key of its customer; this app does not import that of tickets."""
+def _find_ticket(pk: int) -> tuple[str, str, int | None]:
+    """Return how the record names a ticket, its number and its customer; this app does not import that of tickets."""
     tickets = apps.get_model("tickets", "Ticket")._base_manager.filter(pk=pk)
-    return tickets.values_list("number", "customer_id").first() or (str(pk), None)
+    number, customer_pk = tickets.values_list("number", "customer_id").first() or (str(pk), None)
+    return f"Ticket {number}", number, customer_pk
+
+
+def _find_file(token: str) -> tuple[str, str, int | None]:
+    """Return how the record names a file of a ticket, by its hash; and the ticket's number and customer."""
+    files = apps.get_model("tickets", "TicketFile")._base_manager.filter(attachment__token=token)
+    found = files.values_list("attachment__sha256", "ticket__number", "ticket__customer_id").first()
+    if found is None:
+        return "Archivo desconocido", "", None
+    return f"Archivo {found[0][:16]} de {found[1]}", found[1], found[2]

@@ -20,10 +20,15 @@ from change_requests.emergency.tests.inside import ADDRESS, enter, post_change
 from change_requests.emergency.tests.urls import calls, during
 from change_requests.tasks import remind_due
 from factureya.core import audit, clock, guard_install
+from factureya.core.files import store
 from factureya.core.refusals import NotAllowed, WrongStatus
 from factureya.core.running import task_limits
-from factureya.testing.pages import make_client
+from factureya.testing.pages import make_client, png
+from factureya.testing.people import make_representative
 from factureya.testing.raw_sql import execute
+from factureya.testing.tickets import make_ticket
+from tickets.models import TicketFile
+from tickets.operations import add_information
 
 pytestmark = [
     pytest.mark.django_db,
@@ -46,6 +51,13 @@ def unwritable(monkeypatch, kind: str) -> None:
         save(record, *args, **options)
 
     monkeypatch.setattr(ActivityRecord, "save", refuse)
+
+
+def open_ticket_with_file(author) -> TicketFile:
+    """Open a ticket of this person with a picture, and return its file."""
+    ticket = make_ticket(requester=author)
+    add_information(ticket.pk, author=author, body="Va", files=[store.store(png(), draft=f"prueba-{ticket.pk}")])
+    return TicketFile.objects.get(ticket=ticket)
 
 
 # -- Intent, view, outcome ---------------------------------------------------------------------------
@@ -108,12 +120,20 @@ def test_the_hash_is_that_of_the_body():
     assert act.fields == {"a": "1", "b": "2"}
 
 
-def test_a_file_is_named_and_a_token_in_the_address_is_not(scene):
+def test_a_file_is_named_by_its_hash_and_never_by_the_token_of_its_address(scene):
     grant = scene.bring("open")
     client = enter(scene, grant)
-    assert client.get("/archivos/abcdef0123456789/").status_code == 404
-    intent = ActivityRecord.objects.get(grant=grant, kind=Kind.INTENT)
-    assert (intent.verb, intent.path) == ("tickets:file", "/archivos/[oculto]/")
+    own, others = (
+        open_ticket_with_file(author) for author in (scene.cast.ana, make_representative(full_name="Carla Sol"))
+    )
+    for file, is_refused in ((own, False), (others, True), (None, True)):
+        token = file.attachment.token if file else "desconocido"
+        assert (client.get(f"/archivos/{token}/").status_code == 403) is is_refused
+        intent = ActivityRecord.objects.filter(grant=grant, kind=Kind.INTENT).latest("seq")
+        assert (intent.verb, intent.path) == ("tickets:file", "/archivos/[oculto]/")
+        sha256 = f"{file.attachment.sha256[:16]} de {file.ticket.number}" if file else "desconocido"
+        assert intent.object_text == f"Archivo {sha256}"
+        assert intent.event.data["foreseen"] is False  # of another ticket than the named one
     request = RequestFactory().post("/x/", {"papel": io.BytesIO(b"x")})
     assert acts.describe_act(request, acts.Target("x"), request.body).fields == {"papel": "(archivo)"}
 
