@@ -253,7 +253,7 @@ class DelegationForm(SafeForm):
 
     office = Choice(
         label="Cargo",
-        choices=[("", "Elija el cargo"), *Delegation._meta.get_field("office").choices],
+        choices=[("", "Elija el cargo"), *((office.value, office.label) for office in Delegation.OFFICES)],
         is_list=True,
         missing="Elija el cargo",
     )

@@ -96,7 +96,7 @@ def _make_account_row(account: EmergencyAccount, user: User, seen: set[int]) -> 
     )
 
 
-def _choose_seal_label(state: State, seal: CriticalCredential | None, user: User) -> str:
+def _choose_seal_label(state: EmergencyAccount.State, seal: CriticalCredential | None, user: User) -> str:
     """Return the words of the link to an account's seal: what its reader does there."""
     half = seal.find_half(user) if seal else ""
     if half and seal is not None and not getattr(seal, f"sealed_{half}_at"):
@@ -106,7 +106,7 @@ def _choose_seal_label(state: State, seal: CriticalCredential | None, user: User
     return "Ver el sello"
 
 
-def _describe_seal(seal: CriticalCredential | None, state: State) -> str:
+def _describe_seal(seal: CriticalCredential | None, state: EmergencyAccount.State) -> str:
     """Return the number of the seal and its custodians; or whose half is missing."""
     if seal is None:
         return "Sin sello"
