@@ -1,19 +1,23 @@
 """Every form of a mail is a request of its own, and the words beside it reach mesa de control (M6, M7, M20)."""
 
+import hashlib
 import json
+from datetime import UTC
 from io import BytesIO, TextIOWrapper
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
+from django.urls import reverse
 
 from accounts.models import Customer, User
-from change_requests import operations
+from change_requests import operations, state_checks
 from change_requests.documents import form_draw
-from change_requests.models import Evidence, FormalRequest, MailText, MailTextFile
+from change_requests.models import Evidence, FormalRequest, MailText, MailTextFile, ReceivedForm
 from change_requests.tests.control.test_control_pages import look
 from change_requests.tests.test_inbound import ACCESS, CHANGE, answers, letter
-from factureya.core import clock
-from factureya.core.files import store
+from factureya.core import clock, guard_install
+from factureya.core.files import from_mail, store
 from factureya.core.models import OutboxMessage
 from factureya.testing import pdfs, request_histories
 from factureya.testing.inbound_mails import AUTHSERV, deliver
@@ -300,3 +304,99 @@ def test_r4_another_form_with_the_same_folio_is_not_called_received(cast):
     assert second.draft["items"] == {"phone": phones[1]}
     assert not mails("form_already")
     assert first.folio in mails("form_held")[0].body
+
+
+# -- The form and its mail are kept ------------------------------------------------------------------
+
+
+@pytest.mark.clause("M26")
+def test_h10_the_form_and_its_mail_are_kept_and_told(cast):
+    name, content = alta(cast, "Jimena")
+    deliver(letter(cast.ana, (name, content)))
+    request = by_mail("Jimena")
+    form = ReceivedForm.objects.select_related("attachment", "inbound").get(request=request)
+    inbound = form.inbound
+    sha256 = hashlib.sha256(content).hexdigest()
+    assert (form.name, form.sha256, form.size) == (name, sha256, len(content))
+    assert (form.attachment.sha256, form.attachment.draft) == (sha256, "")
+    assert (form.sender, form.message_id, form.verdict) == (cast.ana.email, inbound.message_id, "pass")
+    assert form.mail_sha256 == hashlib.sha256(inbound.raw).hexdigest()
+    told = {
+        "from": form.sender,
+        "message_id": form.message_id,
+        "date": form.sent_at and form.sent_at.astimezone(UTC).isoformat(timespec="microseconds"),
+        "verdict": "pass",
+        "sha256": form.mail_sha256,
+    }
+    for verb in ("request.form_received", "request.submitted"):
+        event = request.events().get(verb=verb)
+        assert event.data["form"] == {"name": name, "sha256": sha256, "bytes": len(content)}
+        assert event.data["mail"] == told
+        assert (event.data["auth"]["method"], event.data["auth"]["at"]) == ("mail", inbound.received_at.isoformat())
+    assert not Evidence.objects.exists()
+    assert not list(state_checks.find_flaws())
+
+
+@pytest.mark.clause("M26")
+def test_h10_mesa_de_control_reads_and_downloads_the_form(cast):
+    name, content = alta(cast, "Jimena")
+    deliver(letter(cast.ana, (name, content)))
+    request = by_mail("Jimena")
+    form = request.received_forms.get()
+    page = look(cast.laura, request)
+    text = text_of(page)
+    for words in (
+        "El formato, como llegó",
+        "Comprobado por nuestro servidor",
+        form.sha256,
+        form.mail_sha256,
+        form.sender,
+    ):
+        assert words in text
+    address = reverse("control:evidence", args=[request.folio, form.attachment.token])
+    assert address in page.content.decode()
+    download = make_client(cast.laura).get(address)
+    assert b"".join(download.streaming_content) == content
+
+
+@pytest.mark.clause("M26")
+def test_h10_a_form_beyond_the_limits_stays_in_its_mail(cast, monkeypatch):
+    from_mail_files = from_mail.store_files
+
+    def store_none(files, **options):
+        return (
+            from_mail.Kept()
+            if [file for file in files if file.name.startswith("control")]
+            else from_mail_files(files, **options)
+        )
+
+    monkeypatch.setattr(from_mail, "store_files", store_none)
+    deliver(letter(cast.ana, alta(cast, "Jimena")))
+    form = by_mail("Jimena").received_forms.get()
+    assert form.attachment is None
+    assert "está en el correo original" in text_of(look(cast.laura, form.request))
+    form.verdict = "fail"
+    assert form.verdict_label == "La comprobación falló"
+
+
+@pytest.mark.clause("M26")
+def test_h10_a_request_sent_in_the_portal_names_no_form_of_an_earlier_mail(cast):
+    deliver(letter(cast.ana, alta(cast, "Jimena")))
+    request = by_mail("Jimena")
+    operations.return_to_requester(request.pk, actor=cast.laura, reason="Falta el puesto de la persona.")
+    operations.submit(request.pk, actor=cast.ana)
+    data = request.events().filter(verb="request.submitted").latest("seq").data
+    assert (data["channel"], data["form"], data["mail"]) == ("portal", None, None)
+
+
+@pytest.mark.clause("M26")
+def test_h10_a_received_form_that_is_changed_or_gone_is_named(cast):
+    deliver(letter(cast.ana, alta(cast, "Jimena")))
+    form = by_mail("Jimena").received_forms.get()
+    guard_install.lift(connection)
+    update(form, mail_sha256="0" * 64)
+    assert [flaw.problem.partition(": ")[2] for flaw in state_checks.find_flaws()] == [
+        f"el formato recibido «{form.name}» es otro"
+    ]
+    execute("DELETE FROM change_requests_receivedform")
+    assert "no hay un formato recibido" in next(state_checks.find_flaws()).problem

@@ -354,7 +354,7 @@ def test_a_suspended_request_is_not_approved(formal: FormalRequest, fabian: User
     update(formal, suspended_at=now())
     with refused_by("request_suspended_stands_still"):
         update(formal, **approved_columns())
-    with refused_by("request_suspended_stands_still"):
+    with refused_by("request_suspended_stands_still", "request_resumed_by_security"):
         update(formal, **approved_columns(), suspended_at=None)
 
 
