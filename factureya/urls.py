@@ -13,6 +13,7 @@ urlpatterns = [
     path("", include("tickets.urls")),
     path("solicitudes/", include("change_requests.customer.urls")),
     path("control/", include("factureya.oversight.urls")),
+    path("control/emergencias/", include("change_requests.emergency.urls")),
     path("control/", include("change_requests.control.urls")),
     path("admin/", admin.site.urls),
 ]

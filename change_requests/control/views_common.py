@@ -65,7 +65,12 @@ class RefusableForm(PortalForm):
 class ActForm(RefusableForm):
     """Ask for an act, with the hash of the content that was seen, and the password unless it was just typed."""
 
-    seen_hash = forms.CharField(widget=forms.HiddenInput, max_length=64)
+    STALE = "La página perdió su validez. Revise el contenido de nuevo y repita su decisión."
+    seen_hash = forms.CharField(
+        widget=forms.HiddenInput,
+        max_length=64,
+        error_messages=dict.fromkeys(("required", "max_length", "null_characters_not_allowed"), STALE),
+    )
     password = forms.CharField(
         label="Confirme con su contraseña",
         required=False,
@@ -74,15 +79,11 @@ class ActForm(RefusableForm):
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
         error_messages={"max_length": backends.WRONG, "null_characters_not_allowed": backends.WRONG},
     )
-    STALE = "La página perdió su validez. Revise el contenido de nuevo y repita su decisión."
 
     def __init__(self, request: HttpRequest, data: Any = None, **options: Any) -> None:
         """Make the form of an act; the password comes last, and is not asked for soon after it was typed."""
         self.request = request
         super().__init__(data, **options)
-        self.fields["seen_hash"].error_messages |= dict.fromkeys(
-            ("required", "max_length", "null_characters_not_allowed"), self.STALE
-        )
         self.order_fields([*(n for n in self.fields if n != "password"), "password"])
         if backends.is_password_fresh(request):
             del self.fields["password"]

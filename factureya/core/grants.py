@@ -34,7 +34,7 @@ def list_privileges(table: str, guards: Iterable[Guard]) -> list[str]:
 def grant(connection: BaseDatabaseWrapper, role: str) -> None:
     """Take every privilege on tables and sequences from a role, and give it what the program needs, in one step."""
     quote = connection.ops.quote_name
-    guards = guard_install.guards("postgresql")
+    guards = [guard for guard in guard_install.guards("postgresql") if isinstance(guard, Guard)]
     tables = [*connection.introspection.django_table_names(only_existing=True), MIGRATIONS]
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         cursor.execute("SELECT current_schema()")

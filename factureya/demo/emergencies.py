@@ -1,10 +1,14 @@
-"""Make the demo's emergency accounts: one to be sealed, whose custodians are named, and one that only reads."""
+"""Make the demo's emergency accounts: one to be sealed, one that only reads, and one with a drill that was reviewed."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from accounts.models import User
 from change_requests.emergency import operations
+from change_requests.emergency.models import EmergencyAccount
 from factureya.core import clock
+
+DRILL = "Simulacro trimestral: poner otro teléfono al cliente de prueba."
+WHY = "Es el simulacro del trimestre."
 
 
 def seed(people: dict[str, User], present: datetime) -> None:
@@ -21,3 +25,54 @@ def seed(people: dict[str, User], present: datetime) -> None:
         operations.add_account(alias="emergencia-02", purpose="Solo leer lo de un cliente", scope="read", actor=elsa)
         operations.start_sealing(fix.pk, custodian_a=laura, custodian_b=jorge, actor=elsa)
         operations.find_drill_customer(elsa)
+    _live_drill(
+        {key: User.objects.get(pk=people[key].pk) for key in ("elsa", "fabian", "gina", "jorge", "laura")}, present
+    )
+
+
+def _live_drill(people: dict[str, User], present: datetime) -> None:
+    """Let the house live one drill, some days ago: sealed, asked, authorized, opened, used, ended, reviewed."""
+    elsa, fabian, gina = people["elsa"], people["fabian"], people["gina"]
+    start = present - timedelta(days=5)
+    with clock.at(start):
+        account = operations.add_account(
+            alias="emergencia-03", purpose="Simulacros de cada trimestre", scope="fix", actor=elsa
+        )
+        halves = _seal(account, people)
+        grant = operations.request_grant(
+            account.pk,
+            actor=gina,
+            incident="",
+            cause="datos-corruptos",
+            fields=["phone"],
+            reason=DRILL,
+            minutes=30,
+            drill=True,
+        )
+    with clock.at(start + timedelta(minutes=4)):
+        operations.authorize_grant(grant.pk, actor=fabian, reason=WHY)
+        operations.authorize_grant(grant.pk, actor=elsa, reason=WHY)
+    with clock.at(start + timedelta(minutes=9)):
+        for custodian, half in halves:
+            operations.give_half(grant.pk, half, actor=custodian)
+    with clock.at(start + timedelta(minutes=10)):
+        operations.enter_grant(grant.pk, actor=gina, session_key="demo")
+        operations.apply_emergency_change(grant.pk, "phone", "222 000 0001", WHY, actor=gina)
+    with clock.at(start + timedelta(minutes=12)):
+        operations.end_grant(grant.pk, actor=gina)
+    with clock.at(start + timedelta(hours=2)):
+        for item in operations.find_items(grant):
+            operations.judge_record(item.record.pk, "conform", actor=elsa)
+        operations.sign_review(grant.pk, "Nueve minutos de la petición a la apertura.", True, actor=elsa)
+
+
+def _seal(account: EmergencyAccount, people: dict[str, User]) -> list[tuple[User, str]]:
+    """Seal the account with two custodians, and return each with his half; it is used up a few minutes later."""
+    custodians = (people["laura"], people["jorge"])
+    credential = operations.start_sealing(
+        account.pk, custodian_a=custodians[0], custodian_b=custodians[1], actor=people["elsa"]
+    )
+    halves = [(custodian, operations.reveal_half(credential.pk, actor=custodian)) for custodian in custodians]
+    for custodian in custodians:
+        operations.confirm_sealed(credential.pk, actor=custodian)
+    return halves

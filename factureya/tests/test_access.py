@@ -21,7 +21,7 @@ from factureya.core import clock, health
 from factureya.core.files import store
 from factureya.core.mail import intake
 from factureya.core.models import Event, Holiday, InboundMessage, OutboxMessage
-from factureya.testing import access_control, access_requests, request_histories
+from factureya.testing import access_control, access_emergency, access_requests, request_histories
 from factureya.testing.access import DESK, ROLES, Row, World, codes, key
 from factureya.testing.people import Cast, make_agent, make_auditor, make_neighbours, make_staff, make_superuser
 from factureya.testing.tickets import make_inbound, make_ticket
@@ -54,6 +54,7 @@ def world(tmp_path, settings) -> World:
     hidden = store.store(SimpleUploadedFile("interno.txt", b"texto interno"), draft="d2")
     ticket = make_ticket(requester=cast.ana, files=[image])
     operations.add_note(ticket.pk, agent=people["dario"], body="Nota interna", files=[hidden])
+    access_emergency.make_emergency(cast)
     mailed = make_inbound(disposition="accept-reply")
     operations.add_information(ticket.pk, author=cast.ana, body="Por correo", inbound=mailed)
     files = TicketFile.objects.filter(ticket=ticket)
@@ -188,6 +189,7 @@ TABLE: dict[str, list[Row]] = {
         ),
     ],
     **access_control.ROWS,
+    **access_emergency.ROWS,
     **access_requests.ROWS,
     # /admin/
     "admin:index": [Row(codes(403, anonymous=302, desk=302, root=200, olga=302))],

@@ -40,7 +40,24 @@ CHECKED = "one of a few values, or of one length, when it is stored"
 ADDRESS = "part of fiscal_address, whose whole length DataForm measures"
 PERSON, NAME, CUSTOMER = "accounts.User", "accounts.User.full_name", "accounts.Customer"
 REPRESENTATIVE, OUTCOME = "accounts.Representative", "change_requests.FormalRequest.outcome_reason"
+EMERGENCY = "change_requests.Emergency"
 STORED: dict[str, str] = {
+    "AccountForm.alias": f"{EMERGENCY}Account.alias",
+    "AccountForm.purpose": f"{EMERGENCY}Account.purpose",
+    "CauseForm.procedure": f"{EMERGENCY}Cause.procedure",
+    "CauseForm.title": f"{EMERGENCY}Cause.title",
+    "ChangeForm.field": f"{EMERGENCY}Change.field",
+    "ChangeForm.new": f"{EMERGENCY}Change.new",
+    "ChangeForm.reason": f"{EMERGENCY}Change.reason",
+    "DecisionForm.reason": "change_requests.GrantAuthorization.reason",
+    "DelegationForm.reason": "change_requests.Delegation.reason",
+    "GrantForm.customer": COMPARED,
+    "GrantForm.incident": f"{EMERGENCY}Grant.incident",
+    "GrantForm.reason": f"{EMERGENCY}Grant.reason",
+    "HalfForm.half": COMPARED,
+    "RevokeForm.reason": f"{EMERGENCY}Grant.end_note",
+    "SignForm.findings": "change_requests.GrantReview.findings",
+    "VerdictForm.note": "change_requests.ActivityVerdict.note",
     "AcceptForm.full_name": NAME,
     "AlarmForm.reason": "core.Event.data",
     "AnswerForm.answer": "change_requests.Clarification.body",

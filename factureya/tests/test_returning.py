@@ -33,6 +33,7 @@ NO_PAGE = {
     "admin:tickets_ticket_mail_original",
     "control:expediente_zip",
     "control:evidence",
+    "emergency:dossier",
 }
 
 
@@ -56,7 +57,7 @@ def come_back(client: Client, person: User, answer: Any) -> Any:
     return client.get(page, follow=True)
 
 
-STAFF_ADDRESSES = sorted(name for name in TABLE if name.startswith(("admin:", "control:")))
+STAFF_ADDRESSES = sorted(name for name in TABLE if name.startswith(("admin:", "control:", "emergency:")))
 
 
 @pytest.mark.clause("M17")

@@ -18,7 +18,7 @@ from factureya.testing.requests import decide, make_request
 
 pytestmark = pytest.mark.django_db
 FEW, MANY = 3, 300
-PAGE, INBOX, EXPEDIENTE = 12, 8, 18
+PAGE, INBOX, EXPEDIENTE = 12, 9, 18
 Status = FormalRequest.Status
 
 

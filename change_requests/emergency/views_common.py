@@ -1,0 +1,116 @@
+"""What the pages of emergencies share: who is let in, one emergency of the address, an act that is posted (M3, M23)."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from accounts.models import CONTROL_OFFICES, User
+from accounts.proofs import Proof
+from accounts.web import form_memory
+from accounts.web.mixins import PrivateView
+from accounts.web.proofs import read_proof
+from change_requests.control.views_common import CONFLICT
+from change_requests.emergency import policy
+from change_requests.emergency.grant_page import JOINED, GrantPage
+from change_requests.emergency.models import EmergencyGrant
+from factureya.core import numbers
+from factureya.core.refusals import NotAllowed, Refused, WrongStatus
+
+NOT_YOURS = "No hay una emergencia con ese folio para usted."
+FORBIDDEN = 403
+
+
+class EmergencyView(PrivateView):
+    """Serve a page about emergencies to who works or reads in /control/; everybody else gets 404 (M3)."""
+
+    http_method_names = ["get", "head"]
+    user: User
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Let in who works or reads in mesa de control.
+
+        A method that the page does not take gets 405, an anonymous person the login, everybody else 404.
+        """
+        if not self.takes(request):
+            return self.http_method_not_allowed(request)
+        if not request.user.is_authenticated:
+            return form_memory.ask_login(request, self.form_page())
+        self.user = request.user
+        if not policy.may_see(self.user):
+            raise Http404(NOT_YOURS)
+        self.prepare(**kwargs)
+        return super().dispatch(request, *args, **kwargs)
+
+    def prepare(self, **kwargs: Any) -> None:
+        """Find what the address names. Raises Http404 for what this person may not see."""
+
+    def form_page(self) -> str:
+        """Return the address to come back to after a login: for a POST that of the page which holds its form."""
+        if self.request.method != "POST":
+            return self.request.get_full_path()
+        return self.form_address()
+
+    def form_address(self) -> str:
+        """Return the address of the page that holds the form of a POST: by default this one."""
+        return self.request.get_full_path()
+
+    def make_proof(self) -> Proof:
+        """Return how the person of this request is authenticated, for the event of the act."""
+        return read_proof(self.request)
+
+    def tell(self, refusal: Refused) -> int:
+        """Show why an act is refused above the page, and return the HTTP status of the answer."""
+        messages.error(self.request, str(refusal))
+        return choose_status_code(refusal)
+
+    def fill_held(self, form: Any, posted_to: str) -> Any:
+        """Return the form, filled with what was typed before a login if it was sent to this address (M17)."""
+        held_fields = form_memory.read_held_fields(self.request)
+        if held_fields.get("posted_to") == posted_to:
+            form.initial.update(held_fields)
+        return form
+
+
+class GrantView(EmergencyView):
+    """Serve a page of one emergency to who may see it; everybody else gets 404."""
+
+    grant: EmergencyGrant
+
+    def prepare(self, **kwargs: Any) -> None:
+        """Find the emergency of the address; O for 0 is understood. Raises Http404 for one that is not to be seen."""
+        try:
+            folio = numbers.parse_number(EmergencyGrant.PREFIX, kwargs["folio"])
+        except numbers.InvalidNumber:
+            raise Http404(NOT_YOURS) from None
+        grant = policy.visible_to(self.user).select_related(*JOINED).filter(folio=folio).first()
+        if grant is None:
+            raise Http404(NOT_YOURS)
+        self.grant = grant
+
+    def make_page(self) -> GrantPage:
+        """Return the emergency as this person sees it."""
+        return GrantPage(self.grant, self.user)
+
+    def form_address(self) -> str:
+        """Return the address of the emergency's page, which holds the forms of its acts."""
+        return reverse("emergency:grant", args=[self.kwargs["folio"]])
+
+    def go_to_grant(self, text: str) -> HttpResponse:
+        """Redirect to the emergency's page, with a message."""
+        messages.success(self.request, text)
+        return redirect("emergency:grant", self.grant.folio)
+
+
+def works_in_control(user: User) -> bool:
+    """Return True if the person does something in mesa de control, and not only reads there."""
+    return user.is_staff and user.holds(*CONTROL_OFFICES)
+
+
+def choose_status_code(refusal: Refused) -> int:
+    """Return the HTTP status that answers a refused act: 409 if the status changed, 403 if not permitted, else 200."""
+    if isinstance(refusal, WrongStatus):
+        return CONFLICT
+    return FORBIDDEN if isinstance(refusal, NotAllowed) else 200

@@ -1,0 +1,154 @@
+"""The list of emergencies, and the form that asks for one or for a drill (M22, M23)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+
+from accounts.models import Customer
+from accounts.rfc import BadRFC, parse_rfc
+from accounts.web.form_memory import FormKey
+from accounts.web.mixins import PostingForm
+from change_requests.emergency import list_page, operations, policy
+from change_requests.emergency.forms import GrantForm
+from change_requests.emergency.grant_page import find_incident
+from change_requests.emergency.list_page import may_keep_delegations
+from change_requests.emergency.models import EmergencyAccount, EmergencyCause, EmergencyGrant
+from change_requests.emergency.views_common import EmergencyView, choose_status_code
+from factureya.core.models import Attachment
+from factureya.core.refusals import FormUsed, Refused
+
+LOOK = "ver"  # the button that shows the customer's values of today and asks for nothing
+
+
+class EmergencyList(EmergencyView):
+    """List the accounts with their seals, and the latest emergencies that the reader may see."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Return the list; overdue reviews stand above it for everybody in mesa de control (M27)."""
+        page = list_page.read_grants(self.user, list_page.NEWEST_FIRST.read_from(request.GET))
+        context = {
+            "accounts": list_page.list_accounts(self.user),
+            "rows": list_page.make_grant_rows(page.rows),
+            "overdue": list_page.list_overdue(),
+            "may_ask": policy.why_not_operate(self.user) is None,
+            "may_keep": policy.may_keep(self.user),
+            "may_delegate": may_keep_delegations(self.user),
+            **page.links({}),
+        }
+        return render(request, "emergency/list.html", context)
+
+
+class AskForGrant(PostingForm, EmergencyView):
+    """Let an operator ask for an emergency, or for a drill with `?simulacro=1` (M23)."""
+
+    http_method_names = ["get", "head", "post"]
+    customer: Customer | None = None
+
+    @property
+    def is_drill(self) -> bool:
+        """Return True if the address asks for a drill."""
+        return self.request.GET.get("simulacro") == "1"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Return the form, with what was typed before a login; who cannot ask reads why."""
+        return self.show_form()
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Ask for the emergency and redirect to its page; or return the form with what is wrong, or with the values."""
+        key, is_good = self.posted_key()
+        if is_good and (first := EmergencyGrant.objects.filter(form_key=key.key, operator=self.user).first()):
+            return redirect("emergency:grant", first.folio)  # a double click: the account is no longer free
+        self.customer = None if self.is_drill else self.find_customer(request.POST.get("incident", ""))
+        if LOOK in request.POST:
+            form = self.form(initial={**request.POST.dict(), "fields_asked": request.POST.getlist("fields_asked")})
+            if self.customer is None and not self.is_drill:
+                messages.info(request, "No hay un ticket ni una solicitud con ese número.")
+            return self.render_page(form, key)
+        return self.receive_form()
+
+    def form_name(self) -> str:
+        return "emergency-drill" if self.is_drill else "emergency"
+
+    def form(self, *args: Any, **options: Any) -> GrantForm:
+        return GrantForm(
+            *args,
+            causes=list(EmergencyCause.objects.filter(active=True).order_by("pk")),
+            accounts=self.list_choices(),
+            customer=self.customer,
+            drill=self.is_drill,
+            **options,
+        )
+
+    def list_choices(self) -> Sequence[tuple[str, str]]:
+        """Return the accounts that may be asked for: those that are sealed and not in course or under review."""
+        rows = list_page.list_accounts(self.user)
+        sealed = [row.account for row in rows if list_page.find_state(row.account) == EmergencyAccount.State.SEALED]
+        return [(str(account.pk), f"{account.alias} · {account.get_scope_display().lower()}") for account in sealed]
+
+    def find_customer(self, incident: str) -> Customer | None:
+        """Return whose ticket or request was typed, or None."""
+        found = find_incident(incident.strip()[:20].replace("\0", ""))
+        return Customer.objects.filter(pk=found.customer_pk).first() if found else None
+
+    def perform(self, form: Any, key: FormKey) -> str | HttpResponse:
+        """Ask for the emergency and return its address; or the page, with the refusal beside its field."""
+        data = form.cleaned_data
+        if not self.is_drill and self.customer and not _names(self.customer, data["customer"]):
+            form.add_error(
+                "customer", f"{data['incident']} es de {self.customer.legal_name} ({self.customer.rfc}); revíselo"
+            )
+            return self.render_page(form, key)
+        try:
+            grant = self.ask(data, key)
+        except FormUsed:
+            raise
+        except Refused as refusal:
+            form.show_refusal(refusal)
+            return self.render_page(form, key, code=choose_status_code(refusal))
+        messages.success(self.request, "Se pidió la emergencia; avisamos a quienes la autorizan.")
+        return reverse("emergency:grant", args=[grant.folio])
+
+    def ask(self, data: dict[str, Any], key: FormKey) -> EmergencyGrant:
+        """Call the operation with what the form holds, and return the new emergency. Raises its refusals."""
+        return operations.request_grant(
+            int(data["account"]),
+            actor=self.user,
+            incident=data.get("incident", ""),
+            cause=data["cause"],
+            fields=data["fields_asked"],
+            reason=data["reason"],
+            minutes=int(data["minutes"]),
+            drill=self.is_drill,
+            form_key=key.key,
+            proof=self.make_proof(),
+        )
+
+    def render_page(
+        self, form: Any, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = "", code: int = 200
+    ) -> HttpResponse:
+        """Return the page with this form; or, for who cannot use emergency accounts, why not."""
+        if refusal := policy.why_not_operate(self.user):
+            messages.error(self.request, str(refusal))
+            return redirect("emergency:list")
+        context = {
+            "form": form,
+            "key": key.token,
+            "is_drill": self.is_drill,
+            "customer": self.customer,
+            "has_accounts": len(form.fields["account"].choices) > 1,
+            "draft_reason": draft_reason,
+        }
+        return render(self.request, "emergency/ask.html", context, status=code)
+
+
+def _names(customer: Customer, typed: str) -> bool:
+    """Return True if what was typed is the customer's RFC, or a part of its name that has three letters or more."""
+    try:
+        return parse_rfc(typed).value == customer.rfc
+    except BadRFC:
+        words = typed.casefold()
+    return customer.rfc.casefold() in words or (len(words) > 2 and words in customer.legal_name.casefold())
