@@ -19,9 +19,10 @@ from change_requests.kinds.values import show_day
 from change_requests.models import FormalRequest, Waiver
 from change_requests.progress import find_people_in
 from change_requests.recipients import Readers, Role
-from factureya.core import anchors, clock
+from factureya.core import clock
 from factureya.core.mail import outbox
 from factureya.core.models import Event
+from factureya.core.record import anchors
 
 Form, Status = FormalRequest.Form, FormalRequest.Status
 SECRETS = {"confirm", "new_email_code", "set_password"}

@@ -155,9 +155,12 @@ GUARDS = [
     "change_requests.emergency.guards",
 ]
 # What `verify_audit` compares beside the chains: functions that yield a Flaw for each row that no event explains (M26).
-AUDIT_STATE_CHECKS: list[str] = ["factureya.core.state.find_flaws", "change_requests.state_checks.find_flaws"]
-# The kinds of rows whose whole content stands in events: lists of `core.state.Kind`.
-STATE_KINDS = ["accounts.state.KINDS", "change_requests.state.KINDS"]
+AUDIT_STATE_CHECKS: list[str] = [
+    "factureya.core.record.state.find_flaws",
+    "change_requests.record.state_checks.find_flaws",
+]
+# The kinds of rows whose whole content stands in events: lists of `core.record.state.Kind`.
+STATE_KINDS = ["accounts.models.state.KINDS", "change_requests.record.state.KINDS"]
 # Called in the transaction that seals the day: callables (anchor).
 ANCHOR_SEALED = ["accounts.notifications.tell_day_sealed"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

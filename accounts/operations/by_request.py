@@ -6,8 +6,7 @@ of the person or the company, inside the transaction of the execution.
 
 from typing import Any
 
-from accounts import state
-from accounts.models import Contact, Customer, Invitation, Representative, User
+from accounts.models import Contact, Customer, Invitation, Representative, User, state
 from accounts.operations import people
 from accounts.operations.common import end_sessions, lock_user, record_company
 from factureya.core import audit

@@ -6,8 +6,7 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from django.db.models import Model
 
-from accounts import state
-from accounts.models import Contact, Customer, Provider, RoleAssignment, User
+from accounts.models import Contact, Customer, Provider, RoleAssignment, User, state
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.locking import lock

@@ -10,8 +10,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from accounts import notifications, policy, state
-from accounts.models import Contact, Customer, Representative, User
+from accounts import notifications, policy
+from accounts.models import Contact, Customer, Representative, User, state
 from accounts.operations.common import make_person, reload_person, require_fit
 from accounts.rfc import RFC
 from factureya.core import audit

@@ -13,8 +13,8 @@ from django.core import signing
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from accounts import notifications, offices, policy, state
-from accounts.models import Contact, Invitation, User
+from accounts import notifications, offices, policy
+from accounts.models import Contact, Invitation, User, state
 from accounts.operations.common import (
     insert_assignment,
     insert_contact,

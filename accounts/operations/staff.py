@@ -8,7 +8,7 @@ from allauth.mfa.models import Authenticator
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import notifications, offices, policy, state
+from accounts import notifications, offices, policy
 from accounts.models import (
     CONTROL_OFFICES,
     DESK_OFFICES,
@@ -20,6 +20,7 @@ from accounts.models import (
     Provider,
     RoleAssignment,
     User,
+    state,
 )
 from accounts.operations import factor_keys, people
 from accounts.operations.common import (

@@ -93,7 +93,7 @@ def _make_day_field(which: str) -> forms.DateField:
     )
 
 
-class GrantForm(OfficeForm):
+class GrantOfficeForm(OfficeForm):
     """Ask for an office of somebody who has an account."""
 
     first_day = _make_day_field("primer")

@@ -17,7 +17,7 @@ from django.template.response import TemplateResponse
 
 from accounts import operations
 from accounts.models import FactorReset, Invitation, Provider, RoleAssignment, User
-from accounts.staff.forms import GrantForm, InviteStaffForm, ProviderForm, ReasonForm, find_reason_problem
+from accounts.staff.forms import GrantOfficeForm, InviteStaffForm, ProviderForm, ReasonForm, find_reason_problem
 from accounts.staff.pages import ROWS, attempt_operation, get_search_text, page_context
 
 USERS, USER = "admin:accounts_user_changelist", "admin:accounts_user_change"
@@ -79,7 +79,7 @@ def show_user(request: HttpRequest, pk: int) -> HttpResponse:
 
 def grant_office(request: HttpRequest, pk: int) -> HttpResponse:
     """Give this person the office (cargo) that a superuser chose in the form on the person's page (POST)."""
-    form = GrantForm(request.POST)
+    form = GrantOfficeForm(request.POST)
     return _act_on_person(request, pk, {"grant_form": form}, "Otorgó el cargo.", operations.grant_office)
 
 
@@ -156,7 +156,7 @@ def _render_user_page(request: HttpRequest, person: User, **forms: object) -> Ht
     assignments = RoleAssignment.objects.filter(user=person).select_related("provider", "granted_by")
     reset = FactorReset.objects.filter(user=person, decided_at__isnull=True)
     all_forms = {
-        "grant_form": GrantForm(),
+        "grant_form": GrantOfficeForm(),
         "close_form": ReasonForm(prefix="close"),
         "factor_form": ReasonForm(prefix="factor"),
         **forms,

@@ -7,8 +7,8 @@ import pytest
 import time_machine
 from django.db import IntegrityError, connection, transaction
 
-from accounts import operations, state
-from accounts.models import Contact, Customer, Office, RoleAssignment, User
+from accounts import operations
+from accounts.models import Contact, Customer, Office, RoleAssignment, User, state
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.models import Event

@@ -11,10 +11,10 @@ from django.urls import reverse
 from accounts.models import RoleAssignment
 from accounts.operations import end_office
 from accounts.tests.sign_in.test_factor import code, enrolled, sign_in
-from factureya.core import anchors
 from factureya.core.clock import now
 from factureya.core.mail import outbox
 from factureya.core.models import OutboxMessage
+from factureya.core.record import anchors
 from factureya.testing.people import PASSWORD, Cast, make_contact, make_superuser
 
 pytestmark = pytest.mark.django_db

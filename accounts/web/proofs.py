@@ -7,7 +7,7 @@ from typing import Any
 from allauth.account.authentication import get_authentication_records
 from django.http import HttpRequest
 
-from accounts.proofs import FRESH_SECONDS, Method, Proof
+from accounts.models.proofs import FRESH_SECONDS, Method, Proof
 from accounts.web.client_address import read_client_ip
 from factureya.core import clock
 

@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from accounts.models import Customer, Representative, User
-from accounts.proofs import Proof
+from accounts.models.proofs import Proof
 from accounts.web.mixins import PrivateView, login_keeping_draft
 from accounts.web.proofs import read_proof
 from change_requests import policy

@@ -5,7 +5,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-_ANCHORS = "factureya.core.anchors"
+_ANCHORS = "factureya.core.record.anchors"
 
 
 def find_anchor_line(chain: str) -> dict[str, Any] | None:

@@ -15,10 +15,10 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from django.db.models import Q
 
-from change_requests import state_checks
 from change_requests.documents import receipt, signing, verify_expediente
 from change_requests.documents.anchoring import find_anchor_line
 from change_requests.models import Evidence, FormalRequest, ReceivedForm
+from change_requests.record import state_checks
 from factureya.core.files import store
 from factureya.core.models import Attachment, ChainHead, Event
 

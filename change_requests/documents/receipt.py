@@ -20,9 +20,9 @@ from change_requests.kinds.fields import RISKY_ASSETS, find_row
 from change_requests.kinds.registry import find_title
 from change_requests.kinds.values import Item, show_day
 from change_requests.models import FormalRequest, RequestRevision
-from factureya.core.anchors import describe_anchor
 from factureya.core.calendar import MONTHS_LONG, load_attention_hours
 from factureya.core.models import Event, OutboxMessage
+from factureya.core.record.anchors import describe_anchor
 
 # A younger anchor may not have been committed when the receipt was drawn first; it must look the same ever after.
 SEALED_BEFORE = timedelta(minutes=1)

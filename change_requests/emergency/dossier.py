@@ -8,8 +8,8 @@ from change_requests.emergency.models import EmergencyGrant, GrantReview
 from change_requests.emergency.operations.reviewing import Item, count_items, find_items
 from change_requests.emergency.review_page import describe_act, list_values, make_verdict_chip
 from change_requests.emergency.wording import show_instant
-from factureya.core import anchors
 from factureya.core.models import ChainHead
+from factureya.core.record import anchors
 
 
 class CountedSheet(Sheet):

@@ -16,8 +16,9 @@ from change_requests.emergency.models import ActivityRecord, ActivityVerdict, Em
 from change_requests.emergency.operations.reviewing import REFUSED_FROM, Item, count_items, find_items
 from change_requests.emergency.wording import Chip
 from change_requests.kinds.fields import BY_CODE, find_row
-from factureya.core import anchors, clock
+from factureya.core import clock
 from factureya.core.models import ChainHead
+from factureya.core.record import anchors
 
 Kind, Verdict = ActivityRecord.Kind, ActivityVerdict.Verdict
 ALL, OPEN, WRITES, UNFORESEEN = "todas", "por-revisar", "escrituras", "no-previstas"

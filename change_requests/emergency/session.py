@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 from django.utils.crypto import constant_time_compare
 
 from accounts.models import User
-from accounts.proofs import Proof
+from accounts.models.proofs import Proof
 from accounts.sign_in.allauth_internal import RECORDS_KEY, RECORDS_USER_KEY
 from accounts.web.mixins import get_person
 from change_requests.emergency import acts, backend, operations

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from accounts.models import User
-from accounts.proofs import Method, Proof
+from accounts.models.proofs import Method, Proof
 from change_requests import operations
 from change_requests.documents.form_read import Proposal, Unreadable
 from change_requests.inbound import answers

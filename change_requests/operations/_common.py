@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 from django.db import transaction
 
 from accounts.models import Customer, User
-from accounts.proofs import UNPROVEN, Proof
+from accounts.models.proofs import UNPROVEN, Proof
 from change_requests import notifications
 from change_requests.documents import evidence
-from change_requests.facts import describe_columns
 from change_requests.models import FormalRequest, RequestedAsset
 from change_requests.policy import STOPPED, refuse_status
+from change_requests.record.facts import describe_columns
 from factureya.core import audit
 from factureya.core.calendar import load_attention_hours
 from factureya.core.clock import now

@@ -8,11 +8,16 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
-from accounts.proofs import UNPROVEN, Proof
+from accounts.models.proofs import UNPROVEN, Proof
 from change_requests import notifications, payload
 from change_requests.approvals import find_missing_office
 from change_requests.documents import receipt
-from change_requests.facts import (
+from change_requests.kinds.fields import touches_risky
+from change_requests.kinds.registry import find_kind
+from change_requests.kinds.values import Item, clean_lines
+from change_requests.models import Evidence, FormalRequest, InformationAsset, RequestedAsset, RequestRevision
+from change_requests.operations._common import Form, NoPeople, Status, move_request
+from change_requests.record.facts import (
     describe_customer,
     describe_form,
     describe_mail,
@@ -21,11 +26,6 @@ from change_requests.facts import (
     find_received_form,
     list_files,
 )
-from change_requests.kinds.fields import touches_risky
-from change_requests.kinds.registry import find_kind
-from change_requests.kinds.values import Item, clean_lines
-from change_requests.models import Evidence, FormalRequest, InformationAsset, RequestedAsset, RequestRevision
-from change_requests.operations._common import Form, NoPeople, Status, move_request
 from factureya.core import audit, numbers
 from factureya.core.clock import now
 from factureya.core.refusals import Refused

@@ -3,9 +3,10 @@
 from datetime import datetime
 
 from accounts.models import Office, User
-from change_requests import policy, state
+from change_requests import policy
 from change_requests.models import ACCESS, AssetOwnership, InformationAsset
 from change_requests.operations._common import reread_person
+from change_requests.record import state
 from factureya.core import audit
 from factureya.core.locking import locked
 from factureya.core.refusals import Invalid, NotAllowed

@@ -6,10 +6,9 @@ from django.conf import settings
 
 from accounts import mail_sender
 from accounts.models import RoleAssignment, User
-from accounts.proofs import Proof
+from accounts.models.proofs import Proof
 from change_requests import notifications, policy
 from change_requests.approvals import OFFICE_OF, NeededApproval, find_needed_approvals, select_open
-from change_requests.facts import describe_decision, hash_text, show_instant
 from change_requests.kinds.fields import REGISTERED_EMAIL, touches_risky
 from change_requests.kinds.registry import find_kind
 from change_requests.kinds.values import find_first_instant
@@ -27,6 +26,7 @@ from change_requests.operations._common import (
     require_unaltered_evidence,
     reread_person,
 )
+from change_requests.record.facts import describe_decision, hash_text, show_instant
 from factureya.core.clock import now
 from factureya.core.refusals import Refused, WrongStatus
 

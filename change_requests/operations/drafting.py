@@ -5,9 +5,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from accounts.models import Customer, User
-from accounts.proofs import Proof
+from accounts.models.proofs import Proof
 from change_requests import policy
-from change_requests.facts import describe_file
 from change_requests.kinds.registry import list_kinds
 from change_requests.models import Evidence, FormalRequest
 from change_requests.operations._common import (
@@ -24,6 +23,7 @@ from change_requests.operations._common import (
     reread_person,
 )
 from change_requests.operations._revisions import insert_draft
+from change_requests.record.facts import describe_file
 from factureya.core.clock import now
 from factureya.core.models import Attachment
 from factureya.core.refusals import Invalid, NotAllowed, Refused

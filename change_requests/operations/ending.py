@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from accounts.models import Representative, User
-from accounts.proofs import UNPROVEN, Proof
+from accounts.models.proofs import UNPROVEN, Proof
 from change_requests import notifications, policy
 from change_requests.guards.requests import SLACK_DAYS
 from change_requests.kinds import content

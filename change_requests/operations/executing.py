@@ -7,11 +7,10 @@ from typing import Any
 from django.conf import settings
 
 from accounts.models import Office, Representative, User
-from accounts.proofs import Proof
+from accounts.models.proofs import Proof
 from change_requests import notifications, policy
 from change_requests.approvals import OFFICE_OF, find_holders
 from change_requests.execution import executing
-from change_requests.facts import describe_execution, describe_person, show_instant
 from change_requests.kinds.registry import find_kind
 from change_requests.models import DecisionSlot, Execution, FormalRequest
 from change_requests.operations._common import (
@@ -28,6 +27,7 @@ from change_requests.operations._common import (
     reread_allowed,
     reread_person,
 )
+from change_requests.record.facts import describe_execution, describe_person, show_instant
 from factureya.core.clock import now
 from factureya.core.locking import lock
 from factureya.core.refusals import NotAllowed, Refused, WrongStatus

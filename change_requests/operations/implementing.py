@@ -6,9 +6,8 @@ from typing import Any
 from django.db.models import QuerySet
 
 from accounts.models import User
-from accounts.proofs import Proof
+from accounts.models.proofs import Proof
 from change_requests import notifications, policy
-from change_requests.facts import describe_person, hash_text, show_instant
 from change_requests.models import Execution, FormalRequest, Waiver
 from change_requests.operations._common import (
     Status,
@@ -19,6 +18,7 @@ from change_requests.operations._common import (
     reread_person,
     save_with_act,
 )
+from change_requests.record.facts import describe_person, hash_text, show_instant
 from factureya.core.clock import now
 from factureya.core.refusals import Invalid, Refused
 

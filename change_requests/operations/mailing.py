@@ -4,11 +4,11 @@ import hashlib
 from collections.abc import Sequence
 
 from accounts.models import User
-from accounts.proofs import Proof
+from accounts.models.proofs import Proof
 from change_requests import notifications, policy
-from change_requests.facts import describe_form, describe_mail, hash_text
 from change_requests.models import FormalRequest, MailText, MailTextFile, ReceivedForm
 from change_requests.operations._common import Status, lock_request, record_act, require_requester, reread_allowed
+from change_requests.record.facts import describe_form, describe_mail, hash_text
 from factureya.core.clock import now
 from factureya.core.mail.parse import InboundMail, MailFile
 from factureya.core.mail.readings import find_sender_verdict

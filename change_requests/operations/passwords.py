@@ -5,11 +5,11 @@ from django.db import transaction
 
 from accounts import operations as accounts
 from accounts.models import User
-from accounts.proofs import UNPROVEN, Proof
+from accounts.models.proofs import UNPROVEN, Proof
 from change_requests import links, notifications
-from change_requests.facts import hash_text
 from change_requests.models import FormalRequest
 from change_requests.operations._common import Status, lock_request
+from change_requests.record.facts import hash_text
 from factureya.core import audit
 from factureya.core.locking import lock
 from factureya.core.models import OutboxMessage

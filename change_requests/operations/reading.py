@@ -10,9 +10,9 @@ from typing import cast
 from django.db import transaction
 
 from accounts.models import User
-from accounts.proofs import UNPROVEN, Proof
-from change_requests.facts import describe_file, describe_person
+from accounts.models.proofs import UNPROVEN, Proof
 from change_requests.models import FormalRequest
+from change_requests.record.facts import describe_file, describe_person
 from factureya.core import audit
 from factureya.core.models import Attachment, Chained, Event
 

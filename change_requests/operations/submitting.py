@@ -5,10 +5,9 @@ import secrets
 from django.conf import settings
 
 from accounts.models import User
-from accounts.proofs import Proof
+from accounts.models.proofs import Proof
 from change_requests import notifications, policy
 from change_requests.documents.evidence import is_as_sent
-from change_requests.facts import show_instant
 from change_requests.kinds import content
 from change_requests.kinds.fields import REGISTERED_EMAIL
 from change_requests.links import NO_LINK, MailedLink, find_confirming_mail
@@ -28,6 +27,7 @@ from change_requests.operations._common import (
     save_with_act,
 )
 from change_requests.operations._revisions import send_revision
+from change_requests.record.facts import show_instant
 from factureya.core.clock import now
 from factureya.core.mail import own_links
 from factureya.core.models import Attachment, Event

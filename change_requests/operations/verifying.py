@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from django.conf import settings
 
 from accounts.models import User
-from accounts.proofs import Proof
+from accounts.models.proofs import Proof
 from change_requests import notifications, policy
-from change_requests.facts import hash_text
 from change_requests.models import Clarification, FormalRequest
 from change_requests.operations._common import (
     TURN_COLUMNS,
@@ -27,6 +26,7 @@ from change_requests.operations._common import (
     save_with_act,
     stop_clock,
 )
+from change_requests.record.facts import hash_text
 from factureya.core.clock import now
 from factureya.core.refusals import WrongStatus
 

@@ -10,11 +10,12 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from accounts.proofs import Method, Proof
-from change_requests import facts, links, operations
+from accounts.models.proofs import Method, Proof
+from change_requests import links, operations
 from change_requests.documents import receipt
 from change_requests.kinds.fields import REGISTERED_EMAIL
 from change_requests.models import DecisionSlot, FormalRequest, InformationAsset
+from change_requests.record import facts
 from change_requests.tests.control.test_control_pages import act, browser, look
 from factureya.core import audit, clock
 from factureya.core.models import Event

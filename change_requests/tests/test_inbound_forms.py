@@ -11,9 +11,10 @@ from django.db import connection
 from django.urls import reverse
 
 from accounts.models import Customer, User
-from change_requests import operations, state_checks
+from change_requests import operations
 from change_requests.documents import form_draw
 from change_requests.models import Evidence, FormalRequest, MailText, MailTextFile, ReceivedForm
+from change_requests.record import state_checks
 from change_requests.tests.control.test_control_pages import look
 from change_requests.tests.test_inbound import ACCESS, CHANGE, answers, letter
 from factureya.core import clock, guard_install

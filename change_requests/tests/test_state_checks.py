@@ -8,8 +8,9 @@ from django.conf import settings
 from django.db import connection
 from django.utils.module_loading import import_string
 
-from change_requests import operations, state_checks
+from change_requests import operations
 from change_requests.models import FormalRequest
+from change_requests.record import state_checks
 from factureya.core import clock, guard_install
 from factureya.testing import request_histories
 from factureya.testing.people import Cast, make_hugo, make_staff
@@ -59,7 +60,7 @@ def whole(cast: Cast) -> FormalRequest:
 
 
 def test_the_check_runs_with_the_verification():
-    assert "change_requests.state_checks.find_flaws" in settings.AUDIT_STATE_CHECKS
+    assert "change_requests.record.state_checks.find_flaws" in settings.AUDIT_STATE_CHECKS
     assert all(callable(import_string(name)) for name in settings.AUDIT_STATE_CHECKS)
 
 

@@ -10,8 +10,7 @@ from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import state
-from accounts.models import Contact, Customer, Office, Provider, Representative, User
+from accounts.models import Contact, Customer, Office, Provider, Representative, User, state
 from accounts.operations.common import insert_assignment
 from factureya.core import audit, clock
 from factureya.core.models import ChainHead, Event

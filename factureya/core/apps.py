@@ -20,5 +20,5 @@ class CoreConfig(AppConfig):
         pre_migrate.connect(guard_install.lift_before_migrating, sender=self)
         post_migrate.connect(guard_install.install_after_migrating, sender=self)
         post_migrate.connect(grants.grant_after_migrating, sender=self)
-        guard_record = import_module("factureya.core.guard_record")
+        guard_record = import_module("factureya.core.record.guard_record")
         post_migrate.connect(guard_record.record_after_migrating, sender=self)

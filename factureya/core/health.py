@@ -11,8 +11,9 @@ from celery import current_app
 from django.conf import settings
 from django.db import connection
 
-from factureya.core import anchors, clock, guard_install
+from factureya.core import clock, guard_install
 from factureya.core.models import Heartbeat, OutboxMessage, UnwrittenAnchor
+from factureya.core.record import anchors
 
 logger = logging.getLogger(__name__)
 MIN_FREE_BYTES = 100 * 1024 * 1024  # of the disk of attachments; one mail brings up to 25 MB

@@ -5,10 +5,10 @@ import logging
 from celery import shared_task
 from django.conf import settings
 
-from factureya.core import anchors, verification
 from factureya.core.files import store
 from factureya.core.mail import answer_limits, imap, intake, outbox
 from factureya.core.models import Heartbeat
+from factureya.core.record import anchors, verification
 
 logger = logging.getLogger(__name__)
 VERIFY_SECONDS = 4 * 60 * 60  # the log grows; 20,000 events a second are read

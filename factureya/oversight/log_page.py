@@ -11,9 +11,10 @@ from django.utils.formats import localize
 
 from accounts.models import Contact, RoleAssignment, User
 from change_requests.emergency.models import EmergencyGrant
-from factureya.core import audit, clock, verification
+from factureya.core import audit, clock
 from factureya.core.calendar import MONTHS
 from factureya.core.models import Anchor, Event, LogVerification
+from factureya.core.record import verification
 from factureya.core.templatetags.fy import when
 from factureya.oversight import search, subjects, verbs
 from factureya.oversight.search import LogQuery

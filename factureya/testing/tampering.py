@@ -18,8 +18,9 @@ import time_machine
 from django.db import connection, transaction
 
 from accounts.models import User
-from factureya.core import anchors, audit, guard_install, guard_record
+from factureya.core import audit, guard_install
 from factureya.core.models import Event
+from factureya.core.record import anchors, guard_record
 from factureya.core.triggers import Guard
 from factureya.testing.raw_sql import execute
 

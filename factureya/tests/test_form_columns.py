@@ -80,7 +80,7 @@ STORED: dict[str, str] = {
     "DecideForm.reason": OUTCOME,
     "DiscardForm.reason": "core.Event.data",
     "FollowUpForm.body": "tickets.Message.body",
-    "GrantForm.reason": "core.Event.data",
+    "GrantOfficeForm.reason": "core.Event.data",
     "HolidayForm.name": "core.Holiday.name",
     "InformationForm.body": "tickets.Message.body",
     "InviteStaffForm.email": "accounts.Invitation.email",

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts.models import Customer, User
-from accounts.proofs import Proof
+from accounts.models.proofs import Proof
 from change_requests.emergency.models import CriticalCredential, EmergencyAccount, EmergencyGrant
 from change_requests.operations._common import Recorded, clean_text
 from factureya.core import audit

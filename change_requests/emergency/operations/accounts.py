@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 
 from accounts.models import Office, User
-from accounts.proofs import Proof
+from accounts.models.proofs import Proof
 from change_requests.emergency import policy
 from change_requests.emergency.models import CriticalCredential, Delegation, EmergencyAccount, EmergencyCause
 from change_requests.emergency.operations._common import (

@@ -3,7 +3,7 @@
 from typing import Any
 
 from accounts.models import Customer, User
-from accounts.proofs import Proof
+from accounts.models.proofs import Proof
 from change_requests.emergency import policy
 from change_requests.emergency.marking import writing
 from change_requests.emergency.models import EmergencyChange, EmergencyGrant

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils.module_loading import import_string
 
 from accounts.models import Customer, User
-from accounts.proofs import Proof
+from accounts.models.proofs import Proof
 from change_requests.emergency import notifications, policy, roles
 from change_requests.emergency.models import EmergencyAccount, EmergencyCause, EmergencyGrant, GrantAuthorization
 from change_requests.emergency.operations._common import (

@@ -7,9 +7,9 @@ import time_machine
 
 from change_requests.documents import form_draw, form_read, receipt, signing
 from change_requests.models import FormalRequest
-from factureya.core import anchors
 from factureya.core.mail import outbox
 from factureya.core.models import OutboxMessage
+from factureya.core.record import anchors
 from factureya.testing import pdfs, request_histories
 from factureya.testing.people import Cast
 from factureya.testing.requests import NEW, make_request, revise

@@ -8,8 +8,9 @@ import time_machine
 from django.db import IntegrityError, connection, transaction
 
 from accounts.models import Office, User
-from change_requests import operations, state
+from change_requests import operations
 from change_requests.models import AssetOwnership, InformationAsset, owner_at
+from change_requests.record import state
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.testing.people import make_staff, make_superuser, make_user, name_owner, own_assets

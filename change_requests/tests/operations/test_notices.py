@@ -13,8 +13,8 @@ from accounts.models import RoleAssignment
 from accounts.operations import end_office
 from change_requests import checks, links, operations, tasks
 from change_requests.models import FormalRequest
-from factureya.core import anchors
 from factureya.core.models import Heartbeat, OutboxMessage
+from factureya.core.record import anchors
 from factureya.testing import request_histories
 from factureya.testing.people import Cast, make_superuser
 from factureya.testing.request_histories import NEW, seen

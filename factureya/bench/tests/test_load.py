@@ -6,8 +6,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db.models import Count, F
 
-from factureya.core import audit, state
+from factureya.core import audit
 from factureya.core.models import ChainHead, OutboxMessage
+from factureya.core.record import state
 from factureya.testing.people import own_provider
 from tickets import operations
 from tickets.models import Ticket

@@ -46,7 +46,7 @@ class Event(models.Model):
 
 
 class Anchor(models.Model):
-    """Store one day's hash over the ends of all chains, append-only; only `core.anchors` writes it (M26)."""
+    """Store one day's hash over the ends of all chains, append-only; only `core.record.anchors` writes it (M26)."""
 
     day = models.DateField("día", unique=True)
     seq = models.PositiveIntegerField("número", unique=True)

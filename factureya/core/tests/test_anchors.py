@@ -12,8 +12,9 @@ import time_machine
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
-from factureya.core import anchors, audit, clock, guard_record, health, tasks
+from factureya.core import audit, clock, health, tasks
 from factureya.core.models import Anchor, UnwrittenAnchor
+from factureya.core.record import anchors, guard_record
 from factureya.testing import tampering
 from factureya.testing.people import make_user
 from factureya.testing.races import kinds, race

@@ -12,8 +12,9 @@ import time_machine
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
-from factureya.core import audit, guard_install, guard_record, sql
+from factureya.core import audit, guard_install, sql
 from factureya.core.models import ChainHead, Event
+from factureya.core.record import guard_record
 from factureya.testing.people import make_user
 from factureya.testing.races import kinds, race
 

@@ -14,8 +14,9 @@ from django.db import DatabaseError, connection, transaction
 from accounts import operations
 from accounts.models import Office, RoleAssignment
 from change_requests.models import AssetOwnership, FormalRequest
-from factureya.core import audit, grants, guard_install, state
+from factureya.core import audit, grants, guard_install
 from factureya.core.models import Event
+from factureya.core.record import state
 from factureya.core.triggers import Guard, append_only
 from factureya.testing.people import Cast, make_contact, make_staff, make_superuser, make_user
 from factureya.testing.raw_sql import execute, postgres_only

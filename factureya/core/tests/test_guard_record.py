@@ -6,8 +6,9 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from factureya.core import guard_install, guard_record
+from factureya.core import guard_install
 from factureya.core.models import Event
+from factureya.core.record import guard_record
 
 pytestmark = [pytest.mark.clause("M26"), pytest.mark.django_db]
 

@@ -15,9 +15,10 @@ from accounts.rfc import parse_rfc
 from change_requests import operations as request_operations
 from change_requests.models import ACCESS, AssetOwnership, FormalRequest, InformationAsset
 from change_requests.operations import set_asset_owner
-from factureya.core import audit, guard_install, state
+from factureya.core import audit, guard_install
 from factureya.core.audit import Flaw
 from factureya.core.clock import now
+from factureya.core.record import state
 from factureya.testing import request_histories
 from factureya.testing.pages import statements
 from factureya.testing.people import Cast, end_offices, make_agent, make_staff, make_superuser, make_user, own_provider

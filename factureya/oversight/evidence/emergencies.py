@@ -6,7 +6,7 @@ from django.db.models import Exists, F, OuterRef
 from django.utils.formats import localize
 
 from change_requests.emergency.models import CriticalCredential, EmergencyAccount, EmergencyGrant, GrantReview
-from factureya.core import verification
+from factureya.core.record import verification
 from factureya.core.templatetags.fy import when
 from factureya.oversight.evidence.facts import SHOWN, Evidence, Facts, Finder, Item, State, say
 from factureya.oversight.subjects import try_address

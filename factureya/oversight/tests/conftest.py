@@ -7,7 +7,7 @@ import pytest
 from django.core.cache import cache
 from django.db import connection
 
-from factureya.core import guard_record
+from factureya.core.record import guard_record
 from factureya.testing.people import Cast
 
 

@@ -10,7 +10,8 @@ from django.test import Client
 from django.urls import reverse
 
 from change_requests.models import FormalRequest
-from factureya.core import anchors, clock, verification
+from factureya.core import clock
+from factureya.core.record import anchors, verification
 from factureya.dev.management.commands.manual import PROMISES
 from factureya.oversight import board
 from factureya.oversight.evidence.facts import State, read_facts

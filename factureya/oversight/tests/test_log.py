@@ -10,8 +10,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Office
-from factureya.core import anchors, audit, clock, tasks, verification
+from factureya.core import audit, clock, tasks
 from factureya.core.models import Event, LogVerification
+from factureya.core.record import anchors, verification
 from factureya.oversight import log_page, reading, search
 from factureya.oversight.search import LogQuery
 from factureya.testing.budgets import budget, capped_statements

@@ -5,7 +5,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from playwright.sync_api import Page
 
-from factureya.core import anchors, verification
+from factureya.core.record import anchors, verification
 from factureya.testing.pages import cookies_of
 from factureya.testing.people import Cast, make_auditor
 from factureya.testing.request_histories import make

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from factureya.core import state
+from factureya.core.record import state
 
 
 class Command(BaseCommand):

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from factureya.core import anchors
+from factureya.core.record import anchors
 
 
 class Command(BaseCommand):

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Count, Sum
 
 from factureya.core.models import Anchor, ChainHead
-from factureya.core.verification import MOST_FLAWS, find_all_flaws
+from factureya.core.record.verification import MOST_FLAWS, find_all_flaws
 
 
 class Command(BaseCommand):

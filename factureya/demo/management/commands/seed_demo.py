@@ -9,7 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils.module_loading import import_string
 
-from factureya.core import clock, verification
+from factureya.core import clock
+from factureya.core.record import verification
 from factureya.demo import people, tickets
 
 FIRST_DAY = timedelta(days=75)

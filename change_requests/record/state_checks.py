@@ -12,8 +12,8 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Prefetch, QuerySet
 
-from change_requests.facts import describe_columns, describe_execution, describe_file, hash_text, show_instant
 from change_requests.models import Decision, DecisionSlot, Evidence, FormalRequest, Waiver
+from change_requests.record.facts import describe_columns, describe_execution, describe_file, hash_text, show_instant
 from factureya.core.audit import Flaw
 from factureya.core.models import Event
 

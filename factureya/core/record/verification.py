@@ -10,9 +10,10 @@ from django.db import connection, transaction
 from django.db.models import Count, Sum
 from django.utils.module_loading import import_string
 
-from factureya.core import anchors, audit, clock, guard_record
+from factureya.core import audit, clock
 from factureya.core.audit import Flaw
 from factureya.core.models import ChainHead, LogVerification
+from factureya.core.record import anchors, guard_record
 
 logger = logging.getLogger(__name__)
 MOST_FLAWS = 1000  # read of one run; more say nothing new

@@ -1,10 +1,10 @@
 """Say what an event holds of an office, a company, its people and its powers, and how today's rows are compared (M26).
 
-`core.state` reads KINDS. Each `describe_…` returns the whole row as an event holds it.
+`core.record.state` reads KINDS. Each `describe_…` returns the whole row as an event holds it.
 """
 
 from accounts.models import Contact, Customer, Representative, RoleAssignment
-from factureya.core.state import Facts, Kind, read_facts
+from factureya.core.record.state import Facts, Kind, read_facts
 
 OFFICE, COMPANY, CONTACT, REPRESENTATIVE = "office", "company", "contact", "representative"
 _OFFICE_FACTS = ("user_id", "office", "provider_id", "starts_at", "ends_at", "granted_by_id", "granted_at")

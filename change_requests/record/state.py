@@ -3,7 +3,7 @@
 from django.db.models import Q
 
 from change_requests.models import AssetOwnership, InformationAsset
-from factureya.core.state import Facts, Kind, read_facts
+from factureya.core.record.state import Facts, Kind, read_facts
 
 ASSET, OWNERSHIP = "asset", "ownership"
 _OWNER_COLUMNS = {

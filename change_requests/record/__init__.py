@@ -1,0 +1,1 @@
+"""Say what events tell of requests, and compare the rows with them (M26)."""
