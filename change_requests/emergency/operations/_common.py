@@ -86,7 +86,7 @@ def find_drill_customer(actor: User) -> Customer:
     if customer is not None:
         return customer
     customer = Customer.objects.create(
-        rfc="SIM010101SI0",
+        rfc="SIM010101SI9",
         legal_name="Cliente de simulacro (no existe)",
         fiscal_address="Calle del Simulacro 1, Centro, 72000 Puebla, Pue.",
         phone="222 000 0000",

@@ -154,6 +154,13 @@ def test_an_account_waits_for_the_review_of_its_last_emergency(scene: Emergency)
         scene.request()
 
 
+def test_an_open_account_is_left_open_by_the_next_request(scene: Emergency):
+    grant = scene.bring(Status.OPEN)
+    with pytest.raises(WrongStatus, match="emergencia en curso"):
+        scene.request(actor=make_staff(Office.IMPLEMENTER))
+    assert policy.find_open_grant(scene.account.user) == grant
+
+
 def test_nobody_to_authorize_is_said_at_once(scene: Emergency):
     end_offices(scene.cast.elsa)
     with pytest.raises(Refused, match="falta Responsable de Seguridad"):
