@@ -162,6 +162,7 @@ def test_a_page_that_breaks_is_recorded_as_broken(scene):
         "/admin/core/event/",
         "/admin/tickets/ticket/",
         "/admin/accounts/customer/",
+        "/admin/accounts/customer/999999/",
         "/cuenta/contrasena/",
         "/cuenta/verificacion-en-dos-pasos/",
         "/cuenta/ingresar/",
