@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import CONTROL_OFFICES, Office, RoleAssignment, User
-from change_requests.emergency import operations, policy
+from change_requests.emergency import operations, policy, wording
 from change_requests.emergency.forms import AccountForm, PasswordForm, SealedForm, SealForm
 from change_requests.emergency.models import CriticalCredential, EmergencyAccount
 from change_requests.emergency.views_common import EmergencyView, choose_status_code
@@ -63,7 +63,7 @@ class SealView(EmergencyView):
             retire = PasswordForm(self.request, auto_id="id_retire_%s")
         context = {
             "account": self.account,
-            "state": self.account.state,
+            "chip": wording.describe_account_state(self.account.state, None),
             "credential": credential,
             "custodians": _describe_custodians(credential, self.user),
             "mine": mine.upper(),
@@ -227,7 +227,7 @@ def _describe_custodians(credential: CriticalCredential | None, reader: User) ->
                 "letter": letter.upper(),
                 "person": person.get_full_name(),
                 "is_reader": person.pk == reader.pk,
-                "status": "ok" if sealed_at else "waiting" if revealed_at else "closed",
+                "status": "ok" if sealed_at else "waiting",
                 "label": "Sellada" if sealed_at else "Vista, sin sellar" if revealed_at else "Por ver",
                 "at": sealed_at or revealed_at,
             }
