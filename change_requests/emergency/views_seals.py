@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import CONTROL_OFFICES, Office, RoleAssignment, User
-from change_requests.emergency import operations, policy
+from change_requests.emergency import operations, policy, wording
 from change_requests.emergency.forms import AccountForm, PasswordForm, SealedForm, SealForm
 from change_requests.emergency.models import CriticalCredential, EmergencyAccount
 from change_requests.emergency.views_common import EmergencyView, choose_status_code
@@ -34,50 +34,40 @@ class SealView(EmergencyView):
     def form_address(self) -> str:
         return reverse("emergency:seal", args=[self.kwargs["alias"]])
 
-    def render_seal(
-        self,
-        *,
-        start: Any = None,
-        sealed: Any = None,
-        reveal: Any = None,
-        retire: Any = None,
-        half: str = "",
-        code: int = 200,
-    ) -> HttpResponse:
+    def render_seal(self, *, half: str = "", code: int = 200, **refused: Any) -> HttpResponse:
         """Return the page of the seal: where each custodian stands, and what its reader does now.
 
-        `half` is that of the reader, this once. A form that was refused is shown as it was sent.
+        `half` is that of the reader, this once. A form that was refused (`refused`, by its name) is shown as sent.
         """
         credential = self.account.find_credential()
         mine = credential.find_half(self.user) if credential else ""
-        is_seen = bool(mine and getattr(credential, f"revealed_{mine}_at"))
-        is_sealed = bool(mine and getattr(credential, f"sealed_{mine}_at"))
-        refused = start or sealed or reveal or retire
-        if mine and not is_seen and reveal is None:
-            reveal = PasswordForm(self.request, auto_id="id_reveal_%s")
-        if mine and is_seen and not is_sealed and sealed is None:
-            sealed = SealedForm(auto_id="id_sealed_%s")
-        if start is None and policy.why_not_seal(self.user, self.account) is None:
-            start = SealForm(self.request, people=list_custodians(), auto_id="id_start_%s")
-        if retire is None and policy.why_not_retire(self.user, self.account) is None:
-            retire = PasswordForm(self.request, auto_id="id_retire_%s")
+        is_seen, is_sealed = (bool(mine and getattr(credential, f"{act}_{mine}_at")) for act in ("revealed", "sealed"))
         context = {
             "account": self.account,
-            "state": self.account.state,
+            "chip": wording.describe_account_state(self.account.state, None),
             "credential": credential,
             "custodians": _describe_custodians(credential, self.user),
             "mine": mine.upper(),
             "half": half,
-            "form": refused,
-            "start": start,
-            "sealed": sealed,
-            "reveal": reveal,
-            "retire": retire,
+            "form": next(iter(refused.values()), None),
             "is_seen": is_seen,
             "is_sealed": is_sealed,
             "now": clock.now(),
+            **self.make_forms(is_to_see=bool(mine) and not is_seen, is_to_seal=is_seen and not is_sealed),
+            **refused,
         }
         return render(self.request, "emergency/seal.html", context, status=code)
+
+    def make_forms(self, *, is_to_see: bool, is_to_seal: bool) -> dict[str, Any]:
+        """Return the forms that the reader may send now, by name; None for the others."""
+        may_start = policy.why_not_seal(self.user, self.account) is None
+        may_retire = policy.why_not_retire(self.user, self.account) is None
+        return {
+            "reveal": PasswordForm(self.request, auto_id="id_reveal_%s") if is_to_see else None,
+            "sealed": SealedForm(auto_id="id_sealed_%s") if is_to_seal else None,
+            "start": SealForm(self.request, people=list_custodians(), auto_id="id_start_%s") if may_start else None,
+            "retire": PasswordForm(self.request, auto_id="id_retire_%s") if may_retire else None,
+        }
 
     def refuse(self, form: Any, refusal: Refused, **forms: Any) -> HttpResponse:
         """Return the page with why an operation refused, in the form that was sent."""
@@ -227,7 +217,7 @@ def _describe_custodians(credential: CriticalCredential | None, reader: User) ->
                 "letter": letter.upper(),
                 "person": person.get_full_name(),
                 "is_reader": person.pk == reader.pk,
-                "status": "ok" if sealed_at else "waiting" if revealed_at else "closed",
+                "status": "ok" if sealed_at else "waiting",
                 "label": "Sellada" if sealed_at else "Vista, sin sellar" if revealed_at else "Por ver",
                 "at": sealed_at or revealed_at,
             }

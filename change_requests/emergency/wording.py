@@ -23,7 +23,7 @@ GRANT_LOOKS = {
     Status.REVIEWED: "ok",
 }
 ACCOUNT_LOOKS = {
-    State.UNSEALED: "closed",
+    State.UNSEALED: "waiting",
     State.SEALED: "ok",
     State.GRANTED: "waiting",
     State.OPEN: "bad",

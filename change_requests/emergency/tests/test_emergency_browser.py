@@ -1,5 +1,7 @@
 """An emergency in Chromium, from the seal to the signed review; axe on each page, 320 px wide (M22, M23, M26, M27)."""
 
+from datetime import timedelta
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
@@ -184,7 +186,7 @@ def work_inside(desk: Desk, cast, grant: EmergencyGrant) -> None:
     page.click("text=Revisar el cambio")
     desk.says("La autorización no nombra ese dato")
     page.click("text=Ver a este cliente")
-    page.wait_for_selector("text=Terminar emergencia")
+    desk.says("Terminar emergencia")
     desk.go("")
     desk.says("Esta página no es parte de la emergencia")
     page.click("text=Terminar emergencia")
@@ -241,27 +243,37 @@ def test_from_the_seal_to_the_signed_review(desk, cast):
     desk.says("No hay suplencias")
 
 
-@pytest.mark.clause("M22", "M23", "M27")
-def test_the_main_steps_without_javascript(browser, live_server, cast):
-    context = browser.new_context(java_script_enabled=False)
-    desk = Desk(context.new_page(), live_server)
-    page = desk.page
-    ticket = make_ticket(requester=cast.ana)
+def make_sealed(cast) -> tuple[EmergencyAccount, dict[str, str]]:
+    """Return a sealed account and its halves, past the pages."""
     account = operations.add_account(alias="emergencia-01", purpose="Corregir un dato", scope="fix", actor=cast.elsa)
     credential = operations.start_sealing(account.pk, custodian_a=cast.laura, custodian_b=cast.jorge, actor=cast.elsa)
     halves = {}
     for letter, custodian in (("a", cast.laura), ("b", cast.jorge)):
         halves[letter] = operations.reveal_half(credential.pk, actor=custodian)
         operations.confirm_sealed(credential.pk, actor=custodian)
-    grant = operations.request_grant(
+    return account, halves
+
+
+def request(cast, account: EmergencyAccount) -> EmergencyGrant:
+    """Return Gina's emergency, past the page."""
+    return operations.request_grant(
         account.pk,
         actor=cast.gina,
-        incident=ticket.number,
+        incident=make_ticket(requester=cast.ana).number,
         cause="datos-corruptos",
         fields=["fiscal_address"],
         reason=REASON,
         minutes=60,
     )
+
+
+@pytest.mark.clause("M22", "M23", "M27")
+def test_the_main_steps_without_javascript(browser, live_server, cast):
+    context = browser.new_context(java_script_enabled=False)
+    desk = Desk(context.new_page(), live_server)
+    page = desk.page
+    account, halves = make_sealed(cast)
+    grant = request(cast, account)
     for officer in (cast.fabian, cast.elsa):
         desk.enter(officer, f"{grant.folio}/")
         page.check("#id_decision_verdict_0")
@@ -286,3 +298,44 @@ def test_the_main_steps_without_javascript(browser, live_server, cast):
     desk.enter(cast.elsa, f"{grant.folio}/revision/?registro=2")
     page.wait_for_selector("text=Guardar y siguiente")
     context.close()
+
+
+@pytest.mark.clause("M22", "M23")
+def test_what_is_wrong_and_what_is_over_passes_axe(desk, cast):
+    page = desk.page
+    account, _halves = make_sealed(cast)
+    grant = request(cast, account)
+    desk.enter(cast.fabian, f"{grant.folio}/")
+    desk.send("decision")
+    desk.says("Falta corregir")
+    assert page.title().startswith("Error: ")
+    for officer in (cast.fabian, cast.elsa):
+        operations.authorize_grant(grant.pk, actor=officer, reason=WHY)
+    desk.enter(cast.laura, f"{grant.folio}/abrir/")
+    page.fill("#id_half", "AAAA-BBBB-CCCC-DDDD-EEEE")
+    page.click("text=Poner mi mitad")
+    desk.says("Le quedan 2 intentos")
+    operations.delegate_office(
+        office="security_officer",
+        absent=cast.elsa,
+        alternate=cast.jorge,
+        starts_at=grant.requested_at,
+        ends_at=grant.requested_at + timedelta(days=3),
+        reason="Vacaciones de invierno",
+        actor=cast.elsa,
+    )
+    desk.enter(cast.elsa, "suplencias/")
+    desk.says("Vigente")
+    page.click("text=Terminar la suplencia")
+    desk.says("Lo que ya decidió se conserva.")
+    desk.go("causas/")
+    desk.send("cause")
+    desk.says("Falta corregir")
+    operations.revoke_grant(grant.pk, actor=cast.elsa, reason=WHY)
+    desk.go(f"{grant.folio}/")
+    desk.says("Se revocó")
+    desk.go("cuentas/emergencia-01/sello/")
+    desk.send("start")
+    desk.says("Elija al custodio de la mitad A")
+    desk.enter(cast.gina, "pedir/?simulacro=1")
+    desk.says("sobre un cliente que no existe")

@@ -49,6 +49,7 @@ def test_change_the_named_field_after_a_preview(scene):
     shown = client.get(page("inside"))
     assert f"Emergencia {grant.folio}" in shown.content.decode()
     assert "Todo se registra." in shown.content.decode()
+    assert re.findall(r'<li><a href="([^"]+)"', shown.content.decode().partition("<main")[0]) == [page("inside")] * 2
     data = {"field": "fiscal_address", "new": NEW, "reason": WHY}
     preview = client.post(page("inside"), data)
     assert "Revise el cambio" in text_of(preview)

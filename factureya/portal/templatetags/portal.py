@@ -20,6 +20,7 @@ PUBLIC_PAGES = [
     ("Atención a clientes", "portal:support"),
 ]
 CONTROL = "/control/"
+INSIDE = "/control/emergencias/uso/"  # all that the session of an open emergency is offered
 # Who reads the log of events, as `factureya.oversight.policy` says; its page asks again.
 LOG_OFFICES = ("security_officer", "it_head", "auditor")
 
@@ -37,11 +38,13 @@ def nav_links(context: Context) -> list[Link]:
     """Return the links in the header of every page, each with its `aria-current`.
 
     It is "page" for the link to this page, "true" for the section that this page belongs to, and "" for the others. The
-    pages of mesa de control have a frame of their own: its pages instead of the public ones. Without a request (the 500
-    and 503 pages) only the public pages are offered.
+    pages of mesa de control have a frame of their own: its pages instead of the public ones. Inside an emergency there
+    is one link. Without a request (the 500 and 503 pages) only the public pages are offered.
     """
     request = context.get("request")
     path = request.path if request else ""
+    if getattr(getattr(request, "user", None), "emergency_grant", None):
+        return [Link("Emergencia", INSIDE, "page" if path == INSIDE else "")]
     in_control = path.startswith(CONTROL) and _list_control_pages(request)
     pages = in_control or [*PUBLIC_PAGES, *_list_own_pages(request)]
     addresses = [(label, address(name)) for label, name in pages]
