@@ -99,7 +99,7 @@ def redact(data: QueryDict) -> dict[str, Any]:
 def _hide_secrets(path: str, target: Target) -> str:
     """Return the path of an address without the token that it carries, if any."""
     for name, value in target.arguments.items():
-        if _SECRET_NAME.search(name) and str(value):
+        if _SECRET_NAME.search(name):
             path = path.replace(str(value), HIDDEN)
     return hide_halves(path.replace("\0", ""))
 

@@ -67,3 +67,16 @@ def test_name_secret_session_key(client, settings):
     client.post(reverse("account_reauthenticate"), {"password": PASSWORD})
     client.get(reverse("mfa_activate_totp"))
     assert client.session[allauth_internal.SECRET_SESSION_KEY]
+
+
+def test_name_records_key(request_of_elsa):
+    allauth_internal.record_authentication(request_of_elsa, request_of_elsa.user, "mfa")
+    (record,) = request_of_elsa.session[allauth_internal.RECORDS_KEY]
+    assert record["method"] == "mfa"
+
+
+def test_name_records_user_key(request_of_elsa):
+    allauth_internal.record_authentication(request_of_elsa, request_of_elsa.user, "mfa")
+    assert request_of_elsa.session[allauth_internal.RECORDS_USER_KEY] == str(request_of_elsa.user.pk)
+    request_of_elsa.session[allauth_internal.RECORDS_USER_KEY] = "0"
+    assert get_authentication_records(request_of_elsa, request_of_elsa.user) == []

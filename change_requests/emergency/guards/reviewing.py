@@ -28,7 +28,8 @@ _RECORDS = guards(
         "record_inside_its_grant",
         f"""NOT EXISTS (SELECT 1 FROM {GRANT} g JOIN change_requests_emergencyaccount a ON a.id = g.account_id
         WHERE g.id = NEW.grant_id AND g.operator_id = NEW.operator_id AND a.user_id = NEW.account_user_id
-          AND (g.status = 'open' OR (g.status = 'ended' AND NEW.kind = 'outcome')))""",
+          AND ((g.status = 'open' AND T[NEW.at] < T[g.ends_at])
+            OR (g.status IN ('open', 'ended') AND NEW.kind = 'outcome')))""",
         "la emergencia no está abierta, o es de otra persona o cuenta",
     ),
     (

@@ -4,17 +4,16 @@ from typing import Any
 
 from accounts.models import Customer, User
 from accounts.proofs import Proof
-from change_requests.emergency import policy
 from change_requests.emergency.marking import writing
 from change_requests.emergency.models import EmergencyChange, EmergencyGrant
 from change_requests.emergency.operations._common import describe_proof, lock_grant
+from change_requests.emergency.operations.recording import take_instant
 from change_requests.emergency.record_checks import hash_differences
 from change_requests.kinds import fields as sensitive_fields
 from change_requests.kinds.fields import SensitiveField
 from change_requests.kinds.values import WrongValue, clean_line
-from change_requests.operations._common import clean_text, require_none, reread_person
+from change_requests.operations._common import clean_text, reread_person
 from factureya.core import audit
-from factureya.core.clock import now
 from factureya.core.refusals import Invalid, NotAllowed
 
 NOT_NAMED = "La autorización no nombra ese dato; no se cambió nada."
@@ -31,7 +30,7 @@ def apply_emergency_change(
     """
     with lock_grant(grant_pk) as grant:
         operator = reread_person(actor.real_operator or actor)
-        require_none(policy.why_not_enter(operator, grant))
+        at = take_instant(grant, operator)
         if field not in grant.fields:
             raise NotAllowed(NOT_NAMED)
         row = _ROWS[field]
@@ -45,7 +44,7 @@ def apply_emergency_change(
             new=_clean_value(row, customer, new),
             reason=reason,
             operator=operator,
-            at=now(),
+            at=at,
         )
         _write(grant, change, row)
         _record(grant, change, customer, proof)

@@ -5,6 +5,7 @@ that changed since its intent. No password, half, token or code is in a record.
 """
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from accounts.models import User
@@ -14,7 +15,7 @@ from change_requests.emergency.operations._common import find_limit, lock_grant
 from change_requests.emergency.record_checks import ACT, TEXTS, hash_differences, hash_record
 from change_requests.operations._common import require_none
 from factureya.core import audit
-from factureya.core.clock import now
+from factureya.core.clock import database_now, now
 from factureya.core.refusals import WrongStatus
 
 Kind, Status = ActivityRecord.Kind, EmergencyGrant.Status
@@ -41,11 +42,11 @@ def record_intent(grant_pk: int, act: Act) -> ActivityRecord:
     Raises the policy's refusal unless the window is open by both clocks; whoever asks then does nothing.
     """
     with lock_grant(grant_pk) as grant:
-        require_none(policy.why_not_enter(grant.operator, grant))
-        grant.last_seen_at = max(filter(None, (grant.last_seen_at, now())))
+        at = take_instant(grant, grant.operator)
+        grant.last_seen_at = max(filter(None, (grant.last_seen_at, at)))
         grant.save(update_fields=["last_seen_at"])
         last = RowDifference.objects.filter(grant=grant).order_by("-pk").values_list("pk", flat=True).first()
-        record = ActivityRecord(kind=Kind.INTENT, **_describe(act))
+        record = ActivityRecord(kind=Kind.INTENT, at=at, **_describe(act))
         return _insert(grant, record, foreseen=act.is_foreseen, after_difference=last or 0)
 
 
@@ -59,7 +60,7 @@ def record_outcome(intent: ActivityRecord, *, status: int, ms: int) -> bool:
             raise WrongStatus("La revisión de esa emergencia ya se firmó.")
         rows = list(grant.differences.filter(pk__gt=intent.event.data["after_difference"]).order_by("pk"))
         repeated = {name: getattr(intent, name) for name in TEXTS}
-        record = ActivityRecord(kind=Kind.OUTCOME, pairs=intent, status=status, ms=ms, **repeated)
+        record = ActivityRecord(kind=Kind.OUTCOME, at=now(), pairs=intent, status=status, ms=ms, **repeated)
         _insert(grant, record, differences=[row.pk for row in rows], differences_sha256=hash_differences(rows))
         return grant.status == Status.OPEN and policy.find_end_reason(grant) is None
 
@@ -67,7 +68,21 @@ def record_outcome(intent: ActivityRecord, *, status: int, ms: int) -> bool:
 def record_system(grant_pk: int, act: Act) -> ActivityRecord:
     """Record and commit what the system did in an emergency, such as to let its operator in; return the record."""
     with lock_grant(grant_pk) as grant:
-        return _insert(grant, ActivityRecord(kind=Kind.SYSTEM, **_describe(act)), foreseen=act.is_foreseen)
+        record = ActivityRecord(kind=Kind.SYSTEM, at=take_instant(grant, grant.operator), **_describe(act))
+        return _insert(grant, record, foreseen=act.is_foreseen)
+
+
+def take_instant(grant: EmergencyGrant, operator: User) -> datetime:
+    """Return the present instant, at which the operator acts inside the window of a locked emergency.
+
+    Raises the policy's refusal, also if the last instant passed after the policy was asked.
+    """
+    require_none(policy.why_not_enter(operator, grant))
+    at = now()
+    assert grant.ends_at is not None  # it is open
+    if max(at, database_now()) >= grant.ends_at:
+        raise WrongStatus("La emergencia no está abierta.")
+    return at
 
 
 def _describe(act: Act) -> dict[str, Any]:
@@ -80,7 +95,7 @@ def _insert(grant: EmergencyGrant, record: ActivityRecord, **data: Any) -> Activ
     """Number, hash and insert a record of a locked emergency, with its event; return it."""
     last = ActivityRecord.objects.filter(grant=grant).order_by("-seq").values_list("seq", flat=True).first()
     account_user: User = grant.account.user
-    record.grant, record.seq, record.at = grant, (last or 0) + 1, now()
+    record.grant, record.seq = grant, (last or 0) + 1
     record.account_user, record.operator = account_user, grant.operator
     record.sha256 = hash_record(record)
     record.event = audit.record(

@@ -67,6 +67,8 @@ def test_an_act_is_of_its_emergency_while_it_is_open(scene, intent):
     for column, value in others.items():
         with refused_by("record_inside_its_grant"):
             insert(intent, **{"seq": 2, "event_id": event, column: value})
+    with refused_by("record_inside_its_grant"):
+        insert(intent, seq=2, event_id=event, at=intent.grant.ends_at)
     operations.end_grant(intent.grant_id, actor=scene.cast.gina)
     with refused_by("record_inside_its_grant"):
         insert(intent, seq=2, event_id=event)

@@ -16,7 +16,8 @@ from accounts.models import Customer
 from change_requests.emergency import acts, operations, record_checks
 from change_requests.emergency.acts import INSIDE
 from change_requests.emergency.models import ActivityRecord
-from change_requests.emergency.tests.inside import ADDRESS, enter, post_change
+from change_requests.emergency.operations import recording
+from change_requests.emergency.tests.inside import ADDRESS, WHY, enter, post_change
 from change_requests.emergency.tests.urls import calls, during
 from change_requests.tasks import remind_due
 from factureya.core import audit, clock, guard_install
@@ -162,6 +163,7 @@ def test_a_page_that_breaks_is_recorded_as_broken(scene):
         "/admin/core/event/",
         "/admin/tickets/ticket/",
         "/admin/accounts/customer/",
+        "/admin/accounts/customer/999999/",
         "/cuenta/contrasena/",
         "/cuenta/verificacion-en-dos-pasos/",
         "/cuenta/ingresar/",
@@ -312,6 +314,17 @@ def test_nothing_is_recorded_of_what_is_not_open(scene):
     grant = scene.open(grant)
     with time_machine.travel(clock.now() + timedelta(minutes=20)), pytest.raises(WrongStatus):
         operations.record_intent(grant.pk, operations.Act(verb="x"))
+    assert not ActivityRecord.objects.exists()
+
+
+def test_the_last_instant_may_pass_after_the_policy_was_asked(scene, monkeypatch):
+    grant = scene.bring("open")
+    monkeypatch.setattr(recording.policy, "why_not_enter", lambda *_args: None)
+    with time_machine.travel(grant.ends_at, tick=False):
+        with pytest.raises(WrongStatus):
+            operations.record_intent(grant.pk, operations.Act(verb="x"))
+        with pytest.raises(WrongStatus):
+            operations.apply_emergency_change(grant.pk, "fiscal_address", ADDRESS, WHY, actor=scene.cast.gina)
     assert not ActivityRecord.objects.exists()
 
 

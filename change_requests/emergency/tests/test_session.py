@@ -235,6 +235,12 @@ def test_leaving_after_somebody_else_ended_it_leads_to_the_login(scene):
     assert is_out(client.post(f"{INSIDE}terminar/"))
 
 
+def test_who_is_in_no_emergency_and_leaves_it_goes_to_the_login(scene):
+    client = make_client(scene.cast.gina)
+    assert is_out(client.post(f"{INSIDE}terminar/"))
+    assert SESSION_KEY not in client.session
+
+
 # -- No old cookie comes back ------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ from accounts.models import Customer
 from change_requests.emergency import operations, record_checks
 from change_requests.emergency.models import ActivityRecord, EmergencyGrant
 from change_requests.emergency.tests.inside import WHY
-from factureya.core.refusals import Refused
+from factureya.core.refusals import Refused, WrongStatus
 from factureya.testing.emergencies import Emergency
 from factureya.testing.races import race
 
@@ -75,7 +75,8 @@ def test_a_use_at_the_second_of_its_end_is_before_it_or_refused(scene, rounds, m
         monkeypatch.setattr(timezone, "now", lambda by=shift: real() + by)
         uses = [change(scene, grant, f"Avenida {turn}, número {number}, Puebla") for number in range(2)]
         intents = [partial(operations.record_intent, grant.pk, ACT)] * 2
-        race(*uses, *intents, operations.end_over)
+        results = race(*uses, *intents, operations.end_over)
+        assert {type(result) for result in results if isinstance(result, Exception)} <= {WrongStatus}
         assert all(made.at < grant.ends_at for made in grant.changes.all())
         assert all(record.at < grant.ends_at for record in ActivityRecord.objects.filter(grant=grant))
         monkeypatch.setattr(timezone, "now", lambda by=shift: real() + by + timedelta(minutes=2))
