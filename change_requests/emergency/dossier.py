@@ -141,7 +141,7 @@ def _draw_item(sheet: Sheet, place: int, item: Item) -> None:
     sheet.draw_pair("", f"{show_instant(record.at, seconds=True)} · {record.operator} · {record.method} {record.path}")
     sheet.draw_pair("", record.client)
     for row in list_values(item):
-        sheet.draw_pair("", f"{row['label']}: «{row['old']}» → «{row['new']}»")
+        sheet.draw_pair("", f"{row['label']}: antes «{row['old']}», después «{row['new']}»")
     sheet.draw_pair("", record.sha256, font=MONO)
     note = f": «{item.verdict.note}»" if item.verdict and item.verdict.note else ""
     who = f" · {item.verdict.reviewer_name}, {show_instant(item.verdict.at)}" if item.verdict else ""
