@@ -84,7 +84,7 @@ def _draw_decisions(sheet: Sheet, grant: EmergencyGrant) -> None:
         stands_in = f", suplente de {decision.delegation.absent}" if decision.delegation else ""
         verdict = str(decision.get_verdict_display())
         minutes = f", {wording.show_minutes(decision.minutes)}" if decision.minutes else ""
-        sheet.draw_pair(str(decision.get_office_display()), f"{decision.authorizer_name}{stands_in}")
+        sheet.draw_pair("Decidió", f"{decision.authorizer_name}{stands_in}, {decision.get_office_display()}")
         sheet.draw_pair("", f"{verdict}{minutes} · {show_instant(decision.decided_at)}")
         sheet.draw_pair("", f"«{decision.reason}»")
 
@@ -126,7 +126,7 @@ def _draw_changes(sheet: Sheet, grant: EmergencyGrant) -> None:
     ]
     sheet.draw_table(("Dato", "Antes", "Después"), rows)
     for change in changes:
-        sheet.draw_pair(show_instant(change.at), change.reason)
+        sheet.draw_pair("Motivo", f"{change.reason} · {show_instant(change.at, seconds=True)}")
 
 
 def _draw_item(sheet: Sheet, place: int, item: Item) -> None:
@@ -137,11 +137,11 @@ def _draw_item(sheet: Sheet, place: int, item: Item) -> None:
         f"respuesta {outcome.status}, {outcome.ms} ms" if outcome else "sin resultado" if item.is_gap else "sistema"
     )
     foreseen = "previsto" if item.is_foreseen else "no previsto"
-    sheet.draw_pair(f"{place}. {describe_act(item)}"[:26], f"{record.object_text or '—'} · {answer} · {foreseen}")
+    sheet.draw_pair(f"Acto {place}", f"{describe_act(item)} · {record.object_text or '—'} · {answer} · {foreseen}")
     sheet.draw_pair("", f"{show_instant(record.at, seconds=True)} · {record.operator} · {record.method} {record.path}")
     sheet.draw_pair("", record.client)
     for row in list_values(item):
-        sheet.draw_pair("", f"{row['label']}: «{row['old']}» → «{row['new']}»")
+        sheet.draw_pair("", f"{row['label']}: antes «{row['old']}», después «{row['new']}»")
     sheet.draw_pair("", record.sha256, font=MONO)
     note = f": «{item.verdict.note}»" if item.verdict and item.verdict.note else ""
     who = f" · {item.verdict.reviewer_name}, {show_instant(item.verdict.at)}" if item.verdict else ""

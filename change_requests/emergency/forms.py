@@ -1,11 +1,13 @@
 """The forms of emergencies: ask, decide, seal, give a half, change a field, judge, sign (M22, M23, M27)."""
 
+import copy
 from collections.abc import Iterable, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts.models import Customer, User
@@ -367,14 +369,16 @@ class SignForm(SafeForm):
         ],
         missing="Elija si en conjunto fue conforme",
     )
-    password = forms.CharField(
-        label="Firme con su contraseña",
-        required=False,
-        strip=False,
-        max_length=4096,
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-        error_messages=ActForm.base_fields["password"].error_messages,
-    )
+
+    def __init__(self, request: HttpRequest, data: Any = None, **options: Any) -> None:
+        """Make the form; the password signs, so it is asked for even soon after it was typed."""
+        super().__init__(request, data, **options)
+        self.fields["password"] = copy.deepcopy(self.base_fields["password"])
+        self.fields["password"].label = "Firme con su contraseña"
+
+    def full_clean(self) -> None:
+        """Validate the form; the password stays, so that it is typed again with whatever else is corrected."""
+        super(ActForm, self).full_clean()
 
     def make_arguments(self) -> dict[str, Any]:
         """Return the conclusion as the operation takes it."""

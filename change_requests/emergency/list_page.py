@@ -146,10 +146,24 @@ def make_grant_rows(grants: Sequence[EmergencyGrant]) -> list[GrantRow]:
     ]
 
 
-def list_overdue() -> list[EmergencyGrant]:
-    """Return the emergencies whose review is overdue, the oldest first; everybody in /control/ is told (M27)."""
+@dataclass(frozen=True)
+class OverdueReview:
+    """Hold a review that is overdue; `url` is its address, "" for who may not open it."""
+
+    grant: EmergencyGrant
+    url: str
+
+
+def list_overdue(user: User) -> list[OverdueReview]:
+    """Return the reviews that are overdue, the oldest first; everybody in /control/ is told (M27)."""
     late = EmergencyGrant.objects.filter(status=Status.ENDED, review__signed_at=None, review__due_at__lte=clock.now())
-    return list(late.select_related("account", "review").order_by("review__due_at"))
+    grants = list(late.select_related("account", "review").order_by("review__due_at"))
+    pks = [grant.pk for grant in grants]
+    seen = set(policy.visible_to(user).filter(pk__in=pks).values_list("pk", flat=True)) if grants else set()
+    return [
+        OverdueReview(grant, reverse("emergency:review", args=[grant.folio]) if grant.pk in seen else "")
+        for grant in grants
+    ]
 
 
 def may_keep_delegations(user: User) -> bool:

@@ -33,7 +33,7 @@ class EmergencyList(EmergencyView):
         context = {
             "accounts": list_page.list_accounts(self.user),
             "rows": list_page.make_grant_rows(page.rows),
-            "overdue": list_page.list_overdue(),
+            "overdue": list_page.list_overdue(self.user),
             "may_ask": policy.why_not_operate(self.user) is None,
             "may_keep": policy.may_keep(self.user),
             "may_delegate": may_keep_delegations(self.user),

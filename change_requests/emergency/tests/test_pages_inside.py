@@ -124,6 +124,8 @@ def test_judge_every_act_then_sign_with_the_password(scene):
     assert "Escriba qué observó" in text_of(observed)
     review_all(elsa, grant)
     assert elsa.post(page("judge", grant.folio, 1), {"verdict": "conform"}).status_code == 409
+    unsigned = elsa.post(page("sign", grant.folio), {**sign, "password": ""})  # asked for, however fresh it is
+    assert "Escriba otra vez su contraseña" in text_of(unsigned)
     signed = elsa.post(page("sign", grant.folio), sign, follow=True)
     assert "La revisión quedó firmada" in text_of(signed)
     assert "Conforme" in text_of(sign_in(scene.cast.fabian).get(page("list")))
