@@ -664,7 +664,7 @@ CONFIRMING_VERBS = """
 CONFIRMATION_KEYS = """
     revision mailbox role sent_at token_sha256 before_status suspended reason auth
 """.split()
-DATA_FILES = [
+DATA_FILES: list = [
     (REQUEST, {}),
     *((name, []) for name in (VERSIONS, DECISIONS, EXECUTIONS, WAIVERS, CLARIFICATIONS, MAILS, FORMS)),
     *((name, []) for name in (EVIDENCE, CONFIRMATIONS, VERIFICATIONS)),
