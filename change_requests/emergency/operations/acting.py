@@ -4,7 +4,6 @@ from typing import Any
 
 from accounts.models import Customer, User
 from accounts.models.proofs import Proof
-from change_requests.emergency import policy
 from change_requests.emergency.marking import writing
 from change_requests.emergency.models import EmergencyChange, EmergencyGrant
 from change_requests.emergency.operations._common import describe_proof, lock_grant

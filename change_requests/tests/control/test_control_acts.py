@@ -215,7 +215,7 @@ def test_the_expediente_tells_values_designator_alternate_and_folds_saved_drafts
         "(UTC−6)",
     ):
         assert words in text, words
-    assert not any(word in text for word in ("hoy,", "ayer,"))
+    assert not any(word in text for word in ("hoy, ", "ayer, "))
 
 
 @pytest.mark.clause("M21")
