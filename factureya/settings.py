@@ -92,7 +92,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "change_requests.emergency.middleware.EmergencyMiddleware",  # after the session and its user
+    "factureya.core.middleware.RecordedSessionMiddleware",  # after the session and its user
     "factureya.core.middleware.MethodNotAllowedPageMiddleware",
     "factureya.core.middleware.BodyLimitMiddleware",  # last, so that its answer has every header
 ]
@@ -316,6 +316,10 @@ AUTHENTICATION_BACKENDS = [
     "accounts.sign_in.backends.EmailBackend",
     "change_requests.emergency.backend.EmergencyBackend",  # nobody signs in with it (M22)
 ]
+# Sessions whose every request is written down: backend -> the middleware that answers them (`core.middleware`; M26).
+RECORDED_SESSIONS = {
+    "change_requests.emergency.backend.EmergencyBackend": "change_requests.emergency.middleware.EmergencyMiddleware"
+}
 PASSWORD_HASHERS = ["accounts.passwords.LeanArgon2PasswordHasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {

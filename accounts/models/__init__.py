@@ -1,13 +1,17 @@
 """Store who people are: users, companies and contacts, providers and offices (manual 01–02)."""
 
 from accounts.models.companies import Contact, Customer, CustomerToVerify
+from accounts.models.factors import FactorReset
 from accounts.models.invitations import Invitation
 from accounts.models.people import (
     CONTROL_OFFICES,
     DESK_OFFICES,
+    FRESH_SECONDS,
     READING_OFFICES,
-    FactorReset,
+    UNPROVEN,
+    Method,
     Office,
+    Proof,
     Provider,
     RoleAssignment,
     User,

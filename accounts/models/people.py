@@ -1,5 +1,8 @@
-"""Store providers, people with an account, their dated offices (cargos), and lost second factors (manual 01–02, M3)."""
+"""Store providers, people with an account, their dated offices (cargos), and the proofs of who they are (01–02, M3)."""
 
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
@@ -256,39 +259,33 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
             return None
 
 
-class FactorReset(models.Model):
-    """Store the removal of a lost second factor: one person asks and another approves; it is never deleted."""
+FRESH_SECONDS = 5 * 60  # how long a password that was typed again counts
 
-    user = ForeignKey("User", PROTECT, related_name="+", verbose_name="persona")
-    reason = models.CharField("motivo", max_length=300)
-    requested_by = ForeignKey("User", PROTECT, related_name="+", verbose_name="pidió")
-    requested_at = models.DateTimeField("pedido", default=clock.now)
-    decided_by = ForeignKey("User", PROTECT, null=True, blank=True, related_name="+", verbose_name="decidió")
-    decided_at = models.DateTimeField("decidido", null=True, blank=True)
-    approved = models.BooleanField("aprobado", null=True, blank=True)
 
-    class Meta:
-        verbose_name = "restablecimiento del segundo factor"
-        verbose_name_plural = "restablecimientos del segundo factor"
-        constraints = [
-            CheckConstraint(
-                name="factor_reset_takes_two_people",
-                condition=Q(decided_by__isnull=True) | ~Q(decided_by=F("requested_by")),
-                violation_error_message="Quien lo pide no lo aprueba.",
-            ),
-            CheckConstraint(
-                name="factor_reset_by_others",
-                condition=~Q(requested_by=F("user")) & (Q(decided_by__isnull=True) | ~Q(decided_by=F("user"))),
-                violation_error_message="Nadie restablece su propio segundo factor.",
-            ),
-            CheckConstraint(
-                name="factor_reset_decided_whole",
-                condition=Q(decided_by__isnull=True, decided_at__isnull=True, approved__isnull=True)
-                | Q(decided_by__isnull=False, decided_at__isnull=False, approved__isnull=False),
-            ),
-            CheckConstraint(name="factor_reset_has_reason", condition=~Q(reason="")),
-            UniqueConstraint(name="one_open_factor_reset", fields=["user"], condition=Q(decided_at__isnull=True)),
-        ]
+class Method(StrEnum):
+    """Name how an act was authenticated."""
 
-    def __str__(self) -> str:
-        return f"segundo factor de {self.user}"
+    PASSWORD = "password"  # noqa: S105 (typed again, just before the act)
+    SESSION = "session"  # signed in, and nothing more
+    LINK = "link"  # the signed link of a mail of ours
+    CODE = "code"  # the code that we mailed
+    MAIL = "mail"  # a mail from an address that was proven
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Hold how an act was authenticated: by what, whether a second factor was given, when, and from which address."""
+
+    method: Method
+    factor: bool = False
+    at: datetime | None = None  # the instant of the proof, not of the act
+    ip: str = ""
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the proof as an event keeps it under `auth`; no link, code or password is in it."""
+        at = self.at.isoformat() if self.at else ""
+        return {"method": str(self.method), "factor": self.factor, "at": at, "ip": self.ip}
+
+
+UNPROVEN = Proof(Method.NONE)

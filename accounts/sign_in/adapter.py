@@ -21,7 +21,7 @@ from accounts.models import User
 from accounts.notifications import make_page_url
 from accounts.operations import factor_keys
 from accounts.sign_in.allauth_internal import ratelimit
-from accounts.web.client_address import read_client_ip
+from accounts.web.proofs import read_client_ip
 from factureya.core.mail import outbox
 
 logger = logging.getLogger(__name__)

@@ -12,8 +12,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
 from accounts import offices
-from accounts.models import User
-from accounts.models.proofs import FRESH_SECONDS
+from accounts.models import FRESH_SECONDS, User
 from accounts.sign_in.allauth_internal import ratelimit, reauthenticate_by_password
 from accounts.web.proofs import is_typed_again
 from factureya.core import clock

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.test import RequestFactory
 from time_machine import travel
 
-from accounts.models.proofs import UNPROVEN, Method, Proof
+from accounts.models import UNPROVEN, Method, Proof
 from accounts.sign_in import backends
 from accounts.sign_in.allauth_internal import reauthenticate_by_password, record_authentication
 from accounts.web import proofs

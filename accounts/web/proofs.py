@@ -1,14 +1,14 @@
-"""Read from a web request how its person proved who he is; views hand it to the operation (M26)."""
+"""Read from a web request where it comes from, and how its person proved who he is; operations get the proof (M26)."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from allauth.account.authentication import get_authentication_records
+from django.conf import settings
 from django.http import HttpRequest
 
-from accounts.models.proofs import FRESH_SECONDS, Method, Proof
-from accounts.web.client_address import read_client_ip
+from accounts.models import FRESH_SECONDS, Method, Proof
 from factureya.core import clock
 
 
@@ -47,3 +47,17 @@ def read_code_proof(request: HttpRequest) -> Proof:
 def _make_instant(seconds: float) -> datetime:
     """Return the instant of a sign-in's record, in UTC."""
     return datetime.fromtimestamp(int(seconds), UTC)
+
+
+def read_client_ip(request: Any) -> str:
+    """Return the address of the client, for the limits on attempts.
+
+    Each of our TRUSTED_PROXY_COUNT proxies adds to the end of X-Forwarded-For the address that it sees. So we count as
+    many from the end; the client can forge only what is before. With fewer addresses in the header, or no proxies,
+    the address of the connection is returned.
+    """
+    count = settings.TRUSTED_PROXY_COUNT
+    forwarded = request.headers.get("X-Forwarded-For", "").split(",")
+    if count and len(forwarded) >= count and (address := forwarded[-count].strip()):
+        return str(address)
+    return str(request.META.get("REMOTE_ADDR") or "0.0.0.0")  # noqa: S104

@@ -8,8 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from accounts.models import Customer, Representative, User
-from accounts.models.proofs import Proof
+from accounts.models import Customer, Proof, Representative, User
 from accounts.web.mixins import PrivateView, login_keeping_draft
 from accounts.web.proofs import read_proof
 from change_requests import policy

@@ -14,7 +14,7 @@ from django.http import HttpRequest, QueryDict
 from django.urls import Resolver404, resolve
 
 from accounts.models import Customer
-from accounts.web.client_address import read_client_ip
+from accounts.web.proofs import read_client_ip
 from change_requests.emergency.halves import HIDDEN, hide_halves
 from change_requests.emergency.models import EmergencyGrant
 from change_requests.emergency.operations import Act

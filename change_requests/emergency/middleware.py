@@ -1,7 +1,7 @@
 """Bind every request of an emergency's session to its open window, and write down what it does (M23, M26).
 
-Ordinary sessions pass through without one more query. In an emergency's session nothing runs that is not written down
-first, in a transaction of its own; if it cannot be written, the view is not called and everybody else works on.
+`core.middleware.RecordedSessionMiddleware` sends only these requests here. Nothing runs that is not written down first,
+in a transaction of its own; if it cannot be written, the view is not called and everybody else works on.
 """
 
 import logging
@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
@@ -30,8 +29,6 @@ class EmergencyMiddleware(Middleware):
     """Ask whether the emergency is open, write the intent, call the view, and write the outcome."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if settings.SESSION_COOKIE_NAME not in request.COOKIES or not session.is_elevated(request):
-            return self.get_response(request)
         bound_to = request.session.get(session.GRANT_KEY)  # a session with another hash is emptied when it is asked
         grant = session.find_grant(request)
         if grant is None:

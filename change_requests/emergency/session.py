@@ -11,8 +11,7 @@ from django.middleware.csrf import rotate_token
 from django.shortcuts import redirect
 from django.utils.crypto import constant_time_compare
 
-from accounts.models import User
-from accounts.models.proofs import Proof
+from accounts.models import Proof, User
 from accounts.sign_in.allauth_internal import RECORDS_KEY, RECORDS_USER_KEY
 from accounts.web.mixins import get_person
 from change_requests.emergency import acts, backend, operations

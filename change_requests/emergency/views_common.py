@@ -7,8 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from accounts.models import CONTROL_OFFICES, User
-from accounts.models.proofs import Proof
+from accounts.models import CONTROL_OFFICES, Proof, User
 from accounts.web import form_memory
 from accounts.web.mixins import PrivateView
 from accounts.web.proofs import read_proof

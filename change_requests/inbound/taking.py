@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from accounts.models import User
-from accounts.models.proofs import Method, Proof
+from accounts.models import Method, Proof, User
 from change_requests import operations
 from change_requests.documents.form_read import Proposal, Unreadable
 from change_requests.inbound import answers

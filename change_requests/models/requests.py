@@ -6,8 +6,7 @@ from typing import Any, TypeAlias
 from django.db import models
 from django.db.models import PROTECT, CheckConstraint, F, ForeignKey, Index, OneToOneField, Q, UniqueConstraint
 
-from accounts.models import Customer, Representative, User
-from accounts.models.proofs import Proof
+from accounts.models import Customer, Proof, Representative, User
 from change_requests.models.assets import InformationAsset
 from factureya.core import clock, numbers
 from factureya.core.models import Attachment, Chained

@@ -7,8 +7,7 @@ from typing import Any, TypeVar
 
 from django.db import transaction
 
-from accounts.models import Customer, User
-from accounts.models.proofs import UNPROVEN, Proof
+from accounts.models import UNPROVEN, Customer, Proof, User
 from change_requests import notifications
 from change_requests.documents import evidence
 from change_requests.models import FormalRequest, RequestedAsset

@@ -7,8 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from accounts.models import User
-from accounts.models.proofs import UNPROVEN, Proof
+from accounts.models import UNPROVEN, Proof, User
 from change_requests import notifications, payload
 from change_requests.approvals import find_missing_office
 from change_requests.documents import receipt

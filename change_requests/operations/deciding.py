@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from accounts import mail_sender
-from accounts.models import RoleAssignment, User
-from accounts.models.proofs import Proof
+from accounts.models import Proof, RoleAssignment, User
 from change_requests import notifications, policy
 from change_requests.approvals import OFFICE_OF, NeededApproval, find_needed_approvals, select_open
 from change_requests.kinds.fields import REGISTERED_EMAIL, touches_risky

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from accounts.models import Customer, User
-from accounts.models.proofs import Proof
+from accounts.models import Customer, Proof, User
 from change_requests import policy
 from change_requests.kinds.registry import list_kinds
 from change_requests.models import Evidence, FormalRequest

@@ -2,8 +2,7 @@
 
 from datetime import timedelta
 
-from accounts.models import Representative, User
-from accounts.models.proofs import UNPROVEN, Proof
+from accounts.models import UNPROVEN, Proof, Representative, User
 from change_requests import notifications, policy
 from change_requests.guards.requests import SLACK_DAYS
 from change_requests.kinds import content

@@ -6,8 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
-from accounts.models import Office, Representative, User
-from accounts.models.proofs import Proof
+from accounts.models import Office, Proof, Representative, User
 from change_requests import notifications, policy
 from change_requests.approvals import OFFICE_OF, find_holders
 from change_requests.execution import executing

@@ -5,8 +5,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from accounts.models import User
-from accounts.models.proofs import Proof
+from accounts.models import Proof, User
 from change_requests import notifications, policy
 from change_requests.models import Execution, FormalRequest, Waiver
 from change_requests.operations._common import (

@@ -3,8 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 
-from accounts.models import User
-from accounts.models.proofs import Proof
+from accounts.models import Proof, User
 from change_requests import notifications, policy
 from change_requests.models import FormalRequest, MailText, MailTextFile, ReceivedForm
 from change_requests.operations._common import Status, lock_request, record_act, require_requester, reread_allowed

@@ -4,8 +4,7 @@ from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
 from accounts import operations as accounts
-from accounts.models import User
-from accounts.models.proofs import UNPROVEN, Proof
+from accounts.models import UNPROVEN, Proof, User
 from change_requests import links, notifications
 from change_requests.models import FormalRequest
 from change_requests.operations._common import Status, lock_request

@@ -9,8 +9,7 @@ from typing import cast
 
 from django.db import transaction
 
-from accounts.models import User
-from accounts.models.proofs import UNPROVEN, Proof
+from accounts.models import UNPROVEN, Proof, User
 from change_requests.models import FormalRequest
 from change_requests.record.facts import describe_file, describe_person
 from factureya.core import audit

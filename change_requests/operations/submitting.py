@@ -4,8 +4,7 @@ import secrets
 
 from django.conf import settings
 
-from accounts.models import User
-from accounts.models.proofs import Proof
+from accounts.models import Proof, User
 from change_requests import notifications, policy
 from change_requests.documents.evidence import is_as_sent
 from change_requests.kinds import content

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from django.conf import settings
 
-from accounts.models import User
-from accounts.models.proofs import Proof
+from accounts.models import Proof, User
 from change_requests import notifications, policy
 from change_requests.models import Clarification, FormalRequest
 from change_requests.operations._common import (

@@ -9,8 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import User
-from accounts.models.proofs import Method, Proof
+from accounts.models import Method, Proof, User
 from change_requests import links, operations
 from change_requests.documents import receipt
 from change_requests.kinds.fields import REGISTERED_EMAIL

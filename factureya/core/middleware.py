@@ -1,12 +1,14 @@
-"""Treat every request: drop cookies with a NUL, limit bodies, keep private pages out of caches, show a page for 405."""
+"""Treat every request: drop cookies with a NUL, limit bodies, keep caches out, record some sessions, fill a 405."""
 
 from collections.abc import Callable
 
 from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.cache import patch_cache_control
+from django.utils.module_loading import import_string
 
 
 class Middleware:
@@ -50,6 +52,25 @@ class NoStoreMiddleware(Middleware):
         if cookie in request.COOKIES or cookie in response.cookies:
             patch_cache_control(response, no_store=True, private=True)
         return response
+
+
+class RecordedSessionMiddleware(Middleware):
+    """Let a recorder answer each request of a session whose backend has one in RECORDED_SESSIONS (M26).
+
+    All other requests go on without one more query. A recorder is a middleware; it writes down what the request does.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        super().__init__(get_response)
+        self.recorders: dict[str, Callable[[HttpRequest], HttpResponse]] = {
+            backend: import_string(recorder)(get_response) for backend, recorder in settings.RECORDED_SESSIONS.items()
+        }
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        backend = ""
+        if settings.SESSION_COOKIE_NAME in request.COOKIES:
+            backend = request.session.get(BACKEND_SESSION_KEY, "")
+        return self.recorders.get(backend, self.get_response)(request)
 
 
 class MethodNotAllowedPageMiddleware(Middleware):

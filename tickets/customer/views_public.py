@@ -6,8 +6,8 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 
-from accounts.web.client_address import read_client_ip
 from accounts.web.mixins import PrivateView
+from accounts.web.proofs import read_client_ip
 from factureya.core.files import store
 from factureya.core.files.sending import stream_stored
 from factureya.portal.errors import too_many_requests

@@ -13,7 +13,7 @@ from django.urls import NoReverseMatch, get_resolver, resolve, reverse
 
 from accounts import operations
 from accounts.models import Office, User
-from accounts.web.client_address import read_client_ip
+from accounts.web.proofs import read_client_ip
 from factureya.core.clock import now
 from factureya.core.models import OutboxMessage
 from factureya.testing.people import PASSWORD, make_agent, make_contact, make_staff, make_superuser, make_user

@@ -7,8 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from accounts.models import Customer, User
-from accounts.models.proofs import Proof
+from accounts.models import Customer, Proof, User
 from change_requests.emergency.models import CriticalCredential, EmergencyAccount, EmergencyGrant
 from change_requests.operations._common import Recorded, clean_text
 from factureya.core import audit

@@ -7,8 +7,7 @@ from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 
-from accounts.models import Office, User
-from accounts.models.proofs import Proof
+from accounts.models import Office, Proof, User
 from change_requests.emergency import policy
 from change_requests.emergency.models import CriticalCredential, Delegation, EmergencyAccount, EmergencyCause
 from change_requests.emergency.operations._common import (

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from accounts.models import Customer, User
-from accounts.models.proofs import Proof
+from accounts.models import Customer, Proof, User
 from change_requests.emergency.marking import writing
 from change_requests.emergency.models import EmergencyChange, EmergencyGrant
 from change_requests.emergency.operations._common import describe_proof, lock_grant

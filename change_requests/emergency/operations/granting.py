@@ -9,8 +9,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils.module_loading import import_string
 
-from accounts.models import Customer, User
-from accounts.models.proofs import Proof
+from accounts.models import Customer, Proof, User
 from change_requests.emergency import notifications, policy, roles
 from change_requests.emergency.models import EmergencyAccount, EmergencyCause, EmergencyGrant, GrantAuthorization
 from change_requests.emergency.operations._common import (

@@ -9,8 +9,7 @@ from django.db.models import Q
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.debug import sensitive_variables
 
-from accounts.models import User
-from accounts.models.proofs import Proof
+from accounts.models import Proof, User
 from change_requests.emergency import notifications, policy
 from change_requests.emergency.models import CriticalCredential, EmergencyGrant, GrantReview
 from change_requests.emergency.operations._common import describe_proof, lock_grant, retire_credential

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
-from accounts.models import User
-from accounts.models.proofs import Proof
+from accounts.models import Proof, User
 from change_requests.emergency import notifications, policy
 from change_requests.emergency.models import ActivityRecord, ActivityVerdict, EmergencyGrant, GrantReview, RowDifference
 from change_requests.emergency.operations._common import describe_proof, lock_grant

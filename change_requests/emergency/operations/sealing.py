@@ -13,8 +13,7 @@ from django.contrib.auth.hashers import check_password, make_password
 from django.db.models import Max
 from django.views.decorators.debug import sensitive_variables
 
-from accounts.models import User
-from accounts.models.proofs import Proof
+from accounts.models import Proof, User
 from change_requests.emergency import notifications, policy
 from change_requests.emergency.halves import ALPHABET, GROUP_CHARACTERS, GROUPS
 from change_requests.emergency.models import CriticalCredential

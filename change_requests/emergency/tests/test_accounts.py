@@ -7,8 +7,7 @@ from django.contrib.auth import authenticate
 from django.test import Client
 from time_machine import travel
 
-from accounts.models import Office, User
-from accounts.models.proofs import Method, Proof
+from accounts.models import Method, Office, Proof, User
 from change_requests.emergency import operations, policy, roles
 from change_requests.emergency.models import Delegation, EmergencyAccount, EmergencyCause
 from factureya.core.clock import now

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from accounts.models import Customer, Office, User
-from accounts.models.proofs import Method, Proof
+from accounts.models import Customer, Method, Office, Proof, User
 from change_requests.emergency import operations, policy
 from change_requests.emergency.models import EmergencyGrant
 from factureya.core import clock

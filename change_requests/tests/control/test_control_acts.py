@@ -7,8 +7,7 @@ import time_machine
 from django.urls import reverse
 
 from accounts import operations as operations_of_accounts
-from accounts.models import Customer, Office, RoleAssignment
-from accounts.models.proofs import Method, Proof
+from accounts.models import Customer, Method, Office, Proof, RoleAssignment
 from change_requests import operations
 from change_requests.documents import signing
 from change_requests.models import FormalRequest, InformationAsset
