@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from accounts import operations as accounts
 from accounts.models import Customer, Proof, User
 from change_requests.emergency.marking import writing
 from change_requests.emergency.models import EmergencyChange, EmergencyGrant
@@ -101,4 +102,4 @@ def _record(grant: EmergencyGrant, change: EmergencyChange, customer: Customer, 
         auth=describe_proof(proof),
         **told,
     )
-    audit.record("company.changed", customer, actor=change.operator, folio=grant.folio, **told)
+    accounts.record_company_change(customer, actor=change.operator, folio=grant.folio, **told)

@@ -211,8 +211,7 @@ def test_an_operator_who_is_closed_or_loses_his_office_is_out(scene):
 
 def test_an_operator_without_his_office_is_out_before_the_view(scene):
     client = enter(scene)
-    assignment = scene.cast.gina.assignments[0]
-    type(assignment).objects.filter(pk=assignment.pk).update(ends_at=clock.now(), ended_by=scene.cast.elsa)
+    end_offices(scene.cast.gina)
     assert is_out(client.get(INSIDE))
 
 
