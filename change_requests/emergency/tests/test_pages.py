@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 
@@ -273,3 +274,18 @@ def test_who_sees_an_emergency(scene):
     assert typo.url == page("grant", grant.folio)
     assert sign_in(auditor).get(page("review", grant.folio)).status_code == 200
     assert sign_in(stranger).get(page("dossier", grant.folio)).status_code == 404
+
+
+@pytest.mark.clause("M17", "M22")
+def test_a_half_that_arrives_without_session_is_kept_nowhere(scene, settings):
+    grant = scene.bring(Status.AUTHORIZED)
+    client = sign_in(scene.cast.laura)
+    client.get(page("open", grant.folio))
+    del client.cookies[settings.SESSION_COOKIE_NAME]
+    answer = client.post(page("open", grant.folio), {"half": scene.halves["a"], "reason": REASON})
+    assert answer.status_code == 302
+    kept = [session.get_decoded() for session in Session.objects.all()]
+    assert REASON in str(kept)  # what was typed beside it is kept until the login
+    assert scene.halves["a"] not in str(kept)
+    log_in(client, scene.cast.laura)
+    assert scene.halves["a"] not in client.get(page("open", grant.folio)).content.decode()

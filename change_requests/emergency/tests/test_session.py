@@ -19,6 +19,7 @@ from change_requests.emergency.tests.urls import calls, during
 from factureya.core import clock
 from factureya.core.refusals import NotAllowed
 from factureya.testing.pages import make_client, statements
+from factureya.testing.people import end_offices
 
 pytestmark = [
     pytest.mark.django_db,

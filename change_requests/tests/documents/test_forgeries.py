@@ -12,7 +12,6 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 
-from accounts.models import RoleAssignment
 from change_requests import operations
 from change_requests.documents import archive, signing, verify_expediente
 from change_requests.documents.verify_expediente import (
@@ -42,11 +41,12 @@ from change_requests.models import FormalRequest
 from change_requests.tests.test_inbound import letter
 from change_requests.tests.test_inbound_forms import alta, by_mail
 from change_requests.tests.test_state_checks import whole
-from factureya.core import clock, guard_install
+from factureya.core import guard_install
 from factureya.core.files import store
 from factureya.testing import request_histories
 from factureya.testing.expedientes import FORGER, Files, derive_again, read_files, rehash, reseal, rewrite, zip_files
 from factureya.testing.inbound_mails import AUTHSERV, deliver
+from factureya.testing.people import end_offices
 from factureya.testing.raw_sql import update
 from factureya.testing.request_histories import WHY, seen
 
@@ -608,7 +608,7 @@ def test_what_is_no_expediente_is_named_part_by_part():
 
 def test_a_decision_that_lapsed_is_shown_as_such(cast):
     request = request_histories.make(cast, Status.APPROVED)
-    RoleAssignment.objects.filter(user=cast.elsa).update(ends_at=clock.now())
+    end_offices(cast.elsa)
     with pytest.raises(operations.SentBack):
         operations.execute(request.pk, actor=cast.gina)
     files = read_files(request)

@@ -14,7 +14,7 @@ from factureya.core.files import store
 from factureya.core.models import Attachment, InboundMessage
 from factureya.testing import request_histories
 from factureya.testing.people import Cast, make_hugo, make_staff
-from factureya.testing.raw_sql import copy_statement, execute, insert, refused_by, sqlite_only, update
+from factureya.testing.raw_sql import copy_statement, execute, execute_as_owner, insert, refused_by, sqlite_only, update
 from factureya.testing.requests import attempt, decide, make_request, revise, waive
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M20", "M21", "M26")]
@@ -96,7 +96,7 @@ def test_an_approval_is_not_older_than_its_decisions():
 def test_a_decision_is_not_older_than_what_it_decides():
     request = make_request(Status.IN_APPROVAL)
     elsa = make_staff(Office.SECURITY_OFFICER)
-    execute(  # an office that she has had for long
+    execute_as_owner(  # an office that she has had for long
         "UPDATE accounts_roleassignment SET starts_at = %s WHERE user_id = %s", now() - timedelta(days=30), elsa.pk
     )
     assert request.verified_at is not None
@@ -212,7 +212,7 @@ def test_a_waiver_is_checked_after_the_execution_and_not_in_its_second():
 def test_the_dates_of_a_waiver_follow_its_request():
     request = make_request(Status.IN_APPROVAL)
     elsa, hugo = make_staff(Office.SECURITY_OFFICER), make_hugo()
-    execute("UPDATE accounts_roleassignment SET starts_at = %s", now() - timedelta(days=30))
+    execute_as_owner("UPDATE accounts_roleassignment SET starts_at = %s", now() - timedelta(days=30))
     with refused_by("waiver_granted_in_its_time"):
         waive(request, hugo, approved_by=elsa, approved_at=now() - timedelta(days=1))
     with refused_by("waiver_granted_in_its_time"):
