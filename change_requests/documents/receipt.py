@@ -209,8 +209,8 @@ def _draw_hashes(sheet: Sheet, receipt: Receipt) -> None:
     sheet.draw_paragraph(
         "Guarde este acuse. Quienes deciden ven exactamente el contenido de esta huella, y ese mismo contenido es el "
         "que se ejecuta: si alguien lo alterara, ya no coincidiría. Con la huella de la llave se comprueba la firma "
-        "del expediente, aunque el portal ya no exista. ¿No la pidió usted? Use el enlace «No fui yo» del correo o "
-        "llame al 01 800 63 22 887.",
+        "del expediente, aunque el portal ya no exista; el programa está en el portal, en /solicitudes/verificador/. "
+        "¿No la pidió usted? Use el enlace «No fui yo» del correo o llame al 01 800 63 22 887.",
         size=9,
         colour=INK_2,
     )

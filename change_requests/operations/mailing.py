@@ -86,12 +86,6 @@ def keep_received_form(
             mail_sha256=hashlib.sha256(inbound.raw).hexdigest(),
             at=now(),
         )
-        record_act(
-            "request.form_received",
-            request,
-            actor=actor,
-            form=describe_form(received),
-            mail=describe_mail(received),
-            stored=stored is not None,
-        )
+        facts = {"form": describe_form(received), "mail": describe_mail(received), "stored": stored is not None}
+        record_act("request.form_received", request, actor=actor, **facts)
     return request

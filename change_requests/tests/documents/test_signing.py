@@ -2,6 +2,8 @@
 
 import base64
 from datetime import date
+from types import SimpleNamespace as Namespace
+from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -62,6 +64,33 @@ def test_the_page_of_the_verifier_is_public_and_says_key_and_hash(client, settin
     assert file["Content-Disposition"] == 'attachment; filename="verify_expediente.py"'
 
 
-def test_no_anchor_is_no_line(monkeypatch):
+HEADS = [Namespace(chain="request:1", seq=5, hash="a" * 64), Namespace(chain="user:1", seq=2, hash="b" * 64)]
+ANCHOR = Namespace(day=date(2026, 12, 1), seq=7, hash="c" * 64)
+
+
+def find_line(monkeypatch, chain: str, anchor: Any = ANCHOR, error: Exception | None = None) -> dict[str, Any] | None:
+    """Find the line of a chain in an anchor's file that holds HEADS, or cannot be read."""
+
+    def read_heads(_path: str) -> list[Namespace]:
+        if error:
+            raise error
+        return HEADS
+
+    anchors = Namespace(latest_anchor=lambda: anchor, find_path=lambda _anchor: "", read_heads=read_heads)
+    monkeypatch.setattr(anchoring, "find_spec", lambda _name: True)
+    monkeypatch.setattr(anchoring, "import_module", lambda _name: anchors)
+    return anchoring.find_anchor_line(chain)
+
+
+def test_the_line_of_the_latest_anchor_is_as_its_file_writes_it(monkeypatch):
+    line = f'["request:1",5,"{"a" * 64}"]'
+    assert find_line(monkeypatch, "request:1") == {"line": line, "day": "2026-12-01", "seq": 7, "hash": "c" * 64}
+
+
+def test_without_an_anchor_there_is_no_line(monkeypatch):
+    assert find_line(monkeypatch, "request:2") is None  # younger than the anchor
+    assert find_line(monkeypatch, "request:1", anchor=None) is None
+    for error in (FileNotFoundError(), ValueError()):
+        assert find_line(monkeypatch, "request:1", error=error) is None
     monkeypatch.setattr(anchoring, "find_spec", lambda _name: None)
     assert anchoring.find_anchor_line("request:1") is None
