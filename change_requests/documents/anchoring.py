@@ -1,11 +1,9 @@
 """Find the line of the latest anchor that says where a chain ended that day (M26)."""
 
 import json
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
-_ANCHORS = "factureya.core.record.anchors"
+from factureya.core.record import anchors
 
 
 def find_anchor_line(chain: str) -> dict[str, Any] | None:
@@ -13,9 +11,6 @@ def find_anchor_line(chain: str) -> dict[str, Any] | None:
 
     The line is as the anchor's file writes it. A file that cannot be read gives None: `verify_audit` tells of it.
     """
-    if find_spec(_ANCHORS) is None:
-        return None
-    anchors: Any = import_module(_ANCHORS)
     if (anchor := anchors.latest_anchor()) is None:
         return None
     try:

@@ -77,8 +77,7 @@ def find_line(monkeypatch, chain: str, anchor: Any = ANCHOR, error: Exception | 
         return HEADS
 
     anchors = Namespace(latest_anchor=lambda: anchor, find_path=lambda _anchor: "", read_heads=read_heads)
-    monkeypatch.setattr(anchoring, "find_spec", lambda _name: True)
-    monkeypatch.setattr(anchoring, "import_module", lambda _name: anchors)
+    monkeypatch.setattr(anchoring, "anchors", anchors)
     return anchoring.find_anchor_line(chain)
 
 
@@ -92,5 +91,3 @@ def test_without_an_anchor_there_is_no_line(monkeypatch):
     assert find_line(monkeypatch, "request:1", anchor=None) is None
     for error in (FileNotFoundError(), ValueError()):
         assert find_line(monkeypatch, "request:1", error=error) is None
-    monkeypatch.setattr(anchoring, "find_spec", lambda _name: None)
-    assert anchoring.find_anchor_line("request:1") is None
