@@ -38,6 +38,7 @@ DEMO_PEOPLE = (
     ("jorge", "área informática"),
     ("gina", "implementadora"),
     ("hugo", "desarrollo"),
+    ("olga", "auditoría"),
 )
 DEMO_PASSWORD = "Factureya-demo-2026"  # noqa: S105 (public, of the demo)
 

@@ -40,7 +40,8 @@ def find_subjects(reader: User, chains: Iterable[str]) -> Names:
     for kind, of_kind in keys.items():
         named = _FINDERS[kind](reader, of_kind) if kind in _FINDERS else {}
         for key in of_kind:
-            found[f"{kind}:{key}"] = named.get(key) or Subject(f"{_KIND_NAMES.get(kind, kind)} {key}")
+            name = _CHAIN_NAMES.get(f"{kind}:{key}") or f"{_KIND_NAMES.get(kind, kind)} {key}"
+            found[f"{kind}:{key}"] = named.get(key) or Subject(name)
     return found
 
 
@@ -132,6 +133,7 @@ def try_address(name: str, *arguments: str) -> str:
 
 _FINDERS: dict[str, Finder] = {
     "request": _find_requests,
+    "request-reading": _find_requests,
     "ticket": _find_tickets,
     "customer": _find_customers,
     "user": _find_people,
@@ -145,5 +147,8 @@ _KIND_NAMES = {
     "outbox": "Correo por salir",
     "emergency": "Cuenta",
     "emergency-cause": "Causa",
-    POPULATION_CHAIN: "Solicitudes de",
+}
+_CHAIN_NAMES = {
+    "system:guards": "Candados de la base de datos",
+    f"{POPULATION_CHAIN}:requests": "Solicitudes formales",
 }
