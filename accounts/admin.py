@@ -71,7 +71,7 @@ class OwnPages(ReadOnlyAdmin):
 
         @wraps(view)
         def check_then_show(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            """Return the page, or raise PermissionDenied if the person may not see it."""
+            """Return the page, or raise PermissionDenied. Only reading asks `allows`; all else asks `allows_act`."""
             is_reading = name in self.reading and request.method in {"GET", "HEAD"}
             if not (self.allows if is_reading else self.allows_act)(request.user):
                 raise PermissionDenied

@@ -39,8 +39,9 @@ class Sender:
 def judge_sender(mail: InboundMail) -> Sender:
     """Return the people in whose name an arrived mail may act, or the reason why it acts for nobody (M5).
 
-    Several people mean that several companies registered the address. The verdict says whether our mail server could
-    prove the sender. FAIL is always refused. With MAIL_IN_REQUIRE_VERDICT every verdict but PASS is refused.
+    Our own addresses, staff and strangers act for nobody. Several people are representatives who share the address.
+    The verdict says whether our mail server could prove the sender: FAIL is always refused; with
+    MAIL_IN_REQUIRE_VERDICT every verdict but PASS is refused.
     """
     if not mail.sender:  # the mail has no one sender: it names several, or none
         return Sender(refusal=Refusal.MANY_SENDERS if mail.senders else Refusal.NO_SENDER)

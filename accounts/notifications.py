@@ -46,7 +46,8 @@ def send_invitation(invitation: Invitation, event: Event, *, token: str, has_acc
 def tell_invitation_undelivered(invitation: Invitation, event: Event) -> None:
     """Tell the person who sent an invitation that its mail was not delivered.
 
-    If that person's account is closed, the company's representatives are told. For an office, all superusers are.
+    If that person's account is closed, others are told instead: the company's representatives or, if the invitation was
+    to an office (cargo) of staff, all superusers.
     """
     inviter = invitation.invited_by
     if inviter.is_active:
@@ -69,7 +70,7 @@ def tell_factor_reset(step: str, reset: FactorReset, event: Event) -> None:
 
 
 def tell_day_sealed(anchor: Anchor) -> None:
-    """Mail the anchor of the day, whole, to every security officer of today: their mailbox is another place (M26)."""
+    """Mail the day's whole anchor to every security officer of today, so that copies lie outside our database (M26)."""
     assignments = RoleAssignment.objects.in_force().filter(office=Office.SECURITY_OFFICER)
     officers = User.objects.filter(is_active=True, pk__in=assignments.values("user")).order_by("pk")
     for officer in officers:

@@ -54,7 +54,7 @@ def list_permissions(offices: Iterable[str]) -> set[str]:
 
 
 def sync_groups(user: User) -> None:
-    """Update a person's `is_staff` and Django groups after a change of offices (cargos). Future ones count already."""
+    """Update a person's `is_staff` and Django groups from the offices (cargos) held, also those that begin later."""
     open_or_future = RoleAssignment.objects.filter(user=user).not_ended()
     offices = set(open_or_future.values_list("office", flat=True))
     user.is_staff = user.is_superuser or bool(offices & (DESK_OFFICES | CONTROL_OFFICES | READING_OFFICES))

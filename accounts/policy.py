@@ -13,7 +13,7 @@ def may_verify(user: User) -> bool:
 def may_see_customers(user: User) -> bool:
     """Return True if the person sees the list of companies (M3, M26).
 
-    That is whoever verifies, superusers, and who reads everything; no third party.
+    Those who may verify companies, superusers, and those who read everything see it. Third parties do not.
     """
     return may_verify(user) or user.reads_all or (user.is_active and user.is_superuser)
 

@@ -34,8 +34,8 @@ class NeededApproval:
 def find_needed_approvals(request: FormalRequest) -> list[NeededApproval]:
     """Return the approvals, given or open, that the request's current revision needs, in at most four queries.
 
-    The owners' come first, then that of security. Nobody may approve who made the request, wrote a revision,
-    implements it, checks its waiver or decided before. An owner of a changed asset may not approve for security.
+    The owners' approvals come first, then that of security. Whoever made the request, wrote a revision, implements it,
+    checks its waiver or decided before may not approve. An owner of a changed asset may not approve for security.
     """
     decisions, past_deciders = _find_decisions(request)
     authors = request.revisions.values("author_id")
@@ -100,7 +100,7 @@ def find_missing_office(codes: Iterable[str], *, authors: frozenset[int] = froze
 
 
 def _can_separate_duties(owners: Iterable[set[int]], officers: frozenset[int], implementers: frozenset[int]) -> bool:
-    """Return True if one implementer leaves somebody else as officer, and for each asset somebody else as owner."""
+    """Return True if, without one of the implementers, there still is an officer, and an owner for each asset."""
     return any(
         officers - {implementer} and all(deciders - {implementer} for deciders in owners)
         for implementer in implementers
@@ -113,14 +113,14 @@ def _load_assets(codes: Iterable[str]) -> list[InformationAsset]:
 
 
 def _find_assets_of(request: FormalRequest) -> list[InformationAsset]:
-    """Return the assets that the request's current revision changes; [] for an access: no owner decides it."""
+    """Return the assets that the request's current revision changes; [] for an access request: no owner decides it."""
     if request.form == Form.ACCESS:
         return []
     return _load_assets(item["asset"] for item in request.read_payload()["items"])
 
 
 def _find_decisions(request: FormalRequest) -> tuple[dict[tuple[str, int | None], Decision], set[int]]:
-    """Return the current revision's decisions that are not void, by (office, asset's key); and all deciders' keys."""
+    """Return the current revision's valid decisions, by (office, asset's key), and the keys of all who decided it."""
     slots = DecisionSlot.objects.filter(request=request, revision_no=request.revision_no)
     decisions, deciders = {}, set()
     for slot in slots.select_related("decision__decider", "decision__assignment"):

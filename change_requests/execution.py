@@ -15,7 +15,7 @@ SETTING = "factureya.execution"
 
 @contextmanager
 def executing(request: FormalRequest) -> Iterator[None]:
-    """Mark the approved request as being executed, while a block writes its new values.
+    """Mark the approved request as being executed, while a `with` block writes its new values.
 
     The guards of the database let these values through only if the mark is set and an Execution row exists. The mark
     ends with the block or the transaction. Raises RuntimeError outside a transaction.

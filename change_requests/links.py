@@ -47,7 +47,7 @@ class BadLink(ValueError):
 
 
 def make_confirm_url(request: FormalRequest) -> str:
-    """Return the link by which the registered mail confirms this version; void once that mail changes (M8)."""
+    """Return the link by which the registered mail address confirms this version; a new address voids it (M8)."""
     lifetime = timedelta(hours=settings.REQUEST_CONFIRM_HOURS)
     mail_digest = own_links.make_digest(CONFIRM, find_confirming_mail(request).lower())
     return _make_url(own_links.CONFIRM, lifetime, request.folio, request.revision_no, mail_digest)
@@ -94,7 +94,7 @@ def read_confirm_link(token: str) -> FormalRequest:
 def read_not_me_link(token: str) -> tuple[FormalRequest, Objector]:
     """Return the request of a «no fui yo» link, and who objects: the mailbox that got the link. Raises BadLink."""
     folio, *role_and_digest = _read_token(NOT_ME, token)
-    role, mail_digest = role_and_digest if len(role_and_digest) == 2 else ("", "")  # older links: only the folio
+    role, mail_digest = role_and_digest if len(role_and_digest) == 2 else ("", "")  # older links carry only the folio
     request = _find_request(folio)
     return request, Objector(_find_mailed_address(request, mail_digest), role)
 
@@ -129,7 +129,7 @@ def _describe_person(person: User) -> str:
 
 
 def _make_url(kind: own_links.Kind, lifetime: timedelta, *values: Any) -> str:
-    """Return a link of this kind, for a mail, that carries these values, signed, until its lifetime is over."""
+    """Return a link of this kind for a mail. Its signed token carries these values and expires after `lifetime`."""
     expires_at = (clock.now() + lifetime).timestamp()
     token = signing.dumps([*values, expires_at], salt=kind.salt, compress=True)
     return own_links.make_url(kind, token)
@@ -142,7 +142,7 @@ def _read_token(salt: str, token: str) -> list[Any]:
 
 
 def _read_dated_token(salt: str, token: str) -> tuple[list[Any], float]:
-    """Return what a link's token carries, and until when it is good. Raises BadLink when it is forged or expired."""
+    """Return what a link's token carries, and when it expires. Raises BadLink when it is forged or has expired."""
     try:
         *values, expires_at = signing.loads(token, salt=salt)
     except (signing.BadSignature, ValueError, TypeError) as error:
@@ -153,7 +153,7 @@ def _read_dated_token(salt: str, token: str) -> tuple[list[Any], float]:
 
 
 def _describe_link(salt: str, token: str, lifetime: timedelta) -> MailedLink:
-    """Return the hash of a link's token, and when it was made: its lifetime before its end. Raises BadLink."""
+    """Return the hash of a link's token, and when it was made: `lifetime` before it expires. Raises BadLink."""
     _, expires_at = _read_dated_token(salt, token)
     made_at = datetime.fromtimestamp(int(expires_at - lifetime.total_seconds()), UTC)
     return MailedLink(hashlib.sha256(token.encode()).hexdigest(), made_at)

@@ -63,7 +63,7 @@ def mail_new_email_code(request: FormalRequest, event: Event, *, to: str, code: 
 
 
 def mail_progress(template: str, request: FormalRequest, event: Event, **context: Any) -> None:
-    """Mail the followers one of the notices of progress: what happened, what comes next and by when."""
+    """Mail the followers a notice of progress: what happened, what comes next, by when; in some the last anchor too."""
     if template in ANCHORED:
         context["anchor"] = anchors.describe_anchor()
     _mail_readers(template, request, event, recipients.find_followers(request), **context)
@@ -79,7 +79,7 @@ def mail_approved(request: FormalRequest, event: Event, **context: Any) -> None:
 
 
 def mail_executed(request: FormalRequest, event: Event, *, old_mail: str) -> None:
-    """Mail that the request was applied to its followers, and to whoever is warned, so that they can object.
+    """Tell the request's followers and whoever is warned, by mail, that it was applied, so that they can object.
 
     `old_mail` is the registered mail of before, if the request changed it.
     """
@@ -91,7 +91,7 @@ def mail_executed(request: FormalRequest, event: Event, *, old_mail: str) -> Non
 
 
 def mail_set_password(request: FormalRequest, event: Event, person: User) -> None:
-    """Mail the single-use link of a *cambio de clave* to the own address of the person, who sets a password (M7)."""
+    """Mail this person the single-use link of a *cambio de clave*, by which the person sets a new password (M7)."""
     until = clock.now() + timedelta(minutes=settings.PASSWORD_LINK_MINUTES)
     url = links.make_password_url(person, request)
     _mail_readers("set_password", request, event, {person.email.lower(): Role.PERSON}, url=url, until=until)
@@ -110,10 +110,10 @@ def mail_alarm_seen(request: FormalRequest, event: Event) -> None:
 
 
 def mail_link_undelivered(request: FormalRequest, event: Event, *, to: str) -> None:
-    """Tell the company and mesa de control that the link of a *cambio de clave* to `to` came back and is void (M7)."""
+    """Tell the company and mesa de control that the mailed link of a *cambio de clave* came back and is void (M7)."""
     addresses = {person.email for person in find_people_in(Office.SUPERVISOR)}
     addresses |= set(recipients.find_followers(request))
-    _mail("link_undelivered", request, event, sorted(addresses - {to.lower()}))
+    _mail("link_undelivered", request, event, sorted(addresses - {to.lower()}))  # mail to `to` comes back
 
 
 def mail_your_turn(request: FormalRequest, event: Event) -> None:
@@ -129,7 +129,7 @@ def mail_words_kept(request: FormalRequest, event: Event) -> None:
 
 
 def mail_deadline(request: FormalRequest, event: Event, *, level: int) -> None:
-    """Remind staff of a deadline; `level` is 1 at half time, 2 at the end, 3 a day later; each tells more people."""
+    """Remind staff of a deadline; `level` is 1 at half time, 2 at the end, 3 a day later: more people each time."""
     waiting = progress.find_waiting(request)
     people = progress.find_people(request)
     others = [person for person in find_people_in(*ESCALATION[level]) if person not in people]
@@ -141,7 +141,7 @@ def mail_deadline(request: FormalRequest, event: Event, *, level: int) -> None:
 def mail_disowned(request: FormalRequest, event: Event, *, until: datetime | None = None) -> None:
     """Mail the security officers that somebody said «no fui yo»; after the execution also supervisors and superusers.
 
-    `until` is by when an officer looks at a request that was applied.
+    `until` is the time by which an officer must look at it, if the request was applied.
     """
     is_applied = request.executed_at is not None
     officers = find_people_in(Office.SECURITY_OFFICER)
@@ -181,7 +181,7 @@ def _mail(template: str, request: FormalRequest, event: Event, addresses: Iterab
 
 
 def _mail_readers(template: str, request: FormalRequest, event: Event, readers: Readers, **context: Any) -> None:
-    """Mail each of these people of the company, with a link «no fui yo» of their own and why they are told (M8)."""
+    """Mail each of these addresses of the company, with its own link «no fui yo» and the reason why it is told (M8)."""
     for address, role in sorted(readers.items()):
         not_me_url = links.make_not_me_url(request, address, role)
         why = recipients.explain_mail(request, address, role)
@@ -211,7 +211,7 @@ def _mail_affected(request: FormalRequest, event: Event, *, without: set[str]) -
 def _has_mail_words(request: FormalRequest) -> bool:
     """Return True if the request is being verified, and text or files came by mail for the verifier to read."""
     is_verifying = request.status == Status.VERIFYING
-    return is_verifying and request.mail_texts.exclude(body="", files__isnull=True).exists()
+    return is_verifying and request.mail_texts.exclude(body="", files__isnull=True).exists()  # has text or files
 
 
 def _find_title(request: FormalRequest) -> str:

@@ -52,7 +52,7 @@ def hash_bytes(data: bytes) -> str:
 
 
 def _normalize_texts(value: Any) -> Any:
-    """Return the JSON value with every text in Unicode NFC. Raises TypeError for a float: it has no single notation."""
+    """Return the JSON value with all texts in Unicode NFC. Raises TypeError for a float: it has no single notation."""
     if isinstance(value, str):
         return unicodedata.normalize("NFC", value)
     if isinstance(value, dict):

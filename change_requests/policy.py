@@ -158,7 +158,7 @@ def why_not_decide(user: User, request: FormalRequest, approvals: list[NeededApp
     """Return why the person may not approve or reject the current revision, or None (M21).
 
     The owner of a changed asset and the security officer decide, each once per revision; not those who asked,
-    implement or check. A caller that has the request's needed approvals hands them over, which saves their queries.
+    implement or check. A caller that has the request's `approvals` passes them, to save their queries.
     """
     if request.status != Status.IN_APPROVAL or request.suspended_at is not None:
         return _refuse_now(request)
@@ -184,7 +184,7 @@ def find_deciding_office(user: User, approvals: list[NeededApproval]) -> str | N
 def why_not_ask(user: User, request: FormalRequest) -> Refused | None:
     """Return why the person may not ask the company a question about the request, or None.
 
-    One question is open at a time. A supervisor asks during the verification, and whoever decides after it.
+    One question is open at a time. During the verification a supervisor asks; after it, those who may decide ask.
     """
     if request.due_minutes_left is not None:  # a question is open: it stops the clock
         return WrongStatus("Ya hay una aclaración por responder.")
@@ -204,7 +204,7 @@ def is_checker(user: User, request: FormalRequest) -> bool:
 
 
 def find_people_who_took_part(request: FormalRequest) -> set[int]:
-    """Return the keys of all who asked, wrote, verified, decided or designated: none may check a waiver (M25)."""
+    """Return the keys of all who asked, wrote, verified, decided or designated: they check no waiver (M25)."""
     people = {request.requester_id, request.verified_by_id, request.designated_by_id}
     people |= set(request.events().filter(verb__in=TAKES_PART).values_list("actor_id", flat=True))
     people |= set(request.waivers.values_list("approved_by_id", flat=True))
@@ -214,7 +214,7 @@ def find_people_who_took_part(request: FormalRequest) -> set[int]:
 
 
 def why_not_check(user: User, request: FormalRequest) -> Refused | None:
-    """Return why the person may not write the waiver's check, once and after the execution, or None (M25)."""
+    """Return why the person may not check the waiver, or None: only its checker may, once, after execution (M25)."""
     waiver = request.waiver
     if waiver is None or waiver.checked_at or request.executed_at is None:
         return WrongStatus("No hay una revisión independiente pendiente.")
@@ -282,7 +282,7 @@ def why_not_be_checker(person: User, request: FormalRequest, *, implementer: Use
         return "La revisión la hace otra persona que quien autoriza la excepción."
     if person.pk in find_people_who_took_part(request):
         return "Esa persona pidió, preparó, verificó, decidió o designó en esta solicitud: elija a otra."
-    if not person.works_in_control or person.reads_all or not person.is_active:
+    if not person.works_in_control or person.reads_all or not person.is_active:  # who reads all changes nothing
         return "Elija a alguien de mesa de control o con cargo."
     return ""
 

@@ -134,13 +134,13 @@ def make_waiting_condition(user: User) -> Q:
     a waiver. The person's own requests are left out.
     """
     running = Q(suspended_at__isnull=True)  # not stopped by «no fui yo»
-    condition = running & Q(status=Status.APPROVED, implementer=user, execute_after__lte=clock.now())
+    condition = running & Q(status=Status.APPROVED, implementer=user, execute_after__lte=clock.now())  # to apply
     applied = (Status.EXECUTED, Status.CLOSED, Status.REVERTED)
     condition |= Q(waiver__checker=user, waiver__checked_at__isnull=True, status__in=applied)
     if user.holds(Office.SUPERVISOR, Office.SECURITY_OFFICER):
         condition |= Q(alarmed_at__isnull=False)  # «no fui yo» after the execution
     if user.holds(Office.SUPERVISOR):
-        condition |= running & Q(status=Status.VERIFYING) | Q(status=Status.EXECUTED)
+        condition |= running & Q(status=Status.VERIFYING) | Q(status=Status.EXECUTED)  # to verify, or to close
     if user.holds(Office.INFORMATION_OWNER):
         condition |= _make_undecided_condition(user) & Q(Exists(_find_assets_of_owner(user, only_undecided=True)))
     if user.holds(Office.SECURITY_OFFICER):
@@ -179,12 +179,12 @@ def _find_assets_of_owner(user: User, *, only_undecided: bool = False) -> QueryS
     instant = clock.now()
     is_alternate = Q(asset__alternate=user, asset__alternate_from__lte=instant, asset__alternate_until__gt=instant)
     rows = RequestedAsset.objects.filter(Q(asset__owner=user) | is_alternate, request=OuterRef("pk"))
-    if not only_undecided:  # else leave out the assets about which somebody decided
+    if not only_undecided:  # if set: leave out assets about which somebody decided, and ended requests
         return rows
     decided = DecisionSlot.objects.filter(
         request=OuterRef("request"), revision_no=OuterRef("request__revision_no"), asset=OuterRef("asset")
     )
-    return rows.filter(~Exists(decided.filter(voided_at__isnull=True)), open=True)  # not of an ended request
+    return rows.filter(~Exists(decided.filter(voided_at__isnull=True)), open=True)  # of a request that has not ended
 
 
 def _find_security_decision() -> QuerySet[DecisionSlot]:

@@ -54,7 +54,7 @@ def find_warned(request: FormalRequest, *, old_mail: str = "") -> Readers:
 
 
 def explain_mail(request: FormalRequest, address: str, role: Role) -> str:
-    """Return the sentence that tells this address why it gets the mail; empty for who only follows the progress."""
+    """Return the sentence that tells this address why it gets the mail; empty if it only follows the progress."""
     company = request.customer.legal_name
     role = _find_losers(request).get(address, role)  # a loss comes before the other reasons
     is_or_was = "era" if request.executed_at is not None else "es"

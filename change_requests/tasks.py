@@ -18,7 +18,7 @@ def expire_due() -> int:
 
 @shared_task(ignore_result=True)
 def remind_due() -> int:
-    """Remind staff of formal requests at half the deadline, its end and a day later; return for how many requests."""
+    """Remind staff of requests at half of their time, at its end and a day later; return of how many requests."""
     count = operations.remind_due(now())
     Heartbeat.beat("remind_due")  # shows the operators that the task ran
     return count
@@ -26,9 +26,9 @@ def remind_due() -> int:
 
 @shared_task(ignore_result=True)
 def tidy_emergencies() -> int:
-    """Close emergencies whose time is over, and remind of seals and reviews that are due; return how many acts.
+    """Close emergencies whose time is over, and remind of seals and reviews that are due; return how many in all.
 
-    Nothing depends on it: each request asks whether its emergency is open (M23).
+    Nothing depends on this task: each HTTP request asks whether its emergency is open (M23).
     """
     count = emergencies.tidy(now())
     Heartbeat.beat("tidy_emergencies")  # shows the operators that the task ran

@@ -20,7 +20,7 @@ GONE, CONFLICT = 404, 409
 def send_request_file(
     request: HttpRequest, user: User, formal: FormalRequest, attachment: Attachment, sha256: str
 ) -> HttpResponseBase:
-    """Return a stored file of a request as a download, if it still has this hash.
+    """Return a stored file of a request as a download, if it still has this hash. A download by staff is recorded.
 
     A missing or altered file is recorded and reported to staff, and the page that says so is returned in its place.
     """

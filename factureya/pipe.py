@@ -29,7 +29,7 @@ def run(arguments: list[str]) -> int:
     mail_server = os.dup(2)  # the standard error, which the mail server reads
     output = os.memfd_create(COMMAND) if hasattr(os, "memfd_create") else os.open(os.devnull, os.O_RDWR)
     wants_answer = bool((HELP | {"--json"}) & set(arguments))
-    for stream in (2,) if wants_answer else (1, 2):
+    for stream in (2,) if wants_answer else (1, 2):  # 1: standard output, 2: standard error
         os.dup2(output, stream)  # never undone: Python may print until the process ends
     code = main(arguments)
     sys.stderr.flush()

@@ -206,7 +206,8 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
     def _get_session_auth_hash(self, secret: str | bytes | None = None) -> str:
         """Return the hash that a session stores. A new password or `session_epoch` changes it and ends the session.
 
-        That of an emergency is bound to the emergency and to one session, and never comes back under another (M23).
+        For an emergency account the hash also contains `session_binding`, which names one emergency and one session. So
+        the hash is never valid in another session or emergency (M23).
         """
         content = f"{self.password}:{self.session_epoch}{self.session_binding}"
         return salted_hmac("accounts.session", content, secret=secret, algorithm="sha256").hexdigest()

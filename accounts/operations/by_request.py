@@ -14,7 +14,7 @@ from factureya.core.refusals import require
 
 
 def invite_by_request(customer: Customer, *, email: str, folio: str, invited_by: User, actor: User) -> Invitation:
-    """Mail an invitation to the contact that the executed request `folio` (ALTA) adds, and return the invitation."""
+    """Mail an invitation, new or pending, to the contact that the executed request `folio` (ALTA) adds; return it."""
     pending = Invitation.objects.select_for_update().filter(
         customer=customer, email=email, accepted_at__isnull=True, cancelled_at__isnull=True
     )
@@ -45,7 +45,7 @@ def void_password(pk: int, *, folio: str, actor: User) -> User:
 
 
 def void_password_link(pk: int, *, folio: str) -> bool:
-    """Void the link for a new password, as its mail bounced (M7). Return False if it was used or the account closed."""
+    """Void a link for a new password whose mail bounced (M7). Return False if it was used or the account is closed."""
     person = lock_user(pk)
     if person.has_usable_password() or not person.is_active:  # a password exists: the link was used
         return False
@@ -55,7 +55,7 @@ def void_password_link(pk: int, *, folio: str) -> bool:
 
 
 def change_role_by_request(pk: int, *, role: str, folio: str, actor: User) -> None:
-    """Change the role of a person who won or lost powers by an executed request; the person must sign in again."""
+    """Change the role of a person who gained or lost powers by an executed request; the person must sign in again."""
     person = lock_user(pk)
     end_sessions(person)
     Contact.objects.filter(user=person).update(role=role)
@@ -72,6 +72,6 @@ def record_powers(representative: Representative, verb: str, *, folio: str, acto
 def record_company_change(customer: Customer, *, actor: User, **data: Any) -> None:
     """Record `company.changed` with all registered data of a company after the change, in the company's chain (M1).
 
-    `data` says by what: the folio of the executed request, or of the emergency's grant.
+    `data` says what changed them: the folio of the executed request, or of the emergency's grant.
     """
     record_company(customer, "company.changed", actor=actor, **data)

@@ -76,8 +76,8 @@ def insert_assignment(
 ) -> RoleAssignment:
     """Record the event `verb` of an office (cargo) with the whole row, insert the row, and return it.
 
-    The office is granted now, and begins then unless `starts_at` says later. The guards refuse a row without the event
-    before it. The caller has locked the person.
+    The office begins when it is granted, which is now by default, unless `starts_at` says later. The event comes first,
+    because the database's guards refuse a row whose event does not exist. The caller has locked the person.
     """
     granted_at = granted_at or now()
     assignment = RoleAssignment(
@@ -110,7 +110,7 @@ def insert_contact(
 ) -> Contact:
     """Record that a person joins a company, with the whole row, and then insert and return the contact.
 
-    The guards let nobody into a verified company without that event.
+    The event comes first, because the database's guards let nobody into a verified company without it.
     """
     contact = Contact(user=person, customer=customer, role=role, own_tickets_only=own_tickets_only)
     contact.invited_by = invited_by

@@ -24,7 +24,7 @@ ALREADY_KNOWN = "Ya hay una empresa verificada con ese RFC: una esta a ella, o n
 def register_company(
     *, email: str, password: str, full_name: str, rfc: RFC, legal_name: str, form_key: str | None = None
 ) -> User:
-    """Make a person, an unverified company and the person's place in it, and return the person.
+    """Make a person, an unverified company, and the contact that ties them; return the person.
 
     Nobody has proven the mail address yet. If the RFC is known, a second company is made; it sees only its own tickets.
     A double click (the same `form_key`, address and password) returns the person made first. Raises
@@ -70,7 +70,7 @@ def verify_company(pk: int, *, actor: User) -> Customer:
             with transaction.atomic():
                 representative = _make_representative(customer, first)
                 customer.save(update_fields=["verified_at", "verified_by"])
-        except IntegrityError:  # somebody verified its double in this very moment
+        except IntegrityError:  # meanwhile somebody verified another company with this RFC
             raise Refused(ALREADY_KNOWN) from None
         rows = {
             state.COMPANY: state.describe_company(customer),
@@ -110,7 +110,7 @@ def join_company(pk: int, *, actor: User) -> Customer:
         _call_joined_hooks(customer, target, actor)  # moves its tickets
         for contact in contacts:
             _move_contact(contact, customer, target, actor)
-        # Once more, for the tickets that its people opened before the line above had locked their contacts.
+        # Once more, for the tickets that its people opened before the loop above had moved their contacts.
         _call_joined_hooks(customer, target, actor)
         event = audit.record(
             "company.joined", customer, actor=actor, into=target.chain, people=[person.pk for person in people]
@@ -136,7 +136,7 @@ def _lock_undecided(pk: int, actor: User) -> Iterator[Customer]:
     """
     with transaction.atomic():
         require(policy.may_verify(reload_person(actor)), "Solo un agente o un supervisor de Factureya lo decide.")
-        # no_key: a ticket that is being opened refers to this row; a full lock would let both wait for each other.
+        # no_key: a ticket that is being opened refers to this row; with a full lock each would wait for the other.
         customer = Customer.objects.select_for_update(no_key=True).get(pk=pk)
         require(customer.waits_for_staff, f"Ya se decidió: {customer.state_label.lower()}. Recargue.")
         require(Customer.objects.to_verify().filter(pk=pk).exists(), "La persona aún no comprueba su correo.")

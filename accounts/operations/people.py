@@ -153,7 +153,7 @@ def change_full_name(*, full_name: str, actor: User) -> User:
 
 
 def change_password(person: User, password: str) -> None:
-    """Store a new password, which ends all sessions. With the changed `person` the caller can keep this session."""
+    """Store a new password, which ends all sessions. `person` gets it too, so the caller can keep this session."""
     person.set_password(password)  # slow on purpose, so not while the row is locked
     with transaction.atomic():
         lock_user(person.pk)
@@ -162,7 +162,7 @@ def change_password(person: User, password: str) -> None:
 
 
 def flag_bounced_address(email: str, *, mail_key: str) -> None:
-    """Mark the contact with this address, as `mail_key` came back. A mail from the contact removes the mark (M6)."""
+    """Mark the contact with this address: the mail `mail_key` came back. A mail from it removes the mark (M6)."""
     with transaction.atomic():
         flagged = User.objects.select_for_update(no_key=True).filter(
             email=email.lower(), is_staff=False, mail_bounced_at__isnull=True

@@ -71,7 +71,7 @@ def grant_office(
     Raises Refused for a closed account, a customer's contact, a start in the past, and an office that the person has
     already or that does not go together with another one. The event keeps the reason.
     """
-    reason = require_fit(FactorReset, "reason", reason)  # only to check the length
+    reason = require_fit(FactorReset, "reason", reason)  # only for its limit of length: the event keeps the reason
     with transaction.atomic():
         require_superuser(actor)
         person = lock_user(pk)
@@ -103,7 +103,7 @@ def end_office(pk: int, *, reason: str = "", actor: User) -> RoleAssignment:
 
     An office that has not begun will never begin.
     """
-    reason = require_fit(FactorReset, "reason", reason)  # only to check the length
+    reason = require_fit(FactorReset, "reason", reason)  # only for its limit of length: the event keeps the reason
     with transaction.atomic():
         require_superuser(actor)
         assignment = RoleAssignment.objects.select_for_update().get(pk=pk)
@@ -121,7 +121,7 @@ def end_office(pk: int, *, reason: str = "", actor: User) -> RoleAssignment:
 
 def deactivate_user(pk: int, *, reason: str, actor: User) -> User:
     """Let a superuser deactivate somebody's account, and return the person. Open sessions end with the next request."""
-    reason = require_fit(FactorReset, "reason", reason)  # only to check the length
+    reason = require_fit(FactorReset, "reason", reason)  # only for its limit of length: the event keeps the reason
     require(bool(reason), "Escriba el motivo.")
     with transaction.atomic():
         require_superuser(actor)
@@ -136,7 +136,7 @@ def deactivate_user(pk: int, *, reason: str, actor: User) -> User:
 
 def reactivate_user(pk: int, *, reason: str, actor: User) -> User:
     """Let a superuser activate a deactivated account again, and return the person. The old sessions stay ended."""
-    reason = require_fit(FactorReset, "reason", reason)  # only to check the length
+    reason = require_fit(FactorReset, "reason", reason)  # only for its limit of length: the event keeps the reason
     require(bool(reason), "Escriba el motivo.")
     with transaction.atomic():
         require_superuser(actor)
@@ -245,7 +245,7 @@ def _check_provider(office: str, provider: Provider | None) -> None:
         raise Refused("Indique el prestador.")
     if office == Office.AGENT:
         require(provider.is_own, "El agente propio trabaja en Factureya.")
-    if office == Office.SUPERVISOR:  # acts as mesa de control: a third party has no approvals
+    if office == Office.SUPERVISOR:  # works in mesa de control; third parties take no part in approvals
         require(provider.is_own, "El supervisor trabaja en Factureya.")
     if office == Office.THIRD_PARTY_AGENT:
         require(not provider.is_own, "El agente de un tercero trabaja en otro prestador.")

@@ -60,7 +60,7 @@ class OfficeForm(PlainForm):
         provider.queryset = Provider.objects.order_by("name")
 
     def clean(self) -> dict[str, Any]:
-        """Require the provider for an office that works tickets."""
+        """Return the form's data. Without a provider, an office that works on tickets is an error."""
         data = super().clean() or {}
         if data.get("office") in DESK_OFFICES and not data.get("provider"):
             self.add_error("provider", "Indique el prestador.")

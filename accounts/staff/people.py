@@ -138,7 +138,7 @@ def show_providers(request: HttpRequest) -> HttpResponse:
 def _act_on_person(
     request: HttpRequest, pk: int, forms: Mapping[str, Form], done_text: str, operation: Callable[..., Any]
 ) -> HttpResponse:
-    """Call an operation on a person, and show the person's page. `forms` has one item: template name, posted form."""
+    """Call an operation on a person, and show the person's page. `forms` has one form, by its name in the template."""
     person = _get_person(pk)
     (form,) = forms.values()
     if form.is_valid() and attempt_operation(request, form, done_text, operation, pk, **form.cleaned_data):

@@ -40,7 +40,7 @@ class FactureyaAdminSite(AdminSite):
             if request.method == "POST":
                 if not request.user.is_authenticated and request.path != self._logout_address:
                     return form_memory.ask_login(request, page)  # a logout needs no login
-                form_memory.drop_held_fields(request)  # texts kept before a login: now posted again
+                form_memory.drop_held_fields(request)  # kept before a login; this post brings the texts again
             response: HttpResponseBase = inner(request, *args, **kwargs)
             form_memory.remember_owner(request, response)  # a cookie, to recognise posts after the session
             return response
@@ -48,7 +48,7 @@ class FactureyaAdminSite(AdminSite):
         return guarded
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:  # type: ignore[override]  # every response fits
-        """Redirect who sees tickets from the admin's first page to the queue; show it to the others."""
+        """Redirect people who see tickets from the admin's first page to the queue; show that page to all others."""
         person: Any = request.user
         if person.desk_provider_ids or person.reads_all:
             return redirect("admin:tickets_ticket_changelist")

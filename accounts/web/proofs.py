@@ -23,7 +23,7 @@ def read_proof(request: HttpRequest) -> Proof:
     records: list[dict[str, Any]] = get_authentication_records(request, request.user)
     has_factor = any(record["method"] == "mfa" for record in records)
     since = clock.now().timestamp() - FRESH_SECONDS
-    if fresh := [row["at"] for row in records if is_typed_again(row) and row["at"] > since]:
+    if fresh := [record["at"] for record in records if is_typed_again(record) and record["at"] > since]:
         return Proof(Method.PASSWORD, has_factor, _make_instant(max(fresh)), ip)
     signed_in = [record["at"] for record in records]
     return Proof(Method.SESSION, has_factor, _make_instant(min(signed_in)) if signed_in else None, ip)

@@ -29,7 +29,7 @@ class VerifierFile(View):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Return the program as a download."""
+        """Return the verifier, a program in Python, as a download."""
         name = archive.VERIFIER.name
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return HttpResponse(archive.VERIFIER.read_bytes(), "text/x-python; charset=utf-8", headers=headers)

@@ -34,7 +34,8 @@ def _make_approval_sql(customer: str, item_condition: str) -> str:
 def _make_emergency_sql(field: str) -> str:
     """Return an SQL condition for a trigger: the emergency that writes now is open, and its last change is this one.
 
-    ACTING stands for the key of the emergency that has the mark. The row of the change must exist already.
+    "This one" is the change of the column `field` from OLD to NEW; its row must exist already, with none after it.
+    ACTING stands for the key of the emergency that has the mark.
     """
     return f"""EXISTS (SELECT 1 FROM {EMERGENCY_CHANGE} x JOIN {EMERGENCY_GRANT} g ON g.id = x.grant_id
         WHERE g.id = ACTING AND g.status = 'open' AND g.customer_id = OLD.id AND x.customer_id = OLD.id
@@ -43,7 +44,7 @@ def _make_emergency_sql(field: str) -> str:
 
 
 def _make_line_sql(alias: str) -> str:
-    """Return SQL for the representative in the row `alias` as one text, like `compose_line`; ISO[…] is a date."""
+    """Return SQL for the representative in the row `alias` as one text, like `compose_line`; ISO[…] writes a date."""
     texts = " || ' | ' || ".join(f"{alias}.{name}" for name in ("name", "rfc", "email", "power_kind", "instrument"))
     return f"{texts} || ' | ' || ISO[{alias}.valid_from] || ' | ' || COALESCE(ISO[{alias}.valid_until], '')"
 

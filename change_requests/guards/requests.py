@@ -50,9 +50,9 @@ SLACK_DAYS = 10  # `operations.ending.WINDOW_SLACK`
 
 
 def _make_act_sql(act: str, since: str) -> str:
-    """Return SQL: the new row says that an active security officer did this act now, after what it answers.
+    """Return SQL: the new row says that an active security officer did this act now, not before `since`.
 
-    `act` is the beginning of the columns «…_at» and «…_by»; `since` is the column that the act empties.
+    `act` begins the names of its columns «…_at» and «…_by». `since` is the column, like `alarmed_at`, that it empties.
     """
     officer = make_office_sql(f"NEW.{act}_by_id", "security_officer", f"NEW.{act}_at")
     return f"""(NEW.{act}_at IS NOT NULL AND NEW.{act}_at ≠ OLD.{act}_at AND T[NEW.{act}_at] >= T[OLD.{since}]

@@ -80,7 +80,7 @@ def translate(guard: Guard) -> Guard:
 def no_replace(table: str, name: str, when: str, events: str = "INSERT UPDATE") -> list[Guard]:
     """Return SQLite's guards against OR REPLACE, which would delete another row that has the same unique key.
 
-    The key is unique only among some rows. `when` is SQL: another of them has the new row's key. `{}` is the event.
+    The key is unique only among some rows. `when` is SQL: another of them has that key. `{}` in `name` is the event.
     """
     return [
         Guard(name.format(event.lower()), table, event, when=when, message="row exists", engines=("sqlite",))

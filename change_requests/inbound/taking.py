@@ -144,7 +144,7 @@ def _take_form(mailed: MailedForms, index: int) -> Result:
 
 
 def _keep_form(mailed: MailedForms, form: Form, request: FormalRequest) -> None:
-    """Store the PDF form with its request; a form beyond the limits of files stays in the mail, and its hash here."""
+    """Store the PDF form with its request. If it is beyond the limits of files, store its hash: the mail keeps it."""
     stored = from_mail.store_files([form.file], draft=f"form:{mailed.inbound.pk}:{secrets.token_hex(16)}").files
     operations.keep_received_form(
         request.pk,

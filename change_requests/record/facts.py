@@ -83,7 +83,7 @@ def describe_mail(received: ReceivedForm) -> dict[str, Any]:
 
 
 def describe_decision(decision: Decision) -> dict[str, Any]:
-    """Return what a decision's event says: the content, the office and by which right, the verdict and the reason.
+    """Return a decision for its event: hash of the content, office, by which right, verdict, assets and instant.
 
     `mandate` is `owner`, `alternate` if the decider stood in for the owner of one of the assets, or "" for security.
     """
@@ -103,7 +103,7 @@ def describe_decision(decision: Decision) -> dict[str, Any]:
 
 
 def describe_execution(execution: Execution) -> dict[str, Any]:
-    """Return what the event of an execution says of it: the content, the values before and after, and when."""
+    """Return an execution for its event: the hash of the content, the values before and after, and when."""
     return {
         "sha256": execution.sha256,
         "values_before": execution.before,

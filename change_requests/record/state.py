@@ -20,9 +20,9 @@ def describe_asset(asset: InformationAsset) -> Facts:
 
 
 def describe_ownership(ownership: AssetOwnership) -> Facts:
-    """Return a row of the history of owners."""
-    more = {"asset": "asset_id", "set_by": "set_by_id", "event_seq": "event_seq"}
-    return read_facts(ownership, **_OWNER_COLUMNS, **more)
+    """Return a row of the history of an asset's owners as an event keeps it, with who set it and the event's number."""
+    other_columns = {"asset": "asset_id", "set_by": "set_by_id", "event_seq": "event_seq"}
+    return read_facts(ownership, **_OWNER_COLUMNS, **other_columns)
 
 
 KINDS = [

@@ -33,11 +33,11 @@ class Told:
     voided: dict[int, str] = field(default_factory=dict)
     waivers: dict[int, Event] = field(default_factory=dict)
     checks: dict[int, Event] = field(default_factory=dict)
-    dues: dict[int, str] = field(default_factory=dict)
+    dues: dict[int, str] = field(default_factory=dict)  # by when each waiver must be checked
     executions: list[Event] = field(default_factory=list)
     evidence: Counter[tuple[str, str, int]] = field(default_factory=Counter)
-    tells_evidence: bool = True  # False if an event of before tells too little of it
-    tells_waivers: bool = True
+    tells_evidence: bool = True  # False if an event of an earlier version tells too little to compare it
+    tells_waivers: bool = True  # likewise
     forms: list[Event] = field(default_factory=list)
     messages: dict[int, Event] = field(default_factory=dict)
     texts: dict[int, Event] = field(default_factory=dict)
@@ -51,96 +51,98 @@ def find_flaws() -> Iterator[Flaw]:
         events = _read_chains(requests)
         for request in requests:
             if any(check_request(request, events[request.chain])):
-                yield from _check_locked(request.pk)
+                yield from _check_locked(request.pk)  # read again: it may have changed between two reads
         last = requests[-1].pk
 
 
 def find_flaws_of(pk: int) -> list[Flaw]:
-    """Return the flaws of one request; if there are any, they are looked for again while nobody changes it."""
+    """Return the flaws of one request. If there are any, it is locked and read again: it may have changed meanwhile."""
     request = _load_requests().get(pk=pk)
     events = _read_chains([request])[request.chain]
     return _check_locked(pk) if any(check_request(request, events)) else []
 
 
 def check_request(request: FormalRequest, events: list[Event]) -> Iterator[Flaw]:
-    """Yield the flaws of one request: what its rows say against its events, in their order."""
+    """Yield the flaws of one request: where its rows and its `events`, the oldest first, differ."""
     if not events:
         yield Flaw(request.chain, 0, f"la solicitud {request.folio} no tiene eventos")
         return
-    told = read_events(events)
+    history = read_events(events)
     for check in _CHECKS:
-        for seq, problem in check(request, told):
+        for seq, problem in check(request, history):
             yield Flaw(request.chain, seq, f"{request.folio}: {problem}")
 
 
 def read_events(events: Iterable[Event]) -> Told:
     """Return what the events of one request, the oldest first, tell of its rows."""
-    told = Told()
+    history = Told()
     for event in events:
         data = event.data
-        told.first = told.first or event
+        history.first = history.first or event
         for name, value in data.get("columns", {}).items():
-            told.columns[name] = (event.seq, value)
-        _READERS.get(event.verb, _read_nothing)(told, event)
-        for slot in data.get("voided", ()):
-            told.voided[slot] = data["voided_at"]
-    return told
+            history.columns[name] = (event.seq, value)
+        _READERS.get(event.verb, _read_nothing)(history, event)
+        for slot in data.get("voided", ()):  # the keys of the decision slots that this event voided
+            history.voided[slot] = data["voided_at"]
+    return history
 
 
 # -- What each event tells ---------------------------------------------------------------------------
 
 
-def _read_nothing(told: Told, event: Event) -> None:
+def _read_nothing(history: Told, event: Event) -> None:
     """Do nothing: the event tells nothing but columns."""
 
 
-def _read_submission(told: Told, event: Event) -> None:
-    told.versions[event.data["revision"]] = event
+def _read_submission(history: Told, event: Event) -> None:
+    history.versions[event.data["revision"]] = event
 
 
-def _read_decision(told: Told, event: Event) -> None:
-    told.decisions[event.data["revision"], event.actor_id] = event
+def _read_decision(history: Told, event: Event) -> None:
+    history.decisions[event.data["revision"], event.actor_id] = event
 
 
-def _read_waiver(told: Told, event: Event) -> None:
-    told.tells_waivers &= "waiver" in event.data
-    told.waivers[event.data.get("waiver", 0)] = event
+def _read_waiver(history: Told, event: Event) -> None:
+    history.tells_waivers &= "waiver" in event.data
+    history.waivers[event.data.get("waiver", 0)] = event
 
 
-def _read_waiver_check(told: Told, event: Event) -> None:
-    told.tells_waivers &= "waiver" in event.data
-    told.checks[event.data.get("waiver", 0)] = event
+def _read_waiver_check(history: Told, event: Event) -> None:
+    history.tells_waivers &= "waiver" in event.data
+    history.checks[event.data.get("waiver", 0)] = event
 
 
-def _read_execution(told: Told, event: Event) -> None:
-    told.executions.append(event)
+def _read_execution(history: Told, event: Event) -> None:
+    """Note an execution. Under a waiver, an event of an earlier version does not say by when to check the waiver."""
+    history.executions.append(event)
     if waiver := event.data.get("waiver"):
-        told.tells_waivers &= "check_due" in event.data
-        told.dues[waiver] = event.data.get("check_due", "")
+        history.tells_waivers &= "check_due" in event.data
+        history.dues[waiver] = event.data.get("check_due", "")
 
 
-def _read_added_evidence(told: Told, event: Event) -> None:
-    """Count the files that were added; an event of before only says how many."""
-    told.tells_evidence &= "evidence" in event.data
-    told.evidence.update(_name_file(file) for file in event.data.get("evidence", ()))
+def _read_added_evidence(history: Told, event: Event) -> None:
+    """Count the files that were added; an event of an earlier version says only how many."""
+    history.tells_evidence &= "evidence" in event.data
+    history.evidence.update(_name_file(file) for file in event.data.get("evidence", ()))
 
 
-def _read_dropped_evidence(told: Told, event: Event) -> None:
-    told.tells_evidence &= "name" in event.data
-    if told.tells_evidence:
-        told.evidence.subtract([_name_file(event.data)])
+def _read_dropped_evidence(history: Told, event: Event) -> None:
+    """Take off a file that was removed; an event of an earlier version does not say which."""
+    history.tells_evidence &= "name" in event.data
+    if history.tells_evidence:
+        history.evidence.subtract([_name_file(event.data)])
 
 
-def _read_form(told: Told, event: Event) -> None:
-    told.forms.append(event)
+def _read_form(history: Told, event: Event) -> None:
+    history.forms.append(event)
 
 
-def _read_message(told: Told, event: Event) -> None:
-    told.messages[event.data["clarification"]] = event
+def _read_message(history: Told, event: Event) -> None:
+    history.messages[event.data["clarification"]] = event
 
 
-def _read_text(told: Told, event: Event) -> None:
-    told.texts[event.data["text"]] = event
+def _read_text(history: Told, event: Event) -> None:
+    history.texts[event.data["text"]] = event
 
 
 _READERS = {
@@ -162,26 +164,26 @@ _READERS = {
 Problems = Iterator[tuple[int, str]]
 
 
-def _check_columns(request: FormalRequest, told: Told) -> Problems:
-    """Yield the columns of a request that are not as its last event about them left them."""
-    assert told.first is not None
-    now_saved = describe_columns(request, told.columns)
-    for name, (seq, value) in told.columns.items():
-        if now_saved[name] != value:
-            yield seq, f"«{name}» es {now_saved[name]!r} y el evento dejó {value!r}"
-    born = {name: told.first.data[name] for name in ("form", "kind", "revert_of") if name in told.first.data}
+def _check_columns(request: FormalRequest, history: Told) -> Problems:
+    """Yield the columns that differ from their last event; form, kind and `revert_of` must be as in the first event."""
+    assert history.first is not None
+    saved = describe_columns(request, history.columns)
+    for name, (seq, value) in history.columns.items():
+        if saved[name] != value:
+            yield seq, f"«{name}» es {saved[name]!r} y el evento dejó {value!r}"
+    initial = {name: history.first.data[name] for name in ("form", "kind", "revert_of") if name in history.first.data}
     today = {"form": request.form, "kind": request.kind, "revert_of": request.revert_of and request.revert_of.folio}
-    for name, value in born.items():
+    for name, value in initial.items():
         if today[name] != value:
-            yield told.first.seq, f"«{name}» es {today[name]!r} y nació {value!r}"
+            yield history.first.seq, f"«{name}» es {today[name]!r} y nació {value!r}"
 
 
-def _check_versions(request: FormalRequest, told: Told) -> Problems:
+def _check_versions(request: FormalRequest, history: Told) -> Problems:
     """Yield the versions that differ from their submission, were never submitted, or are gone."""
     rows = {row.no: row for row in request.revisions.all()}
-    yield from _compare_keys("la versión", rows, told.versions)
-    for number in rows.keys() & told.versions.keys():
-        row, event = rows[number], told.versions[number]
+    yield from _compare_keys("la versión", rows, history.versions)
+    for number in rows.keys() & history.versions.keys():
+        row, event = rows[number], history.versions[number]
         if hash_text(row.payload) != row.sha256:
             yield event.seq, f"el contenido de la versión {number} no corresponde a su hash"
         facts = {"sha256": row.sha256, "freeze_hours": row.freeze_hours}
@@ -190,47 +192,47 @@ def _check_versions(request: FormalRequest, told: Told) -> Problems:
             yield event.seq, f"la versión {number} es de otro autor"
 
 
-def _check_decisions(request: FormalRequest, told: Told) -> Problems:
+def _check_decisions(request: FormalRequest, history: Told) -> Problems:
     """Yield the decisions that differ from their event, that no event tells of, or that are gone."""
     rows = {(row.revision_no, row.decider_id): row for row in request.decisions.all()}
-    yield from _compare_keys("la decisión", rows, told.decisions)
-    for key in rows.keys() & told.decisions.keys():
-        row, event, name = rows[key], told.decisions[key], f"la decisión de {rows[key].decider_name}"
+    yield from _compare_keys("la decisión", rows, history.decisions)
+    for key in rows.keys() & history.decisions.keys():
+        row, event, name = rows[key], history.decisions[key], f"la decisión de {rows[key].decider_name}"
         yield from _compare_facts(name, _describe_decision(row), event)
         if row.decider_name != event.actor_name:
             yield event.seq, f"{name} lleva otro nombre"
         for slot in row.slots.all():
-            if show_instant(slot.voided_at) != told.voided.get(slot.pk):
+            if show_instant(slot.voided_at) != history.voided.get(slot.pk):
                 yield event.seq, f"{name} se anuló, o dejó de estar anulada, sin evento"
 
 
-def _check_waivers(request: FormalRequest, told: Told) -> Problems:
-    """Yield the waivers and their checks that differ from their events, that none tells of, or that are gone."""
-    if not told.tells_waivers:
-        return
+def _check_waivers(request: FormalRequest, history: Told) -> Problems:
+    """Yield the waivers and their checks that differ from their events, that no event tells of, or that are gone."""
+    if not history.tells_waivers:
+        return  # events of an earlier version: nothing to compare with
     rows = {row.pk: row for row in request.waivers.all()}
-    yield from _compare_keys("la dispensa", rows, told.waivers)
-    for pk in rows.keys() & told.waivers.keys():
-        row, event, name = rows[pk], told.waivers[pk], f"la dispensa {pk}"
+    yield from _compare_keys("la dispensa", rows, history.waivers)
+    for pk in rows.keys() & history.waivers.keys():
+        row, event, name = rows[pk], history.waivers[pk], f"la dispensa {pk}"
         yield from _compare_facts(name, _describe_waiver(row), event)
         people = (row.approved_by_id, row.implementer_id, row.checker_id)
         if people != (event.actor_id, event.data["implementer"]["pk"], event.data["checker"]["pk"]):
             yield event.seq, f"{name} nombra a otras personas"
-        if show_instant(row.check_due) != told.dues.get(pk):
+        if show_instant(row.check_due) != history.dues.get(pk):
             yield event.seq, f"{name} vence en otra fecha"
-        check = told.checks.get(pk)
+        check = history.checks.get(pk)
         if check is None and row.checked_at is not None:
             yield event.seq, f"{name} se revisó sin evento"
         if check is not None:
             yield from _compare_facts(f"la revisión de {name}", _describe_check(row), check)
 
 
-def _check_executions(request: FormalRequest, told: Told) -> Problems:
-    """Yield the executions that differ from their events, in their order, that none tells of, or that are gone."""
+def _check_executions(request: FormalRequest, history: Told) -> Problems:
+    """Yield the executions that differ from their events, compared in order, and say if there are more or fewer."""
     rows = list(request.executions.all())
-    if len(rows) != len(told.executions):
-        yield told.executions[-1].seq if told.executions else 0, "no hay una ejecución por cada evento"
-    for row, event in zip(rows, told.executions, strict=False):
+    if len(rows) != len(history.executions):
+        yield history.executions[-1].seq if history.executions else 0, "no hay una ejecución por cada evento"
+    for row, event in zip(rows, history.executions, strict=False):
         facts = describe_execution(row) | {"revision": row.revision_no}
         yield from _compare_facts(f"la ejecución de {row.executor_name}", facts, event)
         who = (row.executor_id, row.executor_name)
@@ -238,33 +240,33 @@ def _check_executions(request: FormalRequest, told: Told) -> Problems:
             yield event.seq, f"la ejecución de {row.executor_name} tiene otro resultado, o es de otra persona"
 
 
-def _check_evidence(request: FormalRequest, told: Told) -> Problems:
-    """Yield the files of evidence that are there without an event, or that are gone, by name, hash and size."""
-    if not told.tells_evidence:
-        return
+def _check_evidence(request: FormalRequest, history: Told) -> Problems:
+    """Yield the evidence that no event tells of, that is gone, or whose hash is not that of its stored file."""
+    if not history.tells_evidence:
+        return  # events of an earlier version: nothing to compare with
     rows = Counter(_name_file(describe_file(row.attachment)) for row in request.evidence.all() if not row.dropped_at)
-    for name, _, _ in sorted((rows - told.evidence).keys() | (told.evidence - rows).keys()):
+    for name, _, _ in sorted((rows - history.evidence).keys() | (history.evidence - rows).keys()):
         yield 0, f"la evidencia «{name}» no es la que dicen los eventos"
     for row in request.evidence.all():
         if row.sha256 != row.attachment.sha256:
             yield 0, f"la evidencia «{row.attachment.name}» tiene otro hash que su archivo"
 
 
-def _check_forms(request: FormalRequest, told: Told) -> Problems:
-    """Yield the received forms that differ from their events, that none tells of, or that are gone."""
+def _check_forms(request: FormalRequest, history: Told) -> Problems:
+    """Yield the received forms that differ from their events, compared in order, and say if more or fewer are there."""
     rows = list(request.received_forms.all())
-    if len(rows) != len(told.forms):
+    if len(rows) != len(history.forms):
         yield 0, "no hay un formato recibido por cada evento"
-    for row, event in zip(rows, told.forms, strict=False):
+    for row, event in zip(rows, history.forms, strict=False):
         if (row.sha256, row.mail_sha256) != (event.data["form"]["sha256"], event.data["mail"]["sha256"]):
             yield event.seq, f"el formato recibido «{row.name}» es otro"
 
 
-def _check_words(request: FormalRequest, told: Told) -> Problems:
-    """Yield the questions, answers and words of mails that differ from their events, or that none tells of."""
+def _check_words(request: FormalRequest, history: Told) -> Problems:
+    """Yield the questions, answers and mails' texts that differ from their events, that none tells of, or are gone."""
     for label, rows, events in (
-        ("la aclaración", request.clarifications.all(), told.messages),
-        ("el texto del correo", request.mail_texts.all(), told.texts),
+        ("la aclaración", request.clarifications.all(), history.messages),
+        ("el texto del correo", request.mail_texts.all(), history.texts),
     ):
         by_pk = {row.pk: row for row in rows}
         yield from _compare_keys(label, by_pk, events)
@@ -332,7 +334,7 @@ def _compare_keys(label: str, rows: dict[Any, Any], events: dict[Any, Event]) ->
 
 
 def _compare_facts(label: str, facts: dict[str, Any], event: Event) -> Problems:
-    """Yield the facts of a row that its event tells otherwise; what an older event does not tell is left out."""
+    """Yield the facts of a row that differ from its event; skip those that an event of an earlier version lacks."""
     for name, value in facts.items():
         if name in event.data and event.data[name] != value:
             yield event.seq, f"{label} dice otra cosa en «{name}»: {value!r}, y el evento {event.data[name]!r}"

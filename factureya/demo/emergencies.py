@@ -12,10 +12,10 @@ WHY = "Es el simulacro del trimestre."
 
 
 def seed(people: dict[str, User], present: datetime) -> None:
-    """Make the two accounts, as the security officer; `seed_demo` calls this.
+    """Make two accounts, as the security officer, and a third with a drill; `seed_demo` calls this.
 
-    No seal is whole: each custodian sees his half himself, once, in the page. Gina uses the accounts, Elsa and Fabián
-    authorize, Laura and Jorge keep the halves.
+    The first account waits for its custodians: each must see his half of the password himself, once, in the page. Gina
+    uses the accounts, Elsa and Fabián authorize, Laura and Jorge keep the halves.
     """
     elsa, laura, jorge = (User.objects.get(pk=people[key].pk) for key in ("elsa", "laura", "jorge"))
     with clock.at(present):
@@ -25,13 +25,13 @@ def seed(people: dict[str, User], present: datetime) -> None:
         operations.add_account(alias="emergencia-02", purpose="Solo leer lo de un cliente", scope="read", actor=elsa)
         operations.start_sealing(fix.pk, custodian_a=laura, custodian_b=jorge, actor=elsa)
         operations.find_drill_customer(elsa)
-    _live_drill(
+    _run_drill(
         {key: User.objects.get(pk=people[key].pk) for key in ("elsa", "fabian", "gina", "jorge", "laura")}, present
     )
 
 
-def _live_drill(people: dict[str, User], present: datetime) -> None:
-    """Let the house live one drill, some days ago: sealed, asked, authorized, opened, used, ended, reviewed."""
+def _run_drill(people: dict[str, User], present: datetime) -> None:
+    """Run a whole drill some days ago: seal an account, ask for it, authorize, open, use, end and review the grant."""
     elsa, fabian, gina = people["elsa"], people["fabian"], people["gina"]
     start = present - timedelta(days=5)
     with clock.at(start):
@@ -67,7 +67,7 @@ def _live_drill(people: dict[str, User], present: datetime) -> None:
 
 
 def _seal(account: EmergencyAccount, people: dict[str, User]) -> list[tuple[User, str]]:
-    """Seal the account with two custodians, and return each with his half; it is used up a few minutes later."""
+    """Seal the account with two custodians; return each with his half of the password, which the drill then uses up."""
     custodians = (people["laura"], people["jorge"])
     credential = operations.start_sealing(
         account.pk, custodian_a=custodians[0], custodian_b=custodians[1], actor=people["elsa"]

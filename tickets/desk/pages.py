@@ -26,7 +26,7 @@ def require_agent(request: HttpRequest) -> User:
 
 
 def require_reader(request: HttpRequest) -> User:
-    """Return the person who asks for a page that only shows: of a desk, or who reads everything (M26).
+    """Return the person who asks for a read-only page: somebody of a desk, or who reads everything (M26).
 
     Raises PermissionDenied for anybody else.
     """

@@ -130,7 +130,7 @@ def _show_page(request: HttpRequest, ticket: Ticket, composer: Composer, place: 
     context = page_context(
         request,
         f"{ticket.number} {ticket.subject}",
-        **_build_reading(ticket, agent, place),
+        **_build_context_for_reader(ticket, agent, place),
         may_write=True,
         entries=entries,
         form=composer.form,
@@ -144,19 +144,19 @@ def _show_page(request: HttpRequest, ticket: Ticket, composer: Composer, place: 
 
 
 def _show_to_reader(request: HttpRequest, ticket: Ticket, reader: User, place: queue.Place) -> HttpResponse:
-    """Show the agent's page of a ticket to a person who only reads: no form, no button, notes included (M26)."""
+    """Show a person who only reads the agent's page of a ticket: the notes too, but no form and no button (M26)."""
     context = page_context(
         request,
         f"{ticket.number} {ticket.subject}",
-        **_build_reading(ticket, reader, place),
+        **_build_context_for_reader(ticket, reader, place),
         may_write=False,
         entries=[timeline.without_retry(entry) for entry in timeline.read_history(ticket)],
     )
     return TemplateResponse(request, "admin/tickets/ticket.html", context)
 
 
-def _build_reading(ticket: Ticket, reader: User, place: queue.Place) -> dict[str, Any]:
-    """Return what the ticket's page shows to whoever reads it, besides its history: the goal, and links around it."""
+def _build_context_for_reader(ticket: Ticket, reader: User, place: queue.Place) -> dict[str, Any]:
+    """Return what the page shows every reader besides the history: what is due, and links around it in the queue."""
     answers = sql.ask_all({**queue.neighbour_questions(place, reader, ticket), **queue.count_questions(reader)})
     previous, following = answers["previous"], answers["following"]
     return {

@@ -97,7 +97,7 @@ def follow_up(
 def find_incident(text: str) -> tuple[str, int, bool] | None:
     """Return the number of the ticket that a person typed, its customer's key, and whether it is not closed (M23).
 
-    Returns None if there is no such ticket. An emergency names the ticket by which it is needed.
+    Returns None if there is no such ticket. An emergency names the ticket that makes it necessary.
     """
     ticket = Ticket.objects.find_by_number(text)
     return (ticket.number, ticket.customer_id, not ticket.is_closed) if ticket else None
