@@ -119,7 +119,7 @@ class Waive(NamingView):
 
     @classmethod
     def find_options(cls, page: RequestPage) -> dict[str, Any]:
-        """Return the choices of a waiver's form: developers to apply the request, uninvolved officers to check it."""
+        """Return the choices of a waiver's form: developers to apply the request; checkers who took no part in it."""
         return {
             "people": people.list_developers(_find_barred_implementers(page)),
             "checkers": people.list_checkers(policy.find_people_who_took_part(page.formal_request) | {page.user.pk}),
@@ -144,12 +144,12 @@ class Execute(ActView):
 
     @classmethod
     def make_lead(cls, page: RequestPage) -> str:
-        """Return the text above the button that applies the request; it says until when the approval holds."""
-        before = page.formal_request.execute_before
-        return f"{cls.lead} La aprobación vence {when(before)}." if before else cls.lead
+        """Return the text above the button that applies the request; it also says when the approval expires."""
+        expires_at = page.formal_request.execute_before
+        return f"{cls.lead} La aprobación vence {when(expires_at)}." if expires_at else cls.lead
 
     def perform(self, form: ActForm) -> str:
-        """Apply the approved request, and return the message; if a value had changed, nothing was written."""
+        """Apply the approved request, and return the message; if a value had changed, nothing was applied."""
         execution = operations.execute(self.formal_request.pk, actor=self.user, proof=read_proof(self.request))
         if execution.result == execution.Result.OK:
             return "Se aplicó exactamente lo aprobado."
@@ -227,7 +227,7 @@ class Revert(ActView):
 
     @classmethod
     def find_options(cls, page: RequestPage) -> dict[str, Any]:
-        """Return the options of the form to revert a request; after «no fui yo» they fill in the reason, else {}."""
+        """Return the options of the form that reverts a request: the reason filled in after a «no fui yo»; else {}."""
         if page.formal_request.alarmed_at is None:
             return {}
         reason = f"La empresa avisó «no fui yo» de {page.folio}, que ya se había aplicado."
@@ -245,7 +245,7 @@ class Revert(ActView):
 def _find_barred_implementers(page: RequestPage) -> set[int]:
     """Return the keys of the people who may not apply the request of this page.
 
-    They are the reader, who must name another person, and whoever asked, wrote the version, or decided about it.
+    They are the reader, who must name another person, and whoever asked, wrote the current version, or decided on it.
     """
     authors = {page.revision.author_id} if page.revision else set()
     return page.decider_ids | authors | {page.formal_request.requester_id, page.user.pk}

@@ -29,8 +29,8 @@ def run_checks(formal_request: FormalRequest, reader: User, files: Sequence[tupl
     """Return what the system verifies about a request by itself, to show a reader who is to decide.
 
     `files` has the name and the SHA-256 of each file of evidence, and whether its stored bytes still have that hash.
-    A request that was sent has its content and evidence checked. Before the execution, the company's values of today
-    and its new mail are checked too. In approval, a last check is that the reader neither asks nor implements.
+    If the request was sent, its content and evidence are checked. Before the execution, the company's values of today
+    and its new mail are checked too. In approval, a last check is that the reader does not ask for it or apply it.
     """
     checks = Checks()
     checks.add(
@@ -39,7 +39,7 @@ def run_checks(formal_request: FormalRequest, reader: User, files: Sequence[tupl
         "Aún no se confirma desde el correo registrado de la empresa",
     )
     _add_requester_check(checks, formal_request)
-    if formal_request.revision_no:
+    if formal_request.revision_no:  # 0: never sent
         _add_integrity_checks(checks, formal_request, files)
     if formal_request.status in NOT_YET_EXECUTED:
         _add_current_values_check(checks, formal_request)
@@ -76,10 +76,10 @@ def _add_integrity_checks(
         "El contenido corresponde a su SHA-256",
         "El contenido no corresponde a su SHA-256: no decida y avise a Seguridad",
     )
-    sent = {(file["name"], file["sha256"]) for file in formal_request.read_payload()["evidence"]}
-    if sent or files:
+    sent_files = {(file["name"], file["sha256"]) for file in formal_request.read_payload()["evidence"]}
+    if sent_files or files:
         # `^` leaves what only one of the two sets has: a file that is missing, altered, or was added later.
-        differing = sent ^ {(name, sha256) for name, sha256, is_as_sent in files if is_as_sent}
+        differing = sent_files ^ {(name, sha256) for name, sha256, is_as_sent in files if is_as_sent}
         names = ", ".join(f"«{name}»" for name in sorted({name for name, _ in differing}))
         checks.add(
             not differing,
@@ -89,7 +89,7 @@ def _add_integrity_checks(
 
 
 def _add_current_values_check(checks: Checks, formal_request: FormalRequest) -> None:
-    """Add to the checks which of the company's values changed since the sending; then nothing is applied."""
+    """Add to the checks which of the company's values changed since the request was sent: then nothing is applied."""
     changed = [
         find_row(item["field"]).label
         for item in (formal_request.read_payload()["items"] if formal_request.revision_no else ())  # (): never sent

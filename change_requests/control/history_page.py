@@ -165,12 +165,12 @@ class History:
 
 
 def read_history(formal_request: FormalRequest) -> History:
-    """Return all on record about a request, for its *expediente*, in a fixed number of queries."""
+    """Return everything that is recorded about a request, for its *expediente*, in a fixed number of queries."""
     decided = DecisionSlot.objects.filter(request=formal_request).select_related("decision", "asset").order_by("pk")
     slots, tokens, events = list(decided), _read_tokens(formal_request), list(formal_request.events())
     revisions = RequestRevision.objects.filter(request=formal_request).select_related("author").order_by("no")
     waivers = Waiver.objects.filter(request=formal_request).order_by("pk")
-    downloads = Event.objects.filter(chain=find_readings_chain(formal_request)).order_by("seq")
+    downloads = Event.objects.filter(chain=find_readings_chain(formal_request)).order_by("seq")  # a chain of its own
     executions = Execution.objects.filter(request=formal_request).order_by("pk")
     return History(
         versions=[_describe_version(revision, formal_request, slots, tokens, events) for revision in revisions],
@@ -186,7 +186,7 @@ def read_history(formal_request: FormalRequest) -> History:
 
 
 def describe_proof(auth: dict[str, Any] | None) -> str:
-    """Return in words how the person of an act was authenticated: by what, the second factor, and from where."""
+    """Return in words how the person of an act was authenticated: method, second factor, IP address; "" if unknown."""
     method = METHODS.get((auth or {}).get("method", ""))
     if auth is None or method is None:
         return ""
@@ -214,8 +214,8 @@ def _describe_version(
     """
     payload = json.loads(revision.payload)
     is_current = revision.no == formal_request.revision_no
-    told = [event for event in events if event.data.get("revision") == revision.no]
-    sent = next((event for event in told if event.verb == "request.submitted"), None)
+    version_events = [event for event in events if event.data.get("revision") == revision.no]
+    sent = next((event for event in version_events if event.verb == "request.submitted"), None)
     return Version(
         revision.no,
         revision.created_at,
@@ -228,16 +228,16 @@ def _describe_version(
             File(tokens.get((file["name"], file["sha256"]), ""), file["name"], file["size"], file["sha256"])
             for file in payload["evidence"]
         ],
-        _list_verdicts([slot for slot in slots if slot.revision_no == revision.no], is_current, told),
+        _list_verdicts([slot for slot in slots if slot.revision_no == revision.no], is_current, version_events),
         is_current,
         _list_sent_facts(sent.data) if sent else [],
     )
 
 
 def _list_sent_facts(data: dict[str, Any]) -> list[Fact]:
-    """Return how a version was sent, from its event: by whom, with which powers, by which way, and under which oath."""
+    """Return how a version was sent, from its event: by whom, with which powers, by which channel, if under oath."""
     facts = [Fact("Llegó por", str(FormalRequest.Channel(data["channel"]).label))] if "channel" in data else []
-    if isinstance(requester := data.get("requester"), dict):
+    if isinstance(requester := data.get("requester"), dict):  # in older events it is only a name
         facts.insert(0, Fact("La solicita", requester["name"]))
     if powers := data.get("representative"):
         facts.append(Fact("Poderes", _describe_powers(powers)))
@@ -265,30 +265,30 @@ def _describe_powers(powers: dict[str, Any]) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _list_verdicts(slots: list[DecisionSlot], is_current: bool, told: list[Event]) -> list[Verdict]:
-    """Return the decisions about one version in words; slots of the same decision (one for each asset) are joined."""
+def _list_verdicts(slots: list[DecisionSlot], is_current: bool, version_events: list[Event]) -> list[Verdict]:
+    """Return the decisions about one version in words; the slots of one decision (one for each asset) are joined."""
     by_decision: dict[int, list[DecisionSlot]] = {}
     for slot in slots:
         by_decision.setdefault(slot.decision_id, []).append(slot)
-    events = {event.actor_id: event.data for event in told if "verdict" in event.data}
+    data_by_decider = {event.actor_id: event.data for event in version_events if "verdict" in event.data}
     return [
-        _describe_verdict(group, is_current, events.get(group[0].decision.decider_id, {}))
+        _describe_verdict(group, is_current, data_by_decider.get(group[0].decision.decider_id, {}))
         for group in by_decision.values()
     ]
 
 
-def _describe_verdict(slots: list[DecisionSlot], is_current: bool, told: dict[str, Any]) -> Verdict:
+def _describe_verdict(slots: list[DecisionSlot], is_current: bool, event_data: dict[str, Any]) -> Verdict:
     """Return one decision in words, from its slots: one for each asset, or one of security without an asset.
 
     A note says when it does not count any more: the content changed later (not `is_current`), or the decider lost
-    the office. `told` is the data of the decision's event: it says whether an alternate stood in for the owner.
+    the office. `event_data` is the data of the decision's event: it says whether an alternate stood in for the owner.
     """
     decision = slots[0].decision
     assets = ", ".join(str(slot.asset) for slot in slots if slot.asset)
     note = "" if is_current else "Anulada: el contenido cambió después"
     if slots[0].voided_at is not None:
         note = "Anulada: quien decidió perdió el cargo"
-    office = OFFICES.get((decision.office, told.get("mandate", "")), decision.get_office_display())
+    office = OFFICES.get((decision.office, event_data.get("mandate", "")), decision.get_office_display())
     return Verdict(
         decision.decider_name,
         office + (f" ({assets})" if assets else ""),
@@ -297,7 +297,7 @@ def _describe_verdict(slots: list[DecisionSlot], is_current: bool, told: dict[st
         decision.decided_at,
         decision.sha256,
         note,
-        describe_proof(told.get("auth")),
+        describe_proof(event_data.get("auth")),
     )
 
 
@@ -322,7 +322,7 @@ def _describe_act(event: Event) -> Act:
 
 
 def _describe_checks(checks: dict[str, Any] | None) -> str:
-    """Return what was compared when the request was verified, in words; empty for an event that does not say it."""
+    """Return what was checked when the request was verified, in words; empty for an event without `checks`."""
     if not checks:
         return ""
     return f"confirmada desde {checks['mailbox']}, poderes vigentes, {checks['evidence']} archivos de evidencia"
@@ -331,19 +331,19 @@ def _describe_checks(checks: dict[str, Any] | None) -> str:
 def _describe_execution(execution: Execution) -> Applied:
     """Return an attempt to apply the request, with a row for each field: the value before and after."""
     rows = []
-    for code, before in execution.before.items():
-        field, after = find_row(code), execution.after.get(code)
+    for field_code, before in execution.before.items():
+        field, after = find_row(field_code), execution.after.get(field_code)
         rows.append(Change(field.label, field.show(before), field.show(after) if after else "", field.is_risky))
     return Applied(execution, rows)
 
 
 def _list_lines(events: Iterable[Event]) -> list[EventLine]:
-    """Return the lines of a log; a row of saved drafts of one person is one line, which says how many."""
+    """Return the lines of a log, one for each event; consecutive saves of a draft by one person share one line."""
     lines = []
     for _, group in groupby(events, lambda event: (event.actor_id,) if event.verb == SAVED else event.seq):
-        rows = list(group)
-        first, last = rows[0], rows[-1]
-        what = VERBS.get(first.verb, first.verb) + (f" × {len(rows)}" if len(rows) > 1 else "")
+        grouped = list(group)
+        first, last = grouped[0], grouped[-1]  # the same event, except for saves
+        what = VERBS.get(first.verb, first.verb) + (f" × {len(grouped)}" if len(grouped) > 1 else "")
         lines.append(EventLine(first.seq, last.at, what, first.actor_name or "Sistema", last.hash, last.seq))
     return lines
 

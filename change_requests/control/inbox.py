@@ -35,7 +35,7 @@ EMPTY_TEXTS = {
 FIRST_DUE = keyset.Order("place", key="folio", read_key=read_folio)
 NEWEST_FIRST = replace(FIRST_DUE, is_descending=True)
 Requests = QuerySet[FormalRequest]
-_SHOWN = """
+_ROW_COLUMNS = """
     folio form kind status due_at due_minutes_left suspended_at submitted_at alarmed_at revision_no customer__legal_name
     customer__rfc requester__full_name requester__email waiver__checked_at waiver__check_due
 """
@@ -160,7 +160,7 @@ def _select_columns(requests: Requests) -> Requests:
     return (
         requests.select_related("customer", "requester", "waiver")
         .annotate(payload=Subquery(current.values("payload")[:1]))
-        .only(*_SHOWN.split())
+        .only(*_ROW_COLUMNS.split())
     )
 
 
@@ -182,8 +182,8 @@ def _make_row(formal: FormalRequest, is_mine: bool) -> Row:
 
 def _describe_date(formal: FormalRequest) -> str:
     """Return the date in a row of the inbox: until when somebody must act, else when the request was received."""
-    due = wording.describe_deadline(formal).removeprefix(" · ")
-    return due[:1].upper() + due[1:] if due else f"Recibida {when(formal.submitted_at)}"
+    deadline = wording.describe_deadline(formal).removeprefix(" · ")
+    return deadline[:1].upper() + deadline[1:] if deadline else f"Recibida {when(formal.submitted_at)}"
 
 
 def _make_tabs(choice: InboxQuery, waiting: Requests, unfinished: Requests) -> list[Tab]:
@@ -206,7 +206,7 @@ def _make_tabs(choice: InboxQuery, waiting: Requests, unfinished: Requests) -> l
 
 
 def _count_up_to_cap(requests: Requests) -> str:
-    """Return the count that a tab shows, or «99+» for more. To save time, no rows are read after the hundredth."""
+    """Return the count that a tab shows; «99+» if there are more than 99. To save time, at most 100 rows are read."""
     count = len(requests.order_by().values_list("pk")[: COUNT_CAP + 1])
     return f"{COUNT_CAP}+" if count > COUNT_CAP else str(count)
 

@@ -29,7 +29,7 @@ from factureya.core.templatetags.fy import when
 
 Status = FormalRequest.Status
 YEAR_DAYS = 365
-_JOINED = """
+_JOINED_TABLES = """
     customer requester representative verified_by implementer waiver__checker waiver__approved_by revert_of
     kept_revision
 """
@@ -123,7 +123,7 @@ class RequestPage:
 
     @property
     def chip(self) -> Chip:
-        """Return the status mark on the request's page; it says if the reader must decide or the company answer."""
+        """Return the status mark on the page; it says if the reader's approval or the company's answer is missing."""
         if self.is_my_decision:
             return Chip("waiting", "Falta su aprobación")
         if self.is_waiting_for_answer and self.formal_request.status == Status.IN_APPROVAL:
@@ -191,7 +191,7 @@ class RequestPage:
 
     @cached_property
     def mails(self) -> list[MailText]:
-        """Return the mails that brought the request's form, with words or with files that are no evidence of it."""
+        """Return the mails that brought the request's form, if they have a text or files that are no evidence."""
         if not getattr(self.formal_request, "has_mails", True):  # `join_page_data` sets it: no query if no mail came
             return []
         texts = MailText.objects.filter(request=self.formal_request).exclude(body="", files__isnull=True)
@@ -275,7 +275,7 @@ class RequestPage:
 
     @property
     def is_executable_now(self) -> bool:
-        """Return True if an approved request may be applied now: the wait after it is over, and it has not expired."""
+        """Return True if an approved request may be applied now: its waiting time is over, and it has not expired."""
         after, before = self.formal_request.execute_after, self.formal_request.execute_before
         return after is not None and before is not None and after <= clock.now() < before
 
@@ -305,11 +305,11 @@ def join_page_data(requests: QuerySet[FormalRequest]) -> QuerySet[FormalRequest]
     """Return the query of requests with what a request's page in mesa de control also needs, in the same query.
 
     It adds the current version, company, people, waiver and reverted request. It also adds whether mails brought the
-    request, and how many changes of its company were executed in a year. Evidence, questions and mails are read later.
+    request, and how many changes of its company were executed in the last year. Evidence and messages are read later.
     """
-    since = clock.now() - timedelta(days=YEAR_DAYS)
+    year_ago = clock.now() - timedelta(days=YEAR_DAYS)
     executed_changes = FormalRequest.objects.filter(
-        customer=OuterRef("customer"), form=FormalRequest.Form.CHANGE, executed_at__gte=since
+        customer=OuterRef("customer"), form=FormalRequest.Form.CHANGE, executed_at__gte=year_ago
     )
     count = executed_changes.order_by().values("customer").annotate(n=Count("pk")).values("n")
     # FormalRequest.read_revision looks under the name `kept_revision` before it asks the database.
@@ -319,7 +319,7 @@ def join_page_data(requests: QuerySet[FormalRequest]) -> QuerySet[FormalRequest]
         has_forms=Exists(ReceivedForm.objects.filter(request=OuterRef("pk"))),
         kept_revision=current,
         recent_changes=Coalesce(Subquery(count), 0),
-    ).select_related(*_JOINED.split())
+    ).select_related(*_JOINED_TABLES.split())
 
 
 def describe_changes(items: Sequence[dict[str, str]]) -> list[Change]:

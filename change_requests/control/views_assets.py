@@ -101,13 +101,13 @@ class Assets(AssetsView):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Return the list of information assets with their owners; one whose owner left the office is vacant."""
+        """Return the list of information assets. An asset is vacant if nobody who holds the office today owns it."""
         in_office = set(people.list_owners().values_list("pk", flat=True))
         assets = InformationAsset.objects.exclude(code=ACCESS).select_related("owner", "alternate")
         rows = [
             {
                 "asset": asset,
-                "fields": ", ".join(find_row(code).label for code in asset.fields),
+                "fields": ", ".join(find_row(field_code).label for field_code in asset.fields),
                 "is_vacant": asset.owner_id not in in_office,
             }
             for asset in assets
@@ -148,7 +148,7 @@ class NameOwner(AssetsView):
         return self.render_form(asset, form)
 
     def find_asset(self, code: str) -> InformationAsset:
-        """Return the information asset with this code. Raises PermissionDenied: only superusers may name its owner."""
+        """Return the asset with this code. Raises PermissionDenied unless a superuser asks: only he names owners."""
         if not self.request.user.is_superuser:
             raise PermissionDenied
         return get_object_or_404(InformationAsset.objects.exclude(code=ACCESS), code=code)

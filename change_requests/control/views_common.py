@@ -55,7 +55,7 @@ class RefusableForm(PortalForm):
     """Show in a form why its operation refused."""
 
     def show_refusal(self, refusal: operations.Refused) -> None:
-        """Add to this form why its operation refused: beside the input at fault; above the form if it has none."""
+        """Add to this form why its operation refused: beside the input at fault, or above the form if it has none."""
         errors = getattr(refusal, "errors", None) or {refusal.field: str(refusal)}
         for name, text in errors.items():
             field = FORM_FIELDS.get(name, name)  # a form names some fields otherwise than the operation
@@ -295,14 +295,14 @@ class ActView(FolioView):
         return self.request.get_full_path() if self.has_page else super().form_page()
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Return the act's own page to who may do the act now; redirect everybody else to the request's page."""
+        """Return the act's own page to a reader who may do the act now; redirect others to the request's page."""
         page = self.make_page()
         if not self.is_offered(page):
             return redirect("control:request", self.formal_request.folio)
         return self._render_act(self.make_form(request, page))
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Do the act and redirect to the request's page; or show the form again with what is wrong.
+        """Do the act and redirect to the request's page; show a wrong form or a refused act again with the reason.
 
         If the content was changed after the person saw it, nothing is done and the answer is 409 (M21).
         """
@@ -317,7 +317,7 @@ class ActView(FolioView):
         except operations.StaleContent:
             self._reread()
             return self.render_request(form=form, code=CONFLICT, has_changed=True)
-        except operations.SentBack as refusal:  # not executed; it needs approvals again
+        except operations.SentBack as refusal:  # nothing applied; the request needs approvals again
             messages.warning(request, str(refusal))
             return redirect("control:request", self.formal_request.folio)
         except Refused as refusal:

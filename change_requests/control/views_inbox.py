@@ -46,7 +46,7 @@ class Inbox(ControlMixin, TemplateView):
     def find_first_view(self) -> str:
         """Return the view that an address without one shows: what waits for the reader, or all that is open (M26).
 
-        Nothing ever waits for who reads everything.
+        Nothing ever waits for Auditoría, which reads everything and does nothing.
         """
         user: Any = self.request.user
         return inbox.OPEN if user.reads_all else inbox.MINE
@@ -74,7 +74,7 @@ class DecideFactorReset(ControlMixin, View):
         return reverse("control:inbox")
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Take away a lost second factor, or decline to, and redirect to the inbox with the outcome."""
+        """Take away a lost second factor, or decline the petition, and redirect to the inbox with the outcome."""
         if not policy.may_decide_factor_reset(get_person(request)):
             raise PermissionDenied
         reset = get_object_or_404(FactorReset, pk=pk)

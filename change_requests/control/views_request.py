@@ -31,8 +31,8 @@ class EvidenceFile(FolioView):
         evidence = Evidence.objects.filter(request=self.formal_request, **with_token)
         mailed = MailTextFile.objects.filter(text__request=self.formal_request, **with_token)
         forms = ReceivedForm.objects.filter(request=self.formal_request, **with_token)
-        found = (rows.select_related("attachment").first() for rows in (evidence, mailed, forms))
-        file: Any = next((row for row in found if row is not None), None)
+        first_rows = (rows.select_related("attachment").first() for rows in (evidence, mailed, forms))
+        file: Any = next((row for row in first_rows if row is not None), None)
         if file is None:
             raise Http404("Ese archivo no es de esta solicitud.")
         return send_request_file(request, self.user, self.formal_request, file.attachment, file.sha256)
@@ -50,7 +50,7 @@ class ExpedienteZip(FolioView):
     """Serve the same as a ZIP that verifies itself."""
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponseBase:
-        """Return the download of the request's *expediente* as a ZIP, and record who got which bytes (M26)."""
+        """Return the request's *expediente* as a ZIP; for a GET, record who got which bytes: a HEAD gets none (M26)."""
         archived: Any = archive.build_zip(self.formal_request)
         if request.method == "GET":
             sha256 = hashlib.file_digest(archived, "sha256").hexdigest()

@@ -89,7 +89,7 @@ def list_marks(formal_request: FormalRequest) -> list[str]:
 
 
 def describe_deadline(formal_request: FormalRequest) -> str:
-    """Return the words to put after another date: « · vence mañana, 16:20», that the deadline is stopped, or ""."""
+    """Return the words to add after a date: « · vence mañana, 16:20», or that the deadline is stopped; "" for none."""
     due = formal_request.due_at
     if formal_request.due_minutes_left is not None:  # a question to the company is open
         return " · el plazo está detenido hasta que el cliente responda"
@@ -140,14 +140,14 @@ def _is_overdue(formal_request: FormalRequest) -> bool:
 
 
 def _name_deciders(missing: Iterable[NeededApproval], reader: User, *, has_decided: bool) -> str:
-    """Return which approvals are missing and who could give each; a reader who decided is told only that some are."""
+    """Return which approvals are missing and who could give each; who has decided reads only that some are."""
     if has_decided:
         return "Usted ya decidió sobre esta versión; faltan otras aprobaciones."
     return " ".join(f"{approval.label}: {describe_approval(approval, reader)}." for approval in missing)
 
 
 def _name_owners(approval: NeededApproval) -> str:
-    """Return who can give an approval: owners by name, «Pendiente» for security; or a text that nobody can today."""
+    """Return who can give an approval: owners by name, «Pendiente» for security's; or a text that nobody can today."""
     if not approval.deciders:
         return "Nadie puede darla hoy: falta quien tenga el cargo"
     people = {
@@ -156,7 +156,7 @@ def _name_owners(approval: NeededApproval) -> str:
         for person in (asset.owner, asset.alternate)
         if person is not None and person.pk in approval.deciders
     }
-    return " o ".join(str(person) for person in people.values()) or "Pendiente"
+    return " o ".join(str(person) for person in people.values()) or "Pendiente"  # security's approval has no asset
 
 
 def list_steps(formal_request: FormalRequest, approvals: Iterable[NeededApproval], reader: User) -> list[Step]:
@@ -201,7 +201,7 @@ def _make_verification_step(formal_request: FormalRequest, reader: User) -> Step
 def _make_approval_steps(
     formal_request: FormalRequest, approvals: Iterable[NeededApproval], reader: User
 ) -> list[Step]:
-    """Return a step for each needed approval: with its decision, else who can give it (once in approval)."""
+    """Return a step for each needed approval: with its decision, or, during approval, who can give it."""
     is_now = formal_request.status == Status.IN_APPROVAL
     return [
         _make_decision_step(approval.label, approval.decision)

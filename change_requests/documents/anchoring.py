@@ -7,9 +7,9 @@ from factureya.core.record import anchors
 
 
 def find_anchor_line(chain: str) -> dict[str, Any] | None:
-    """Return the latest anchor's day, number and hash with its line about this chain; None if no anchor sealed it.
+    """Return the latest anchor's day, number and hash with its line about this chain; None if there is no such line.
 
-    The line is as the anchor's file writes it. A file that cannot be read gives None: `verify_audit` tells of it.
+    The line is as the anchor's file writes it. An unreadable file gives None: the command `verify_audit` reports it.
     """
     if (anchor := anchors.latest_anchor()) is None:
         return None

@@ -23,9 +23,9 @@ from factureya.core.files import store
 from factureya.core.models import Attachment, ChainHead, Event
 
 VERIFIER = Path(__file__).with_name("verify_expediente.py")
-_IN_MEMORY = 8 * 1024 * 1024  # bytes of a ZIP; what is larger goes to a temporary file
-_EPOCH = (1980, 1, 1, 0, 0, 0)
-_EVENT = "chain seq prev verb at actor_id actor_name data hash".split()
+_MAX_IN_MEMORY = 8 * 1024 * 1024  # bytes of a ZIP; what is larger goes to a temporary file
+_FIXED_DATE = (1980, 1, 1, 0, 0, 0)
+_EVENT_COLUMNS = "chain seq prev verb at actor_id actor_name data hash".split()
 
 
 def collect_archive(request: FormalRequest) -> dict[str, Any]:
@@ -50,10 +50,10 @@ def build_zip(request: FormalRequest) -> IO[bytes]:
 
     Stored evidence that is lost is left out, so that the verifier names it.
     """
-    out: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 (the caller closes it)
+    file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_MAX_IN_MEMORY)  # noqa: SIM115 (the caller closes it)
     data = collect_archive(request)
     entries: dict[str, dict[str, Any]] = {}
-    with ZipFile(out, "w", ZIP_DEFLATED) as archive:
+    with ZipFile(file, "w", ZIP_DEFLATED) as archive:
         for name, content in _list_files(request, data):
             _add_file(archive, name, content)
             entries[name] = verify_expediente.describe_file(content)
@@ -62,8 +62,8 @@ def build_zip(request: FormalRequest) -> IO[bytes]:
         _add_file(archive, verify_expediente.MANIFEST_HASH, verify_expediente.write_hash_line(manifest))
         signature = verify_expediente.describe_signature(*signing.sign(manifest))
         _add_file(archive, verify_expediente.SIGNATURE, verify_expediente.dump_json(signature))
-    out.seek(0)
-    return out
+    file.seek(0)
+    return file
 
 
 def hash_verifier() -> str:
@@ -72,7 +72,7 @@ def hash_verifier() -> str:
 
 
 def _describe_manifest(request: FormalRequest, data: dict[str, Any], entries: dict[str, Any]) -> dict[str, Any]:
-    """Return what is signed: the files, the end of the chain, and what the tables say otherwise than the events."""
+    """Return what is signed: the files, the end of the chain, and where the tables differ from the events."""
     last = data[verify_expediente.EVENTS][-1]
     return {
         "version": verify_expediente.FORMAT,
@@ -87,7 +87,7 @@ def _list_differences(request: FormalRequest, seq: int) -> list[str]:
     """Return, in words, each difference between the request's rows and its events; `seq` is that of the last event."""
     differences = [f"evento {flaw.seq}: {flaw.problem}" for flaw in state_checks.find_flaws_of(request.pk)]
     head = ChainHead.objects.filter(chain=request.chain).values_list("seq", flat=True).first() or 0
-    if head < seq:  # events are appended while we read, but the end of a chain only moves on
+    if head < seq:  # it may be higher, as events are appended while we read; a chain never gets shorter
         differences.append(f"la cadena debía terminar en el evento {head}")
     return differences
 
@@ -107,6 +107,7 @@ def _list_files(request: FormalRequest, data: dict[str, Any]) -> Iterator[tuple[
     attachments = {row.sha256: row.attachment for row in rows}
     for sha256, file in stored.items():
         if sha256 in attachments and (content := _read_stored_file(attachments[sha256])) is not None:
+            # The same file may have been sent under several names.
             for name in sorted({row["name"] for row in data[verify_expediente.EVIDENCE] if row["sha256"] == sha256}):
                 yield verify_expediente.name_stored_file("evidencia", file["sha256"], name), content
     yield from _list_received(request, data)
@@ -118,20 +119,20 @@ def _list_received(request: FormalRequest, data: dict[str, Any]) -> Iterator[tup
     A mail with forms of several companies is left out: each company's archive would show what concerns another.
     """
     is_shared = any(row.get("shared") for row in data[verify_expediente.MAILS])
-    names: set[str] = set()
+    yielded_names: set[str] = set()
     for row in ReceivedForm.objects.filter(request=request).select_related("attachment", "inbound").order_by("pk"):
         files = [] if is_shared else [(row.mail_sha256, "correo.eml", row.inbound.raw)]
         if row.attachment is not None and (content := _read_stored_file(row.attachment)) is not None:
             files.append((row.sha256, row.name, content))
         for sha256, file_name, content in files:
             name = verify_expediente.name_stored_file("recibido", sha256, file_name)
-            if name not in names:  # the same form twice
-                names.add(name)
+            if name not in yielded_names:  # the same form may have come twice
+                yielded_names.add(name)
                 yield name, content
 
 
 def _list_texts(request: FormalRequest) -> Iterator[str]:
-    """Yield the long texts of a request's rows; of some, events keep the hash alone."""
+    """Yield the long texts of a request's rows; for some of them, the events keep only the hash."""
     for waiver in request.waivers.order_by("pk"):
         yield from (f"{waiver.reason}\n{waiver.controls}", waiver.findings)
     yield from request.decisions.order_by("pk").values_list("reason", flat=True)
@@ -142,19 +143,19 @@ def _list_texts(request: FormalRequest) -> Iterator[str]:
 def _list_offices(request: FormalRequest, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the events that gave or ended the offices of whoever acted, and named the owners of the assets.
 
-    They stand in the chains of these people and assets. Later ones than the request's last event are left out, so that
-    the archive of a request that ended stays the same.
+    They stand in the chains of these people and assets. Events after the request's last one are left out, so that the
+    archive of a request that ended stays the same.
     """
     people = {event["actor_id"] for event in events if event["actor_id"] is not None}
     assets = request.requested_assets.select_related("asset")
     chains = {f"user:{pk}" for pk in people} | {row.asset.chain for row in assets}
-    held = Q(verb__startswith="office.") | Q(verb__in=("staff.joined", "asset.owner_set"))
-    return _read_events(held & Q(chain__in=chains, at__lte=datetime.fromisoformat(events[-1]["at"])))
+    about_offices = Q(verb__startswith="office.") | Q(verb__in=("staff.joined", "asset.owner_set"))
+    return _read_events(about_offices & Q(chain__in=chains, at__lte=datetime.fromisoformat(events[-1]["at"])))
 
 
 def _read_events(which: Q) -> list[dict[str, Any]]:
     """Return these events as JSON values, by chain and number."""
-    rows: Iterable[dict[str, Any]] = Event.objects.filter(which).order_by("chain", "seq").values(*_EVENT)
+    rows: Iterable[dict[str, Any]] = Event.objects.filter(which).order_by("chain", "seq").values(*_EVENT_COLUMNS)
     return [{**row, "at": _show_instant(row["at"])} for row in rows]
 
 
@@ -176,6 +177,6 @@ def _show_instant(at: datetime) -> str:
 
 def _add_file(archive: ZipFile, name: str, content: bytes) -> None:
     """Add a file to the ZIP with a fixed date, so that the same content gives the same bytes."""
-    entry = ZipInfo(name, _EPOCH)
+    entry = ZipInfo(name, _FIXED_DATE)
     entry.compress_type, entry.external_attr = ZIP_DEFLATED, 0o644 << 16
     archive.writestr(entry, content)

@@ -63,7 +63,7 @@ def find_altered_in(request: FormalRequest) -> list[str]:
 
 
 def list_evidence(request: FormalRequest) -> list[Evidence]:
-    """Return the evidence that the current version carries, in one query."""
+    """Return the rows of evidence that belong to the current version, in one query."""
     rows = Evidence.objects.filter(request=request, revision_no__lte=request.revision_no)
     return list(rows.filter(dropped_at__isnull=True).select_related("attachment").order_by("pk"))
 
@@ -89,7 +89,7 @@ def _read_as_sent(attachment: Attachment, sha256: str, copy: IO[Any] | None = No
 def _hash_file(file: IO[Any], size: int, copy: IO[Any] | None = None) -> str:
     """Return the SHA-256 of a file, which is also written into `copy` if there is one.
 
-    A file longer than its recorded size is not read on: it gives an empty text, which is no file's hash.
+    If a file is longer than its recorded size, reading stops and the result is "", which is no file's hash.
     """
     digest, bytes_read = hashlib.sha256(), 0
     while piece := file.read(PIECE):

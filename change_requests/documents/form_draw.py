@@ -95,17 +95,17 @@ def render_form(form: str, data: FormData = BLANK) -> bytes:
     sheet.make_fillable()
     _draw_introduction(sheet, form, data)
     _draw_company(sheet, data)
-    _BODIES[form](sheet, data)
+    _MIDDLES[form](sheet, data)
     _draw_reason(sheet, form, data)
     _draw_signer(sheet, form, data)
-    sheet.draw_note("Cómo se envía", _SENDING[form])
+    sheet.draw_note("Cómo se envía", _HOW_TO_SEND[form])
     _draw_office_use(sheet, form)
     sheet.draw_paragraph(f"Aviso de privacidad: {settings.SITE_URL}/aviso-de-privacidad/", size=8, colour=INK_2)
     return sheet.finish()
 
 
 def _draw_introduction(sheet: Sheet, form: str, data: FormData) -> None:
-    """Draw what the PDF form is for, and its read-only fields: folio, seal (proof that it is ours), version, form."""
+    """Draw what the PDF form is for, and its read-only fields: folio, seal (proof that we made it), version, form."""
     sheet.draw_paragraph(_INTRODUCTIONS[form], size=9.5, colour=INK_2)
     sheet.y -= 4
     seal = fields.make_seal(form, data.folio, data.customer) if data.folio else ""
@@ -158,7 +158,7 @@ def _draw_new_values(sheet: Sheet, data: FormData) -> None:
 
 def _draw_reason(sheet: Sheet, form: str, data: FormData) -> None:
     """Draw the box for the reason of the request and, on the change form, the effective date."""
-    sheet.draw_section(f"{_NUMBERS[form]}. Motivo")
+    sheet.draw_section(f"{_REASON_NUMBERS[form]}. Motivo")
     sheet.reserve_height(90)
     sheet.draw_text(LEFT, sheet.y - 10, f"{fields.REASON.hint}.", REGULAR, 9, INK_2)
     sheet.y -= 12
@@ -172,7 +172,7 @@ def _draw_reason(sheet: Sheet, form: str, data: FormData) -> None:
 def _draw_signer(sheet: Sheet, form: str, data: FormData) -> None:
     """Draw the section about who signs the PDF form, with the oath to tick."""
     sheet.reserve_height(110)
-    sheet.draw_section(f"{_NUMBERS[form] + 1}. Quién solicita")
+    sheet.draw_section(f"{_REASON_NUMBERS[form] + 1}. Quién solicita")
     _draw_row(sheet, fields.SIGNER, data, (0.36, 0.28, 0.36))
     sheet.draw_check(fields.OATH)
 
@@ -205,6 +205,7 @@ def _draw_row(sheet: Sheet, pdf_fields: Sequence[PdfField], data: FormData, shar
     sheet.reserve_height(36)
     x, height = LEFT, 0.0
     for pdf_field, share in zip(pdf_fields, shares, strict=True):
+        # The last field of a full row ends at the right edge; 1 point of tolerance, as floats are not exact.
         width = INNER * share - (GAP if share < 1 and x + INNER * share < LEFT + INNER - 1 else 0)
         height = max(
             height, sheet.draw_field(pdf_field, x=x, width=width, value=find_value(data.values, pdf_field.name))
@@ -230,7 +231,7 @@ def _draw_old_and_new(sheet: Sheet, pdf_field: PdfField, data: FormData) -> None
     sheet.y -= sheet.draw_field(replace(pdf_field, hint=hint), x=LEFT, width=INNER, value=value, label=label) + 4
 
 
-_NUMBERS = {fields.ACCESS: 4, fields.CHANGE: 5}
+_REASON_NUMBERS = {fields.ACCESS: 4, fields.CHANGE: 5}
 _INTRODUCTIONS = {
     fields.ACCESS: (
         "Para dar de alta o de baja a una persona de su empresa, o cambiar su clave. Solo la presenta el representante "
@@ -241,7 +242,7 @@ _INTRODUCTIONS = {
         "servicio. Solo la presenta el representante legal o apoderado, desde el correo registrado."
     ),
 }
-_SENDING = {
+_HOW_TO_SEND = {
     fields.ACCESS: (
         "1. Llene el formato en su computadora y guárdelo. No lo escanee: un formato escaneado se atiende a mano.",
         "2. Envíelo adjunto desde su correo registrado a mesadecontrol@factureya.com o a soporte@factureya.com.",
@@ -259,4 +260,4 @@ _OFFICES = {
     fields.CHANGE: ("Mesa de control", "Propietario de la Información", "Responsable de Seguridad", "Implementador"),
 }
 _WITH_CURRENT_VALUE = {pdf_field.name for pdf_field in fields.NEW_VALUES}
-_BODIES: dict[str, Callable[[Sheet, FormData], None]] = {fields.ACCESS: _draw_person, fields.CHANGE: _draw_new_values}
+_MIDDLES: dict[str, Callable[[Sheet, FormData], None]] = {fields.ACCESS: _draw_person, fields.CHANGE: _draw_new_values}

@@ -23,7 +23,7 @@ MAX_BYTES = 5 * 1024 * 1024  # a filled form has some 100 KB
 MAX_PAGES = 10  # as the worker counts them
 TIMEOUT_SECONDS = 20  # of the worker, start included; its own limit is 5 of processor time
 WORKER = Path(__file__).with_name("pdf_worker.py")
-_DATES = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})|(\d{4})-(\d{1,2})-(\d{1,2})")
+_DATE_PATTERN = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})|(\d{4})-(\d{1,2})-(\d{1,2})")
 ALONE = "Envíe la evidencia en archivos aparte."
 AGAIN = "Descargue el formato vigente del portal, llénelo y guárdelo sin imprimirlo."
 
@@ -181,7 +181,7 @@ def clean_rfc(text: str) -> str:
 def _ask_worker(content: bytes) -> dict[str, str]:
     """Return the texts of a PDF's fields, by name, as the worker process read them.
 
-    Raises Unreadable with the reason that the worker gave, or with Fault.HEAVY if a limit stopped the worker.
+    Raises Unreadable with the reason that the worker gave; with Fault.HEAVY if a limit or an error stopped it.
     """
     command = [sys.executable, "-I", "-B", str(WORKER)]
     try:
@@ -201,7 +201,7 @@ def _find_faults(proposal: Proposal) -> dict[str, str]:
     for name, field in fields.map_fields(proposal.form).items():
         if name != "rfc" and len(values.get(name, "")) > field.max_length and not field.is_fixed:
             faults[name] = f"Tiene más de {field.max_length} caracteres."
-    for name in _DATED & values.keys():
+    for name in _DATE_FIELDS & values.keys():
         if values[name] and _parse_day(values[name]) is None:
             faults[name] = "Escriba la fecha como 31/12/2026."
     if values["kind"] not in fields.KINDS[proposal.form]:
@@ -212,13 +212,13 @@ def _find_faults(proposal: Proposal) -> dict[str, str]:
 
 
 def _find_items(values: Mapping[str, str]) -> dict[str, str]:
-    """Return the new values in a returned form by field code, as a draft has them: ISO dates, a power by its code."""
+    """Return the new values of a returned form, by field, as a draft has them: ISO dates, a power by its code word."""
     items = {
         name.removeprefix("new_"): text
         for name, text in values.items()
         if name.startswith("new_") and text and text != fields.UNCHOSEN
     }
-    for name in _DATED & {f"new_{code}" for code in items}:  # the new values that are dates
+    for name in _DATE_FIELDS & {f"new_{code}" for code in items}:  # the new values that are dates
         code = name.removeprefix("new_")
         items[code] = _parse_day(items[code]) or ""
     if power := items.get("representative_power"):
@@ -226,12 +226,12 @@ def _find_items(values: Mapping[str, str]) -> dict[str, str]:
     return items
 
 
-_DATED = {"effective_date", "new_representative_valid_from", "new_representative_valid_until"}
+_DATE_FIELDS = {"effective_date", "new_representative_valid_from", "new_representative_valid_until"}
 
 
 def _parse_day(text: str) -> str | None:
     """Return a date that people wrote, «31/12/2026» or «2026-12-31», as YYYY-MM-DD; None when it is no date."""
-    match = _DATES.fullmatch(text)
+    match = _DATE_PATTERN.fullmatch(text)
     if match is None:
         return None
     # Groups 1 to 3 are of «31/12/2026», groups 4 to 6 of «2026-12-31».

@@ -23,11 +23,11 @@ MAX_PAGES = 10
 MAX_OBJECTS = 20_000
 MAX_FIELDS = 200
 MAX_VALUE = 4_000  # characters; longer ones are cut and refused for their length by the reader
-_ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
-_LAUNCH = set("/Launch /GoToE /GoToR /ImportData /SubmitForm /Rendition /Movie /Sound /RichMediaExecute".split())
+_ESCAPED_BYTE = re.compile(rb"#([0-9A-Fa-f]{2})")
+_BAD_ACTIONS = set("/Launch /GoToE /GoToR /ImportData /SubmitForm /Rendition /Movie /Sound /RichMediaExecute".split())
 _EMBEDDED_KEYS = {"/EmbeddedFiles", "/EF", "/RichMediaContent", "/AF"}
 _EMBEDDED_TYPES = {"/EmbeddedFile", "/FileAttachment", "/RichMedia"}
-_RAW = {b"/JavaScript": "javascript", b"/Launch": "launch", b"/EmbeddedFile": "embedded"}
+_FORBIDDEN_NAMES = {b"/JavaScript": "javascript", b"/Launch": "launch", b"/EmbeddedFile": "embedded"}
 
 
 class Refused(Exception):
@@ -64,7 +64,7 @@ def set_limits() -> None:
 
 
 def read_pdf(content: bytes) -> dict[str, str]:
-    """Return the values of a PDF form's fields. Raise Refused, or whatever a broken file makes the parser raise."""
+    """Return a PDF form's values by field. Raises Refused; on a broken file the parser may raise nearly any error."""
     if len(content) > MAX_BYTES:
         raise Refused("too-big")
     reader = PdfReader(BytesIO(content), strict=False)
@@ -78,7 +78,7 @@ def read_pdf(content: bytes) -> dict[str, str]:
 
 
 def check_pages(root: Any) -> None:
-    """Raise Refused for a PDF with no page or too many; we count, as the file may state a false number."""
+    """Raise Refused for a PDF with no page or too many. The pages are counted, as the file may state a false number."""
     pages = 0
     for node in walk_objects([root.get("/Pages")], lambda node: node.get("/Kids") or ()):
         pages += "/Kids" not in node  # a node with kids is a group of pages
@@ -93,8 +93,8 @@ def check_names(content: bytes) -> None:
 
     `check_objects` sees only what our parser understands. Another PDF reader may run parts that our parser ignores.
     """
-    plain = _ESCAPED.sub(lambda escape: bytes([int(escape[1], 16)]), content)  # #4A is a J in a PDF's names
-    for word, refusal in _RAW.items():
+    plain = _ESCAPED_BYTE.sub(lambda escape: bytes([int(escape[1], 16)]), content)  # #4A is a J in a PDF's names
+    for word, refusal in _FORBIDDEN_NAMES.items():
         if word in plain:
             raise Refused(refusal)
 
@@ -107,7 +107,7 @@ def check_objects(trailer: Any) -> None:
         action, kinds = node.get("/S"), {str(node.get("/Type")), str(node.get("/Subtype"))}
         if "/JS" in node or "/JavaScript" in node or action == "/JavaScript":
             raise Refused("javascript")
-        if action in _LAUNCH:
+        if action in _BAD_ACTIONS:
             raise Refused("launch")
         if _EMBEDDED_KEYS & set(node.keys()) or kinds & _EMBEDDED_TYPES:
             raise Refused("embedded")
@@ -154,15 +154,15 @@ def walk_objects(start: list[Any], list_inner: Any) -> Iterator[Any]:
     `list_inner` returns the objects inside an object. A referenced object is visited once. A list is not yielded, but
     its members are. Raises Refused for too many objects.
     """
-    seen: set[tuple[int, int]] = set()
-    waiting = list(reversed(start))
+    visited: set[tuple[int, int]] = set()
+    stack = list(reversed(start))
     objects_left = MAX_OBJECTS
-    while waiting:
-        node = waiting.pop()
+    while stack:
+        node = stack.pop()
         if isinstance(node, IndirectObject):
-            if (node.idnum, node.generation) in seen:
+            if (node.idnum, node.generation) in visited:
                 continue
-            seen.add((node.idnum, node.generation))
+            visited.add((node.idnum, node.generation))
             node = node.get_object()
         objects_left -= 1
         if not objects_left:
@@ -171,7 +171,7 @@ def walk_objects(start: list[Any], list_inner: Any) -> Iterator[Any]:
             continue
         if not isinstance(node, list):
             yield node
-        waiting.extend(reversed(list(node if isinstance(node, list) else list_inner(node))))
+        stack.extend(reversed(list(node if isinstance(node, list) else list_inner(node))))
 
 
 def list_contents(node: Any) -> list[Any]:

@@ -128,15 +128,15 @@ def list_rows(items: Sequence[Item]) -> list[Row]:
     ]
 
 
-def list_steps(form: str, assets: set[str], at: datetime) -> list[str]:
+def list_steps(form: str, assets: set[str], submitted_at: datetime) -> list[str]:
     """Return the receipt's steps: what happens to the request next and by when, in Spanish.
 
-    Every deadline is counted from the instant `at` of the submission. A change of registered mail or representative (in
+    Every deadline is counted from the instant `submitted_at`. A change of registered mail or representative (in
     `assets`) waits some hours more.
     """
     hours = load_attention_hours()
-    confirmed = at + timedelta(hours=settings.REQUEST_CONFIRM_HOURS)
-    verified = hours.add_days(at, settings.VERIFY_BUSINESS_DAYS)
+    confirmed = submitted_at + timedelta(hours=settings.REQUEST_CONFIRM_HOURS)
+    verified = hours.add_days(submitted_at, settings.VERIFY_BUSINESS_DAYS)
     approved = hours.add_days(verified, settings.APPROVE_BUSINESS_DAYS)
     executed = hours.add_days(approved, settings.EXECUTE_BUSINESS_DAYS)
     deciders = (
@@ -182,9 +182,9 @@ def draw_receipt(receipt: Receipt) -> bytes:
     return sheet.finish()
 
 
-def show_instant(at: datetime) -> str:
+def show_instant(instant: datetime) -> str:
     """Return an instant in Spanish words and local time: «1 de diciembre de 2026 a las 10:05»."""
-    local = timezone.localtime(at)
+    local = timezone.localtime(instant)
     return f"{local.day} de {MONTHS_LONG[local.month - 1]} de {local.year} a las {local:%-H:%M}"
 
 
@@ -217,7 +217,7 @@ def _draw_hashes(sheet: Sheet, receipt: Receipt) -> None:
 
 
 def _read_requester(recorded: dict[str, Any]) -> str:
-    """Return the requester's name in the data of a submission's event; empty if there is none. Older ones are texts."""
+    """Return the requester's name in the data of a submission's event; "" if none. Older events hold the name alone."""
     requester = recorded.get("requester", "")
     return str(requester["name"] if isinstance(requester, dict) else requester)
 

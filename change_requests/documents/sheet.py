@@ -116,20 +116,20 @@ class Sheet:
                 self.draw_text(LEFT, self.y, label, BOLD, 9.5)
             self.draw_text(LEFT + 150, self.y, line, font, size)
 
-    def draw_table(self, heads: tuple[str, str, str], rows: Sequence[Row]) -> None:
+    def draw_table(self, headings: tuple[str, str, str], rows: Sequence[Row]) -> None:
         """Draw a table of old and new values under the given heads, with one row for each changed field."""
         self.y -= 14
-        for x, head in zip(_COLUMNS, heads, strict=True):
-            self.draw_text(x, self.y, head, REGULAR, 8.5, INK_2)
+        for x, heading in zip(_COLUMN_LEFTS, headings, strict=True):
+            self.draw_text(x, self.y, heading, REGULAR, 8.5, INK_2)
         self.y -= 4
         for row in rows:
             self._draw_row(row)
 
     def draw_note(self, title: str, lines: Sequence[str]) -> None:
         """Draw a coloured box with a title and these lines; lines that are too long are broken."""
-        size, leading = 9.0, 12.5
+        size, line_height = 9.0, 12.5
         wrapped = [part for line in lines for part in simpleSplit(line, REGULAR, size, INNER - 26)]
-        height = 14 + leading * (len(wrapped) + 1)
+        height = 14 + line_height * (len(wrapped) + 1)
         self.reserve_height(height + 10)
         self.y -= height + 8
         for colour, width in ((BRAND_SOFT, INNER), (BRAND, 3)):  # a box with a thick left edge
@@ -138,7 +138,7 @@ class Sheet:
         top = self.y + height - 15
         self.draw_text(LEFT + 14, top, title, BOLD, 10, BRAND_STRONG)
         for number, line in enumerate(wrapped, start=1):
-            self.draw_text(LEFT + 14, top - leading * number, line, REGULAR, size)
+            self.draw_text(LEFT + 14, top - line_height * number, line, REGULAR, size)
 
     def draw_field(
         self, field: PdfField, *, x: float, width: float, value: str = "", label: str | None = None
@@ -207,18 +207,18 @@ class Sheet:
         The frame is drawn on the page, because each PDF reader draws a field's own border in its own way.
         """
         self._draw_frame(x, y, width, height, PAPER if field.is_fixed else WHITE)
-        where = {"x": x + 4, "y": y + 1, "width": width - 8, "height": height - 2}
-        looks = {"textColor": INK, "fontName": "Helvetica", "fontSize": 8 if field.is_fixed else FIELD_SIZE}
+        box = {"x": x + 4, "y": y + 1, "width": width - 8, "height": height - 2}
+        style = {"textColor": INK, "fontName": "Helvetica", "fontSize": 8 if field.is_fixed else FIELD_SIZE}
         names = {"name": field.name, "tooltip": field.spoken}
         if field.choices:
             options = list(field.choices)
             self.form.choice(
-                value=value or options[0], options=options, fieldFlags="combo", **names, **where, **looks, **_NO_BORDER
+                value=value or options[0], options=options, fieldFlags="combo", **names, **box, **style, **_NO_BORDER
             )
             return
         flags = ("readOnly doNotSpellCheck" if field.is_fixed else "") + (" multiline" if field.lines > 1 else "")
         self.form.textfield(
-            value=value, maxlen=field.max_length, fieldFlags=flags.strip(), **names, **where, **looks, **_NO_BORDER
+            value=value, maxlen=field.max_length, fieldFlags=flags.strip(), **names, **box, **style, **_NO_BORDER
         )
 
     def _draw_frame(self, x: float, y: float, width: float, height: float, fill: HexColor) -> None:
@@ -229,7 +229,7 @@ class Sheet:
         self.canvas.roundRect(x, y, width, height, 2, stroke=1, fill=1)
 
     def draw_text(self, x: float, y: float, text: str, font: str, size: float, colour: HexColor = INK) -> None:
-        """Draw one line of text with its left end at this place of the page."""
+        """Draw one line of text with its left end at the point (x, y) of the page."""
         self.canvas.setFillColor(colour)
         self.canvas.setFont(font, size)
         self.canvas.drawString(x, y, text)
@@ -249,7 +249,7 @@ class Sheet:
         ]
         height = 13 * max(map(len, cells)) + 8
         self.reserve_height(height)
-        for (x, font), lines in zip(zip(_COLUMNS, (BOLD, REGULAR, BOLD), strict=True), cells, strict=True):
+        for (x, font), lines in zip(zip(_COLUMN_LEFTS, (BOLD, REGULAR, BOLD), strict=True), cells, strict=True):
             for number, line in enumerate(lines, start=1):
                 self.draw_text(x, self.y - 13 * number, line, font, 9.5)
         self.y -= height
@@ -300,7 +300,7 @@ class Sheet:
 
 _NO_BORDER: dict[str, object] = {"fillColor": None, "borderColor": None, "borderWidth": 0}
 _WIDTHS = (110.0, (INNER - 110) / 2, (INNER - 110) / 2)
-_COLUMNS = (LEFT, LEFT + _WIDTHS[0], LEFT + _WIDTHS[0] + _WIDTHS[1])
+_COLUMN_LEFTS = (LEFT, LEFT + _WIDTHS[0], LEFT + _WIDTHS[0] + _WIDTHS[1])
 
 
 def measure_field(field: PdfField) -> float:
@@ -314,7 +314,7 @@ def measure_text(text: str, font: str, size: float) -> float:
 
 
 def _cut_word(text: str, font: str, size: float, width: float) -> list[str]:
-    """Return a long word, such as a hash, in pieces that fit the width."""
+    """Return a long word, such as a hash, in pieces that fit the width; each letter of the font is as wide as "0"."""
     per_line = int(width / measure_text("0", font, size))
     return [text[start : start + per_line] for start in range(0, len(text), per_line)] or [""]
 

@@ -21,7 +21,7 @@ from django.core.exceptions import ImproperlyConfigured
 from change_requests.kinds.values import show_day
 
 SEED_BYTES = 32
-_DERIVED_FOR = b"factureya expediente ed25519 v1"
+_DERIVED_KEY_PURPOSE = b"factureya expediente ed25519 v1"
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,10 @@ def sign(content: bytes) -> tuple[bytes, bytes]:
 
 
 def find_present_key() -> PublishedKey:
-    """Return the public key that signs now; its first day is the one after the last old key's."""
-    old = read_old_keys()
+    """Return the public key that signs now; its first day is the last day of the latest old key, if any."""
+    old_keys = read_old_keys()
     key = _load_key().public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    return PublishedKey(key, max((row.until for row in old if row.until), default=None), None)
+    return PublishedKey(key, max((row.until for row in old_keys if row.until), default=None), None)
 
 
 def read_old_keys() -> list[PublishedKey]:
@@ -80,9 +80,9 @@ def read_old_keys() -> list[PublishedKey]:
 
 
 def _load_key() -> Ed25519PrivateKey:
-    """Return the private key. Raise ImproperlyConfigured if EXPEDIENTE_KEY is set and is no seed."""
+    """Return the private key: of EXPEDIENTE_KEY, else derived from SECRET_KEY. Raise ImproperlyConfigured if bad."""
     if not settings.EXPEDIENTE_KEY:
-        derived = HKDF(SHA256(), SEED_BYTES, salt=None, info=_DERIVED_FOR).derive(settings.SECRET_KEY.encode())
+        derived = HKDF(SHA256(), SEED_BYTES, salt=None, info=_DERIVED_KEY_PURPOSE).derive(settings.SECRET_KEY.encode())
         return Ed25519PrivateKey.from_private_bytes(derived)
     try:
         seed = base64.b64decode(settings.EXPEDIENTE_KEY, validate=True)

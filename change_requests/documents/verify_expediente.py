@@ -88,7 +88,7 @@ class Check:
             self.flaws.append((name, reason))
 
     def load(self, name, empty):
-        """Devuelve el contenido de un archivo JSON; si no se lee o es de otro tipo, lo anota y devuelve `empty`."""
+        """Devuelve el contenido de un archivo JSON; si falta, no se lee o es de otro tipo, lo anota y da `empty`."""
         try:
             content = json.loads(self.files[name].decode("utf-8"), parse_float=_refuse_float)
         except KeyError:
@@ -118,13 +118,13 @@ def main(arguments=None):
 
 
 def check_files(files, damaged=(), fingerprint="", link=""):
-    """Devuelve lo que se encontró en los archivos de un expediente; `fingerprint` es la de la llave publicada."""
+    """Devuelve lo que se encontró en los archivos; `fingerprint` es de la llave publicada y `link` es un eslabón."""
     check = Check(files)
     for name in damaged:
         check.add_flaw(name, "está dos veces, o su contenido está dañado")
-    for name, part in PARTS:
+    for name, check_part in PARTS:
         try:
-            part(check)
+            check_part(check)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
             check.add_flaw(name, f"le falta un dato o no es del tipo esperado ({error})")
     try:
@@ -160,18 +160,18 @@ def read_files(root):
 
 
 def check_events(check):
-    """Comprueba que cada eslabón de la bitácora lleva la huella del anterior, y que el último es el del manifiesto."""
+    """Comprueba número, enlace y huella de cada evento, y que el último es el del manifiesto; llena `check.events`."""
     events, head = check.load(EVENTS, []), check.load(MANIFEST, {}).get("head", {})
-    last = GENESIS
+    last_hash = GENESIS
     for number, event in enumerate(events, start=1):
         if event["seq"] != number or event["chain"] != events[0]["chain"]:
             return check.add_flaw(EVENTS, f"falta o sobra el evento {number}")
-        if event["prev"] != last:
+        if event["prev"] != last_hash:
             return check.add_flaw(EVENTS, f"el evento {number} no enlaza con el anterior")
         if hash_event(event) != event["hash"]:
             return check.add_flaw(EVENTS, f"el evento {number} no corresponde a su huella")
-        last = event["hash"]
-    if (len(events), last) != (head.get("seq"), head.get("hash")):
+        last_hash = event["hash"]
+    if (len(events), last_hash) != (head.get("seq"), head.get("hash")):
         check.add_flaw(EVENTS, "la cadena no termina donde dice el manifiesto")
     if dump_json([{key: event[key] for key in EVENT_KEYS} for event in events]) != check.files[EVENTS]:
         check.add_flaw(EVENTS, "dice algo más que sus eventos, o no está en su forma única")
@@ -180,7 +180,7 @@ def check_events(check):
 
 
 def check_manifest(check):
-    """Comprueba que los archivos son los que dice el manifiesto, y que la huella guardada del manifiesto es la suya."""
+    """Comprueba el manifiesto: su huella, versión y forma única, los archivos que nombra y las diferencias que dice."""
     manifest, content = check.load(MANIFEST, {}), check.files.get(MANIFEST, b"")
     if MANIFEST_HASH not in check.files:
         check.add_flaw(MANIFEST_HASH, "falta")
@@ -208,31 +208,31 @@ def _check_listed_files(check, listed):
 
 
 def check_signature(check, fingerprint):
-    """Comprueba la firma del manifiesto, y que su llave es la publicada (`fingerprint`); sin ella, lo dice."""
-    signature, content = check.load(SIGNATURE, {}), check.files.get(MANIFEST, b"")
+    """Comprueba la firma del manifiesto, y que su llave es la publicada (`fingerprint`); si no se da, avisa."""
+    signature, manifest = check.load(SIGNATURE, {}), check.files.get(MANIFEST, b"")
     if not signature:
         return check.add_flaw(SIGNATURE, "no tiene firma")
-    key, signed = bytes.fromhex(signature["key"]), bytes.fromhex(signature["signature"])
-    if check.files[SIGNATURE] != dump_json(describe_signature(key, signed)):
+    key, raw_signature = bytes.fromhex(signature["key"]), bytes.fromhex(signature["signature"])
+    if check.files[SIGNATURE] != dump_json(describe_signature(key, raw_signature)):
         check.add_flaw(SIGNATURE, "«fingerprint» no es la huella de su llave, o dice algo más")
-    if not verify_ed25519(key, content, signed):
+    if not verify_ed25519(key, manifest, raw_signature):
         return check.add_flaw(SIGNATURE, "«signature» no es de este manifiesto y esta llave")
-    expected, found = "".join(fingerprint.replace(":", "").split()).lower(), sha256(key)
-    if not expected:
+    published, actual = "".join(fingerprint.replace(":", "").split()).lower(), sha256(key)
+    if not published:
         check.notes.append(
             "AVISO: la firma es correcta para la llave que viene en el ZIP; compárela con la publicada "
-            f"(--huella): {found}"
+            f"(--huella): {actual}"
         )
-    elif expected != found:
+    elif published != actual:
         unproven = ", ".join(sorted(name for name in check.files if _is_only_signed(name)))
         check.add_flaw(SIGNATURE, f"«key» no es la llave publicada: no la firmó Factureya. Nada prueba: {unproven}")
     else:
-        check.notes.append(f"Firma correcta, de la llave publicada {found}.")
+        check.notes.append(f"Firma correcta, de la llave publicada {actual}.")
     return None
 
 
 def check_versions(check):
-    """Comprueba que el contenido de cada versión da la huella que la bitácora registró, y es de esta solicitud."""
+    """Comprueba de cada versión su forma única y su folio, y que su huella y evidencia son las de la bitácora."""
     folio = check.load(REQUEST, {}).get("folio")
     for event in find_events(check.events, "request.submitted"):
         name = name_version_file(event["data"]["revision"])
@@ -248,19 +248,19 @@ def check_versions(check):
         if payload["folio"] != folio:
             check.add_flaw(name, "es de otra solicitud")
         files = [(file["name"], file["sha256"], file["size"]) for file in payload["evidence"]]
-        told = event["data"].get("evidence")
-        if told is not None and sorted(files) != sorted(
-            (file["name"], file["sha256"], file["bytes"]) for file in normalize_texts(told)
+        recorded = event["data"].get("evidence")
+        if recorded is not None and sorted(files) != sorted(
+            (file["name"], file["sha256"], file["bytes"]) for file in normalize_texts(recorded)
         ):
             check.add_flaw(name, "«evidence» no es la que la bitácora registró")
 
 
 def check_data(check):
-    """Deduce de la bitácora cada archivo de datos y lo compara, campo por campo, con el del expediente."""
-    given = {name: check.load(name, empty) for name, empty in DATA_FILES}
+    """Deduce de la bitácora cada archivo de datos y lo compara con el del expediente; también acuse, LEAME y folio."""
+    loaded = {name: check.load(name, empty) for name, empty in DATA_FILES}
     contents = {number: check.load_content(number) for number in list_versions(check.events)}
-    texts = {hash_text(text): text for text in list_texts(given)}
-    instants = {row.get("no"): row.get("received_at") for row in given[VERSIONS]}
+    texts = {hash_text(text): text for text in list_texts(loaded)}
+    instants = {row.get("no"): row.get("received_at") for row in loaded[VERSIONS]}
     derived = derive_files(check.events, contents, texts, instants)
     for name, value in derived.items():
         found = check.load(name, type(value)())
@@ -281,20 +281,20 @@ def check_data(check):
 def check_stored_files(check):
     """Comprueba que están la evidencia y lo recibido, byte por byte, y que no hay ningún archivo de más."""
     needed = dict(list_needed_files(check))
-    for name, stated in needed.items():
+    for name, recorded_hash in needed.items():
         if name not in check.files:
             check.add_flaw(name, "falta")
-        elif sha256(check.files[name]) != stated:
+        elif sha256(check.files[name]) != recorded_hash:
             check.add_flaw(name, "no es lo que se presentó")
     receipts = [f"acuses/{number}.pdf" for number in list_versions(check.events)]
     for name in [COPY, *receipts]:
         if name not in check.files:
             check.add_flaw(name, "falta")
-    known = {name for name, _ in DATA_FILES} | {MANIFEST, MANIFEST_HASH, SIGNATURE}
-    known |= {EVENTS, OFFICES, README, COPY, ANCHOR}
+    allowed = {name for name, _ in DATA_FILES} | {MANIFEST, MANIFEST_HASH, SIGNATURE}
+    allowed |= {EVENTS, OFFICES, README, COPY, ANCHOR}
     for number in list_versions(check.events):
-        known |= {name_version_file(number), name_receipt_file(number)}
-    for name in sorted(set(check.files) - known - set(receipts) - set(needed)):
+        allowed |= {name_version_file(number), name_receipt_file(number)}
+    for name in sorted(set(check.files) - allowed - set(receipts) - set(needed)):
         check.add_flaw(name, "no es de este expediente")
 
 
@@ -353,7 +353,7 @@ def check_executions(check):
 
 
 def check_offices(check):
-    """Comprueba los eventos de los cargos, y que quien decidió tenía el suyo ese día, según esos eventos."""
+    """Comprueba los eventos de los cargos, y que quien decidió tenía el suyo en ese instante, según ellos."""
     events = check.load(OFFICES, [])
     if dump_json([{key: event[key] for key in EVENT_KEYS} for event in events]) != check.files[OFFICES]:
         check.add_flaw(OFFICES, "dice algo más que sus eventos, o no está en su forma única")
@@ -362,13 +362,13 @@ def check_offices(check):
             check.add_flaw(
                 OFFICES, "el evento {} de {} no corresponde a su huella".format(event["seq"], event["chain"])
             )
-    held = {"owner": "information_owner", "security": "security_officer"}
+    offices = {"owner": "information_owner", "security": "security_officer"}
     for decision in derive_decisions(check.events, {}):
         name, at = decision["decider"]["name"], decision.get("decided_at", decision["at"])
-        rows = list_offices(events, decision["decider"]["pk"], at)
-        if not rows:
+        assignments = list_offices(events, decision["decider"]["pk"], at)
+        if not assignments:
             check.notes.append(f"AVISO: sin eventos del cargo de {name}: es anterior a ellos.")
-        elif not any(row["office"] == held[decision["office"]] and _is_in_force(row, at) for row in rows):
+        elif not any(row["office"] == offices[decision["office"]] and _is_in_force(row, at) for row in assignments):
             check.add_flaw(OFFICES, f"{name} no tenía el cargo al decidir")
 
 
@@ -380,8 +380,8 @@ def check_anchor(check):
     chain, seq, link = json.loads(anchor["line"])
     if not any((event["chain"], event["seq"], event["hash"]) == (chain, seq, link) for event in check.events):
         check.add_flaw(ANCHOR, "«line» no es un eslabón de esta bitácora")
-    told = {key: anchor[key] for key in ("line", "day", "seq", "hash")}
-    if dump_json(told) != check.files[ANCHOR]:
+    expected = {key: anchor[key] for key in ("line", "day", "seq", "hash")}
+    if dump_json(expected) != check.files[ANCHOR]:
         check.add_flaw(ANCHOR, "dice algo más, o no está en su forma única")
     check.notes.append(
         "Ancla {seq}, del {day}, que selló el eslabón {0}; compárela con la que recibió: {hash}".format(
@@ -434,9 +434,9 @@ def derive_files(events, contents, texts, instants):
 
 def derive_request(events, contents):
     """Devuelve la solicitud como la dejó su último evento: cada columna con el último valor que un evento registró."""
-    first = events[0]["data"]
-    born = {key: first[key] for key in BIRTH_KEYS if key in first}
-    request = {"chain": events[0]["chain"], "status": "draft", "revision_no": 0, "created_at": events[0]["at"], **born}
+    first_data = events[0]["data"]
+    birth = {key: first_data[key] for key in BIRTH_KEYS if key in first_data}
+    request = {"chain": events[0]["chain"], "status": "draft", "revision_no": 0, "created_at": events[0]["at"], **birth}
     for event in events:
         data = event["data"]
         if event["verb"] == "request.submitted":
@@ -485,7 +485,7 @@ def derive_executions(events):
     return [
         {
             **_start_row(event, "executor"),
-            **{new: event["data"][old] for old, new in EXECUTION_KEYS.items() if old in event["data"]},
+            **{name: event["data"][key] for key, name in EXECUTION_KEYS.items() if key in event["data"]},
             "result": results[event["verb"]],
         }
         for event in find_events(events, *results)
@@ -526,16 +526,16 @@ def derive_clarifications(events, texts):
 
 
 def derive_evidence(events, contents):
-    """Devuelve cada archivo que alguna versión llevó, en qué versiones, y cuándo se quitó, si después se quitó."""
+    """Devuelve cada archivo que alguna versión llevó, en qué versiones, y cuándo se quitó, si fue tras la última."""
     rows = {}
     for number in sorted(contents):
         for file in contents[number]["evidence"]:
             row = rows.setdefault((file["name"], file["sha256"]), {**file, "versions": []})
             row["versions"].append(number)
-    sent = {event["data"]["revision"]: event["seq"] for event in find_events(events, "request.submitted")}
+    seq_of_version = {event["data"]["revision"]: event["seq"] for event in find_events(events, "request.submitted")}
     for event in find_events(events, "request.evidence_dropped"):
         row = rows.get((event["data"].get("name"), event["data"].get("sha256")))
-        if row is not None and sent[row["versions"][-1]] < event["seq"]:
+        if row is not None and seq_of_version[row["versions"][-1]] < event["seq"]:
             row["dropped"] = _start_row(event, "who")
     return list(rows.values())
 
@@ -601,13 +601,13 @@ def list_versions(events):
 
 
 def list_offices(events, person, at):
-    """Devuelve las asignaciones de cargo de una persona, como las dejó el último evento hasta ese instante."""
-    rows = {}
+    """Devuelve las asignaciones de cargo de una persona, cada una como la dejó su último evento hasta ese instante."""
+    assignments = {}
     for event in events:
         row = event["data"].get("rows", {}).get("office")
         if row and row["user"] == person and event["at"] <= at:
-            rows[row.get("granted_seq") or event["seq"]] = row
-    return list(rows.values())
+            assignments[row.get("granted_seq") or event["seq"]] = row
+    return list(assignments.values())
 
 
 def _is_in_force(row, at):
@@ -632,7 +632,7 @@ def _find_body(event, texts):
 
 
 def _name_person(event, column, pk):
-    """Devuelve número y nombre de la persona de una columna: quien actuó, o a quien el evento designó."""
+    """Devuelve número y nombre de la persona de una columna: la designada o quien actuó; de otra, solo el número."""
     if pk is None:
         return None
     named = event["data"].get("implementer") if column == "implementer" else None
@@ -690,13 +690,13 @@ def compare(expected, found, path):
 def _compare_keys(expected, found, path):
     """Da cada campo en que dos objetos JSON difieren, y los que uno de los dos no tiene."""
     for key in sorted(set(expected) | set(found)):
-        place = f"{path}.{key}".lstrip(".")
+        key_path = f"{path}.{key}".lstrip(".")
         if key not in found:
-            yield f"falta «{place}»"
+            yield f"falta «{key_path}»"
         elif key not in expected:
-            yield f"ningún evento dice «{place}»"
+            yield f"ningún evento dice «{key_path}»"
         else:
-            yield from compare(expected[key], found[key], place)
+            yield from compare(expected[key], found[key], key_path)
 
 
 def hash_event(event):
@@ -776,21 +776,21 @@ ROOT_OF_MINUS_ONE = pow(2, (FIELD - 1) // 4, FIELD)
 
 
 def verify_ed25519(key, message, signature):
-    """Devuelve si la firma Ed25519 del mensaje es de esta llave pública (RFC 8032, 5.1.7); todo en bytes."""
+    """Devuelve si la firma (R, S) del mensaje es de esta llave A, en bytes todo: si S·B = R + k·A (RFC 8032, 5.1.7)."""
     if len(key) != 32 or len(signature) != 64:
         return False
-    point, commitment = _read_point(key), _read_point(signature[:32])
+    key_point, commitment = _read_point(key), _read_point(signature[:32])
     scalar = int.from_bytes(signature[32:], "little")
-    if point is None or commitment is None or scalar >= ORDER:
+    if key_point is None or commitment is None or scalar >= ORDER:
         return False
     digest = hashlib.sha512(signature[:32] + key + message).digest()
     challenge = int.from_bytes(digest, "little") % ORDER
-    left, right = _multiply(scalar, BASE), _add(commitment, _multiply(challenge, point))
+    left, right = _multiply(scalar, BASE), _add(commitment, _multiply(challenge, key_point))
     return (left[0] * right[2] - right[0] * left[2]) % FIELD == 0 == (left[1] * right[2] - right[1] * left[2]) % FIELD
 
 
 def _read_point(encoded):
-    """Devuelve el punto de la curva que codifican estos 32 bytes, como (X, Y, Z, T); None si no es ninguno."""
+    """Devuelve, como (X, Y, Z, T), el punto que codifican 32 bytes: Y, y en el último bit si X es impar; o None."""
     y = int.from_bytes(encoded, "little")
     sign, y = y >> 255, y & (2**255 - 1)
     if y >= FIELD:
@@ -806,7 +806,7 @@ def _read_point(encoded):
 
 
 def _add(one, other):
-    """Devuelve la suma de dos puntos de la curva."""
+    """Devuelve la suma de dos puntos de la curva, cada uno como (X, Y, Z, T), según RFC 8032, 5.1.4."""
     a = (one[1] - one[0]) * (other[1] - other[0]) % FIELD
     b = (one[1] + one[0]) * (other[1] + other[0]) % FIELD
     c = 2 * one[3] * other[3] * CURVE_D % FIELD
@@ -816,7 +816,7 @@ def _add(one, other):
 
 
 def _multiply(scalar, point):
-    """Devuelve el punto sumado consigo mismo `scalar` veces."""
+    """Devuelve el punto sumado consigo mismo `scalar` veces: duplica el punto por cada bit de `scalar`."""
     total = (0, 1, 1, 0)
     while scalar:
         if scalar & 1:
@@ -834,7 +834,7 @@ def _refuse_float(text):
 
 
 def _shorten(value):
-    """Devuelve un valor para mostrarlo en una línea."""
+    """Devuelve un valor como JSON en una línea, cortado a 60 caracteres."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 60 else text[:59] + "…"
 
@@ -855,8 +855,8 @@ def print_result(check):
         print(f"El expediente NO está íntegro: {len(check.flaws)} archivo(s) con problemas.")
         return 1
     print("Solicitud {}: {} archivos comprobados.".format(check.load(REQUEST, {}).get("folio"), len(check.files)))
-    last = check.events[-1]
-    print("Último eslabón, el {} (compárelo con el del portal): {}".format(last["seq"], last["hash"]))
+    last_event = check.events[-1]
+    print("Último eslabón, el {} (compárelo con el del portal): {}".format(last_event["seq"], last_event["hash"]))
     for note in check.notes:
         print(note)
     print("El expediente está íntegro.")

@@ -82,10 +82,10 @@ def lock_request(
     """Open a transaction and yield the request, locked and read again, for an operation to change it.
 
     `proof` says how the operation's actor was authenticated; `record_act` puts it into the events of the request.
-    Raises WrongStatus if its status is none of `statuses`, or if «no fui yo» stopped it and not `is_stopped_too`.
+    Raises WrongStatus if its status is none of `statuses`, or if «no fui yo» stopped it, unless `is_stopped_too`.
     A refusal in the block undoes what the block wrote. A `Recorded` refusal is raised after the writes are committed.
     """
-    recorded = None
+    recorded_refusal = None
     with transaction.atomic():
         request = lock(FormalRequest.objects.select_related(*_JOINED), pk)
         if request.status not in statuses:
@@ -96,9 +96,9 @@ def lock_request(
         try:
             yield request
         except Recorded as refusal:
-            recorded = refusal
-    if recorded is not None:
-        raise recorded
+            recorded_refusal = refusal
+    if recorded_refusal is not None:
+        raise recorded_refusal
 
 
 def lock_customer(request: FormalRequest) -> None:
@@ -157,7 +157,7 @@ def move_request(
     """
     before, request.status = request.status, status
     request.turn_since = now() if due_at else None
-    request.due_at, request.due_minutes_left, request.reminded = due_at, None, 0  # None: the clock runs
+    request.due_at, request.due_minutes_left, request.reminded = due_at, None, 0  # no stopped deadline; nobody reminded
     columns = ["status", *TURN_COLUMNS, *saved]
     request.save(update_fields=columns)
     if status in ENDED:
@@ -220,7 +220,7 @@ def require_requester(request: FormalRequest, actor: User) -> None:
 def require_unaltered_evidence(request: FormalRequest, actor: User) -> None:
     """Raise AlteredEvidence if a stored file of the locked request is not the one that was sent (M21).
 
-    The finding is recorded first, and the officers are told.
+    The finding is recorded first, and the officers get a mail.
     """
     if names := evidence.find_altered_in(request):
         record_altered_evidence(request, names, actor)

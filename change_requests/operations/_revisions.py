@@ -30,7 +30,7 @@ from factureya.core.clock import now
 from factureya.core.refusals import Refused
 
 MAX_NUMBER_TRIES = 5
-_VOIDED = ("confirmed_at", "verified_at", "verified_by", "powers_lapsed_at")  # emptied for a new revision
+_CLEARED_COLUMNS = ("confirmed_at", "verified_at", "verified_by", "powers_lapsed_at")  # emptied for a new revision
 
 
 def insert_draft(actor: User, *, proof: Proof | None = None, **fields: Any) -> FormalRequest:
@@ -79,9 +79,9 @@ def send_revision(request: FormalRequest, items: list[Item], *, author: User) ->
     """
     _require_people(request, {item["asset"] for item in items}, author)
     revision = _insert_revision(request, items, author)
-    _claim_assets(request, items)
+    _reserve_assets(request, items)
     request.revision_no, request.submitted_at = revision.no, now()
-    for column in _VOIDED:
+    for column in _CLEARED_COLUMNS:
         setattr(request, column, None)
     request.confirmed_mailbox = ""
     event = move_request(
@@ -90,7 +90,7 @@ def send_revision(request: FormalRequest, items: list[Item], *, author: User) ->
         "request.submitted",
         actor=author,
         due_at=now() + timedelta(hours=settings.REQUEST_CONFIRM_HOURS),
-        saved=("revision_no", "submitted_at", "channel", "confirmed_mailbox", *_VOIDED),
+        saved=("revision_no", "submitted_at", "channel", "confirmed_mailbox", *_CLEARED_COLUMNS),
         **_describe_submission(request, revision),
     )
     notifications.mail_submitted(request, event)
@@ -119,10 +119,10 @@ def _describe_submission(request: FormalRequest, revision: RequestRevision) -> d
 
 def _require_people(request: FormalRequest, codes: Iterable[str], author: User) -> None:
     """Raise NoPeople if nobody but the requester and the author could decide or apply changes of the assets `codes`."""
-    missing = find_missing_office(codes, authors=frozenset({request.requester_id, author.pk}))
-    if missing:
+    missing_office = find_missing_office(codes, authors=frozenset({request.requester_id, author.pk}))
+    if missing_office:
         raise NoPeople(
-            f"Hoy no hay quien atienda esta solicitud: falta {missing}. Llame a mesa de control; su borrador "
+            f"Hoy no hay quien atienda esta solicitud: falta {missing_office}. Llame a mesa de control; su borrador "
             "queda guardado."
         )
 
@@ -161,13 +161,13 @@ def _insert_revision(request: FormalRequest, items: list[Item], author: User) ->
     )
 
 
-def _claim_assets(request: FormalRequest, items: list[Item]) -> None:
-    """Reserve the items' assets while the request is open. Raises Refused if another open one conflicts (M21)."""
+def _reserve_assets(request: FormalRequest, items: list[Item]) -> None:
+    """Reserve the items' assets while the request is open. Raises Refused if another open request conflicts (M21)."""
     codes = sorted({item["asset"] for item in items})
     subject = _find_subject(request, items)  # the mail of the person who gets or has the access, else ""
     if folio := _find_conflict(request, codes, subject):
         raise Refused(f"Ya hay una solicitud abierta sobre esos datos: {folio}.")
-    RequestedAsset.objects.filter(request=request).delete()  # of the revision before
+    RequestedAsset.objects.filter(request=request).delete()  # those of the revision before
     RequestedAsset.objects.bulk_create(
         RequestedAsset(request=request, asset=asset, customer=request.customer, subject=subject)
         for asset in InformationAsset.objects.filter(code__in=codes)

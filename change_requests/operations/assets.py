@@ -71,7 +71,7 @@ def write_asset_owner(asset: InformationAsset, *, actor: User) -> AssetOwnership
 
 
 def _find_owner_errors(asset: InformationAsset, actor: User, owner: User, alternate: User | None) -> dict[str, str]:
-    """Return, by field, what forbids this owner: the asset «access», no office, or an actor who names himself."""
+    """Return, by field, what forbids this owner: the asset «access», an owner without the office, or naming oneself."""
     if asset.code == ACCESS:
         return {"owner": "El acceso de personas lo decide el Responsable de Seguridad Informática."}
     if not reread_person(owner).holds(Office.INFORMATION_OWNER):

@@ -33,7 +33,7 @@ Verdict = Decision.Verdict
 
 
 def approve(pk: int, *, actor: User, reason: str, seen_hash: str, proof: Proof | None = None) -> FormalRequest:
-    """Approve the current revision in the actor's office; the last approval makes the request *aprobada* (M21).
+    """Approve the current revision by the actor's office (*cargo*); the last approval makes it *aprobada* (M21).
 
     `seen_hash` is the SHA-256 of the content on the page. Raises StaleContent when that is not the current one.
     """
@@ -131,7 +131,7 @@ def _insert_decision(
 def _record_approval(request: FormalRequest, decision: Decision, actor: User) -> None:
     """Record an approval; if it was the last one that the request needs, approve the request and mail those concerned.
 
-    It can be applied from `execute_after` to `execute_before`. The reason of an earlier return to approval is cleared.
+    The request can be applied from `execute_after` to `execute_before`. An earlier reason to return it is cleared.
     """
     data = describe_decision(decision) | {"reason": decision.reason, "text_sha256": hash_text(decision.reason)}
     if select_open(find_needed_approvals(request)):
@@ -160,10 +160,10 @@ def _record_approval(request: FormalRequest, decision: Decision, actor: User) ->
 def _find_earliest_execution(request: FormalRequest) -> datetime:
     """Return when an approved request may be applied. A risky one waits some hours. Some kinds wait for their date."""
     assert request.approved_at is not None
-    payload, hours = request.read_payload(), request.read_revision().freeze_hours
-    if hours is None:  # a version that was sent before versions said it
-        hours = settings.SENSITIVE_FREEZE_HOURS if touches_risky(payload["items"]) else 0
-    earliest = request.approved_at + timedelta(hours=hours)
+    payload, wait_hours = request.read_payload(), request.read_revision().freeze_hours
+    if wait_hours is None:  # a version that was sent before versions said it
+        wait_hours = settings.SENSITIVE_FREEZE_HOURS if touches_risky(payload["items"]) else 0
+    earliest = request.approved_at + timedelta(hours=wait_hours)
     day = find_first_instant(payload["effective_date"])
     if day is not None and find_kind(request).waits_for_date:
         earliest = max(earliest, day)

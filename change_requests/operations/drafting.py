@@ -47,8 +47,8 @@ def create_draft(
     an unknown kind, and NotAllowed without powers or while the service is suspended.
     """
     actor = reread_person(actor)
-    if key and (first := FormalRequest.objects.filter(form_key=key, requester=actor).first()):
-        return first
+    if key and (earlier := FormalRequest.objects.filter(form_key=key, requester=actor).first()):
+        return earlier
     if kind not in {known_kind.code for known_kind in list_kinds(Form(form))}:
         raise Invalid({"kind": "Elija qué solicita."})
     representative = policy.find_powers(actor, customer)

@@ -111,7 +111,7 @@ def mark_alarm_seen(pk: int, *, actor: User, reason: str, proof: Proof | None = 
 
 
 def resume(pk: int, *, actor: User, reason: str, proof: Proof | None = None) -> FormalRequest:
-    """Let a request that «no fui yo» stopped go on, as the security officer, and mail company and staff.
+    """Continue a request that a «no fui yo» had stopped, as the security officer, and mail company and staff.
 
     Its deadlines move: they get back the time that was left when the request was stopped.
     """
@@ -200,7 +200,7 @@ def _restart_deadlines(request: FormalRequest, actor: User) -> list[str]:
     """Let the deadlines of a stopped request go on with the time that was left; return the columns to save.
 
     The time to confirm counts all hours, the others business hours. If a question is open, no deadline runs. `actor`
-    resumed it. The time to apply it grows by no more than the stop and WINDOW_SLACK, as the database demands.
+    resumed it. The time to apply it grows by no more than the stop plus WINDOW_SLACK: the database demands it.
     """
     stopped_at, instant = request.suspended_at, now()
     assert stopped_at is not None  # why_not_resume

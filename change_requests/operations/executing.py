@@ -36,7 +36,7 @@ def execute(pk: int, *, actor: User, proof: Proof | None = None) -> Execution:
     """Apply the approved content of the request, as the designated implementer, and return the execution's row (M24).
 
     The row's result is `ok`, or `drift` if an old value in the request is not today's: then nothing is applied and the
-    request is *fallida*. Raises SentBack if an approval no longer holds, TooLate, or AlteredEvidence.
+    request is *fallida*. Raises SentBack if an approval is no longer valid, TooLate, or AlteredEvidence.
     """
     _record_intent(pk, actor, proof)
     with lock_request(pk, Status.APPROVED, proof=proof) as request:
@@ -44,7 +44,7 @@ def execute(pk: int, *, actor: User, proof: Proof | None = None) -> Execution:
         if problem := policy.why_not_implement(actor, request, is_waived=_is_waived(request)):
             raise NotAllowed(problem)
         _require_independent_checker(request)
-        if request.revert_of_id is not None:  # locked in the order of `revert`: original, company
+        if request.revert_of_id is not None:  # no deadlock: locked in the order of `revert`
             lock(FormalRequest.objects.only("pk"), request.revert_of_id)
         lock_customer(request)
         _require_in_time(request)
@@ -68,7 +68,7 @@ def _is_waived(request: FormalRequest) -> bool:
 
 
 def _require_independent_checker(request: FormalRequest) -> None:
-    """Raise Refused if the person who will check the request's waiver took part in the request (M25)."""
+    """Raise Refused if the waiver's checker took part in the request, or granted or uses the waiver (M25)."""
     waiver = request.waiver
     if waiver is None:
         return
@@ -100,8 +100,8 @@ def _require_approvals_in_force(request: FormalRequest, actor: User) -> None:
         reasons.insert(0, "Quien solicitó ya no tiene poderes vigentes")
     if not reasons:
         return
-    voided, voided_at = [slot.pk for slot in lapsed_slots], now()
-    DecisionSlot.objects.filter(pk__in=voided).update(voided_at=voided_at)  # to be given anew
+    voided_pks, voided_at = [slot.pk for slot in lapsed_slots], now()
+    DecisionSlot.objects.filter(pk__in=voided_pks).update(voided_at=voided_at)  # to be given anew
     reason = "; ".join(dict.fromkeys(reasons)) + "."
     request.outcome_reason = reason
     request.approved_at = request.execute_after = request.execute_before = None
@@ -111,7 +111,7 @@ def _require_approvals_in_force(request: FormalRequest, actor: User) -> None:
         "request.sent_back",
         actor=actor,
         reason=reason,
-        voided=voided,
+        voided=voided_pks,
         lapsed=_list_lapsed(lapsed_slots),
         voided_at=show_instant(voided_at),
         due_at=add_business_days(settings.APPROVE_BUSINESS_DAYS),
@@ -125,11 +125,11 @@ def _require_approvals_in_force(request: FormalRequest, actor: User) -> None:
 def _list_lapsed(slots: Iterable[DecisionSlot]) -> list[list[Any]]:
     """Return decider, office and version of the decisions whose approvals no longer count, for the event."""
     decisions = {slot.decision_id: slot.decision for slot in slots}
-    return [[row.decider_id, str(row.office), row.revision_no] for row in decisions.values()]
+    return [[decision.decider_id, str(decision.office), decision.revision_no] for decision in decisions.values()]
 
 
 def _select_lapsed(slots: Iterable[DecisionSlot]) -> list[DecisionSlot]:
-    """Return the slots (approvals) whose decider is no longer active or no longer holds the office he decided in."""
+    """Return the slots (approvals) whose decider is no longer active or lost the office (*cargo*) of the decision."""
     holders = find_holders(Office.INFORMATION_OWNER, Office.SECURITY_OFFICER)
     return [row for row in slots if row.decision.decider_id not in holders[OFFICE_OF[row.decision.Office(row.office)]]]
 
@@ -148,9 +148,9 @@ def _apply(request: FormalRequest, actor: User) -> Execution:
     """
     payload = request.read_payload()
     kind = find_kind(request)
-    drift = [item for item in payload["items"] if kind.find_executable_value(request.customer, item) != item["old"]]
-    if drift:
-        return _record_drift(request, actor, drift)
+    changed = [item for item in payload["items"] if kind.find_executable_value(request.customer, item) != item["old"]]
+    if changed:
+        return _record_drift(request, actor, changed)
     execution = _insert_execution(request, actor, payload["items"], Execution.Result.OK)
     old_mail = request.customer.registered_email
     with executing(request):  # inside, the database lets the approved values through
@@ -179,12 +179,12 @@ def _apply(request: FormalRequest, actor: User) -> Execution:
     return execution
 
 
-def _record_drift(request: FormalRequest, actor: User, drift: list[dict[str, str]]) -> Execution:
+def _record_drift(request: FormalRequest, actor: User, changed_items: list[dict[str, str]]) -> Execution:
     """End the request as *fallida*, because the old values of these items are not today's; tell the company.
 
     Return the execution's row, which holds today's values.
     """
-    execution = _insert_execution(request, actor, drift, Execution.Result.DRIFT)
+    execution = _insert_execution(request, actor, changed_items, Execution.Result.DRIFT)
     reason = "Lo que está registrado hoy ya no es lo que la solicitud decía."
     request.outcome_reason = reason
     event = move_request(
@@ -194,7 +194,7 @@ def _record_drift(request: FormalRequest, actor: User, drift: list[dict[str, str
         actor=actor,
         due_at=None,
         saved=("outcome_reason",),
-        fields=[item["field"] for item in drift],
+        fields=[item["field"] for item in changed_items],
         executor=describe_person(actor),
         **describe_execution(execution),
     )

@@ -79,6 +79,7 @@ def check_waiver(pk: int, *, actor: User, findings: str, ok: bool, proof: Proof 
         actor = reread_allowed(actor, policy.why_not_check, request)
         waiver = request.waiver
         assert waiver is not None  # why_not_check
+        # The database refuses a check less than a second after the execution.
         if not Execution.objects.filter(request=request, result="ok", at__lte=now() - timedelta(seconds=1)).exists():
             raise Refused("Se acaba de aplicar. Revise lo que se hizo y después registre su revisión.")
         waiver.findings = clean_text(findings, field="findings", text_name="lo que encontró")

@@ -43,7 +43,7 @@ def find_readings_chain(request: FormalRequest) -> str:
 
 
 def _record(verb: str, request: FormalRequest, actor: User, proof: Proof | None, **data: str | int) -> Event:
-    """Record a reading in the chain of the request's readings, and return the event."""
+    """Record that a person read something of the request, in its chain of readings, and return the event."""
     readings = cast(Chained, Readings(find_readings_chain(request)))
     facts = {"folio": request.folio, "who": describe_person(actor), "auth": (proof or UNPROVEN).as_data()}
     with transaction.atomic():

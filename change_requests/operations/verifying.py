@@ -69,7 +69,7 @@ def report_altered_evidence(pk: int, *, actor: User, names: Sequence[str], proof
 
 
 def return_to_requester(pk: int, *, actor: User, reason: str, proof: Proof | None = None) -> FormalRequest:
-    """Send the request back to the company, as a supervisor, to be edited and sent again; free its assets."""
+    """Send the request back to the company, as a supervisor, to be edited and sent again; its assets become free."""
     with lock_request(pk, Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL, proof=proof) as request:
         actor = reread_allowed(actor, policy.why_not_return, request)
         event = move_with_reason(
