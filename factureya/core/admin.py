@@ -30,7 +30,7 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # not a generic at
     @cached_property
     def count(self) -> int:
         """Return how many rows the list of the admin has, MOST_ROWS at most, so that counting stays fast."""
-        rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]  # the admin pages querysets
+        rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]  # in our admin it is a queryset
         return len(rows.values_list("pk")[:MOST_ROWS])
 
 
@@ -38,9 +38,9 @@ class ClosedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic 
     """Close two side doors of Django's admin: the history page, and filters that a visitor writes into the address."""
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Return True only for a filter that this list of the admin offers; others could reveal hidden text."""
-        shown = {f"{name}__exact" for name in self.list_filter}
-        return lookup in shown and "\0" not in value  # PostgreSQL refuses NUL
+        """Return True only for a filter that this admin list offers: any other could be used to guess hidden text."""
+        offered = {f"{name}__exact" for name in self.list_filter}
+        return lookup in offered and "\0" not in value  # PostgreSQL refuses NUL
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *location: Any) -> HttpResponse | None:
         """Run an action of the admin, for example a retry, on the selected rows.
@@ -50,7 +50,7 @@ class ClosedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic 
         posted = request.POST.copy()
         keys = [key for key in posted.getlist(ACTION_CHECKBOX_NAME) if _KEY.fullmatch(key)]
         posted.setlist(ACTION_CHECKBOX_NAME, keys)
-        request.POST = posted  # type: ignore[assignment]  # only ever read from here on
+        request.POST = posted  # type: ignore[assignment]  # from here on it is only read
         return super().response_action(request, queryset, *location)
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
@@ -88,7 +88,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[OutboxMessage], search_term: str
     ) -> tuple[QuerySet[OutboxMessage], bool]:
-        """Return the mails with exactly this address or ticket. False tells Django that no row is there twice."""
+        """Return the mails to this exact address or about this ticket (all for no term); False: no row comes twice."""
         term = search_term.strip()
         if term:
             queryset = queryset.filter(to=term.lower()) if "@" in term else queryset.filter(about=_parse_chain(term))
@@ -96,7 +96,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Reintentar los que no se enviaron", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> None:
-        """Queue again the selected mails that failed, at most MOST_ROWS, and tell the user how many."""
+        """Queue again the selected mails that failed, but not wiped ones, MOST_ROWS at most; tell the user how many."""
         failed = queryset.filter(status=OutboxMessage.Status.FAILED)
         pks = list(failed.order_by("pk").values_list("pk", flat=True)[:MOST_ROWS])
         queued = sum(outbox.retry_by(request.user, pk) for pk in pks)
@@ -124,7 +124,7 @@ class EventAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
     ) -> tuple[QuerySet[Event], bool]:
-        """Return all events of the chain whose name was typed; False tells Django that no row is there twice."""
+        """Return the events of the chain that was typed (all events for no term); False: no row comes twice."""
         term = search_term.strip()
         return (queryset.filter(chain=_parse_chain(term)) if term else queryset), False
 
@@ -136,7 +136,7 @@ class EventAdmin(ReadOnlyAdmin):
 
     @admin.display(description="datos")
     def what(self, event: Event) -> str:
-        """Return the event's data as text, for the row «datos» of its page; for a ticket, only who sees them (M16)."""
+        """Return the event's data as text for the row «datos»; of a ticket it tells only who may see it (M16)."""
         if event.chain.startswith("ticket:"):
             return "Los ve quien atiende el ticket."
         return "; ".join(f"{name}: {value}" for name, value in event.data.items()) or "—"
@@ -173,7 +173,7 @@ class HolidayAdmin(ClosedAdmin):
 
 
 def _parse_chain(term: str) -> str:
-    """Return the name of the chain of events that a person looks for, by a ticket's number or by the name itself."""
+    """Return the name of the event chain that a person searches for; `term` is a ticket's number or that name."""
     try:
         return f"ticket:{numbers.parse_number(TICKET_PREFIX, term)}"
     except numbers.InvalidNumber:

@@ -47,8 +47,8 @@ def record(verb: str, subject: Chained, *, actor: Any, **data: Any) -> Event:
     head = _lock_head(event.chain)  # the row with the number and the hash of the chain's last event
     if head is None and _begin_chain(event):
         return event
-    head = head or _lock_head(event.chain)
-    assert head is not None  # somebody began the chain, and a head is never deleted
+    head = head or _lock_head(event.chain)  # none yet: somebody else just began the chain
+    assert head is not None  # a head is never deleted
     _link_event(event, head.seq + 1, head.hash)
     event.save(force_insert=True)
     ChainHead.objects.filter(chain=event.chain).update(seq=event.seq, hash=event.hash)
@@ -80,23 +80,23 @@ def find_flaws() -> Iterator[Flaw]:
     A head is the row that stores where a chain ends. It is read before the events, so that an event appended at
     this moment is no flaw. Memory does not grow with the number of events.
     """
-    last_name = ""
+    last_name = ""  # of the last head that was read; heads come in the order of names
     while heads := _read_heads(last_name):
-        first_name, last_name = last_name, next(reversed(heads))
-        yield from _check_chains(heads, first_name, last_name)
+        name_before, last_name = last_name, next(reversed(heads))  # the dict's last key
+        yield from _check_chains(heads, name_before, last_name)
     yield from _check_chains({}, last_name, None)  # events after the last head
 
 
 def find_unrecorded_mails() -> Iterator[Flaw]:
     """Yield a flaw for each mail whose key begins with the hash of an event that is not there any more.
 
-    So an event that was cut off before an anchor sealed it is found too, if it told somebody.
+    So an event that was cut off before an anchor sealed it is found too, if it sent a mail.
     """
     length = len(GENESIS)
     mails = OutboxMessage.objects.annotate(event_hash=Substr("key", 1, length), colon=StrIndex("key", Value(":")))
     is_there = Exists(Event.objects.filter(hash=OuterRef("event_hash")))
-    naming = mails.filter(~is_there, colon=length + 1).order_by("pk")
-    for about, kind in naming.values_list("about", "kind").iterator():
+    orphans = mails.filter(~is_there, colon=length + 1).order_by("pk")  # the key is «hash:…»
+    for about, kind in orphans.values_list("about", "kind").iterator():
         yield Flaw(about, 0, f"un correo ({kind}) nombra un evento que no está")
 
 
@@ -146,7 +146,7 @@ def _hash_content(content: list[Any]) -> str:
 
 
 def _hash_row(row: Row) -> str:
-    """Return the hash that an event read as text must have; empty if it cannot be read, so it is none of ours."""
+    """Return the hash that this event, read as text, must have; empty if it cannot be read: we did not write it."""
     chain, seq, prev, _hash, verb, at, actor_id, actor_name, data = row
     try:
         day, _, time = at.partition(" ")
@@ -158,7 +158,7 @@ def _hash_row(row: Row) -> str:
 
 
 def _read_heads(after: str) -> dict[str, Head]:
-    """Return the next heads by the name of their chain: the rows that hold number and hash of each last event."""
+    """Return the next heads after the name `after`, by chain name. A head is (number, hash) of the last event."""
     heads = ChainHead.objects.order_by("chain").values_list("chain", "seq", "hash")
     if after:
         heads = heads.filter(chain__gt=after)
@@ -166,9 +166,9 @@ def _read_heads(after: str) -> dict[str, Head]:
 
 
 def _check_chains(heads: dict[str, Head], after: str, until: str | None) -> Iterator[Flaw]:
-    """Read the events of the chains named after `after` up to `until` in one stream and yield the flaws.
+    """Yield the flaws of the chains whose names come after `after`, up to `until` (None: to the end).
 
-    `heads` maps the name of each of these chains to its head.
+    `heads` maps the name of each of these chains to its head. All their events are read in one stream.
     """
     for chain, events in groupby(sql.read_events(after, until), key=itemgetter(0)):
         if chain in heads:
@@ -186,7 +186,7 @@ def _check_chain(chain: str, head: Head, events: Iterable[Row]) -> Iterator[Flaw
         _chain, seq, prev, own_hash, *_rest = event
         if seq != last_seq + 1 or prev != last_hash or own_hash != _hash_row(event):
             yield from _describe_event(event, last_seq, last_hash)
-        if isinstance(seq, int):
+        if isinstance(seq, int):  # a forged row of SQLite may hold a text
             last_seq, last_hash = seq, own_hash
             hash_at_head = own_hash if seq == head[0] else hash_at_head  # the event that the head calls last
     yield from _check_end(chain, head, last_seq, hash_at_head)

@@ -43,7 +43,7 @@ class AttentionHours:
         return None
 
     def find_next_opening(self, at: datetime) -> datetime:
-        """Return `at` itself during attention hours, else the start of the next range, in local time."""
+        """Return `at` itself during attention hours, else when attention begins next; in local time."""
         local = at.astimezone(self.zone)
         for start, end in self._iterate_ranges(local.date()):
             if local < end:
@@ -102,11 +102,11 @@ def load_attention_hours() -> AttentionHours:
 
 
 def compute_reply_deadline(at: datetime) -> datetime:
-    """Return when a customer's time to answer ends. It begins at `at` and lasts natural or business days (M15)."""
+    """Return when a customer's time to reply ends: some days after `at`, calendar or business days as set (M15)."""
     days: int = settings.CUSTOMER_REPLY_DAYS
     if settings.CUSTOMER_REPLY_CALENDAR == "business":
         return load_attention_hours().add_days(at, days)
-    return at.astimezone(UTC) + timedelta(days=days)  # days of 24 hours, also when clocks change
+    return at.astimezone(UTC) + timedelta(days=days)  # each day is 24 hours, also when daylight saving begins
 
 
 def describe_reply_time() -> str:

@@ -11,7 +11,7 @@ from django.core.checks import CheckMessage, Tags, Warning, register
 
 @register(Tags.staticfiles, deploy=True)
 def check_static_files(**_options: Any) -> list[CheckMessage]:
-    """Return a warning if the web process cannot read the static files: nobody or somebody else collected them."""
+    """Return a warning if the web process cannot read the static files: not collected, or by another user."""
     folder = Path(settings.STATIC_ROOT)
     if not folder.is_dir():
         problem = f"{folder} is missing."

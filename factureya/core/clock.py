@@ -20,7 +20,7 @@ def now() -> datetime:
 
 
 def database_now() -> datetime:
-    """Return the present instant by the database's clock, aware. SQLite runs inside this process and has our clock."""
+    """Return the present instant by the database's clock; by our clock on SQLite, or if a test or the demo sets one."""
     if _database_offset is not None or _pinned.get() is not None or connection.vendor == "sqlite":
         return now() + (_database_offset or timedelta())
     with connection.cursor() as cursor:
@@ -36,7 +36,7 @@ def clocks_agree() -> bool:
 
 @contextmanager
 def at(instant: datetime) -> Iterator[None]:
-    """Run a block with our clock stopped at `instant` (with a time zone). Only the demo's seed does; tests do not."""
+    """Run a block with our clock stopped at `instant` (with a time zone). Only the demo's data is made so."""
     token = _pinned.set(instant)
     try:
         yield

@@ -17,42 +17,42 @@ from factureya.core import guard_install
 from factureya.core.triggers import Guard
 
 MIGRATIONS = "django_migrations"
-_VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE")
+_PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _OWNED = """SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace
     AND pg_has_role(current_user, relowner, 'USAGE')"""
 
 
 def list_privileges(table: str, guards: Iterable[Guard]) -> list[str]:
-    """Return what the program may do to a table: all but what its guards refuse without any condition."""
+    """Return the program's privileges on a table: all but what a guard always refuses; on migrations, only to read."""
     if table == MIGRATIONS:
         return ["SELECT"]
     on_the_table = [guard for guard in guards if guard.table == table]
-    refused = {guard.event for guard in on_the_table if not guard.condition("postgresql")}
-    return [verb for verb in _VERBS if verb not in refused]
+    refused = {guard.event for guard in on_the_table if not guard.condition("postgresql")}  # it refuses every row
+    return [name for name in _PRIVILEGES if name not in refused]
 
 
 def grant(connection: BaseDatabaseWrapper, role: str) -> None:
-    """Take every privilege on tables and sequences from a role, and give it what the program needs, in one step."""
+    """Take every privilege on tables and sequences from `role`, and give it what the program needs: one transaction."""
     quote = connection.ops.quote_name
     guards = [guard for guard in guard_install.guards("postgresql") if isinstance(guard, Guard)]
     tables = [*connection.introspection.django_table_names(only_existing=True), MIGRATIONS]
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         cursor.execute("SELECT current_schema()")
         schema = quote(cursor.fetchone()[0])
-        for what in ("TABLES", "SEQUENCES"):
-            cursor.execute(f"REVOKE ALL ON ALL {what} IN SCHEMA {schema} FROM {quote(role)}")
+        for kind in ("TABLES", "SEQUENCES"):
+            cursor.execute(f"REVOKE ALL ON ALL {kind} IN SCHEMA {schema} FROM {quote(role)}")
         cursor.execute(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {quote(role)}")
         for table in sorted(tables):
-            verbs = ", ".join(list_privileges(table, guards))
-            cursor.execute(f"GRANT {verbs} ON {quote(table)} TO {quote(role)}")
+            privileges = ", ".join(list_privileges(table, guards))
+            cursor.execute(f"GRANT {privileges} ON {quote(table)} TO {quote(role)}")
 
 
 def grant_after_migrating(*, using: str, **_options: Any) -> None:
     """Grant the program's role its privileges (`post_migrate`), if another role owns the tables."""
     connection = connections[using]
     program = settings.DATABASES[using]["USER"]
-    is_other = bool(settings.DATABASE_OWNER) and settings.DATABASE_OWNER["USER"] != program
-    if connection.vendor == "postgresql" and is_other:
+    has_other_owner = bool(settings.DATABASE_OWNER) and settings.DATABASE_OWNER["USER"] != program
+    if connection.vendor == "postgresql" and has_other_owner:
         grant(connection, program)
 
 
@@ -64,8 +64,8 @@ def as_owner(connection: BaseDatabaseWrapper) -> Iterator[None]:
         yield
         return
     program = connection.settings_dict
-    names = {key: owner[key] for key in ("USER", "PASSWORD", "HOST", "PORT")}
-    connect_as(connection, {**program, **names, "OPTIONS": owner.get("OPTIONS", {})})
+    login = {key: owner[key] for key in ("USER", "PASSWORD", "HOST", "PORT")}
+    connect_as(connection, {**program, **login, "OPTIONS": owner.get("OPTIONS", {})})
     try:
         yield
     finally:
@@ -75,7 +75,7 @@ def as_owner(connection: BaseDatabaseWrapper) -> Iterator[None]:
 def connect_as(connection: BaseDatabaseWrapper, settings_dict: dict[str, Any]) -> None:
     """Close the connection and its pool; the next statement connects with these settings."""
     connection.close()
-    wrapper: Any = connection  # only PostgreSQL's has a pool
+    wrapper: Any = connection  # called for PostgreSQL only, whose connection has a pool
     wrapper.close_pool()
     connection.settings_dict = settings_dict
 

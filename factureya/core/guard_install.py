@@ -47,7 +47,7 @@ def lift(connection: BaseDatabaseWrapper) -> None:
         triggers = _read_triggers(connection)
         for name, table, *_texts in triggers:
             cursor.execute(f'DROP TRIGGER "{name}"' + ("" if connection.vendor == "sqlite" else f' ON "{table}"'))
-        if connection.vendor == "postgresql":  # a function goes only when no trigger calls it any more
+        if connection.vendor == "postgresql":  # a function can be dropped after the triggers that call it
             for name, *_texts in triggers:
                 cursor.execute(f'DROP FUNCTION IF EXISTS "{name}_fn"()')
 
@@ -111,7 +111,7 @@ def guards_are_in_place(databases: Any = None, **_options: Any) -> list[CheckMes
 
 
 def why_not_ready(connection: BaseDatabaseWrapper) -> str:
-    """Return why the program must not start on this database; empty if it may, or if the database cannot be read."""
+    """Return why the program must not start on this database; "" if it may, or if the database cannot be read."""
     try:
         if has_pending(connection):
             return "migrations are not applied: run `manage.py migrate`"

@@ -31,8 +31,8 @@ _OPERATORS: dict[str, Pair] = {
 
 
 def translate(guard: Guard, terms: Mapping[str, Pair] | None = None) -> Guard:
-    """Return the guard with our terms and those of `terms` replaced: one condition for SQLite, one for PostgreSQL."""
-    condition = guard.when if isinstance(guard.when, str) else guard.when[0]  # always a text here
+    """Return the guard with two conditions, for SQLite and PostgreSQL: our terms and `terms` are replaced by SQL."""
+    condition = guard.when if isinstance(guard.when, str) else guard.when[0]  # here it is always a text
     all_terms = {**_TERMS, **(terms or {})}
     return replace(guard, when=(_replace_terms(condition, all_terms, 0), _replace_terms(condition, all_terms, 1)))
 
@@ -42,7 +42,7 @@ def _replace_terms(condition: str, terms: Mapping[str, Pair], engine: int) -> st
     for term, sql in terms.items():
         condition = condition.replace(term, sql[engine])
     for operator, sql in _OPERATORS.items():
-        # For T: on SQLite «T[d.at]» becomes «julianday(d.at)».
+        # For example the operator T: on SQLite «T[d.at]» becomes «julianday(d.at)».
         condition = re.sub(rf"\b{operator}\[([^]]*)\]", sql[engine].format(r"\1"), condition)
     return condition
 
@@ -61,8 +61,8 @@ def last_event_is(chain: str, verbs: str, condition: str) -> str:
     """Return the SQL condition that a chain's last event has one of these verbs ("a.b c.d") and meets a condition.
 
     `chain` is SQL for the chain's name. In the condition the event is called `v`; DATA[…] is a value of its data as
-    text, and DATA_AT[…] an instant. An operation writes the event first and the row after it, so a row that somebody
-    writes past the operations finds no such event.
+    text, and DATA_AT[…] an instant. An operation writes the event first and the row after it; so the condition
+    does not hold for a row that somebody writes without an operation.
     """
     names = ", ".join(f"'{verb}'" for verb in verbs.split())
     return f"""EXISTS (SELECT 1 FROM core_chainhead h JOIN core_event v ON v.chain = h.chain AND v.seq = h.seq

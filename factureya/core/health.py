@@ -93,22 +93,22 @@ def check_outbox() -> Check:
 
 def check_sweeps() -> dict[str, Check]:
     """Return a check for each sweep (periodic task) with the time since it ran, so that /readyz finds a stopped one."""
-    beats = dict(Heartbeat.objects.values_list("name", "at"))
-    return {name: check_age(beats.get(name), limit) for name, limit in SWEEP_MAX_AGE.items()}
+    last_runs = dict(Heartbeat.objects.values_list("name", "at"))
+    return {name: check_age(last_runs.get(name), limit) for name, limit in SWEEP_MAX_AGE.items()}
 
 
 def list_anchor_warnings() -> list[str]:
-    """Return ["anchors"] if the last anchor is older than 26 hours, or one still has no file; else [] (M26)."""
-    last = anchors.latest_anchor()
-    is_recent = check_age(last.sealed_at if last else None, ANCHOR_MAX_AGE).ok
-    is_waiting = UnwrittenAnchor.objects.filter(anchor__sealed_at__lt=clock.now() - FILE_MAX_AGE).exists()
-    return [] if is_recent and not is_waiting else ["anchors"]
+    """Return ["anchors"] if the last anchor is over 26 hours old, or one has had no file for an hour; else [] (M26)."""
+    newest = anchors.latest_anchor()
+    is_recent = check_age(newest.sealed_at if newest else None, ANCHOR_MAX_AGE).ok
+    lacks_file = UnwrittenAnchor.objects.filter(anchor__sealed_at__lt=clock.now() - FILE_MAX_AGE).exists()
+    return [] if is_recent and not lacks_file else ["anchors"]
 
 
 def check_age(last: datetime | None, limit: timedelta) -> Check:
     """Return a check that is ok if `last`, when something last happened, is no longer than `limit` ago.
 
-    If this process started after `last`, the limit counts from that start. `age` is the time since `last`, or None.
+    If this process started later, `limit` counts from its start: nothing ran before. `age` is the time since `last`.
     """
     now = clock.now()
     return Check(ok=now - max(last or _started_at, _started_at) <= limit, age=now - last if last else None)

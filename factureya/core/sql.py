@@ -20,15 +20,15 @@ _SELECT_EVENTS = {
 def read_events(after: str, until: str | None) -> Iterator[tuple[Any, ...]]:
     """Yield the events of the chains whose names come after `after`, up to `until`, by chain and number.
 
-    An event is chain, seq, prev, hash, verb, instant (text, UTC), actor, name, data (text). An empty `after` is the
-    first chain; `until` None is the last. Memory does not grow with the number of events.
+    An event is chain, seq, prev, hash, verb, instant (text, UTC), actor, name, data (text). An empty `after`
+    sets no lower limit, and `until` None no upper one. Memory does not grow with the number of events.
     """
     conditions = {"chain > %s": after or None, "chain <= %s": until}
-    asked = {condition: name for condition, name in conditions.items() if name is not None}
-    where = f"WHERE {' AND '.join(asked)} " if asked else ""
+    given = {condition: name for condition, name in conditions.items() if name is not None}
+    where = f"WHERE {' AND '.join(given)} " if given else ""
     with connection.chunked_cursor() as cursor:
         cursor.execute(
-            f"{_SELECT_EVENTS[connection.vendor]} FROM core_event {where}ORDER BY chain, seq", list(asked.values())
+            f"{_SELECT_EVENTS[connection.vendor]} FROM core_event {where}ORDER BY chain, seq", list(given.values())
         )
         while rows := cursor.fetchmany(_ROWS_AT_A_TIME):
             yield from rows

@@ -55,9 +55,9 @@ def seal_day() -> bool:
 @shared_task
 def sweep_inbound() -> int:
     """Handle the stored mails that a process left unfinished, and return how many."""
-    disposed = intake.sweep()
+    handled = intake.sweep()
     Heartbeat.beat("sweep_inbound")
-    return disposed
+    return handled
 
 
 @shared_task

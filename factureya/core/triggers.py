@@ -28,7 +28,7 @@ class Guard:
         return self.when
 
     def trigger(self, vendor: str) -> str:
-        """Return the CREATE TRIGGER statement exactly as this engine stores it, so that the two can be compared."""
+        """Return the CREATE TRIGGER statement exactly as this engine stores it, so that we can compare the texts."""
         head = f"CREATE TRIGGER {self.name} BEFORE {self.event} ON {self.table} FOR EACH"
         if vendor == "postgresql":
             level = "STATEMENT" if self.event == "TRUNCATE" else "ROW"
@@ -73,11 +73,11 @@ class Recorder:
         return self.when[0] if vendor == "sqlite" else self.when[1]
 
     def trigger(self, vendor: str) -> str:
-        """Return the CREATE TRIGGER statement exactly as this engine stores it, so that the two can be compared."""
+        """Return the CREATE TRIGGER statement exactly as this engine stores it, so that we can compare the texts."""
         head = f"CREATE TRIGGER {self.name} AFTER {self.event} ON {self.table} FOR EACH ROW"
         if vendor == "postgresql":
             return f"{head} EXECUTE FUNCTION {self.name}_fn()"
-        return f"{head} WHEN {self.condition(vendor)} BEGIN {self.statement[0]}; END"
+        return f"{head} WHEN {self.condition(vendor)} BEGIN {self.statement[0]}; END"  # [0] is for SQLite
 
     def function_body(self) -> str:
         """Return the body of the PostgreSQL function: it writes, if the condition is true."""

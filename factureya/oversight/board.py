@@ -171,15 +171,15 @@ class Proof:
 
 
 def read_board(reader: User, *, only_pending: bool = False) -> Board:
-    """Return the board as this reader sees it."""
+    """Return the board as this reader sees it; `only_pending` leaves out all other clauses, and groups without any."""
     read_at, evidence = read_evidence()
     groups = [
         Group(
             f"g{index}",
             title,
-            [_make_row(reader, clause, promise, evidence[clause]) for clause, promise in rows.items()],
+            [_make_row(reader, clause, promise, evidence[clause]) for clause, promise in promises.items()],
         )
-        for index, (title, rows) in enumerate(GROUPS)
+        for index, (title, promises) in enumerate(GROUPS)
     ]
     all_rows = [row for group in groups for row in group.rows]
     if only_pending:
@@ -189,7 +189,7 @@ def read_board(reader: User, *, only_pending: bool = False) -> Board:
 
 
 def read_evidence() -> tuple[datetime, dict[str, Evidence]]:
-    """Return when the evidence was counted, and the evidence of each clause; counted anew once a minute."""
+    """Return when the evidence was counted, and the evidence of each clause; it is counted again after a minute."""
     kept: tuple[datetime, dict[str, Evidence]] | None = shared_cache.get(CACHE_KEY)
     if kept is None:
         facts = read_facts()
@@ -200,7 +200,7 @@ def read_evidence() -> tuple[datetime, dict[str, Evidence]]:
 
 @cache
 def load_tests() -> dict[str, dict[str, list[str]]]:
-    """Return the tests of each clause, by file, as `manage.py manual` read them from the marks."""
+    """Return the tests of each clause, by file; `manage.py manual` wrote them down from the marks of the tests."""
     tests: dict[str, dict[str, list[str]]] = json.loads((Path(__file__).parent / "clauses.json").read_text("utf-8"))
     return tests
 
@@ -219,14 +219,14 @@ def find_proof(clause: str) -> Proof | None:
 
 
 def _make_row(reader: User, clause: str, promise: str, evidence: Evidence) -> Row:
-    """Return a clause as a row of the board for this reader."""
+    """Return a clause as a row of the board, without the items whose page this reader may not open."""
     items = [item for item in evidence.items if _may_open(reader, item.url)]
-    tests = sum(map(len, load_tests().get(clause, {}).values()))
-    return Row(clause, promise, evidence.text, items, tests, evidence.state)
+    test_count = sum(map(len, load_tests().get(clause, {}).values()))
+    return Row(clause, promise, evidence.text, items, test_count, evidence.state)
 
 
 def _may_open(reader: User, url: str) -> bool:
-    """Return True if the reader may open an item's page, so that nobody is sent to one that is refused."""
+    """Return True if the reader may open an item's page; the board shows no link that would be refused."""
     if url.startswith("/admin/"):
         return bool(reader.works_in_admin)
     if url.startswith("/control/bitacora/"):

@@ -41,7 +41,7 @@ class Export:
 
     @classmethod
     def read(cls, event: Event) -> "Export":
-        """Return the export that an event recorded."""
+        """Return the export that an event recorded; an export of events has no months and no gaps."""
         data = event.data
         months, gaps = data.get("months", []), data.get("gaps", [])
         return cls(event, KINDS.get(data["what"], data["what"]), data["de"], data["a"], data["files"], months, gaps)
@@ -55,8 +55,8 @@ class Export:
 def export_period(what: str, first_day: date, last_day: date, *, actor: User) -> Event:
     """Write the files of a period, record them with their SHA-256, and return the event (M26).
 
-    Raises NotAllowed for who may not, Refused for a period that is wrong or too long. The same export asked again
-    within SAME_EXPORT by the same person is the one that was made.
+    Raises NotAllowed if `actor` may not export, Refused for a period that is wrong or too long. If the same person
+    asks for the same export again within SAME_EXPORT, nothing is written, and the earlier event is returned.
     """
     if not policy.may_export(actor):
         raise NotAllowed("Exporta el Responsable de Seguridad Informática o Auditoría.")
@@ -84,13 +84,13 @@ def find_export(pk: int) -> Export | None:
 
 
 def _find_same(actor: User, asked: dict[str, str]) -> Event | None:
-    """Return this person's export of the same period that was made a moment ago, or None."""
+    """Return the event of this person's last export with the same data as `asked`, made within SAME_EXPORT, or None."""
     recent = Event.objects.filter(actor=actor, verb=EXPORTED, at__gt=clock.now() - SAME_EXPORT)
     return next((event for event in recent.order_by("-at")[:SHOWN] if asked.items() <= event.data.items()), None)
 
 
 def _write_requests(first_day: date, last_day: date) -> dict[str, Any]:
-    """Write the population and its proof, and return what the event holds of them."""
+    """Write two files, the requests and the proof that none is missing, and return what the event holds of them."""
     rows = tables.write_table(population.HEADING, population.list_rows(first_day, last_day))
     months = population.count_months(first_day, last_day)
     proof = tables.write_table(population.PROOF_HEADING, population.make_proof_rows(months))
@@ -112,7 +112,7 @@ def _write_requests(first_day: date, last_day: date) -> dict[str, Any]:
 
 
 def _write_events(first_day: date, last_day: date) -> dict[str, Any]:
-    """Write the events of the period, and return what the event of the export holds of the file."""
+    """Write the file of the period's events, and return what the event of the export holds of it."""
     return {
         "files": [_describe_file("renglones", tables.write_table(_EVENT_HEADING, _list_events(first_day, last_day)))]
     }

@@ -89,14 +89,14 @@ def read_log(reader: User, query: LogQuery) -> LogPage:
 
 
 def make_rows(reader: User, events: Sequence[Event]) -> list[Row]:
-    """Return events as rows of the log, with their subjects and with what each person was at that moment."""
+    """Return events as rows of the log, each with its subject and with the role that its person had at that moment."""
     named = subjects.find_subjects(reader, [event.chain for event in events])
     roles = find_roles(events)
     return [_make_row(event, named[event.chain], roles.get(event.pk, "")) for event in events]
 
 
 def find_roles(events: Iterable[Event]) -> dict[int, str]:
-    """Return by event what its person was then: «como emergencia-02», the offices of that day, or «cliente»."""
+    """Return by event the role of its person then: «como emergencia-02», the offices of that day, or «cliente»."""
     acted = [event for event in events if event.actor_id]
     people = {event.actor_id for event in acted}
     held = RoleAssignment.objects.filter(user__in=people).order_by("starts_at", "pk")
@@ -109,7 +109,7 @@ def find_roles(events: Iterable[Event]) -> dict[int, str]:
 
 
 def describe_offices(offices: Iterable[RoleAssignment], person: int | None, at: datetime) -> str:
-    """Return the offices that a person held at an instant, by name, from a list of assignments that was read before."""
+    """Return the names of the offices (cargos) that a person held at `at`, from assignments that were read before."""
     names = [
         office.get_office_display()
         for office in offices
@@ -119,7 +119,7 @@ def describe_offices(offices: Iterable[RoleAssignment], person: int | None, at: 
 
 
 def format_seconds(instant: datetime) -> str:
-    """Return an instant as the log shows it, to the second: «24 nov, 10:41:07», with the year if it is another one."""
+    """Return an instant as the log shows it, to the second: «24 nov, 10:41:07»; with the year if it is another."""
     local = timezone.localtime(instant)
     year = "" if local.year == timezone.localtime(clock.now()).year else f" {local.year}"
     return f"{local.day} {MONTHS[local.month - 1]}{year}, {local.hour}:{local:%M:%S}"
@@ -131,7 +131,7 @@ def group_digits(text: str, digits: int = HASH_DIGITS) -> str:
 
 
 def make_strip() -> Strip:
-    """Return what the last verification of the log found; before the first one, that there was none."""
+    """Return the strip at the top of the page: what the last verification found, or that there was none yet."""
     last = verification.latest_verification()
     if last is None:
         return Strip("Sin verificar todavía.", "La verificación de cada noche aún no corre.", is_good=False)
@@ -165,7 +165,7 @@ def list_data(event: Event) -> list[tuple[str, str]]:
 
 
 def _make_row(event: Event, subject: Subject, role: str) -> Row:
-    """Return one event as a row of the log."""
+    """Return one event as a row of the log; if a person read or exported the log, the row tells what part of it."""
     if event.verb in {"log.read", "log.exported"}:
         subject = Subject(subjects.describe_reading(event))
     return Row(
@@ -183,31 +183,31 @@ def _make_row(event: Event, subject: Subject, role: str) -> Row:
 
 
 def _find_grant(event: Event) -> str:
-    """Return the folio of the emergency inside which an event happened, or an empty text."""
+    """Return the folio of the emergency inside which an event happened; its chain or data names it. Else return ""."""
     if event.verb.startswith(INSIDE):
         return event.chain.partition(":")[2]
     return str(event.data.get("grant") or "") if event.verb == "customer.emergency_changed" else ""
 
 
 def _describe_role(event: Event, offices: Iterable[RoleAssignment], customers: set[int], alias: str) -> str:
-    """Return what the person of an event was then; `alias` is the emergency account in whose name he acted, or ""."""
+    """Return the person's role at that moment; `alias` is the emergency account that acted in the event, or ""."""
     if alias:
         return f"como {alias}"
     return describe_offices(offices, event.actor_id, event.at) or ("cliente" if event.actor_id in customers else "")
 
 
 def _make_anchor_row(anchor: Anchor, last: LogVerification | None) -> AnchorRow:
-    """Return an anchor as a row; it counts as compared if a verification ran after it was sealed."""
-    verdict, look = "Por comparar", "waiting"
+    """Return an anchor as a row; the last verification gives the verdict, if it compared this anchor or a later one."""
+    verdict, style = "Por comparar", "waiting"
     if last is not None and last.anchor_day is not None and anchor.day <= last.anchor_day:
-        verdict, look = ("Sí", "ok") if last.is_whole else ("Revise", "bad")
+        verdict, style = ("Sí", "ok") if last.is_whole else ("Revise", "bad")
     return AnchorRow(
         _format_day(anchor.day),
         localize(anchor.events),
         group_digits(anchor.hash, 20),
         "Correo a Seguridad, acuses de ese día, carpeta de anclas",
         verdict,
-        look,
+        style,
     )
 
 
@@ -217,7 +217,7 @@ def _format_day(day: date | None) -> str:
 
 
 def _show_value(value: object) -> str:
-    """Return a value of an event's data as a person reads it."""
+    """Return a value of an event's data as a person reads it: lists and objects as JSON, an empty one as a dash."""
     if isinstance(value, dict | list):
         return json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True)
     if isinstance(value, bool):

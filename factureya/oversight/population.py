@@ -78,7 +78,7 @@ class Month:
 
     @property
     def is_whole(self) -> bool:
-        """Return True if the counts agree, and agree with the sealed count where there is one."""
+        """Return True if the three counts of the month are equal, and equal to the sealed count if there is one."""
         sealed = self.sealed.data["requests"] if self.sealed else self.requests
         return self.requests == self.created == self.heads == sealed
 
@@ -94,17 +94,17 @@ def list_rows(first_day: date, last_day: date) -> Iterator[Sequence[object]]:
 
 
 def count_months(first_day: date, last_day: date) -> list[Month]:
-    """Return the counts of each month that these days touch, whole months, the oldest first."""
+    """Return the counts of each whole month that has one of these days, the oldest first; empty months are left out."""
     first = begin_day(first_day.replace(day=1))
-    end = begin_day((last_day.replace(day=28) + timedelta(days=4)).replace(day=1))
+    end = begin_day((last_day.replace(day=28) + timedelta(days=4)).replace(day=1))  # next month
     created = Event.objects.filter(verb=CREATED, at__gte=first, at__lt=end)
     with_head = created.filter(Exists(ChainHead.objects.filter(chain=OuterRef("chain"))))
     requests = FormalRequest.objects.filter(created_at__gte=first, created_at__lt=end)
     by_request = _count_by_month(requests, "created_at")
     by_event, by_head = _count_by_month(created, "at"), _count_by_month(with_head, "at")
     sealed = {event.data["month"]: event for event in Event.objects.filter(verb=SEALED)}
-    touched = {month for month in sealed if _name(first) <= month < _name(end)}
-    months = sorted({*by_request, *by_event, *by_head, *touched})
+    sealed_months = {month for month in sealed if _name(first) <= month < _name(end)}
+    months = sorted({*by_request, *by_event, *by_head, *sealed_months})
     return [
         Month(name, by_request.get(name, 0), by_event.get(name, 0), by_head.get(name, 0), sealed.get(name))
         for name in months
@@ -112,7 +112,7 @@ def count_months(first_day: date, last_day: date) -> list[Month]:
 
 
 def make_proof_rows(months: Iterable[Month]) -> Iterator[Sequence[object]]:
-    """Yield the rows of the file that proves that no request of the period is missing, from the counts of months."""
+    """Yield each month's counts, whether they agree, and the sealed count: they prove that no request is missing."""
     for month in months:
         sealed = month.sealed
         yield (
@@ -122,7 +122,7 @@ def make_proof_rows(months: Iterable[Month]) -> Iterator[Sequence[object]]:
 
 
 def find_gaps() -> list[str]:
-    """Return the folios of requests without a created event, of which at most 20 are named; a whole log has none."""
+    """Return the folios of requests without a created event, 20 at most; a log without flaws has none."""
     chain = Concat(Value("request:"), Cast("pk", CharField()))
     created = Event.objects.filter(verb=CREATED, chain=OuterRef("chain_name"))
     missing = FormalRequest.objects.annotate(chain_name=chain).exclude(Exists(created)).order_by("pk")
@@ -130,7 +130,7 @@ def find_gaps() -> list[str]:
 
 
 def seal_month() -> Event | None:
-    """Record how many requests the month before this one had, once, and return the event; None if it was recorded."""
+    """Record once how many requests the last month had, and return the event; None if that was recorded before."""
     this_month = timezone.localdate(clock.now()).replace(day=1)
     last_day = this_month - timedelta(days=1)
     name = f"{last_day:%Y-%m}"
@@ -155,7 +155,7 @@ def _name(instant: datetime) -> str:
 
 
 def _count_by_month(rows: "QuerySet[Any]", column: str) -> dict[str, int]:
-    """Return how many rows each local month has, by the month's name."""
+    """Return how many rows there are in each month of local time, by the month's name («2026-11»)."""
     months = rows.order_by().annotate(month=TruncMonth(column)).values("month").annotate(n=Count("pk"))
     return {_name(row["month"]): row["n"] for row in months}
 
@@ -180,7 +180,7 @@ def _make_row(
     hours: AttentionHours,
     offices: list[RoleAssignment],
 ) -> Sequence[object]:
-    """Return the row of one request, from its own events."""
+    """Return the row of one request, from its own events; the columns are those of HEADING."""
     steps = [_find_last(events, (verb,)) for _name, verb, _is_counted in STEPS]
     rejected = _find_last(events, ("request.rejected",))
     return (
@@ -208,19 +208,19 @@ def _find_last(events: list[Event], verbs: tuple[str, ...], data: dict[str, str]
 
 
 def _count_hours(steps: list[Event | None], hours: AttentionHours) -> Iterator[str]:
-    """Yield for each counted step the attention hours since the step before it, with two decimals, or ""."""
-    before = steps[0]
+    """Yield for each counted step the attention hours since the last step before it that was made, or "" if unknown."""
+    earlier = steps[0]
     for step, (_name, _verb, is_counted) in zip(steps, STEPS, strict=True):
         if is_counted:
-            is_known = step is not None and before is not None and step.at >= before.at
-            yield f"{hours.hours_between(before.at, step.at):.2f}" if is_known and step and before else ""
-        before = step or before
+            is_known = step is not None and earlier is not None and step.at >= earlier.at
+            yield f"{hours.hours_between(earlier.at, step.at):.2f}" if is_known and step and earlier else ""  # for mypy
+        earlier = step or earlier
 
 
 def _describe_person(
     events: list[Event], verbs: tuple[str, ...], data: dict[str, str], offices: list[RoleAssignment]
 ) -> tuple[str, str]:
-    """Return who did this last, and the offices that the person held at that moment; empty texts if nobody did."""
+    """Return who did the last event of `verbs` with `data`, and the person's offices then; "" twice for nobody."""
     event = _find_last(events, verbs, data)
     if event is None:
         return "", ""

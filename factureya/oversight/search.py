@@ -40,7 +40,7 @@ class LogQuery:
 
     @classmethod
     def parse(cls, address: Mapping[str, str]) -> "LogQuery":
-        """Return what a log page's address asks for: text, group of verbs, days, and after which event it begins."""
+        """Return what the log page's address asks for: text, group of verbs, days, and where the page begins."""
         group = address.get("que", "")
         return cls(
             " ".join(address.get("q", "").replace("\0", "").split())[:MAX_QUERY],
@@ -52,7 +52,7 @@ class LogQuery:
 
     @property
     def filters(self) -> dict[str, str]:
-        """Return the filters by the names that the address and the recorded reading give them; no page, no blanks."""
+        """Return the filters that are set, by their names in the address and in the recorded reading; not the page."""
         values = {
             "q": self.text,
             "que": self.group.value if self.group else "",
@@ -79,7 +79,7 @@ def read_page(query: LogQuery, scope: Scope | None) -> keyset.Page[Event]:
 def select_lists(query: LogQuery, scope: Scope | None) -> list[QuerySet[Event]]:
     """Return the lists of events that are merged into one page: what the people did, and what was about the objects.
 
-    Each has an index of its own, and no event is in both. Without a text it is one list.
+    Each list has an index of its own, and no event is in both. Without a search text (no `scope`) it is one list.
     """
     events = select_period(query.first_day, query.last_day).select_related("actor")
     if query.group:
@@ -91,7 +91,7 @@ def select_lists(query: LogQuery, scope: Scope | None) -> list[QuerySet[Event]]:
 
 
 def select_period(first_day: date | None, last_day: date | None) -> QuerySet[Event]:
-    """Return the events of these local days, both included; an end that is None is open."""
+    """Return the events of these local days, both included; None sets no limit at that end."""
     events = Event.objects.all()
     if first_day:
         events = events.filter(at__gte=begin_day(first_day))
@@ -104,7 +104,7 @@ def begin_day(day: date) -> datetime:
 
 
 def read_day(text: str) -> date | None:
-    """Return the day that an address holds as «2026-11-24», or None for anything else or an impossible year."""
+    """Return the day that an address holds as «2026-11-24», or None for other text or a year not from 2000 to 2200."""
     try:
         day = date.fromisoformat(text)
     except ValueError:
@@ -134,7 +134,7 @@ def _find_chain(text: str) -> str | None:
         return text
     if folio := find_folio(text):
         pk = FormalRequest.objects.filter(folio=folio).values_list("pk", flat=True).first()
-        return f"request:{pk or 0}"
+        return f"request:{pk or 0}"  # 0: no such request, so no events
     if text[:2].upper() == GRANT_PREFIX and (folio := _read_number(GRANT_PREFIX, text)):
         return f"grant:{folio}"
     number = _read_number(NUMBER_PREFIX, text)

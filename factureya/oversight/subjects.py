@@ -37,11 +37,11 @@ def find_subjects(reader: User, chains: Iterable[str]) -> Names:
         kind, _, key = chain.partition(":")
         keys.setdefault(kind, []).append(key)
     found: Names = {}
-    for kind, of_kind in keys.items():
-        named = _FINDERS[kind](reader, of_kind) if kind in _FINDERS else {}
-        for key in of_kind:
+    for kind, kind_keys in keys.items():
+        known = _FINDERS[kind](reader, kind_keys) if kind in _FINDERS else {}
+        for key in kind_keys:
             name = _CHAIN_NAMES.get(f"{kind}:{key}") or f"{_KIND_NAMES.get(kind, kind)} {key}"
-            found[f"{kind}:{key}"] = named.get(key) or Subject(name)
+            found[f"{kind}:{key}"] = known.get(key) or Subject(name)
     return found
 
 
@@ -60,7 +60,7 @@ def _select_keys(keys: list[str]) -> list[int]:
 
 
 def _find_requests(reader: User, keys: list[str]) -> Names:
-    """Return the formal requests by key, with the company; the link is for who may read each."""
+    """Return the formal requests by key, with the company, and with a link if the reader may read the request."""
     rows = FormalRequest.objects.filter(pk__in=_select_keys(keys)).select_related("customer")
     visible = set(requests_policy.visible_to(reader).filter(pk__in=_select_keys(keys)).values_list("pk", flat=True))
     return {
@@ -74,7 +74,7 @@ def _find_requests(reader: User, keys: list[str]) -> Names:
 
 
 def _find_tickets(reader: User, keys: list[str]) -> Names:
-    """Return the tickets by number, with the company; the link is for who may open the ticket's page."""
+    """Return the tickets by number, with the company, and with a link if the reader may open the ticket's page."""
     rows = Ticket.objects.filter(number__in=keys).select_related("customer").only("number", "customer__legal_name")
     visible = set(Ticket.objects.visible_to(reader).filter(number__in=keys).values_list("number", flat=True))
     return {
@@ -88,7 +88,7 @@ def _find_tickets(reader: User, keys: list[str]) -> Names:
 
 
 def _find_customers(reader: User, keys: list[str]) -> Names:
-    """Return the companies by key; the link is for who sees the list of companies."""
+    """Return the companies by key, with a link if the reader may see the list of companies."""
     may_open = accounts_policy.may_see_customers(reader)
     rows = Customer.objects.filter(pk__in=_select_keys(keys)).only("legal_name")
     address = "admin:accounts_customer_change"
@@ -96,7 +96,7 @@ def _find_customers(reader: User, keys: list[str]) -> Names:
 
 
 def _find_people(reader: User, keys: list[str]) -> Names:
-    """Return the people by key; the link is for who sees all accounts."""
+    """Return the people by key, with a link if the reader may see all accounts."""
     may_open = accounts_policy.may_read_people(reader)
     rows = User.objects.filter(pk__in=_select_keys(keys)).only("full_name", "email")
     address = "admin:accounts_user_change"
@@ -106,16 +106,16 @@ def _find_people(reader: User, keys: list[str]) -> Names:
 
 
 def _find_assets(_reader: User, keys: list[str]) -> Names:
-    """Return the information assets by code, with the page of their owners."""
+    """Return the information assets by their codes, each with a link to the page of all assets and their owners."""
     rows = InformationAsset.objects.filter(code__in=keys)
     return {row.code: Subject(row.name, reverse("control:assets")) for row in rows}
 
 
 def _find_grants(_reader: User, keys: list[str]) -> Names:
-    """Return the emergencies by folio, with the company that each is about."""
+    """Return the emergencies by folio, each with a link, and with the company that it is about, if there is one."""
     rows = EmergencyGrant.objects.filter(folio__in=keys).select_related("customer")
-    owners = {row.folio: row.customer.legal_name for row in rows if row.customer}
-    return {key: Subject(key, try_address("emergency:grant", key), owners.get(key, "")) for key in keys}
+    companies = {row.folio: row.customer.legal_name for row in rows if row.customer}
+    return {key: Subject(key, try_address("emergency:grant", key), companies.get(key, "")) for key in keys}
 
 
 def _find_log_months(_reader: User, keys: list[str]) -> Names:

@@ -25,9 +25,9 @@ class WrittenFile:
 
 
 def write_table(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> WrittenFile:
-    """Write a CSV file into the folder of exports, under its own SHA-256, and return what it holds.
+    """Write a CSV file into the folder of exports, and return its count of rows, its size and its SHA-256.
 
-    The rows are written as they come, so memory does not grow with them. A file with the same content is one file.
+    The SHA-256 names the file, so the same content is kept once. Memory does not grow with the number of rows.
     """
     folder = find_folder()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def write_table(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> Wri
         for number, row in enumerate(_make_lines(heading, rows)):
             digest.update(row)
             size += file.write(row)
-            count = number
+            count = number  # the heading has number 0 and is not counted
         file.flush()
         os.fsync(file.fileno())
     path = find_path(digest.hexdigest())
@@ -55,13 +55,13 @@ def find_path(sha256: str) -> Path:
 
 
 def make_safe(value: object) -> str:
-    """Return a value as the text of a cell; one that a spreadsheet would take for a formula gets an apostrophe."""
+    """Return a value as a cell's text; if a spreadsheet would run it as a formula, an apostrophe comes before it."""
     text = "" if value is None else str(value).replace("\0", "")
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
 def _make_lines(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterable[bytes]:
-    """Yield the lines of a CSV file as bytes, the heading with the mark of UTF-8 first."""
+    """Yield the lines of a CSV file as bytes; the heading comes first, after the mark of UTF-8 (BOM)."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
     yield (BOM + _write_line(writer, buffer, heading)).encode()
@@ -70,7 +70,7 @@ def _make_lines(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> Ite
 
 
 def _write_line(writer: "csv._writer", buffer: io.StringIO, row: Sequence[object]) -> str:  # type: ignore[name-defined]
-    """Return one row as a line of CSV."""
+    """Return one row as a line of CSV, and empty the buffer for the next row."""
     writer.writerow([make_safe(value) for value in row])
     line = buffer.getvalue()
     buffer.seek(0)

@@ -16,7 +16,7 @@ class Board(ControlMixin, View):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Return the board, all of it or only what is pending."""
+        """Return the board, all of it or only what is pending (`ver`), with the tests of one clause (`pruebas`)."""
         only_pending = request.GET.get("ver") == PENDING
         context = {
             "board": board.read_board(get_person(request), only_pending=only_pending),

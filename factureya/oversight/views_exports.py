@@ -45,7 +45,7 @@ class ExportMixin(ControlMixin):
     """Admit to the exports the security officer and Auditoría; the others of mesa de control get 403."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Serve the page to who may export; who is signed in and may not gets 403."""
+        """Serve the page to people who may export; other people who are signed in get 403."""
         person: Any = request.user
         if person.is_authenticated and not policy.may_export(person):
             raise PermissionDenied
@@ -63,7 +63,7 @@ class Exports(ExportMixin, View):
         return self.render_form(ExportForm(initial={"first_day": today - timedelta(days=30), "last_day": today}))
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Write the files and redirect to their page; or show the form again with what is wrong."""
+        """Write the files and redirect to the export's page; if it is refused, show the form again with the reason."""
         form = ExportForm(request.POST)
         if form.is_valid():
             try:

@@ -18,7 +18,7 @@ class LogMixin(ControlMixin):
     request: HttpRequest
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Serve the page to who reads the log; who is signed in and may not gets 403."""
+        """Serve the page to people who may read the log; other people who are signed in get 403."""
         person: Any = request.user
         if person.is_authenticated and not policy.may_read_log(person):
             raise PermissionDenied
@@ -49,7 +49,7 @@ class OneEvent(LogMixin, View):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Return the page of one event; to open it is recorded as a reading too."""
+        """Return the page of one event; opening it is recorded as a reading of the log too."""
         reader, event = get_person(request), log_page.find_event(pk)
         if event is None:
             raise Http404("No hay un renglón con esa dirección.")

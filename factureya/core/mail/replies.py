@@ -103,14 +103,14 @@ def _find_unmarked_quote(lines: list[str]) -> int:
     Text of the sender must stand above it. An attribution counts only below the last line with «>»: before such a line
     `_drop_quotes` cuts the quote instead.
     """
-    last_quoted = max((n for n, line in enumerate(lines) if line.startswith(">")), default=-1)
-    last = max((n for n, line in enumerate(lines) if line.strip()), default=-1)  # the last line with text
+    last_marked = max((n for n, line in enumerate(lines) if line.startswith(">")), default=-1)
+    last_text = max((n for n, line in enumerate(lines) if line.strip()), default=-1)  # not blank
     has_text_above = False
     for number, line in enumerate(lines):
         attribution, line_count = _find_attribution(lines, number)
         is_quote_start = _is_original_line(line) or _is_quoted_head(lines, number)
-        if attribution and number > last_quoted:
-            is_end = number + line_count > last  # no text follows; then less proof is needed
+        if attribution and number > last_marked:
+            is_end = number + line_count > last_text  # no text follows; then less proof is needed
             is_quote_start = is_quote_start or _is_certain_attribution(attribution, is_end=is_end)
         if has_text_above and is_quote_start:
             return number
@@ -119,7 +119,7 @@ def _find_unmarked_quote(lines: list[str]) -> int:
 
 
 def _is_original_line(line: str) -> bool:
-    """Return True if the line is «-----Mensaje original-----», in any language: a mail program quotes a mail below."""
+    """Return True for a line like «-----Mensaje original-----» in a language of ORIGINALS: a quoted mail follows it."""
     bare = line.strip(" \t*_")
     return bare.startswith("--") and bare.endswith("--") and bare.strip("- \t").lower() in ORIGINALS
 

@@ -73,14 +73,14 @@ def seal_day() -> Anchor | None:
             last, today = latest_anchor(), timezone.localdate(clock.now())
             if not Anchor.objects.filter(day=today).exists():
                 anchor = _store_anchor(Anchor(day=today, seq=last.seq + 1 if last else 1, sealed_at=clock.now()), last)
-    except IntegrityError:  # another process sealed the day at the same instant; nobody locks an append-only row
+    except IntegrityError:  # another process sealed the day at the same instant; we take no lock here
         logger.warning("the day was not sealed here", exc_info=True)
     write_files()
     return anchor
 
 
 def write_files() -> int:
-    """Write the files of the anchors that have none yet, and return how many; a failure is logged, and tried again.
+    """Write the files of the anchors that have none yet, and return how many; the next run tries a failed one again.
 
     A file that is there already is never replaced: if it says something else, that is logged as an error.
     """
@@ -118,8 +118,8 @@ def find_path(anchor: Anchor) -> Path:
 def find_flaws(folder: Path | None = None) -> Iterator[Flaw]:
     """Compare the anchors' files in `folder` with their rows and with the chains, and yield each flaw (M26).
 
-    Without `folder` it is ANCHORS_DIR. Found are a missing, altered or forged anchor, and a chain that was rewritten or
-    cut off after an anchor, even if all its hashes are right: the flaw names the chain and the place that was sealed.
+    `folder` is ANCHORS_DIR by default. A flaw is a missing, altered or forged anchor, or a chain that was rewritten or
+    cut off after an anchor, even if all its hashes are right: it names the chain and the event that was sealed.
     """
     rows = {anchor.seq: anchor for anchor in Anchor.objects.order_by("seq")}
     files: list[AnchorFile] = []
@@ -147,10 +147,10 @@ def read_file(path: Path) -> AnchorFile:
     with _open_file(path) as lines:
         first = last = next(lines, b"")
         for line in lines:
-            digest.update(last)
+            digest.update(last)  # every line but the last one, which says this hash
             closing, last = last, line
-    head = json.loads(first + b"]}")
-    foot = json.loads(b'{"heads":[' + closing + last)
+    head = json.loads(first + b"]}")  # the first line ends with «"heads":[»
+    foot = json.loads(b'{"heads":[' + closing + last)  # the last two lines; the first begins with «]»
     return AnchorFile(
         path=path,
         day=head["day"],
@@ -183,7 +183,7 @@ def _store_anchor(anchor: Anchor, last: Anchor | None) -> Anchor:
             digest.update(line)
             packed.write(line)
         anchor.hash = digest.hexdigest()
-        packed.write(f'"hash":"{anchor.hash}"}}\n'.encode())
+        packed.write(f'"hash":"{anchor.hash}"}}\n'.encode())  # the last line: the hash does not cover it
     anchor.save(force_insert=True)
     UnwrittenAnchor.objects.create(anchor=anchor, content=content.getvalue())
     for name in settings.ANCHOR_SEALED:
@@ -196,17 +196,17 @@ def _compose_lines(anchor: Anchor) -> Iterator[bytes]:
 
     One statement reads all heads, so they are those of one instant. The whole file is one JSON object.
     """
-    head = {"seq": anchor.seq, "day": anchor.day.isoformat(), "sealed_at": _spell(anchor.sealed_at)}
-    yield f'{_encode({**head, "prev": anchor.prev})[:-1]},"heads":[\n'.encode()
+    title = {"seq": anchor.seq, "day": anchor.day.isoformat(), "sealed_at": _spell(anchor.sealed_at)}
+    yield f'{_encode({**title, "prev": anchor.prev})[:-1]},"heads":[\n'.encode()  # [:-1]: without its «}»
     anchor.heads = anchor.events = 0
     line = ""
     in_order = ChainHead.objects.order_by(Collate("chain", _COLLATIONS[connection.vendor]))
     for values in in_order.values_list("chain", "seq", "hash").iterator(chunk_size=_HEADS_AT_A_TIME):
-        if line:
+        if line:  # written one step later, because the last head has no comma
             yield f"{line},\n".encode()
         line = _encode(values)
         anchor.heads += 1
-        anchor.events += values[1]
+        anchor.events += values[1]  # the number of its last event
     yield (f"{line}\n" if line else "").encode()
     yield f'],"chains":{anchor.heads},"events":{anchor.events},\n'.encode()
 
@@ -217,7 +217,7 @@ def _spell(at: datetime) -> str:
 
 
 def _write_file(path: Path, content: bytes) -> None:
-    """Write an anchor's file in one step, for this user alone, from its compressed text.
+    """Write an anchor's file, for this user alone, from its compressed text; it is there whole or not at all.
 
     Raises FileExistsError if there is another file of that name, and OSError if it cannot be written.
     """
@@ -235,7 +235,7 @@ def _write_file(path: Path, content: bytes) -> None:
     part.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(folder)  # the name too, before the text is deleted from the database
+        os.fsync(folder)  # saves the name too; only then the database deletes the text
     finally:
         os.close(folder)
 
@@ -246,7 +246,7 @@ def _open_file(path: Path) -> "gzip.GzipFile | io.BufferedReader":
 
 
 def _check_rows(rows: dict[int, Anchor]) -> Iterator[Flaw]:
-    """Yield a flaw for each anchor that is missing between the rows, and each that does not follow the one before."""
+    """Yield a flaw for each row of an anchor that is missing, or that does not link to the anchor before it."""
     last_seq, last_hash = 0, GENESIS
     for seq, row in rows.items():
         if seq != last_seq + 1:
@@ -257,18 +257,18 @@ def _check_rows(rows: dict[int, Anchor]) -> Iterator[Flaw]:
 
 
 def _check_files(rows: dict[int, Anchor], files: list[AnchorFile]) -> Iterator[Flaw]:
-    """Yield a flaw for each anchor's file that is altered, has no row or differs from it, and each row without one."""
-    unseen = dict(rows)
+    """Yield a flaw for each file that is altered, has no row or differs from its row, and each row without a file."""
+    unmatched = dict(rows)
     for file in files:
         chain = f"ancla:{file.day}"
-        row = unseen.pop(file.seq, None) or Anchor.objects.filter(seq=file.seq).first()  # sealed while we read
+        row = unmatched.pop(file.seq, None) or Anchor.objects.filter(seq=file.seq).first()  # sealed while we read
         if not file.is_whole or file.path.name.partition(".")[0] != file.day:
             yield Flaw(chain, file.seq, "el archivo del ancla fue alterado")
         elif row is None:
             yield Flaw(chain, file.seq, "el ancla del archivo falta en la base de datos")
-        elif _describe_row(row) != file[1:-1]:
+        elif _describe_row(row) != file[1:-1]:  # all but path and is_whole
             yield Flaw(chain, file.seq, "el ancla de la base de datos no corresponde a su archivo")
-    for seq, row in unseen.items():
+    for seq, row in unmatched.items():
         yield Flaw(f"ancla:{row.day}", seq, "falta el archivo del ancla")
 
 
@@ -278,27 +278,27 @@ def _describe_row(row: Anchor) -> tuple[str | int, ...]:
 
 
 def _check_heads(files: list[AnchorFile]) -> Iterator[Flaw]:
-    """Yield a flaw for each chain that no longer holds an event which an anchor had sealed: its first such place.
+    """Yield a flaw for each chain that no longer holds an event which an anchor had sealed: the first such event.
 
-    Each file is read beside the one before it, so that only heads which moved are looked up.
+    Each file is read beside the one before it, so that only heads which are new in it are looked up.
     """
     flawed: set[str] = set()
     for file, earlier in zip(files, [None, *files], strict=False):
-        moved = _find_moved(file.path, earlier.path if earlier else None)
-        while heads := list(islice(moved, _LOOKED_UP_AT_A_TIME)):
-            found = Event.objects.filter(hash__in=[head.hash for head in heads]).values_list("chain", "seq", "hash")
-            for chain, seq, _hash in sorted(set(heads) - {Head(*place) for place in found}):
+        new_heads = _find_new_heads(file.path, earlier.path if earlier else None)
+        while heads := list(islice(new_heads, _LOOKED_UP_AT_A_TIME)):
+            present = Event.objects.filter(hash__in=[head.hash for head in heads]).values_list("chain", "seq", "hash")
+            for chain, seq, _hash in sorted(set(heads) - {Head(*values) for values in present}):
                 if chain not in flawed:
                     flawed.add(chain)
                     yield Flaw(chain, seq, f"no es el que selló el ancla del {file.day}: se reescribió o se cortó")
 
 
-def _find_moved(path: Path, earlier: Path | None) -> Iterator[Head]:
+def _find_new_heads(path: Path, earlier: Path | None) -> Iterator[Head]:
     """Yield the heads of an anchor's file that the file before it does not hold too; both are in order of names."""
-    before = read_heads(earlier) if earlier else iter(())
-    old = next(before, None)
+    old_heads = read_heads(earlier) if earlier else iter(())
+    old = next(old_heads, None)
     for head in read_heads(path):
         while old and old.chain < head.chain:
-            old = next(before, None)
+            old = next(old_heads, None)
         if head != old:
             yield head

@@ -45,7 +45,7 @@ class System:
 def record_after_migrating(*, using: str, **_options: Any) -> None:
     """Record the installed guards (triggers) after the last migration (`post_migrate`), unless it is recorded already.
 
-    So a restored or moved database, whose catalogue is a new one, is recorded by the next `migrate`: when, and by whom.
+    A restored or moved database has new marks; the next `migrate` records them, with the time and the person.
     """
     connection = connections[using]
     if not guard_install.has_pending(connection) and _find_recorded() != read_marks(connection):
@@ -59,14 +59,14 @@ def record_installed(connection: BaseDatabaseWrapper) -> Event:
 
 
 def read_marks(connection: BaseDatabaseWrapper) -> dict[str, str]:
-    """Return for each trigger, by name, a text that is another one after it was dropped, disabled or made anew."""
+    """Return for each trigger, by name, its mark: a text that changes when it is dropped, disabled or made again."""
     with connection.cursor() as cursor:
         cursor.execute(_SELECT_MARKS[connection.vendor])
         return dict(cursor.fetchall())
 
 
 def find_flaws(connection: BaseDatabaseWrapper) -> Iterator[Flaw]:
-    """Yield a flaw for each guard (trigger) that differs from the program's, or was lifted since it was recorded."""
+    """Yield a flaw for each guard (trigger) that differs from ours, or was dropped or disabled after its record."""
     differing = set()
     for line in guard_install.differences(connection):
         problem, _, name = line.partition(": ")
@@ -79,13 +79,13 @@ def find_flaws(connection: BaseDatabaseWrapper) -> Iterator[Flaw]:
 
 
 def _compare_marks(installed: Event, present: dict[str, str], differing: set[str]) -> Iterator[Flaw]:
-    """Yield a flaw for each mark that is another one than at the installation; `differing` are named already."""
+    """Yield a flaw for each mark that changed since the installation, except `differing`: they have one already."""
     recorded = installed.data["marks"]
-    moved = {name for name in recorded.keys() | present.keys() if recorded.get(name) != present.get(name)}
+    changed_names = {name for name in recorded.keys() | present.keys() if recorded.get(name) != present.get(name)}
     day = f"{timezone.localtime(installed.at):%Y-%m-%d %H:%M}"
-    for name in sorted(moved - differing - {SCHEMA}):
+    for name in sorted(changed_names - differing - {SCHEMA}):
         yield Flaw(f"trigger:{name}", installed.seq, f"se quitó o se desactivó después de instalarse ({day})")
-    if SCHEMA in moved:  # SQLite alone
+    if SCHEMA in changed_names:  # only SQLite has this mark: a count of all changes of its tables and triggers
         yield Flaw(f"trigger:{SCHEMA}", installed.seq, f"el esquema cambió después de instalar los candados ({day})")
 
 
@@ -101,7 +101,7 @@ def _find_recorded() -> dict[str, str] | None:
 
 
 def _find_person() -> str:
-    """Return the name of the machine's user who runs the program, or the number of one without a name."""
+    """Return the name of the machine's user who runs the program, or the user's number if there is no name."""
     try:
         return getuser()
     except (KeyError, OSError):

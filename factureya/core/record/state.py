@@ -51,7 +51,7 @@ class Kind:
 
 
 @dataclass(frozen=True)
-class _Told:
+class _LastEvent:
     """Hold the last event about a row: its place in the log, and the row as the event says it."""
 
     chain: str
@@ -60,9 +60,9 @@ class _Told:
 
 
 def find_flaws() -> Iterator[Flaw]:
-    """Yield a flaw for each row that differs from its last event, has no event, or is gone; for `AUDIT_STATE_CHECKS`.
+    """Yield a flaw for each row that differs from its last event, has no event, or is gone (M26).
 
-    Memory does not grow with the number of rows, and 500 rows take two queries.
+    The setting AUDIT_STATE_CHECKS names this check. Memory does not grow with the rows, and 500 rows take two queries.
     """
     for kind in list_kinds():
         yield from _find_changed(kind)
@@ -77,10 +77,10 @@ def record_missing() -> int:
     count = 0
     for kind in list_kinds():
         for rows in _group(kind.rows().order_by("pk").iterator(_AT_A_TIME)):
-            told = _read_last(kind, {chain for row in rows for chain in kind.chains(row)})
+            last_events = _read_last(kind, {chain for row in rows for chain in kind.chains(row)})
             for row in rows:
                 facts = kind.describe(row)
-                if kind.identify(facts) not in told:
+                if kind.identify(facts) not in last_events:
                     with transaction.atomic():
                         audit.record(kind.recorded, kind.subject(row), actor=None, **{ROWS: {kind.name: facts}})
                     count += 1
@@ -114,11 +114,11 @@ def _find_changed(kind: Kind) -> Iterator[Flaw]:
 
 
 def _compare(kind: Kind, rows: list[Any]) -> Iterator[tuple[Any, Flaw]]:
-    """Yield each row that its last event does not describe, and the flaw."""
-    told = _read_last(kind, {chain for row in rows for chain in kind.chains(row)})
+    """Yield each row that differs from its last event or has no event, with the flaw."""
+    last_events = _read_last(kind, {chain for row in rows for chain in kind.chains(row)})
     for row in rows:
         facts = kind.describe(row)
-        last = told.get(kind.identify(facts))
+        last = last_events.get(kind.identify(facts))
         if last is None:
             yield row, Flaw(kind.chains(row)[0], 0, f"{kind.label} {row.pk} no está en ningún evento")
         elif differing := [name for name, value in last.facts.items() if facts[name] != value]:
@@ -131,34 +131,34 @@ def _find_gone(kind: Kind) -> Iterator[Flaw]:
     events = Event.objects.filter(verb__in=(*kind.verbs, kind.recorded)).order_by("pk")
     stream = events.values_list("chain", "seq", "data").iterator(_AT_A_TIME)
     for group in _group(stream):
-        told = _collect(kind, group)
-        column_values = {last.facts[kind.key[0]] for last in told.values()}
+        last_events = _collect(kind, group)
+        column_values = {last.facts[kind.key[0]] for last in last_events.values()}
         present = kind.rows().filter(**{f"{kind.column}__in": column_values})
-        here = {kind.identify(kind.describe(row)) for row in present.iterator(_AT_A_TIME)}
-        for identity, last in told.items():
-            if identity not in here:
+        present_rows = {kind.identify(kind.describe(row)) for row in present.iterator(_AT_A_TIME)}
+        for identity, last in last_events.items():
+            if identity not in present_rows:
                 yield Flaw(last.chain, last.seq, f"{kind.label} que el evento dice ya no está")
 
 
-def _read_last(kind: Kind, chains: set[str]) -> dict[Hashable, _Told]:
-    """Return, by what names a row, the last event about it in these chains."""
+def _read_last(kind: Kind, chains: set[str]) -> dict[Hashable, _LastEvent]:
+    """Return the last event about each row in these chains; its key is what `Kind.identify` returns for the row."""
     events = Event.objects.filter(chain__in=chains, verb__in=(*kind.verbs, kind.recorded)).order_by("pk")
     return _collect(kind, events.values_list("chain", "seq", "data").iterator(_AT_A_TIME))
 
 
-def _collect(kind: Kind, events: Any) -> dict[Hashable, _Told]:
+def _collect(kind: Kind, events: Any) -> dict[Hashable, _LastEvent]:
     """Return the last event about each row; `events` are (chain, seq, data) in the order in which they were written."""
-    told: dict[Hashable, _Told] = {}
+    last_events: dict[Hashable, _LastEvent] = {}
     for chain, seq, data in events:
-        held = data.get(ROWS, {}).get(kind.name)
-        for facts in held if isinstance(held, list) else [held] if held else []:
-            whole = {kind.seq_fact: seq, **facts} if kind.seq_fact else facts
-            told[kind.identify(whole)] = _Told(chain, seq, whole)
-    return told
+        entry = data.get(ROWS, {}).get(kind.name)
+        for facts in entry if isinstance(entry, list) else [entry] if entry else []:  # many rows, one, none
+            row_facts = {kind.seq_fact: seq, **facts} if kind.seq_fact else facts
+            last_events[kind.identify(row_facts)] = _LastEvent(chain, seq, row_facts)
+    return last_events
 
 
 def _group(items: Iterable[Any]) -> Iterator[list[Any]]:
-    """Yield the items in lists of 500."""
+    """Yield the items in lists of 500; the last list may be shorter."""
     stream = iter(items)
     while group := list(islice(stream, _AT_A_TIME)):
         yield group

@@ -27,9 +27,9 @@ def verify_log() -> LogVerification:
     started_at, anchor = clock.now(), anchors.latest_anchor()
     counted = ChainHead.objects.aggregate(chains=Count("pk"), events=Sum("seq"))
     flaws = list(islice(find_all_flaws(), MOST_FLAWS))
-    first = _describe_flaw(flaws[0]) if flaws else ""
-    if first:
-        logger.error("the log of events is not whole: %s", first)
+    first_text = _describe_flaw(flaws[0]) if flaws else ""
+    if first_text:
+        logger.error("the log of events is not whole: %s", first_text)
     with transaction.atomic():
         return LogVerification.objects.create(
             started_at=started_at,
@@ -37,7 +37,7 @@ def verify_log() -> LogVerification:
             chains=counted["chains"],
             events=counted["events"] or 0,
             flaws=len(flaws),
-            first_flaw=first[:300],
+            first_flaw=first_text[:300],
             anchor_day=anchor.day if anchor else None,
         )
 

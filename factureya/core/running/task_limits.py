@@ -31,7 +31,7 @@ class LimitedTask(Task):
     abstract = True
 
     def apply_async(self, *args: Any, **options: Any) -> Any:
-        """Start the task and return its result's handle. Raises NotAllowed inside an emergency."""
+        """Start the task and return its result's handle. Raises NotAllowed inside `starting_none` (an emergency)."""
         if _is_limited.get():
             raise NotAllowed("Dentro de una emergencia no se inicia ninguna tarea.")
         return super().apply_async(*args, **options)

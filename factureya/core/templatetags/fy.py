@@ -134,7 +134,7 @@ def when_long(instant: datetime | None) -> str:
 
 @register.filter
 def when_full(instant: datetime | None) -> str:
-    """Return «vie 27 nov 2026, 10:05:09 (UTC−6)», with seconds and zone, for what is evidence on paper."""
+    """Return «vie 27 nov 2026, 10:05:09 (UTC−6)», with seconds and zone, for evidence on paper; empty for None."""
     if instant is None:
         return ""
     local = timezone.localtime(instant)

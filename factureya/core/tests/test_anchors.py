@@ -271,7 +271,7 @@ def test_a_chain_that_came_between_two_anchors_is_looked_up(folder):
         tampering.write_events(make_user(), 1, ["cosa:0", "cosa:2"])
         anchors.seal_day()
     files = anchors.list_files(folder)
-    moved = [head.chain for head in anchors._find_moved(files[1], files[0])]
+    moved = [head.chain for head in anchors._find_new_heads(files[1], files[0])]
     assert moved == ["cosa:0", "cosa:2"]
     assert flaws() == []
 

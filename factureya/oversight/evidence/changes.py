@@ -12,45 +12,45 @@ from factureya.oversight.evidence.facts import SHOWN, Evidence, Facts, Finder, I
 
 SOON = timedelta(days=1)
 Status, Channel = FormalRequest.Status, FormalRequest.Channel
-WITH_US = (Status.VERIFYING, Status.IN_APPROVAL, Status.APPROVED)
+_OURS = (Status.VERIFYING, Status.IN_APPROVAL, Status.APPROVED)  # we must do the next step
 
 
 def find_m19(facts: Facts) -> Evidence:
-    """Return the requests that were sent, each with its reason, which the database demands (M19)."""
+    """Return how many requests were sent, each with its reason: the database refuses one without a reason (M19)."""
     sent = facts.count("request.submitted")
     return Evidence(f"{say(sent, 'envío', 'envíos')}, {'los ' if sent != 1 else ''}{sent} con motivo")
 
 
 def find_m20(facts: Facts) -> Evidence:
-    """Return how the requests came: on the site, or as a form by mail (M20)."""
+    """Return how many requests came on the site, and how many as a form by mail; none is counted twice (M20)."""
     by_web, by_mail = (facts.count_requests(channel=str(channel)) for channel in (Channel.PORTAL, Channel.EMAIL))
     return Evidence(f"{by_web} por el sitio, {by_mail} por correo, ninguna doble")
 
 
 def find_m21(facts: Facts) -> Evidence:
-    """Return the requests that wait for approval, and those of ours that are overdue or due within a day (M21)."""
+    """Return how many requests wait for approval, and those whose next step is ours and overdue or due soon (M21)."""
     waiting = FormalRequest.objects.filter(status=Status.IN_APPROVAL).count()
-    due = FormalRequest.objects.filter(status__in=WITH_US, due_at__lt=facts.now + SOON, due_minutes_left__isnull=True)
-    near = list(due.order_by("due_at", "pk").only("folio", "due_at")[:SHOWN])
-    items = tuple(_make_item(formal, facts) for formal in near)
+    urgent = FormalRequest.objects.filter(status__in=_OURS, due_at__lt=facts.now + SOON, due_minutes_left__isnull=True)
+    shown = list(urgent.order_by("due_at", "pk").only("folio", "due_at")[:SHOWN])
+    items = tuple(_make_item(formal, facts) for formal in shown)
     text = (
         f"{say(waiting, 'por aprobar', 'por aprobar')}; {say(facts.count('request.approved'), 'aprobada', 'aprobadas')}"
     )
     if not items:
         return Evidence(f"{text}; ninguna vence en un día")
-    is_late = any(formal.due_at is not None and formal.due_at < facts.now for formal in near)
+    is_late = any(formal.due_at is not None and formal.due_at < facts.now for formal in shown)
     return Evidence(text, State.LATE if is_late else State.ATTEND, items)
 
 
 def find_m24(facts: Facts) -> Evidence:
-    """Return who implemented: how many executions somebody of Development did without a waiver, which is none (M24)."""
+    """Return how many executions there were, and any that a developer did without a waiver: none is allowed (M24)."""
     developers = RoleAssignment.objects.filter(user=OuterRef("executor"), office=Office.DEVELOPER)
-    held = developers.filter(starts_at__lte=OuterRef("at")).filter(
+    was_developer = developers.filter(starts_at__lte=OuterRef("at")).filter(
         Q(ends_at__isnull=True) | Q(ends_at__gt=OuterRef("at"))
     )
     executions = Execution.objects.filter(at__gte=facts.since, result=Execution.Result.OK)
     waived = Waiver.objects.filter(request=OuterRef("request"), implementer=OuterRef("executor"))
-    wrong = executions.filter(Exists(held)).exclude(Exists(waived)).select_related("request")[:SHOWN]
+    wrong = executions.filter(Exists(was_developer)).exclude(Exists(waived)).select_related("request")[:SHOWN]
     items = tuple(
         Item(
             f"{execution.request.folio}: la aplicó Desarrollo",
@@ -65,7 +65,7 @@ def find_m24(facts: Facts) -> Evidence:
 
 
 def find_m25(facts: Facts) -> Evidence:
-    """Return the waivers, and those whose independent check is overdue or still to come (M25)."""
+    """Return the waivers of the period, and those whose independent check is overdue or still to come (M25)."""
     unchecked = Waiver.objects.filter(checked_at__isnull=True, check_due__isnull=False, request__waiver=F("pk"))
     waiting = list(unchecked.order_by("check_due").select_related("request")[:SHOWN])
     items = tuple(
@@ -84,7 +84,7 @@ def find_m25(facts: Facts) -> Evidence:
 
 
 def _make_item(formal: FormalRequest, facts: Facts) -> Item:
-    """Return a request that is due soon or overdue as an item to attend to."""
+    """Return a request that is due soon or overdue as an item to attend to, with the address of its page."""
     verb = "venció" if formal.due_at is not None and formal.due_at < facts.now else "vence"
     return Item(f"{formal.folio}: {verb} {when(formal.due_at)}", reverse("control:request", args=[formal.folio]))
 

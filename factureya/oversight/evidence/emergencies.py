@@ -17,24 +17,24 @@ RENEW_SOON = timedelta(days=7)
 
 
 def find_m22(facts: Facts) -> Evidence:
-    """Return the emergency accounts: which are not sealed, and whose seal is overdue or ends within days (M22)."""
+    """Return the emergency accounts without a sealed password, and the seals that end soon or are overdue (M22)."""
     sealed = CriticalCredential.objects.filter(account=OuterRef("pk"), retired_at__isnull=True, renew_by__isnull=False)
     accounts = EmergencyAccount.objects.filter(retired_at__isnull=True).annotate(is_sealed=Exists(sealed))
     unsealed = list(accounts.filter(is_sealed=False).order_by("alias")[:SHOWN])
-    old = CriticalCredential.objects.filter(retired_at__isnull=True, renew_by__lt=facts.now + RENEW_SOON)
-    ending = list(old.select_related("account").order_by("renew_by")[:SHOWN])
+    expiring = CriticalCredential.objects.filter(retired_at__isnull=True, renew_by__lt=facts.now + RENEW_SOON)
+    shown = list(expiring.select_related("account").order_by("renew_by")[:SHOWN])
     items = [Item(f"{account.alias}: por sellar", _find_list()) for account in unsealed]
-    items += [Item(f"{one.account.alias}: renovar antes de {when(one.renew_by)}", _find_list()) for one in ending]
+    items += [Item(f"{seal.account.alias}: renovar antes de {when(seal.renew_by)}", _find_list()) for seal in shown]
     total = accounts.count()
     if not total:
         return Evidence("Ninguna cuenta de emergencia dada de alta todavía", State.ATTEND)
     text = f"{say(total, 'cuenta', 'cuentas')}; {say(len(unsealed), 'por sellar', 'por sellar')}"
-    is_late = any(one.renew_by is not None and one.renew_by < facts.now for one in ending)
+    is_late = any(seal.renew_by is not None and seal.renew_by < facts.now for seal in shown)
     return Evidence(text, State.LATE if is_late else State.ATTEND if items else State.OK, tuple(items))
 
 
 def find_m23(facts: Facts) -> Evidence:
-    """Return the windows of the last three months, and how many were open longer than authorized, none (M23)."""
+    """Return how many emergency windows opened in 90 days, how many stayed open too long, and those open now (M23)."""
     opened = EmergencyGrant.objects.filter(opened_at__gte=facts.now - QUARTER)
     longer = opened.filter(ended_at__gt=F("ends_at")).count()
     now_open = list(opened.filter(status="open").order_by("ends_at")[:SHOWN])
@@ -46,7 +46,7 @@ def find_m23(facts: Facts) -> Evidence:
 
 
 def find_m26(facts: Facts) -> Evidence:
-    """Return how many events there were, and what the last verification of the whole log found (M26)."""
+    """Return how many events there were, and whether the last verification is recent and found no flaw (M26)."""
     last, written = verification.latest_verification(), localize(sum(facts.events.values()))
     text = f"{written} renglones en 30 días"
     page = (Item("Ver la bitácora", try_address("oversight:log")),)
@@ -60,7 +60,7 @@ def find_m26(facts: Facts) -> Evidence:
 
 
 def find_m27(facts: Facts) -> Evidence:
-    """Return the reviews of emergencies that were signed, are open, or are overdue (M27)."""
+    """Return how many reviews of emergencies were signed, and the unsigned ones, which may be overdue (M27)."""
     signed = GrantReview.objects.filter(signed_at__gte=facts.now - QUARTER).count()
     waiting = GrantReview.objects.filter(signed_at__isnull=True).select_related("grant").order_by("due_at")
     reviews = list(waiting[:SHOWN])
@@ -72,7 +72,7 @@ def find_m27(facts: Facts) -> Evidence:
 
 
 def _make_review_item(review: GrantReview, facts: Facts) -> Item:
-    """Return an unsigned review as an item to attend to."""
+    """Return an unsigned review, overdue or not, as an item to attend to."""
     verb = "venció" if review.due_at < facts.now else "vence"
     return Item(f"{review.grant.folio}: su revisión {verb} {when(review.due_at)}", _find_page(review.grant))
 

@@ -59,9 +59,9 @@ class Facts:
         """Return how many requests of the period have this form, channel and status; "" and () stand for any."""
         return sum(
             many
-            for of_form, of_channel, status, many in self.requests
-            if (not form or of_form == form)
-            and (not channel or of_channel == channel)
+            for its_form, its_channel, status, many in self.requests
+            if (not form or its_form == form)
+            and (not channel or its_channel == channel)
             and (not statuses or status in statuses)
         )
 
@@ -91,6 +91,6 @@ def say(number: int, one: str, many: str) -> str:
 
 
 def count_up_to(rows: "models.QuerySet[models.Model]") -> str:
-    """Return how many rows there are as text, and no more than MOST are counted: «18», «1,000 o más»."""
+    """Return the number of rows as text; counting stops at MOST: «18», «1,000 o más»."""
     count = len(rows.order_by().values_list("pk")[:MOST])
     return f"{localize(MOST)} o más" if count == MOST else localize(count)

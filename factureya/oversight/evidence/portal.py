@@ -18,7 +18,7 @@ Status = FormalRequest.Status
 
 
 def find_m1(facts: Facts) -> Evidence:
-    """Return how many registered data changed by a request or an emergency, and how many tries wrote nothing (M1)."""
+    """Return how often a request or an emergency changed registered data, and how many tries changed nothing (M1)."""
     emergencies = EmergencyChange.objects.filter(at__gte=facts.since).count()
     applied = say(facts.count("request.executed"), "solicitud aplicada", "solicitudes aplicadas")
     text = f"{applied} y {say(emergencies, 'cambio de emergencia', 'cambios de emergencia')}; ningún otro camino."
@@ -28,17 +28,17 @@ def find_m1(facts: Facts) -> Evidence:
 
 
 def find_m2(facts: Facts) -> Evidence:
-    """Return whether somebody attends now, and the next day without attention (M2)."""
+    """Return whether we attend now, and the next day without attention; if none is entered, State.ATTEND (M2)."""
     hours, today = load_attention_hours(), timezone.localdate(facts.now)
     state = "Abierto ahora" if hours.is_open(facts.now) else "Cerrado ahora"
-    following = Holiday.objects.filter(day__gte=today).order_by("day").first()
-    if following is None:
+    next_holiday = Holiday.objects.filter(day__gte=today).order_by("day").first()
+    if next_holiday is None:
         return Evidence(f"{state}; faltan los próximos días inhábiles", State.ATTEND)
-    return Evidence(f"{state}; próximo día inhábil, {following.day.day} {MONTHS[following.day.month - 1]}")
+    return Evidence(f"{state}; próximo día inhábil, {next_holiday.day.day} {MONTHS[next_holiday.day.month - 1]}")
 
 
 def find_m3(facts: Facts) -> Evidence:
-    """Return the providers, the third party's agents of today, and how many tickets were handed over (M3)."""
+    """Return how many providers there are, their agents of today, and how many tickets were handed over (M3)."""
     providers = Provider.objects.count()
     agents = RoleAssignment.objects.in_force().filter(office=Office.THIRD_PARTY_AGENT).count()
     text = f"{say(providers, 'prestador', 'prestadores')}; {say(agents, 'agente', 'agentes')} de terceros"
@@ -48,23 +48,23 @@ def find_m3(facts: Facts) -> Evidence:
 
 
 def find_m4(_facts: Facts) -> Evidence:
-    """Return the open tickets about sales (M4)."""
+    """Return how many tickets about sales are open; none of them becomes a formal request (M4)."""
     sales = Ticket.objects.filter(status=Ticket.Status.OPEN, category=Ticket.Category.SALES)
     return Evidence(f"Tickets de Ventas abiertos: {count_up_to(sales)}; ninguno llega a solicitud formal")
 
 
 def find_m5(facts: Facts) -> Evidence:
-    """Return the mails that were set aside because nobody vouches for their sender (M5)."""
+    """Return how many mails wait for an agent to decide, and how many were decided; an old one needs attention (M5)."""
     tray = health.find_tray()
-    oldest = tray.order_by("pk").values_list("kept_at", flat=True).first()
-    is_old = oldest is not None and oldest < facts.now - TRAY_AGE
+    oldest_at = tray.order_by("pk").values_list("kept_at", flat=True).first()
+    is_old = oldest_at is not None and oldest_at < facts.now - TRAY_AGE
     decided = facts.count("mail.linked", "mail.opened", "mail.discarded")
     text = f"Correos apartados que esperan a un agente: {count_up_to(tray)}; decididos en 30 días: {decided}"
     return Evidence(text, State.ATTEND if is_old else State.OK)
 
 
 def find_m6(facts: Facts) -> Evidence:
-    """Return the tickets and messages of the period, and whether mail leaves in time (M6)."""
+    """Return how many tickets and messages there were, and whether mail to be sent is late (M6)."""
     written = say(facts.count("ticket.information_added", "ticket.answered"), "mensaje", "mensajes")
     text = f"{say(facts.count('ticket.opened', 'ticket.followed_up'), 'ticket', 'tickets')}, {written}"
     if health.find_overdue().exists():
@@ -73,7 +73,7 @@ def find_m6(facts: Facts) -> Evidence:
 
 
 def find_m7(facts: Facts) -> Evidence:
-    """Return how the requests of access went (M7)."""
+    """Return how many requests of access were made, carried out, and returned or rejected (M7)."""
     form = str(FormalRequest.Form.ACCESS)
     done = facts.count_requests(form=form, statuses=(Status.EXECUTED, Status.CLOSED))
     returned = facts.count_requests(form=form, statuses=(Status.RETURNED, Status.REJECTED))
@@ -83,7 +83,7 @@ def find_m7(facts: Facts) -> Evidence:
 
 
 def find_m8(facts: Facts) -> Evidence:
-    """Return the powers that end soon, and the warnings «no fui yo» that nobody has looked at (M8)."""
+    """Return how many powers of attorney end soon, and the warnings «no fui yo» that nobody has looked at (M8)."""
     today = timezone.localdate(facts.now)
     ending = Representative.objects.filter(
         revoked_at__isnull=True, valid_until__range=(today, today + timedelta(days=30))
@@ -96,7 +96,7 @@ def find_m8(facts: Facts) -> Evidence:
 
 
 def find_m9(_facts: Facts) -> Evidence:
-    """Return that the pages say what is out of scope; an answer for it is not counted apart yet (M9)."""
+    """Return that the pages say what is out of scope; replies about such things are not counted apart yet (M9)."""
     return Evidence(
         "El portal dice qué queda fuera; las respuestas de fuera de alcance aún no se cuentan aparte", State.NOT_BUILT
     )

@@ -16,38 +16,38 @@ def find_m10(facts: Facts) -> Evidence:
 
 
 def find_m11(facts: Facts) -> Evidence:
-    """Return how often information went to the open ticket instead of a new one (M11)."""
-    added = say(facts.count("ticket.information_added"), "mensaje fue", "mensajes fueron")
-    return Evidence(f"{added} a su ticket abierto; {say(_count_opened(facts), 'ticket nuevo', 'tickets nuevos')}")
+    """Return how many messages were added to a ticket that was open, and how many tickets are new (M11)."""
+    messages = say(facts.count("ticket.information_added"), "mensaje fue", "mensajes fueron")
+    return Evidence(f"{messages} a su ticket abierto; {say(_count_opened(facts), 'ticket nuevo', 'tickets nuevos')}")
 
 
 def find_m12(facts: Facts) -> Evidence:
-    """Return that no closed ticket was reopened but by a mail in time, and how many go on in another (M12)."""
-    voided = say(facts.count("ticket.close_voided"), "cierre anulado", "cierres anulados")
+    """Return how many closings a reply in time undid, and how many tickets go on in another; none is reopened (M12)."""
+    undone = say(facts.count("ticket.close_voided"), "cierre anulado", "cierres anulados")
     return Evidence(
-        f"0 reabiertos; {voided} por una respuesta a tiempo; {facts.count('ticket.followed_up')} continúan en otro"
+        f"0 reabiertos; {undone} por una respuesta a tiempo; {facts.count('ticket.followed_up')} continúan en otro"
     )
 
 
 def find_m13(facts: Facts) -> Evidence:
-    """Return the open tickets, and those whose reply is overdue (M13)."""
-    opened = Ticket.objects.filter(status=Ticket.Status.OPEN)
-    late = opened.filter(reply_due_at__lt=facts.now).order_by("queue_at", "pk")
+    """Return how many tickets are open, and those whose reply is overdue (M13)."""
+    open_tickets = Ticket.objects.filter(status=Ticket.Status.OPEN)
+    late = open_tickets.filter(reply_due_at__lt=facts.now).order_by("queue_at", "pk")
     items = tuple(_make_item(ticket, "respuesta vencida") for ticket in late.only("number")[:SHOWN])
-    text = f"Abiertos: {count_up_to(opened)}"
+    text = f"Abiertos: {count_up_to(open_tickets)}"
     if not items:
         return Evidence(f"{text}; ninguna respuesta vencida")
     return Evidence(f"{text}; con la respuesta vencida: {count_up_to(late)}", State.LATE, items)
 
 
 def find_m14(_facts: Facts) -> Evidence:
-    """Return the waiting tickets; the database refuses one without a reason (M14)."""
+    """Return how many tickets wait for the customer; the database refuses one without a reason (M14)."""
     waiting = count_up_to(Ticket.objects.filter(status=Ticket.Status.WAITING))
     return Evidence(f"En espera: {waiting}, todos con motivo y plazo")
 
 
 def find_m15(facts: Facts) -> Evidence:
-    """Return how tickets were closed, and those that should have closed by now (M15)."""
+    """Return how many tickets were closed in each way, and those that should have closed by now (M15)."""
     confirmed = say(facts.count("ticket.confirmed", "ticket.confirmed_by_phone"), "confirmado", "confirmados")
     text = f"{confirmed} y {facts.count('ticket.closed_unanswered')} sin respuesta en 30 días"
     due = Ticket.objects.due_to_close(facts.now - SWEEP).order_by("closes_at")
@@ -56,13 +56,13 @@ def find_m15(facts: Facts) -> Evidence:
 
 
 def find_m16(facts: Facts) -> Evidence:
-    """Return the internal notes, which no customer sees; looking up leaves no event (M16)."""
+    """Return how many internal notes there are, none shown to customers; a look-up by number leaves no event (M16)."""
     notes = say(facts.count("ticket.note_added"), "nota interna", "notas internas")
     return Evidence(f"Consulta con el número abierta a toda hora; {notes}, ninguna fuera")
 
 
 def find_m17(facts: Facts) -> Evidence:
-    """Return the newest files that people sent; each was checked and every image encoded again (M17)."""
+    """Return how many files people sent, counted up to 1000; each was checked, and every image encoded again (M17)."""
     newest = Attachment.objects.filter(draft="").order_by("-pk").values_list("created_at", flat=True)[:1000]
     recent = sum(1 for at in newest if at >= facts.since)
     many = "1,000 o más archivos" if recent == 1000 else say(recent, "archivo", "archivos")

@@ -17,7 +17,7 @@ class Command(BaseCommand):
         parser.add_argument("pk", type=int)
 
     def handle(self, *_args: Any, pk: int, **_options: Any) -> None:
-        """Record who exports the mail `pk`, and write its original bytes to standard output."""
+        """Record which user of the machine exports the mail `pk`, and write its original bytes to standard output."""
         with transaction.atomic():
             inbound = InboundMessage.objects.select_related("original").filter(pk=pk).first()
             if inbound is None:

@@ -17,7 +17,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # `migrate` runs them
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        """Prepare folders, database and static files; seed a demo database, or print the address."""
+        """Prepare folders, database and static files; seed the demo if no account is real, or print the address."""
         make_folders()
         call_command("migrate", interactive=False, verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)

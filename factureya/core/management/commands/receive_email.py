@@ -36,7 +36,7 @@ class Command(BaseCommand):
 
 
 def _drop_traceback(record: logging.LogRecord) -> bool:
-    """Put the exception of a log record into its text without the traceback; return True: the record is logged."""
+    """Put a log record's exception into its text, without the traceback; return True, so that the record is logged."""
     if record.exc_info and record.exc_info[0]:
         record.msg = f"{record.getMessage()}: {record.exc_info[0].__name__}: {record.exc_info[1]}"
         record.args, record.exc_info, record.exc_text = (), None, None
@@ -45,7 +45,7 @@ def _drop_traceback(record: logging.LogRecord) -> bool:
 
 def _describe_outcome(pk: int, outcome: Outcome) -> dict[str, Any]:
     """Return what became of the mail `pk`, to be printed as JSON in the form of spec/interfaces.md."""
-    kind, _, name = outcome.about.partition(":")
+    kind, _, name = outcome.about.partition(":")  # for example «ticket:FY-7K3M-9QX1»; may be empty
     ticket = name if kind == "ticket" else None
     answer: dict[str, Any] = {"disposition": outcome.disposition, "ticket": ticket, "reason": outcome.reason}
     if kind == "request":

@@ -24,7 +24,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         """Run the mail listener on MAIL_IN_LISTEN, frugal with memory, until the process is ended."""
-        # aiosmtpd writes a line per command, with addresses
+        # aiosmtpd logs each command of a mail server with its mail addresses; we do not want them in the log
         logging.getLogger("mail.log").setLevel(logging.WARNING)
         try:
             host, port = smtp.parse_listen_address(settings.MAIL_IN_LISTEN)
@@ -44,7 +44,7 @@ def _give_memory_back_early() -> None:
 
 
 def _collect_garbage_seldom() -> None:
-    """Let Python collect garbage seldom: by default this takes a fifth of the time that each mail needs."""
+    """Let Python collect garbage seldom: as often as by default, it takes a fifth of the time of each mail."""
     gc.collect()
     gc.freeze()  # what is loaded now lives as long as the process: no collection looks at it
     gc.set_threshold(20_000, 20, 50)

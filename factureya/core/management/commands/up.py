@@ -44,17 +44,17 @@ def children(bind: str) -> list[dict[str, Any]]:
     web += " --graceful-timeout 15 --no-control-socket --worker-tmp-dir"
     worker = "celery -A factureya worker --pool threads --concurrency 4 --loglevel INFO"
     worker += " --without-gossip --without-mingle"
-    beat = "celery -A factureya beat --loglevel INFO --pidfile="
+    beat = "celery -A factureya beat --loglevel INFO --pidfile="  # an empty name: no file
     python = [sys.executable, "-m"]
-    running: list[dict[str, Any]] = [
-        {"name": "web", "argv": [*python, *web.split(), _find_heartbeat_folder()]},
+    processes: list[dict[str, Any]] = [
+        {"name": "web", "argv": [*python, *web.split(), _find_heartbeat_folder()]},  # of --worker-tmp-dir
         {"name": "worker", "argv": [*python, *worker.split()], "after": OTHERS_AFTER},
         {"name": "beat", "argv": [*python, *beat.split()], "after": OTHERS_AFTER},
     ]
     if settings.MAIL_IN_LISTEN:
         mail = [sys.executable, str(settings.BASE_DIR / "manage.py"), "receive_smtp"]
-        running.append({"name": "mail", "argv": mail, "after": OTHERS_AFTER})
-    return running
+        processes.append({"name": "mail", "argv": mail, "after": OTHERS_AFTER})
+    return processes
 
 
 def make_folders() -> None:

@@ -21,6 +21,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
+        """Take --json, which prints one JSON object, and --anchors, the folder with the anchors' files to compare."""
         parser.add_argument("--json", action="store_true", help="print one JSON object")
         parser.add_argument(
             "--anchors",
