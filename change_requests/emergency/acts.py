@@ -42,30 +42,30 @@ class Target:
 
 
 def find_target(request: HttpRequest, grant: EmergencyGrant) -> Target:
-    """Return where the request goes, by the name of its view; nothing that is not listed here is allowed."""
+    """Return which page a request asks for, and if the emergency may use it; a page not listed here is refused."""
     try:
         match = resolve(request.path_info)
     except Resolver404:
         return Target("(sin página)")
-    name, arguments, reads = match.view_name, match.kwargs, request.method in READING
+    name, arguments, is_reading = match.view_name, match.kwargs, request.method in READING
     if request.path_info.startswith(INSIDE):
-        return Target(name, f"Cliente {grant.customer.rfc}", True, True, arguments)
+        return Target(name, f"Cliente {grant.customer.rfc}", True, True, arguments)  # both True: allowed, and foreseen
     if name == LOGOUT:
         return Target(name, "", True, True, arguments)
     if name == CUSTOMER_PAGE:
         is_own = arguments["pk"] == grant.customer_id
-        return Target(name, _name_customer(arguments["pk"]), reads and is_own, reads and is_own, arguments)
+        return Target(name, _name_customer(arguments["pk"]), is_reading and is_own, is_reading and is_own, arguments)
     if name in (TICKET_PAGE, FILE):
         text, number, customer_pk = _find_ticket(**arguments) if name == TICKET_PAGE else _find_file(**arguments)
-        is_own = reads and customer_pk == grant.customer_id
-        return Target(name, text, is_own, is_own and number == grant.incident, arguments)
+        is_own = is_reading and customer_pk == grant.customer_id
+        return Target(name, text, is_own, is_own and number == grant.incident, arguments)  # another one: unforeseen
     return Target(name, arguments=arguments)
 
 
 def describe_act(request: HttpRequest, target: Target, body: bytes) -> Act:
-    """Return what is written down of a request, before its view is called."""
+    """Return what the record keeps of a request before its view runs; what looks secret is hidden."""
     fields = {**redact(request.GET), **redact(request.POST)}
-    fields |= {hide_halves(name): "(archivo)" for name in request.FILES}
+    fields |= {hide_halves(name): "(archivo)" for name in request.FILES}  # the file itself is not kept
     return Act(
         verb=target.verb,
         method=request.method or "",
@@ -85,10 +85,10 @@ def describe_entry(request: HttpRequest) -> Act:
 
 
 def redact(data: QueryDict) -> dict[str, Any]:
-    """Return the fields of a request as they are written down: secrets hidden, long values cut."""
+    """Return a request's fields as the record keeps them: secrets hidden, long values cut, no NUL in any value."""
     shown: dict[str, Any] = {}
     for name, values in list(data.lists())[:MOST_FIELDS]:
-        if _SECRET_NAME.search(name):
+        if _SECRET_NAME.search(name):  # such as a password: only its name is kept
             shown[hide_halves(name)[:MOST_CHARACTERS]] = HIDDEN
             continue
         texts = [hide_halves(str(value).replace("\0", ""))[:MOST_CHARACTERS] for value in values[:MOST_VALUES]]
@@ -97,7 +97,7 @@ def redact(data: QueryDict) -> dict[str, Any]:
 
 
 def _hide_secrets(path: str, target: Target) -> str:
-    """Return the path of an address without the token that it carries, if any."""
+    """Return the path without the values of secret arguments, such as a token, nor halves of a password."""
     for name, value in target.arguments.items():
         if _SECRET_NAME.search(name):
             path = path.replace(str(value), HIDDEN)
@@ -115,16 +115,16 @@ def _name_customer(pk: int) -> str:
 
 
 def _find_ticket(pk: int) -> tuple[str, str, int | None]:
-    """Return how the record names a ticket, its number and its customer; this app does not import that of tickets."""
-    tickets = apps.get_model("tickets", "Ticket")._base_manager.filter(pk=pk)
+    """Return how the record names a ticket, its number and its customer's key; for an unknown ticket, `pk` and None."""
+    tickets = apps.get_model("tickets", "Ticket")._base_manager.filter(pk=pk)  # this app imports nothing of tickets
     number, customer_pk = tickets.values_list("number", "customer_id").first() or (str(pk), None)
     return f"Ticket {number}", number, customer_pk
 
 
 def _find_file(token: str) -> tuple[str, str, int | None]:
-    """Return how the record names a file of a ticket, by its hash; and the ticket's number and customer."""
+    """Return how the record names a ticket's file (by its hash), the ticket's number and the customer's key."""
     files = apps.get_model("tickets", "TicketFile")._base_manager.filter(attachment__token=token)
-    found = files.values_list("attachment__sha256", "ticket__number", "ticket__customer_id").first()
-    if found is None:
+    file_row = files.values_list("attachment__sha256", "ticket__number", "ticket__customer_id").first()
+    if file_row is None:
         return "Archivo desconocido", "", None
-    return f"Archivo {found[0][:16]} de {found[1]}", found[1], found[2]
+    return f"Archivo {file_row[0][:16]} de {file_row[1]}", file_row[1], file_row[2]

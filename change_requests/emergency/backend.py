@@ -18,15 +18,15 @@ class EmergencyBackend(BaseBackend):
     def get_user(self, user_id: int) -> User | None:
         """Return the account's user, active in memory only, while its emergency is open and in use; else None.
 
-        It is asked at every request, so an emergency ends without any task.
+        Django calls this at every request, so an emergency ends on time without a task. No stored row becomes active.
         """
         user = User.objects.filter(pk=user_id, is_emergency=True).first()
         grant = policy.find_open_grant(user) if user is not None else None
-        if user is None or grant is None or not grant.session_key_hash:
+        if user is None or grant is None or not grant.session_key_hash:  # without a hash, its operator has not entered
             return None
         user.is_active = user.is_staff = True
         user.emergency_grant, user.real_operator = grant, grant.operator
-        user.session_binding = f":{grant.pk}:{grant.session_key_hash}"
+        user.session_binding = f":{grant.pk}:{grant.session_key_hash}"  # valid for this emergency and session only
         return user
 
     def get_group_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:

@@ -33,17 +33,17 @@ class CountedSheet(Sheet):
 
 
 def render_dossier(grant: EmergencyGrant) -> bytes:
-    """Return the dossier of an emergency as PDF; it is drawn twice, first to count the pages."""
+    """Return the dossier of an emergency as PDF; it is drawn twice, the first time only to count the pages."""
     grant = EmergencyGrant.objects.select_related(*JOINED, "credential__custodian_a", "credential__custodian_b").get(
         pk=grant.pk
     )
     items = find_items(grant)
-    total = _draw(grant, items, total=0)[1]
-    return _draw(grant, items, total=total)[0]
+    total = _draw(grant, items, total=0)[1]  # [1]: the number of pages
+    return _draw(grant, items, total=total)[0]  # [0]: the PDF
 
 
 def _draw(grant: EmergencyGrant, items: list[Item], *, total: int) -> tuple[bytes, int]:
-    """Return the PDF, and how many pages it has."""
+    """Return the dossier as PDF, and how many pages it has; `total` is the number of pages that each foot shows."""
     sheet = CountedSheet(
         "Expediente de emergencia", subject=f"Expediente de la emergencia {grant.folio}", foot=FOOT, total=total
     )
@@ -52,15 +52,15 @@ def _draw(grant: EmergencyGrant, items: list[Item], *, total: int) -> tuple[byte
     _draw_window(sheet, grant)
     _draw_changes(sheet, grant)
     sheet.draw_section(f"Registro: {len(items)} {'acto' if len(items) == 1 else 'actos'}")
-    for place, item in enumerate(items, start=1):
-        _draw_item(sheet, place, item)
+    for number, item in enumerate(items, start=1):
+        _draw_item(sheet, number, item)
     _draw_review(sheet, grant, items)
-    _draw_seal(sheet, grant)
+    _draw_chain_head(sheet, grant)
     return sheet.finish(), sheet.pages
 
 
 def _draw_request(sheet: Sheet, grant: EmergencyGrant) -> None:
-    """Draw what was asked for."""
+    """Draw the request: who asked for the emergency, for which customer and fields, how long, and why."""
     title = f"{grant.folio} · {grant.account.alias}" + (" · SIMULACRO" if grant.drill else "")
     sheet.draw_section(title)
     for label, value in (
@@ -78,7 +78,7 @@ def _draw_request(sheet: Sheet, grant: EmergencyGrant) -> None:
 
 
 def _draw_decisions(sheet: Sheet, grant: EmergencyGrant) -> None:
-    """Draw who decided, by what right, and why."""
+    """Draw each decision: who decided, as holder or alternate of which office (*cargo*), and why."""
     sheet.draw_section("Autorizaciones")
     for decision in grant.authorizations.select_related("delegation__absent").order_by("decided_at", "pk"):
         stands_in = f", suplente de {decision.delegation.absent}" if decision.delegation else ""
@@ -90,8 +90,8 @@ def _draw_decisions(sheet: Sheet, grant: EmergencyGrant) -> None:
 
 
 def _draw_window(sheet: Sheet, grant: EmergencyGrant) -> None:
-    """Draw when it was opened, by whom, with which seal, and why it ended."""
-    assert grant.credential is not None
+    """Draw who opened the emergency, when and with which seal (pair of half passwords), and when and why it ended."""
+    assert grant.credential is not None  # only opened emergencies have a dossier
     sheet.draw_section("Apertura y fin")
     for label, value in (
         (
@@ -129,15 +129,15 @@ def _draw_changes(sheet: Sheet, grant: EmergencyGrant) -> None:
         sheet.draw_pair("Motivo", f"{change.reason} · {show_instant(change.at, seconds=True)}")
 
 
-def _draw_item(sheet: Sheet, place: int, item: Item) -> None:
-    """Draw one act: what, when, on what, from where, what came of it, and its verdict."""
+def _draw_item(sheet: Sheet, number: int, item: Item) -> None:
+    """Draw one act: what was done, when, on what, from where, its result, what it changed, and its verdict."""
     record, outcome = item.record, item.outcome
-    sheet.reserve_height(60)
-    answer = (
+    sheet.reserve_height(60)  # points: the first lines of an act stay on one page
+    result = (
         f"respuesta {outcome.status}, {outcome.ms} ms" if outcome else "sin resultado" if item.is_gap else "sistema"
-    )
+    )  # no outcome: a gap, or what the system did
     foreseen = "previsto" if item.is_foreseen else "no previsto"
-    sheet.draw_pair(f"Acto {place}", f"{describe_act(item)} · {record.object_text or '—'} · {answer} · {foreseen}")
+    sheet.draw_pair(f"Acto {number}", f"{describe_act(item)} · {record.object_text or '—'} · {result} · {foreseen}")
     sheet.draw_pair("", f"{show_instant(record.at, seconds=True)} · {record.operator} · {record.method} {record.path}")
     sheet.draw_pair("", record.client)
     for row in list_values(item):
@@ -149,7 +149,7 @@ def _draw_item(sheet: Sheet, place: int, item: Item) -> None:
 
 
 def _draw_review(sheet: Sheet, grant: EmergencyGrant, items: list[Item]) -> None:
-    """Draw the signed review, or until when it is to be signed."""
+    """Draw the signed review, or by when it must be signed; an open emergency has no review yet."""
     sheet.draw_section("Revisión")
     review = GrantReview.objects.filter(grant=grant).first()
     if review is None:
@@ -171,8 +171,8 @@ def _draw_review(sheet: Sheet, grant: EmergencyGrant, items: list[Item]) -> None
     sheet.draw_pair("Huella sellada", review.head_hash, font=MONO)
 
 
-def _draw_seal(sheet: Sheet, grant: EmergencyGrant) -> None:
-    """Draw the end of the emergency's chain and the last anchor, with which the record can be checked."""
+def _draw_chain_head(sheet: Sheet, grant: EmergencyGrant) -> None:
+    """Draw the last hash of the emergency's chain of events, and the last anchor: both serve to check the record."""
     head = ChainHead.objects.get(chain=grant.chain)
     sheet.draw_section("Huella del registro")
     sheet.draw_pair("Cadena", grant.chain)

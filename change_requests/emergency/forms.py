@@ -99,15 +99,15 @@ class GrantForm(RefusableForm):
                 del self.fields[name]
 
     def show_refusal(self, refusal: Any) -> None:
-        """Add to this form why its operation refused; the fields that it may change have another name here."""
+        """Show in this form why its operation refused; the operation's `fields` is the form's `fields_asked`."""
         errors = getattr(refusal, "errors", None) or {refusal.field: str(refusal)}
         for name, text in errors.items():
             field = {"fields": "fields_asked"}.get(name, name)
-            self.add_error(field if field in self.fields else None, text)
+            self.add_error(field if field in self.fields else None, text)  # None: above all fields
 
 
 def _describe_field(code: str, customer: Customer | None) -> str:
-    """Return the label of a field, followed by its value of today if the customer is known."""
+    """Return the label of a field, followed by its present value if the customer is known."""
     if customer is None:
         return find_row(code).label
     return make_choice(find_row(code).label, f"Hoy: {wording.show_value(code, getattr(customer, code) or '')}")
@@ -153,7 +153,7 @@ class DecisionForm(SafeForm):
     def clean(self) -> dict[str, Any]:
         """Validate that «por menos tiempo» says how many minutes, and that they are fewer than were asked."""
         data = super().clean() or self.cleaned_data
-        if data.get("verdict") == Verdict.LESS and "minutes" not in self.errors:
+        if data.get("verdict") == Verdict.LESS and "minutes" not in self.errors:  # a field shows only its first error
             minutes = data.get("minutes")
             if not minutes or minutes >= self.asked:
                 self.add_error("minutes", f"Escriba cuántos minutos autoriza, menos de {self.asked}")
@@ -280,17 +280,17 @@ class DelegationForm(SafeForm):
         return data
 
     def make_arguments(self) -> dict[str, Any]:
-        """Return the delegation as its operation takes it: from the first day's start to the last day's end."""
+        """Return the delegation as its operation takes it: from the first day's midnight to that after the last day."""
         data = super().make_arguments()
         first, last = data.pop("first_day"), data.pop("last_day")
         return {**data, "starts_at": _find_midnight(first), "ends_at": _find_midnight(last + timedelta(days=1))}
 
     def show_refusal(self, refusal: Any) -> None:
-        """Add to this form why its operation refused; its instants are days here."""
+        """Show in this form why its operation refused; where the operation has an instant, the form has a day."""
         errors = getattr(refusal, "errors", None) or {refusal.field: str(refusal)}
         for name, text in errors.items():
             field = self.DAYS.get(name, name)
-            self.add_error(field if field in self.fields else None, text)
+            self.add_error(field if field in self.fields else None, text)  # None: above all fields
 
 
 def _find_midnight(day: Any) -> datetime:
@@ -346,7 +346,7 @@ class VerdictForm(RefusableForm):
     note = Reason(label="Nota", least=MIN_NOTE, most=2000, rows=2, missing="", required=False)
 
     def clean(self) -> dict[str, Any]:
-        """Validate that what is observed has a note."""
+        """Validate that an act judged as *observado* has a note that says what was observed."""
         data = super().clean() or self.cleaned_data
         if (
             data.get("verdict") == ActivityVerdict.Verdict.OBSERVED

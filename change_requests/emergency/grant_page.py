@@ -72,7 +72,7 @@ class GrantPage:
 
     @cached_property
     def decisions(self) -> list[GrantAuthorization]:
-        """Return the decisions of the officers, in order."""
+        """Return the decisions of the authorizers, the oldest first."""
         joined = ("authorizer", "assignment", "delegation__absent")
         return list(self.grant.authorizations.select_related(*joined).order_by("decided_at", "pk"))
 
@@ -88,7 +88,7 @@ class GrantPage:
 
     @property
     def title(self) -> str:
-        """Return the heading of the page: the question that the reader has to decide, or the account."""
+        """Return the heading of the page: a question if the reader may decide (`slots`), else the account's name."""
         if self.slots:
             return f"¿Autoriza abrir {self.grant.account.alias} por {wording.show_minutes(self.grant.minutes_asked)}?"
         return f"Cuenta de emergencia {self.grant.account.alias}"
@@ -105,7 +105,7 @@ class GrantPage:
 
     @property
     def minutes_used(self) -> int:
-        """Return how many minutes of the window have passed, for the bar of an open emergency."""
+        """Return for how many minutes the emergency has been open, for the bar that shows the time used."""
         assert self.grant.opened_at is not None
         return max(0, int((clock.now() - self.grant.opened_at).total_seconds() // 60))
 
@@ -118,14 +118,14 @@ class GrantPage:
 
     @property
     def steps(self) -> list[Step]:
-        """Return the way of the emergency, from the request to the review."""
+        """Return the steps of the emergency, from the request to the review."""
         grant = self.grant
         steps = [Step("Pedida", DONE, f"{grant.operator_name} · {when(grant.requested_at)}")]
         steps += [self._make_decision_step(slot) for slot in Slot.values]
         return [*steps, self._make_opening_step(), self._make_end_step(), self._make_review_step()]
 
     def _make_decision_step(self, slot: str) -> Step:
-        """Return the step of one place: who decided, or whose turn it is."""
+        """Return the step of one of the two authorizations (`slot`): who decided and how, or that it is pending."""
         label = str(Slot(slot).label)
         for decision in self.decisions:
             if decision.slot == slot:
@@ -135,12 +135,12 @@ class GrantPage:
                 stands_in = f", suplente de {decision.delegation.absent}" if decision.delegation else ""
                 detail = f"{words} {decision.authorizer_name}{stands_in} · {when(decision.decided_at)}"
                 return Step(str(decision.get_office_display()), DONE, detail, decision.reason)
-        if self.grant.status != Status.REQUESTED:
+        if self.grant.status != Status.REQUESTED:  # it ended before this decision
             return Step(label, AHEAD)
         return Step(label, NOW, "Usted · pendiente" if slot in self.slots else "Pendiente")
 
     def _make_opening_step(self) -> Step:
-        """Return the step of the opening: who gave the halves, or until when they may."""
+        """Return the step of the opening: who gave the halves of the password, or until when they may give them."""
         grant, title = self.grant, "Apertura con dos mitades"
         if grant.opened_at is not None:
             return Step(title, DONE, f"{grant.half_a_by} y {grant.half_b_by} · {when(grant.opened_at)}")
@@ -149,7 +149,7 @@ class GrantPage:
         return Step(title, AHEAD)
 
     def _make_end_step(self) -> Step:
-        """Return the step of the end: when it ends by itself, or why it ended."""
+        """Return the step of the end: when the emergency ends by itself, or why it ended, was refused or lapsed."""
         grant = self.grant
         if grant.status == Status.OPEN:
             return Step("Termina sola", NOW, when(grant.ends_at))
@@ -159,7 +159,7 @@ class GrantPage:
         return Step(title, DONE, f"{self.end} · {when(grant.ended_at)}" if self.end else when(grant.ended_at))
 
     def _make_review_step(self) -> Step:
-        """Return the step of the review: until when, or who signed it."""
+        """Return the step of the review: who signed it, or by when it must be signed."""
         grant = self.grant
         if grant.status == Status.REVIEWED:
             return Step("Revisada", DONE, f"{grant.review.reviewer_name} · {when(grant.review.signed_at)}")
@@ -169,7 +169,7 @@ class GrantPage:
 
     @cached_property
     def checks(self) -> Checks:
-        """Return what is in order and what is not, looked at now, for those who decide and open."""
+        """Return the checks of this moment for those who decide and open: what is in order, and what is not."""
         looked_at = [
             self._check_incident(),
             self._check_seal(),
@@ -179,25 +179,25 @@ class GrantPage:
             self._check_repeats(),
         ]
         return Checks(
-            [text for is_good, text in looked_at if is_good and text],
+            [text for is_good, text in looked_at if is_good and text],  # "": nothing to show
             [text for is_good, text in looked_at if not is_good],
         )
 
     def _check_incident(self) -> tuple[bool, str]:
-        """Return whether the ticket or request is still open and of this customer, and the words."""
+        """Return whether the ticket or request is still open and of this customer, and the text to show."""
         grant = self.grant
         if grant.drill:
             return True, "Es un simulacro, sobre el cliente de prueba"
         name = "El ticket" if grant.incident_kind == Incident.TICKET else "La solicitud"
-        found = find_incident(grant.incident)
-        if found is None or found.customer_pk != grant.customer_id:
+        incident = find_incident(grant.incident)
+        if incident is None or incident.customer_pk != grant.customer_id:
             return False, f"{name} {grant.incident} ya no es de este cliente"
-        if not found.is_open:
+        if not incident.is_open:
             return False, f"{name} {grant.incident} ya terminó"
         return True, f"{name} {grant.incident} sigue sin terminar y es de este cliente"
 
     def _check_seal(self) -> tuple[bool, str]:
-        """Return whether the account is sealed, and the words."""
+        """Return whether the account is sealed with a password that need not be renewed yet, and the text to show."""
         credential = self.credential
         if credential is None or not credential.is_sealed:
             return False, "La cuenta está por sellar"
@@ -209,28 +209,28 @@ class GrantPage:
         )
 
     def _check_reviews(self) -> tuple[bool, str]:
-        """Return whether no review of the account is missing, and the words."""
+        """Return whether no other emergency of the account waits for its review, and the text to show."""
         if self.grant.account.grants.filter(status=Status.ENDED).exclude(pk=self.grant.pk).exists():
             return False, "La cuenta tiene una revisión pendiente"
         return True, "No tiene revisiones pendientes"
 
     def _check_people(self) -> tuple[bool, str]:
-        """Return whether the operator has no other part in the emergency, and the words."""
+        """Return whether the operator neither authorizes nor keeps a half nor is a developer, and the text to show."""
         grant, credential = self.grant, self.credential
-        parts = {decision.authorizer_id for decision in self.decisions}
-        parts |= credential.custodian_ids if credential else set()
-        if grant.operator_id in parts or grant.operator.holds(Office.DEVELOPER):
+        authorizers_and_custodians = {decision.authorizer_id for decision in self.decisions}
+        authorizers_and_custodians |= credential.custodian_ids if credential else set()
+        if grant.operator_id in authorizers_and_custodians or grant.operator.holds(Office.DEVELOPER):
             return False, f"{grant.operator_name} tiene otra parte en esta emergencia, o es de Desarrollo"
         return True, f"{grant.operator_name} no autoriza, no custodia y no es de Desarrollo"
 
     def _check_clocks(self) -> tuple[bool, str]:
-        """Return whether the clocks of the web and of the database agree, and the words."""
+        """Return whether the clocks of the web and of the database agree, and the text to show."""
         if clock.clocks_agree():
             return True, f"Los relojes del portal y de la base coinciden (a menos de {settings.CLOCK_SKEW_SECONDS} s)"
         return False, policy.CLOCKS_DIFFER
 
     def _check_repeats(self) -> tuple[bool, str]:
-        """Return whether the cause is not asked for again and again, and the words."""
+        """Return whether this cause was not asked for in the last REPEAT_DAYS (drills aside), and the text to show."""
         grant = self.grant
         since = grant.requested_at - timedelta(days=REPEAT_DAYS)
         earlier = EmergencyGrant.objects.filter(
@@ -242,9 +242,9 @@ class GrantPage:
 
 
 def find_incident(text: str) -> FoundIncident | None:
-    """Return the ticket or request that a person typed, as it is today; None if there is none."""
+    """Return what the ticket or request of a typed number is today, or None if there is none."""
     if (folio := find_folio(text)) is not None:
-        request = FormalRequest.objects.filter(folio=folio, revision_no__gte=1).first()
+        request = FormalRequest.objects.filter(folio=folio, revision_no__gte=1).first()  # 0: a draft, not sent
         return FoundIncident(request.is_open, request.customer_id) if request else None
     ticket = import_string(settings.EMERGENCY_TICKET_FINDER)(text)
-    return FoundIncident(ticket[2], ticket[1]) if ticket else None
+    return FoundIncident(ticket[2], ticket[1]) if ticket else None  # ticket: (number, customer's key, is it open)

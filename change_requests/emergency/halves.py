@@ -19,8 +19,8 @@ class WithoutHalves(logging.Filter):
     """Cut halves out of every log record, for example of an address into which somebody typed one."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Cut what looks like a half out of a log record. Return True: it is logged."""
+        """Hide what looks like half a password in a log record; return True, since every record is logged."""
         text = record.getMessage()
-        if (short := hide_halves(text)) != text:
-            record.msg, record.args = short, ()
+        if (cleaned := hide_halves(text)) != text:
+            record.msg, record.args = cleaned, ()
         return True

@@ -45,18 +45,18 @@ class GrantRow:
 
 
 def list_accounts(user: User) -> list[AccountRow]:
-    """Return every emergency account with its state, its seal and what the reader does next with it; two statements."""
+    """Return every emergency account with its state, its seal and what the reader can do next with it."""
     seals = CriticalCredential.objects.filter(retired_at=None).select_related("custodian_a", "custodian_b")
     grants = EmergencyGrant.objects.exclude(status__in=SETTLED).select_related("review").order_by("-requested_at")
     accounts = EmergencyAccount.objects.order_by("retired_at", "alias").prefetch_related(
         Prefetch("credentials", seals, to_attr="live_seals"), Prefetch("grants", grants, to_attr="unsettled")
     )
-    seen = set(policy.visible_to(user).exclude(status__in=SETTLED).values_list("pk", flat=True))
-    return [_make_account_row(account, user, seen) for account in accounts]
+    visible_pks = set(policy.visible_to(user).exclude(status__in=SETTLED).values_list("pk", flat=True))
+    return [_make_account_row(account, user, visible_pks) for account in accounts]
 
 
 def find_state(account: EmergencyAccount) -> EmergencyAccount.State:
-    """Return the account's state, as `EmergencyAccount.state` does, of what was read with the list."""
+    """Return what `EmergencyAccount.state` would, from what `list_accounts` read: no query for each account."""
     statuses = {grant.status for grant in account.unsettled}  # type: ignore[attr-defined]
     if account.retired_at:
         return State.RETIRED
@@ -64,7 +64,7 @@ def find_state(account: EmergencyAccount) -> EmergencyAccount.State:
         return State.OPEN
     if Status.ENDED in statuses:
         return State.OVERDUE if any(map(is_overdue, account.unsettled)) else State.REVIEW  # type: ignore[attr-defined]
-    if statuses:
+    if statuses:  # requested or authorized
         return State.GRANTED
     seals = account.live_seals  # type: ignore[attr-defined]
     return State.SEALED if seals and seals[0].is_sealed else State.UNSEALED
@@ -75,15 +75,15 @@ def is_overdue(grant: EmergencyGrant) -> bool:
     return grant.status == Status.ENDED and grant.review.due_at <= clock.now()
 
 
-def _make_account_row(account: EmergencyAccount, user: User, seen: set[int]) -> AccountRow:
-    """Return the row of an account; `seen` are the emergencies that the reader may open."""
+def _make_account_row(account: EmergencyAccount, user: User, visible_pks: set[int]) -> AccountRow:
+    """Return an account's row; its link goes to its emergency if the reader may open that, else to its seal."""
     state = find_state(account)
     seal = next(iter(account.live_seals), None)  # type: ignore[attr-defined]
     grant = next(iter(account.unsettled), None)  # type: ignore[attr-defined]
     url, label = reverse("emergency:seal", args=[account.alias]), _choose_seal_label(state, seal, user)
-    if grant is not None and grant.pk in seen:
-        page, label = ("review", "Revisar") if grant.status == Status.ENDED else ("grant", "Ver")
-        url = reverse(f"emergency:{page}", args=[grant.folio])
+    if grant is not None and grant.pk in visible_pks:
+        page_name, label = ("review", "Revisar") if grant.status == Status.ENDED else ("grant", "Ver")
+        url = reverse(f"emergency:{page_name}", args=[grant.folio])
     ends_at = grant.ends_at if grant is not None and grant.status == Status.OPEN else None
     return AccountRow(
         account,
@@ -97,9 +97,9 @@ def _make_account_row(account: EmergencyAccount, user: User, seen: set[int]) -> 
 
 
 def _choose_seal_label(state: EmergencyAccount.State, seal: CriticalCredential | None, user: User) -> str:
-    """Return the words of the link to an account's seal: what its reader does there."""
-    half = seal.find_half(user) if seal else ""
-    if half and seal is not None and not getattr(seal, f"sealed_{half}_at"):
+    """Return the text of the link to an account's seal: what this reader can do on that page."""
+    letter = seal.find_half(user) if seal else ""
+    if letter and seal is not None and not getattr(seal, f"sealed_{letter}_at"):
         return "Sellar mi mitad"
     if policy.may_keep(user) and state in (State.UNSEALED, State.SEALED):
         return "Volver a sellar" if state == State.SEALED else "Sellar"
@@ -107,7 +107,7 @@ def _choose_seal_label(state: EmergencyAccount.State, seal: CriticalCredential |
 
 
 def _describe_seal(seal: CriticalCredential | None, state: EmergencyAccount.State) -> str:
-    """Return the number of the seal and its custodians; or whose half is missing."""
+    """Return the number of the seal and its custodians, or whose half is not yet in its envelope."""
     if seal is None:
         return "Sin sello"
     if state == State.OPEN:
@@ -125,13 +125,13 @@ def _describe_seal(seal: CriticalCredential | None, state: EmergencyAccount.Stat
 
 
 def read_grants(user: User, cursor: keyset.Cursor | None) -> keyset.Page[EmergencyGrant]:
-    """Return a page of the emergencies that the reader may see, the newest first; one statement."""
+    """Return a page of the emergencies that the reader may see, the newest first."""
     grants = policy.visible_to(user).select_related("cause", "customer", "account", "review")
     return keyset.page(NEWEST_FIRST, cursor, grants)
 
 
 def make_grant_rows(grants: Sequence[EmergencyGrant]) -> list[GrantRow]:
-    """Return the rows of a page of emergencies."""
+    """Return the rows of the list, one for each emergency."""
     return [
         GrantRow(
             grant.folio,
@@ -155,13 +155,13 @@ class OverdueReview:
 
 
 def list_overdue(user: User) -> list[OverdueReview]:
-    """Return the reviews that are overdue, the oldest first; everybody in /control/ is told (M27)."""
+    """Return the overdue reviews, the oldest first, for everybody in /control/; only who may open one gets its link."""
     late = EmergencyGrant.objects.filter(status=Status.ENDED, review__signed_at=None, review__due_at__lte=clock.now())
     grants = list(late.select_related("account", "review").order_by("review__due_at"))
-    pks = [grant.pk for grant in grants]
-    seen = set(policy.visible_to(user).filter(pk__in=pks).values_list("pk", flat=True)) if grants else set()
+    late_pks = [grant.pk for grant in grants]
+    visible_pks = set(policy.visible_to(user).filter(pk__in=late_pks).values_list("pk", flat=True)) if grants else set()
     return [
-        OverdueReview(grant, reverse("emergency:review", args=[grant.folio]) if grant.pk in seen else "")
+        OverdueReview(grant, reverse("emergency:review", args=[grant.folio]) if grant.pk in visible_pks else "")
         for grant in grants
     ]
 

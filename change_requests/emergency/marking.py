@@ -15,20 +15,20 @@ SETTING = "factureya.emergency"
 
 @contextmanager
 def writing(grant: EmergencyGrant) -> Iterator[None]:
-    """Mark the emergency as writing, while a block writes the one value of its last change.
+    """Mark the emergency as the one that writes, while a block stores the value of its last `EmergencyChange`.
 
-    The mark ends with the block or the transaction. Raises RuntimeError outside a transaction.
+    The mark ends with the block, or with its savepoint if it raises. Raises RuntimeError outside a transaction.
     """
     if not connection.in_atomic_block:
         raise RuntimeError("an emergency writes inside a transaction")
-    with transaction.atomic():
+    with transaction.atomic():  # a savepoint: an error removes the mark, too
         write_mark(grant.pk)
         yield
         write_mark(None)
 
 
 def write_mark(grant_pk: int | None) -> None:
-    """Store which emergency writes, where the guards of the database read it; None removes the mark."""
+    """Store which emergency writes now, where the database's guards look for it; None removes this mark."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:  # the `true` ends the setting with the transaction
             cursor.execute("SELECT set_config(%s, %s, true)", [SETTING, str(grant_pk or "")])

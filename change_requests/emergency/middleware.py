@@ -37,14 +37,14 @@ class EmergencyMiddleware(Middleware):
         return self._answer(request, grant)
 
     def _answer(self, request: HttpRequest, grant: EmergencyGrant) -> HttpResponse:
-        """Return the answer to a request inside the open emergency, with its intent and outcome written down."""
+        """Return the response to a request inside the open emergency; its intent and its outcome are recorded."""
         started = time.monotonic()
         try:
             target = acts.find_target(request, grant)
             intent = operations.record_intent(grant.pk, acts.describe_act(request, target, request.body))
         except RequestDataTooBig:
             return errors.bad_request(request)  # nothing was read and nothing was done
-        except Refused:  # it ended between the two questions
+        except Refused:  # it ended after `find_grant` found it open
             session.tidy_ended(grant.pk)
             return session.drop_session(request)
         except DatabaseError:
@@ -53,19 +53,19 @@ class EmergencyMiddleware(Middleware):
         return _finish(request, response, intent, round((time.monotonic() - started) * 1000))
 
     def _call_view(self, request: HttpRequest, grant: EmergencyGrant, target: Target) -> HttpResponse:
-        """Return what the page answers; one that is no part of the emergency is not called."""
+        """Return the response of the page; a page outside the emergency is not called and gets 403."""
         if not target.is_allowed:
             return render(request, "emergency/not_allowed.html", {"grant": grant, "inside": INSIDE}, status=403)
         if target.verb == LOGOUT and request.method == "POST":
             return session.leave_emergency(request)
-        with starting_none():
+        with starting_none():  # no background task may start: it would go on after the end
             return self.get_response(request)
 
 
 def _finish(request: HttpRequest, response: HttpResponse, intent: ActivityRecord, ms: int) -> HttpResponse:
-    """Write the outcome down and return the answer; none leaves that is not recorded, or after the end.
+    """Record the outcome and return the response: 503 if it cannot be recorded, the login after the emergency's end.
 
-    An answer that does not leave is not closed: Django would take that for the end of the request.
+    A response that is replaced by these is not closed: Django would take that for the end of the request.
     """
     try:
         goes_on = operations.record_outcome(intent, status=response.status_code, ms=ms)
@@ -78,12 +78,12 @@ def _finish(request: HttpRequest, response: HttpResponse, intent: ActivityRecord
         return session.drop_session(request)
     if response.streaming:
         parts: Any = response  # a StreamingHttpResponse
-        parts.streaming_content = _cut_at_the_end(parts.streaming_content, intent)
+        parts.streaming_content = _stop_at_the_end(parts.streaming_content, intent)
     return response
 
 
-def _cut_at_the_end(parts: Iterable[bytes], intent: ActivityRecord) -> Iterator[bytes]:
-    """Yield the parts of a file or an export while the emergency is open, and no part after."""
+def _stop_at_the_end(parts: Iterable[bytes], intent: ActivityRecord) -> Iterator[bytes]:
+    """Yield the parts of a file or an export while the emergency is open, and none after its end."""
     for part in parts:
         if policy.find_open_grant(intent.account_user) is None:
             logger.warning("An answer of emergency %s was cut at its end", intent.grant_id)
@@ -91,7 +91,7 @@ def _cut_at_the_end(parts: Iterable[bytes], intent: ActivityRecord) -> Iterator[
         yield part
 
 
-def _refuse_unrecorded(request: HttpRequest, what: str) -> HttpResponse:
-    """Return the answer 503, because the record could not be written, and tell the log what is missing (AU-5)."""
-    logger.critical("The %s of an emergency could not be recorded: its request was refused", what, exc_info=True)
+def _refuse_unrecorded(request: HttpRequest, record_kind: str) -> HttpResponse:
+    """Return the response 503 and log which record (intent or outcome) could not be written (AU-5)."""
+    logger.critical("The %s of an emergency could not be recorded: its request was refused", record_kind, exc_info=True)
     return errors.unavailable(request)

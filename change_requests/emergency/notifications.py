@@ -23,7 +23,7 @@ WATCHERS = (Office.SECURITY_OFFICER, Office.INFORMATION_OWNER, Office.IT_HEAD, O
 
 
 def mail_sealing(credential: CriticalCredential, event: Event) -> None:
-    """Ask the two custodians of a new seal to see their half and to put it into its envelope (M22)."""
+    """Ask the custodians of a new seal to see their half of the password and put it into its envelope (M22)."""
     for letter, custodian in (("A", credential.custodian_a), ("B", credential.custodian_b)):
         _mail("sealing", event, [custodian], account=credential.account, credential=credential, letter=letter)
 
@@ -35,12 +35,12 @@ def mail_renewal(credential: CriticalCredential, event: Event, *, is_overdue: bo
 
 
 def mail_requested(grant: EmergencyGrant, event: Event) -> None:
-    """Tell everybody of an emergency that was asked for; those who may authorize read that it is their turn."""
-    able = roles.find_authorizers(Slot.SECURITY) | roles.find_authorizers(Slot.OWNER_OR_IT_HEAD)
-    able -= {grant.operator_id, *_find_custodian_ids(grant)}
+    """Mail that an emergency was asked for, to its audience and to those who may authorize: it is their turn."""
+    authorizer_pks = roles.find_authorizers(Slot.SECURITY) | roles.find_authorizers(Slot.OWNER_OR_IT_HEAD)
+    authorizer_pks -= {grant.operator_id, *_find_custodian_ids(grant)}  # nobody has two parts in an emergency
     people = _find_audience(grant)
-    people += list(User.objects.filter(pk__in=able - {person.pk for person in people}).order_by("pk"))
-    _mail_grant("requested", grant, event, people, able=able)
+    people += list(User.objects.filter(pk__in=authorizer_pks - {person.pk for person in people}).order_by("pk"))
+    _mail_grant("requested", grant, event, people, turn_of=authorizer_pks)
 
 
 def mail_authorized_by(grant: EmergencyGrant, event: Event, decision: GrantAuthorization) -> None:
@@ -50,7 +50,7 @@ def mail_authorized_by(grant: EmergencyGrant, event: Event, decision: GrantAutho
 
 def mail_authorized(grant: EmergencyGrant, event: Event) -> None:
     """Tell everybody that an emergency may be opened; the custodians read that it is their turn."""
-    _mail_grant("authorized", grant, event, _find_audience(grant), able=_find_custodian_ids(grant))
+    _mail_grant("authorized", grant, event, _find_audience(grant), turn_of=_find_custodian_ids(grant))
 
 
 def mail_refused(grant: EmergencyGrant, event: Event, *, reason: str) -> None:
@@ -64,10 +64,10 @@ def mail_lapsed(grant: EmergencyGrant, event: Event) -> None:
 
 
 def mail_half_given(grant: EmergencyGrant, event: Event, credential: CriticalCredential) -> None:
-    """Tell everybody that one half was given; the other custodian reads that it is his turn, and how long."""
-    missing = {credential.custodian_a_id, credential.custodian_b_id} - {event.actor_id}
+    """Mail that one half was given; the other custodian reads that it is his turn, and how many minutes he has."""
+    other_custodian = {credential.custodian_a_id, credential.custodian_b_id} - {event.actor_id}
     minutes = settings.EMERGENCY_HALVES_MINUTES
-    _mail_grant("half_given", grant, event, _find_audience(grant), able=missing, minutes=minutes)
+    _mail_grant("half_given", grant, event, _find_audience(grant), turn_of=other_custodian, minutes=minutes)
 
 
 def mail_seal_lost(grant: EmergencyGrant, event: Event, credential: CriticalCredential) -> None:
@@ -77,13 +77,13 @@ def mail_seal_lost(grant: EmergencyGrant, event: Event, credential: CriticalCred
 
 def mail_opened(grant: EmergencyGrant, event: Event) -> None:
     """Tell everybody that an emergency is open, by whom, and until when (M23)."""
-    _mail_grant("opened", grant, event, _find_audience(grant), able={grant.operator_id})
+    _mail_grant("opened", grant, event, _find_audience(grant), turn_of={grant.operator_id})
 
 
 def mail_ended(grant: EmergencyGrant, event: Event, review: GrantReview) -> None:
-    """Tell everybody that an emergency ended, why, and by when it must be reviewed (M27)."""
-    officers = {person.pk for person in find_people_in(Office.SECURITY_OFFICER)} - {grant.operator_id}
-    _mail_grant("ended", grant, event, _find_audience(grant), able=officers, review=review)
+    """Mail that an emergency ended, why, and by when it must be reviewed, which is the turn of security (M27)."""
+    reviewer_pks = {person.pk for person in find_people_in(Office.SECURITY_OFFICER)} - {grant.operator_id}
+    _mail_grant("ended", grant, event, _find_audience(grant), turn_of=reviewer_pks, review=review)
 
 
 def mail_review_overdue(grant: EmergencyGrant, event: Event, review: GrantReview) -> None:
@@ -98,9 +98,9 @@ def mail_reviewed(grant: EmergencyGrant, event: Event, review: GrantReview) -> N
 
 
 def mail_customer(grant: EmergencyGrant, event: Event) -> None:
-    """Tell the customer what was changed in an emergency, if anything was, with the way to say «no fue correcto».
+    """Mail to the customer what an emergency changed, if anything, and how to say «no fue correcto».
 
-    The registered mail of before is told too, if it changed.
+    It goes to the registered address, to the ones before if that changed, and to the representatives in force.
     """
     changes = list(grant.changes.order_by("pk"))
     if not changes:
@@ -116,8 +116,8 @@ def mail_customer(grant: EmergencyGrant, event: Event) -> None:
 
 
 def _find_audience(grant: EmergencyGrant, credential: CriticalCredential | None = None) -> list[User]:
-    """Return, each once, the people who are told of everything about an emergency."""
-    credential = credential or grant.credential or grant.account.find_credential()
+    """Return, each once, the active people who get every mail of an emergency: those in it and `WATCHERS`."""
+    credential = credential or grant.credential or grant.account.find_credential()  # a used seal: only the grant has it
     custodians = [credential.custodian_a, credential.custodian_b] if credential else []
     authorizers = [each.authorizer for each in grant.authorizations.select_related("authorizer").order_by("pk")]
     people = [grant.operator, *custodians, *authorizers, *find_people_in(*WATCHERS)]
@@ -125,7 +125,7 @@ def _find_audience(grant: EmergencyGrant, credential: CriticalCredential | None 
 
 
 def _find_custodian_ids(grant: EmergencyGrant) -> set[int]:
-    """Return the keys of those who keep the halves of the emergency's account today."""
+    """Return the keys of the people who keep the two halves of the account's password today, if it has one."""
     credential = grant.account.find_credential()
     return credential.custodian_ids if credential else set()
 
@@ -143,25 +143,25 @@ def _mail_grant(
     event: Event,
     people: Iterable[User],
     *,
-    able: Iterable[int] = (),
+    turn_of: Iterable[int] = (),
     **context: Any,
 ) -> None:
-    """Mail these people about an emergency; those whose key is in `able` read that it is their turn to act."""
-    turns = set(able)
+    """Mail these people about an emergency; those whose key is in `turn_of` read that it is their turn to act."""
+    turn_pks = set(turn_of)
     labels = [find_row(code).label for code in grant.fields]
     for person in people:
-        is_mine = person.pk in turns
+        is_mine = person.pk in turn_pks
         _mail(template, event, [person], grant=grant, labels=labels, is_mine=is_mine, person=person, **context)
 
 
 def _mail(template: str, event: Event, people: Iterable[User], **context: Any) -> None:
-    """Mail each of these people once, with the address of the page."""
+    """Mail each of these people once, even one who is listed twice."""
     for person in {person.pk: person for person in people}.values():
         _enqueue(template, event, person.email, **context)
 
 
 def _enqueue(template: str, event: Event, address: str, **context: Any) -> None:
-    """Put one mail into the outbox, once per event and address."""
+    """Put a mail into the outbox, once per event and address; its link opens the emergency, else the account's seal."""
     grant = context.get("grant")
     page = f"{grant.folio}/" if grant else f"cuentas/{context['account'].alias}/sello/"
     outbox.enqueue(

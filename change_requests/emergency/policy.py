@@ -31,18 +31,19 @@ CLOCKS_DIFFER = "El reloj del portal y el de la base de datos no coinciden; avis
 
 
 def visible_to(user: User) -> QuerySet[EmergencyGrant]:
-    """Return the emergencies that this person may read: officers and Auditoría all, others those they take part in."""
+    """Return the emergencies to read: officers, their alternates and Auditoría all, others those they take part in."""
     grants = EmergencyGrant.objects.all()
     if user.is_staff and user.holds(*SEES_ALL):
         return grants
     if not (user.is_active and user.is_staff):
         return grants.none()
-    in_force = clock.now()
-    stands_in = Delegation.objects.filter(alternate=user, starts_at__lte=in_force, ends_at__gt=in_force, ended_at=None)
+    instant = clock.now()
+    stands_in = Delegation.objects.filter(alternate=user, starts_at__lte=instant, ends_at__gt=instant, ended_at=None)
     if stands_in.exists():
         return grants
     custodies = CriticalCredential.objects.filter(Q(custodian_a=user) | Q(custodian_b=user))
     mine = Q(operator=user) | Q(authorizations__authorizer=user) | Q(credential__in=custodies)
+    # Of an emergency in course, the custodians of the present seal give the halves that open it.
     waits_for_me = Q(account__in=custodies.filter(retired_at=None).values("account"), status__in=EmergencyGrant.LIVE)
     return grants.filter(pk__in=EmergencyGrant.objects.filter(mine | waits_for_me).values("pk"))
 
@@ -63,7 +64,7 @@ def why_not_keep(user: User) -> Refused | None:
 
 
 def why_not_retire(user: User, account: EmergencyAccount) -> Refused | None:
-    """Return why the person may not retire the account now, or None; one with an emergency in course waits."""
+    """Return why the person may not retire the account now, or None; it must have no emergency in course."""
     if refusal := why_not_keep(user):
         return refusal
     if account.retired_at:
@@ -91,26 +92,26 @@ def why_not_seal(user: User, account: EmergencyAccount) -> Refused | None:
 
 def why_not_reveal(user: User, credential: CriticalCredential) -> Refused | None:
     """Return why the person may not see a half of this critical password, or None; each custodian sees his once."""
-    half = credential.find_half(user) if user.is_active else ""
-    if not half:
+    letter = credential.find_half(user) if user.is_active else ""
+    if not letter:
         return NotAllowed("Solo su custodio ve cada mitad.")
     if credential.retired_at:
         return WrongStatus("Este sello ya no vale; pida a Seguridad uno nuevo.")
-    if getattr(credential, f"revealed_{half}_at"):
+    if getattr(credential, f"revealed_{letter}_at"):
         return WrongStatus("Su mitad ya se mostró una vez. Si la perdió, pida a Seguridad un sello nuevo.")
     return None
 
 
 def why_not_confirm_sealed(user: User, credential: CriticalCredential) -> Refused | None:
     """Return why the person may not say that his half is in its envelope, or None."""
-    half = credential.find_half(user) if user.is_active else ""
-    if not half:
+    letter = credential.find_half(user) if user.is_active else ""
+    if not letter:
         return NotAllowed("Solo su custodio sella cada mitad.")
     if credential.retired_at:
         return WrongStatus("Este sello ya no vale; pida a Seguridad uno nuevo.")
-    if not getattr(credential, f"revealed_{half}_at"):
+    if not getattr(credential, f"revealed_{letter}_at"):
         return WrongStatus("Primero vea su mitad y guárdela en el sobre.")
-    if getattr(credential, f"sealed_{half}_at"):
+    if getattr(credential, f"sealed_{letter}_at"):
         return WrongStatus("Su mitad ya está sellada.")
     return None
 
@@ -118,7 +119,7 @@ def why_not_confirm_sealed(user: User, credential: CriticalCredential) -> Refuse
 def why_not_delegate(user: User, office: str, absent: User, alternate: User) -> Refused | None:
     """Return why the person may not name this alternate for an absent officer, or None.
 
-    The officer himself, the security officer or a superuser names him; never the alternate.
+    The officer himself, the security officer or a superuser may name him; the alternate may not name himself.
     """
     if office not in Delegation.OFFICES:
         return Refused("Ese cargo no tiene suplencia.", "office")
@@ -156,7 +157,7 @@ def why_not_operate(user: User) -> Refused | None:
 def why_not_request_grant(user: User, account: EmergencyAccount) -> Refused | None:
     """Return why the person may not ask for this account now, or None.
 
-    The account is sealed, without emergency in course and without review that is missing; two others can authorize.
+    The account must be sealed, with no emergency in course and no missing review, and two others able to authorize.
     """
     if refusal := why_not_operate(user):
         return refusal
@@ -175,7 +176,7 @@ def why_not_request_grant(user: User, account: EmergencyAccount) -> Refused | No
 
 
 def blocks_next_grant(account: EmergencyAccount) -> str:
-    """Return why the account cannot be granted whoever asks: retired, in course, or a review that is missing."""
+    """Return why nobody can ask for the account (retired, in course, or a missing review), or "" if it is free."""
     state = account.state
     return {
         EmergencyAccount.State.RETIRED: "La cuenta está retirada.",
@@ -195,7 +196,7 @@ def why_clocks_differ() -> Refused | None:
 
 
 def find_slots(user: User, grant: EmergencyGrant) -> list[str]:
-    """Return the open places in which the person may decide about this emergency now; often one, or none."""
+    """Return the authorizations (slots) still to decide that the person may give now; often one, or none."""
     if grant.status != Status.REQUESTED or clock.now() >= grant.decide_before:
         return []
     return [slot for slot in Slot.values if why_not_fill(user, grant, slot) is None]
@@ -207,7 +208,7 @@ def may_authorize(user: User, grant: EmergencyGrant) -> str | None:
 
 
 def why_not_decide(user: User, grant: EmergencyGrant, slot: str) -> Refused | None:
-    """Return why the person may not decide about the emergency in this place, or None."""
+    """Return why the person may not decide now about this authorization (`slot`) of the emergency, or None."""
     if grant.status != Status.REQUESTED:
         return refuse_status(grant)
     if clock.now() >= grant.decide_before:
@@ -218,18 +219,18 @@ def why_not_decide(user: User, grant: EmergencyGrant, slot: str) -> Refused | No
 
 
 def why_not_fill(user: User, grant: EmergencyGrant, slot: str) -> Refused | None:
-    """Return what the people of an emergency have against this person in this place: nobody has two parts in it."""
+    """Return why the person may not fill this authorization (`slot`), or None: nobody has two parts in an emergency."""
     mandate = find_mandate(user, slot)
     if mandate is None:
         return NotAllowed("La autorizan el Propietario o el Área Informática, y Seguridad; o sus suplentes.")
-    people = {user.pk, mandate.holder_id}
-    if grant.operator_id in people:
+    user_and_officer = {user.pk, mandate.holder_id}  # two, if the user stands in for an officer
+    if grant.operator_id in user_and_officer:
         return NotAllowed("Quien la usa no la autoriza.")
     credential = grant.account.find_credential()
     if credential is not None and user.pk in credential.custodian_ids:
         return NotAllowed("Usted guarda una mitad de esta cuenta: no la autoriza.")
     for decision in grant.authorizations.select_related("assignment"):
-        if people & {decision.authorizer_id, decision.assignment.user_id}:
+        if user_and_officer & {decision.authorizer_id, decision.assignment.user_id}:
             return NotAllowed("Esa persona ya decidió sobre esta emergencia.")
         if decision.slot == slot:
             return WrongStatus("Ese cargo ya decidió sobre esta emergencia.")
@@ -237,7 +238,7 @@ def why_not_fill(user: User, grant: EmergencyGrant, slot: str) -> Refused | None
 
 
 def why_not_revoke(user: User, grant: EmergencyGrant) -> Refused | None:
-    """Return why the person may not stop an emergency in course, or None: its operator, and whoever could authorize."""
+    """Return why the person may not stop this emergency, or None for its operator and for who could authorize it."""
     if not grant.is_live:
         return refuse_status(grant)
     has_mandate = any(find_mandate(user, slot) for slot in Slot.values)
@@ -255,7 +256,7 @@ def refuse_status(grant: EmergencyGrant) -> WrongStatus:
 
 
 def why_not_open(grant: EmergencyGrant) -> Refused | None:
-    """Return why nobody can open this emergency now, or None; its two custodians still have to give their halves."""
+    """Return why nobody can open this emergency now, or None; it does not look at the two halves of the password."""
     if grant.status != Status.AUTHORIZED:
         return refuse_status(grant)
     assert grant.start_before is not None
@@ -276,7 +277,7 @@ def why_not_open(grant: EmergencyGrant) -> Refused | None:
 
 
 def _is_still_in_office(decision: GrantAuthorization) -> bool:
-    """Return True if whoever authorized is active, and the office and the delegation that he used are in force."""
+    """Return True if the authorizer is active, and the office and any delegation that he used are still in force."""
     assignment, delegation = decision.assignment, decision.delegation
     is_held = assignment.ended_by_id is None and not assignment.has_ended
     return decision.authorizer.is_active and is_held and (delegation is None or delegation.is_in_force())
@@ -294,7 +295,7 @@ def why_not_give_half(user: User, grant: EmergencyGrant) -> Refused | None:
 
 
 def why_not_enter(user: User, grant: EmergencyGrant) -> Refused | None:
-    """Return why the person may not work inside the emergency, or None: its operator, while the window is open."""
+    """Return why the person may not work inside the emergency, or None for its operator while the window is open."""
     if user.pk != grant.operator_id:
         return NotAllowed("Solo la usa quien la pidió.")
     if grant.status != Status.OPEN or find_end_reason(grant) is not None:
@@ -303,19 +304,19 @@ def why_not_enter(user: User, grant: EmergencyGrant) -> Refused | None:
 
 
 def find_end_reason(grant: EmergencyGrant) -> str | None:
-    """Return why the window of an emergency that was opened is over at this instant, or None while it is open.
+    """Return why the window of an opened emergency is over now (time, clock or no use), or None while it is open.
 
-    Both clocks, the web's and the database's, must lie inside the window, and neither may have gone back (M23).
+    Both clocks, the web's and the database's, must be inside the window, and neither may have gone back (M23).
     """
     assert grant.opened_at is not None
     assert grant.ends_at is not None
     instants = (clock.now(), clock.database_now())
-    last = max(filter(None, (grant.opened_at, grant.entered_at, grant.last_seen_at)))
+    last_use = max(filter(None, (grant.opened_at, grant.entered_at, grant.last_seen_at)))
     if max(instants) >= grant.ends_at:
         return EndReason.TIME
-    if min(instants) < last - timedelta(seconds=settings.CLOCK_SKEW_SECONDS):
+    if min(instants) < last_use - timedelta(seconds=settings.CLOCK_SKEW_SECONDS):
         return EndReason.CLOCK
-    if max(instants) >= last + timedelta(minutes=settings.EMERGENCY_IDLE_MINUTES):
+    if max(instants) >= last_use + timedelta(minutes=settings.EMERGENCY_IDLE_MINUTES):  # not in use
         return EndReason.IDLE
     return None
 
@@ -340,7 +341,7 @@ def is_in_time(half_at: datetime | None, at: datetime) -> bool:
 def why_not_review(user: User, grant: EmergencyGrant) -> Refused | None:
     """Return why the person may not review this emergency now, or None (M27).
 
-    The security officer reviews it, or who stands in for him; never the operator, nor for an officer who operated.
+    The security officer or his alternate reviews it; never the operator, nor the alternate of an officer who operated.
     """
     if grant.status != Status.ENDED:
         return refuse_status(grant)

@@ -27,27 +27,27 @@ TEXTS = ("verb", "method", "path", "object_text", "client", "request_id")
 
 
 def find_flaws() -> Iterator[Flaw]:
-    """Yield each place where the record of an emergency is not what its chain says."""
+    """Yield a flaw for each difference between the record of an emergency and its chain of events."""
     for grant in EmergencyGrant.objects.exclude(opened_at=None).order_by("pk").iterator():
         yield from find_flaws_of_grant(grant)
 
 
 def find_flaws_of_grant(grant: EmergencyGrant) -> list[Flaw]:
-    """Return where the record of an emergency is not what its chain says: an edit, a missing row, one too many."""
-    told = _Told(grant)
+    """Return how an emergency's record differs from its chain of events: a changed, missing or extra row, or event."""
+    unnamed_rows = _UnnamedRows(grant)
     flaws: list[Flaw] = []
     last_hash = audit.GENESIS
     for expected, event in enumerate(grant.events().order_by("seq"), start=1):
         if (event.seq, event.prev) != (expected, last_hash) or event.hash != audit.compute_hash(event):
             flaws.append(Flaw(grant.chain, event.seq, "el evento no es el que se escribió"))
-        elif problem := told.compare(event):
+        elif problem := unnamed_rows.compare(event):
             flaws.append(Flaw(grant.chain, event.seq, problem))
         last_hash = event.hash
-    return flaws + [Flaw(grant.chain, 0, problem) for problem in told.list_left()]
+    return flaws + [Flaw(grant.chain, 0, problem) for problem in unnamed_rows.list_unnamed()]
 
 
 def hash_record(record: ActivityRecord) -> str:
-    """Return the SHA-256 of the whole content of a record; its event holds the same."""
+    """Return the SHA-256 of all that a record says; its event keeps this hash, so a later edit is seen."""
     content = [
         record.grant_id,
         record.seq,
@@ -66,30 +66,30 @@ def hash_record(record: ActivityRecord) -> str:
 
 
 def hash_differences(rows: Iterable[RowDifference]) -> str:
-    """Return the SHA-256 of rows that changed, with their values before and after; "" for none."""
+    """Return the SHA-256 of changed rows, with their values before and after; "" if there are none."""
     content = [[row.pk, row.table_name, row.row_pk, row.old, row.new] for row in rows]
     return _hash(content) if content else ""
 
 
 @dataclass
-class _Told:
-    """Hold the rows of one emergency that no event has told of yet."""
+class _UnnamedRows:
+    """Hold the rows of one emergency that no event has named yet."""
 
     grant: EmergencyGrant
 
     def __post_init__(self) -> None:
-        """Read all rows; `compare` takes each away that its event tells of."""
+        """Read all rows; `compare` takes away each one that its event names."""
         records = ActivityRecord.objects.filter(grant=self.grant).select_related("pairs")
         self.records: dict[int, ActivityRecord] = {record.event_id: record for record in records}
         self.changes: dict[int, EmergencyChange] = {change.pk: change for change in self.grant.changes.all()}
         self.rows: dict[int, RowDifference] = {row.pk: row for row in self.grant.differences.order_by("pk")}
-        self.unpinned = set(self.rows)
+        self.unnamed_keys = set(self.rows)
         verdicts = ActivityVerdict.objects.filter(record__grant=self.grant).select_related("record")
         self.verdicts: dict[int, ActivityVerdict] = {verdict.record.seq: verdict for verdict in verdicts}
         self.review = GrantReview.objects.filter(grant=self.grant).exclude(signed_at=None).first()
 
     def compare(self, event: Event) -> str:
-        """Return what is wrong with the row of which an event tells, or "" if nothing is."""
+        """Return what is wrong with the row that an event names, or "" if nothing is or it names none."""
         if event.verb.startswith(ACT):
             return self._compare_act(event)
         if event.verb == "grant.changed":
@@ -100,18 +100,18 @@ class _Told:
             return self._compare_review(event)
         return ""
 
-    def list_left(self) -> list[str]:
-        """Return, in words, the rows of which no event tells."""
+    def list_unnamed(self) -> list[str]:
+        """Return a text for each row that no event named: `compare` did not take it away."""
         return [
             *(f"el acto {record.seq} no tiene evento" for record in self.records.values()),
             *(f"el cambio {pk} no tiene evento" for pk in self.changes),
             *(f"el veredicto del acto {seq} no tiene evento" for seq in self.verdicts),
-            *(f"la fila {pk} que cambió no tiene evento" for pk in sorted(self.unpinned)),
+            *(f"la fila {pk} que cambió no tiene evento" for pk in sorted(self.unnamed_keys)),
             *(["la firma de la revisión no tiene evento"] if self.review else []),
         ]
 
     def _compare_act(self, event: Event) -> str:
-        """Return what is wrong with a record and the rows that its event names."""
+        """Return what is wrong with an act's record or with the changed rows that its event names, or ""."""
         record, data = self.records.pop(event.pk, None), event.data
         if record is None:
             return "falta el acto"
@@ -120,7 +120,7 @@ class _Told:
         return self._compare_rows(data.get("differences", []), data.get("differences_sha256", ""))
 
     def _compare_change(self, event: Event) -> str:
-        """Return what is wrong with a change of a customer's field, and the row that it wrote."""
+        """Return what is wrong with a change of a customer's field or with the row that it wrote, or ""."""
         change, data = self.changes.pop(event.data["change"], None), event.data
         names = ("field", "old", "new", "reason")
         if change is None or [getattr(change, name) for name in names] != [data[name] for name in names]:
@@ -128,20 +128,20 @@ class _Told:
         return self._compare_rows([data["difference"]], data["difference_sha256"])
 
     def _compare_rows(self, keys: list[int], sha256: str) -> str:
-        """Return what is wrong with the rows that changed, of which an event holds the keys and the hash."""
-        self.unpinned -= set(keys)
-        is_whole = hash_differences(self.rows[key] for key in keys if key in self.rows) == sha256
-        return "" if is_whole else "las filas que cambiaron no son las que se anotaron"
+        """Return what is wrong with the changed rows, of which an event keeps the keys and one hash, or ""."""
+        self.unnamed_keys -= set(keys)
+        is_same = hash_differences(self.rows[key] for key in keys if key in self.rows) == sha256
+        return "" if is_same else "las filas que cambiaron no son las que se anotaron"
 
     def _compare_verdict(self, event: Event) -> str:
-        """Return what is wrong with the verdict on an act."""
+        """Return what is wrong with the verdict on an act, compared with its event, or ""."""
         verdict, data = self.verdicts.pop(event.data["act"], None), event.data
-        told = (event.actor_id, data["verdict"], data["note"])
-        is_same = verdict is not None and (verdict.reviewer_id, verdict.verdict, verdict.note) == told
+        event_says = (event.actor_id, data["verdict"], data["note"])
+        is_same = verdict is not None and (verdict.reviewer_id, verdict.verdict, verdict.note) == event_says
         return "" if is_same else "el veredicto no es el que se dio"
 
     def _compare_review(self, event: Event) -> str:
-        """Return what is wrong with the signed review."""
+        """Return what is wrong with the signed review, compared with its event, or ""."""
         review, data = self.review, event.data
         self.review = None
         names = ("findings", "conform", "head_seq", "head_hash")
@@ -150,6 +150,6 @@ class _Told:
 
 
 def _hash(content: Any) -> str:
-    """Return the SHA-256 of a value over canonical JSON."""
+    """Return the SHA-256 of a value, written as JSON in one fixed form: sorted keys, no spaces."""
     canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()

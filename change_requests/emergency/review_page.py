@@ -79,14 +79,14 @@ class ReviewPage:
 
     @cached_property
     def current(self) -> Act | None:
-        """Return the act that is looked at: the one of the address, else the first that is missing, else the first."""
+        """Return the act to show: the one of the address, else the first listed without verdict, else the first."""
         named = [act for act in self.acts if act.seq == self._seq]
         missing = [act for act in self.shown if act.item.verdict is None]
         return next(iter([*named, *missing, *self.shown]), None)
 
     @property
     def tabs(self) -> list[Tab]:
-        """Return the filters with their counts."""
+        """Return the filters, each with its number of acts; those in HOT stand out if they have any."""
         counts = {view: sum(_is_in(view, act.item) for act in self.acts) for view in FILTERS}
         return [
             Tab(f"?filtro={view}", label, counts[view], view == self.view, view in HOT and counts[view] > 0)
@@ -95,7 +95,7 @@ class ReviewPage:
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """Return the counts that the signature states, and how many acts still miss their verdict."""
+        """Return the counts that the signature states, and how many acts have a verdict and how many none."""
         items = [act.item for act in self.acts]
         missing = sum(item.verdict is None for item in items)
         return {**count_items(items), "missing": missing, "judged": len(items) - missing}
@@ -112,7 +112,7 @@ class ReviewPage:
 
     @property
     def used(self) -> str:
-        """Return how long the emergency was open."""
+        """Return how long the emergency was open, or has been until now, as text."""
         grant = self.grant
         assert grant.opened_at is not None
         span = (grant.ended_at or clock.now()) - grant.opened_at
@@ -134,28 +134,28 @@ class ReviewPage:
         return anchors.describe_anchor()
 
     def find_next_url(self, after: int) -> str:
-        """Return the address of the first act after this one that misses its verdict, else of the whole list."""
+        """Return the address of the next act without verdict, from the start again if needed, else of the signature."""
         missing = [act for act in self.acts if act.item.verdict is None]
         later = [act for act in missing if act.seq > after] or missing
         return later[0].url if later else f"{reverse('emergency:review', args=[self.grant.folio])}#firmar"
 
     def _make_url(self, item: Item) -> str:
-        """Return the address of the review with this act beside the list."""
+        """Return the address of the review page that shows this act beside the list, under the same filter."""
         query = urlencode({"filtro": self.view, "registro": item.record.seq})
         return f"{reverse('emergency:review', args=[self.grant.folio])}?{query}#acto"
 
 
 def _is_in(view: str, item: Item) -> bool:
-    """Return True if the act belongs to this filter."""
+    """Return True if the list shows the act under this filter (`view`, a key of FILTERS)."""
     if view == OPEN:
         return item.verdict is None
     if view == WRITES:
         return item.is_write
-    return view == ALL or not item.is_foreseen
+    return view == ALL or not item.is_foreseen  # the filter that is left is UNFORESEEN
 
 
 def make_act(item: Item, place: int, url: str = "") -> Act:
-    """Return an act in words."""
+    """Return an act as the page shows it, in words; `place` is its number in the list, `url` the link to it."""
     local = timezone.localtime(item.record.at)
     detail = [item.record.object_text] if item.record.object_text else []
     if item.outcome is not None and (item.outcome.status or 0) >= REFUSED_FROM:
@@ -164,14 +164,14 @@ def make_act(item: Item, place: int, url: str = "") -> Act:
         detail.append("la intención no tiene resultado")
     elif item.record.kind != Kind.SYSTEM:
         detail.append("previsto" if item.is_foreseen else "no previsto")
-    css = "is-gap" if item.is_gap else "is-write" if item.is_write else ""
+    css = "is-gap" if item.is_gap else "is-write" if item.is_write else ""  # a gap matters more than a write
     return Act(
         item, place, describe_act(item), " · ".join(detail), f"{local:%-H:%M:%S}", make_verdict_chip(item), url, css
     )
 
 
 def make_verdict_chip(item: Item) -> Chip:
-    """Return the verdict of an act as a label."""
+    """Return the verdict of an act as a coloured label."""
     if item.verdict is None:
         return Chip("waiting", "Por revisar")
     is_conform = item.verdict.verdict == Verdict.CONFORM
@@ -188,14 +188,14 @@ def describe_act(item: Item) -> str:
     if record.verb == INSIDE and is_post:
         code = str(record.fields.get("field", ""))
         label = find_row(code).label.lower() if code in BY_CODE else "un dato"
-        if record.fields.get("step") != "aplicar":
+        if record.fields.get("step") != "aplicar":  # it only asked for the preview
             return f"Preparó el cambio de {label}"
-        return f"Cambió {label}" if item.rows else f"Intentó cambiar {label}"
+        return f"Cambió {label}" if item.rows else f"Intentó cambiar {label}"  # no changed row: it was refused
     return "Intentó escribir" if record.method not in ("", "GET", "HEAD") else "Consultó"
 
 
 def list_values(item: Item) -> Sequence[dict[str, Any]]:
-    """Return what changed, before and after, row by row; of a refused change what it wanted."""
+    """Return each changed value, before and after; if nothing changed, the value that a posted form asked for."""
     rows = []
     for difference in item.rows:
         old, new = difference.old or {}, difference.new or {}

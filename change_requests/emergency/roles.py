@@ -33,7 +33,7 @@ class Mandate:
 
 
 def find_mandate(user: User, slot: str) -> Mandate | None:
-    """Return by what right the person may decide in this place today: his own office first, else a delegation."""
+    """Return what lets the person give this authorization (`slot`) now: his own office, else a delegation, or None."""
     if not user.is_active or user.is_emergency:
         return None
     offices = OFFICES_OF[Slot(slot)]
@@ -43,14 +43,14 @@ def find_mandate(user: User, slot: str) -> Mandate | None:
     instant = clock.now()
     delegations = Delegation.objects.filter(alternate=user, office__in=offices, ended_at=None)
     for delegation in delegations.filter(starts_at__lte=instant, ends_at__gt=instant).order_by("pk"):
-        held = RoleAssignment.objects.in_force().filter(user=delegation.absent_id, office=delegation.office)
-        if (assignment := held.filter(ended_by=None).order_by("pk").first()) is not None:
+        assignments = RoleAssignment.objects.in_force().filter(user=delegation.absent_id, office=delegation.office)
+        if (assignment := assignments.filter(ended_by=None).order_by("pk").first()) is not None:
             return Mandate(assignment, delegation)
     return None
 
 
 def find_authorizers(slot: str) -> set[int]:
-    """Return the keys of the people who could decide in this place now, by their office or by a delegation."""
+    """Return the keys of the people who could give this authorization (`slot`) now, by office or by delegation."""
     offices = OFFICES_OF[Slot(slot)]
     holders = find_holders(*offices)
     people = set().union(*holders.values())
@@ -61,22 +61,22 @@ def find_authorizers(slot: str) -> set[int]:
     return people | {
         alternate
         for office, absent, alternate in delegations.values_list("office", "absent", "alternate")
-        if absent in holders[office]
+        if absent in holders[office]  # else the absent officer lost the office
     }
 
 
 def find_missing_authorizer(*, without: Iterable[int] = ()) -> str:
-    """Return the label of the place that nobody could fill, or "" if two different people can authorize."""
+    """Return the label of the authorization (slot) that nobody can give, or "" if two people can give both."""
     security, owners = (find_authorizers(slot) - set(without) for slot in (Slot.SECURITY, Slot.OWNER_OR_IT_HEAD))
     if not security:
         return str(Slot.SECURITY.label)
-    return "" if owners and len(security | owners) > 1 else str(Slot.OWNER_OR_IT_HEAD.label)
+    return "" if owners and len(security | owners) > 1 else str(Slot.OWNER_OR_IT_HEAD.label)  # nobody gives both
 
 
 def find_missing_role() -> str:
-    """Return the name of the role that is missing for any lawful emergency, or "" if five different people suffice.
+    """Return the role that nobody can fill in an emergency, or "" if five different people can fill all.
 
-    They are an operator, two authorizers, and two custodians (M22, M23).
+    They are an operator, two authorizers, and two custodians (M22, M23); every choice of the first three is tried.
     """
     if missing := find_missing_authorizer():
         return missing
@@ -86,8 +86,8 @@ def find_missing_role() -> str:
     if not operators:
         return OPERATOR
     custodians = set().union(*holders.values()) - developers
-    places = (find_authorizers(Slot.SECURITY), find_authorizers(Slot.OWNER_OR_IT_HEAD), operators)
-    trios = [set(trio) for trio in product(*places) if len(set(trio)) == len(places)]
-    if not trios:
+    candidates = (find_authorizers(Slot.SECURITY), find_authorizers(Slot.OWNER_OR_IT_HEAD), operators)
+    trios = [set(trio) for trio in product(*candidates) if len(set(trio)) == len(candidates)]
+    if not trios:  # whoever can operate is needed to authorize
         return OPERATOR
-    return "" if any(len(custodians - trio) > 1 for trio in trios) else CUSTODIAN
+    return "" if any(len(custodians - trio) > 1 for trio in trios) else CUSTODIAN  # two more people

@@ -24,13 +24,13 @@ IS_OVER = "La emergencia terminó. Ingrese otra vez con su cuenta."
 
 
 def elevate_session(request: HttpRequest, grant_pk: int, *, proof: Proof | None = None) -> EmergencyGrant:
-    """Make the operator's session that of the open emergency's account, under a new key, and return the emergency.
+    """Turn the operator's session into one of the open emergency's account, under a new key; return the emergency.
 
-    Nothing of the old session stays but its second factor. Raises the policy's refusal; the person stays himself then.
+    Of the old session only the second factor stays. Raises the policy's refusal; then the person stays signed in.
     """
     operator, session = get_person(request), request.session
     factors = [record for record in get_authentication_records(request, operator) if record["method"] == "mfa"]
-    session.cycle_key()
+    session.cycle_key()  # a new key: a copy of the old cookie opens nothing
     assert session.session_key is not None  # `cycle_key` made it
     operations.enter_grant(grant_pk, actor=operator, session_key=session.session_key, proof=proof)
     grant = EmergencyGrant.objects.select_related("account").get(pk=grant_pk)
@@ -52,7 +52,7 @@ def elevate_session(request: HttpRequest, grant_pk: int, *, proof: Proof | None 
     assert grant.ends_at is not None  # it is open
     session.set_expiry(grant.ends_at)
     session.save()
-    rotate_token(request)
+    rotate_token(request)  # the CSRF token is new, too
     request.user = user
     return grant
 
@@ -63,7 +63,7 @@ def is_elevated(request: HttpRequest) -> bool:
 
 
 def find_grant(request: HttpRequest) -> EmergencyGrant | None:
-    """Return the open emergency whose one session this is, or None if the session is worth nothing any more."""
+    """Return the open emergency whose only session this is, or None: it is over, or another session replaced this."""
     session = request.session
     bound_to, operator_pk = session.get(GRANT_KEY), session.get(OPERATOR_KEY)
     user = request.user
@@ -75,26 +75,26 @@ def find_grant(request: HttpRequest) -> EmergencyGrant | None:
 
 
 def leave_emergency(request: HttpRequest, *, proof: Proof | None = None) -> HttpResponse:
-    """End the emergency as its operator, and return the way to the login; the session is gone."""
+    """End the emergency as its operator, delete the session, and return a redirect to the login."""
     grant = find_grant(request)
     if grant is not None:
         try:
             operations.end_grant(grant.pk, actor=grant.operator, proof=proof)
         except Refused:
-            pass  # somebody, or its time, was faster
+            pass  # it had ended already
     return drop_session(request)
 
 
 def drop_session(request: HttpRequest) -> HttpResponse:
-    """Delete the request's session and return the way to the login, with the word that the emergency is over."""
+    """Delete the request's session; return a redirect to the login, with a message that the emergency is over."""
     request.session.flush()
     messages.info(request, IS_OVER)
     return redirect("account_login")
 
 
 def tidy_ended(grant_pk: object) -> None:
-    """End the emergency of a session that is worth nothing, if its window is over; one that is open elsewhere stays."""
+    """End the emergency of an invalid session if its window is over; one that is open in another session stays."""
     try:
         operations.end_grant(int(str(grant_pk)))
-    except (Refused, ValueError, EmergencyGrant.DoesNotExist):
+    except (Refused, ValueError, EmergencyGrant.DoesNotExist):  # open elsewhere, or no such emergency
         return

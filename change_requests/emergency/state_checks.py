@@ -35,14 +35,14 @@ _NAMES = ("account", "incident", "incident_kind", "cause", "fields", "reason", "
 
 
 def find_flaws() -> Iterator[Flaw]:
-    """Yield a flaw for each row of an emergency that its events contradict, and for each that is gone."""
+    """Yield a flaw for each fact that rows and events of emergencies tell differently, and for each missing row."""
     for account in EmergencyAccount.objects.order_by("pk"):
         yield from _compare(account.chain, _read_account(account.events()), _describe_account(account))
     for cause in EmergencyCause.objects.exclude(kept_by=None).order_by("pk"):
         yield from _compare(cause.chain, _read_cause(cause.events()), _describe_cause(cause))
     for delegation in Delegation.objects.order_by("pk"):
-        told = _read_delegation(delegation.pk, delegation.events())
-        yield from _compare(delegation.chain, told, _describe_delegation(delegation))
+        facts = _read_delegation(delegation.pk, delegation.events())
+        yield from _compare(delegation.chain, facts, _describe_delegation(delegation))
     grants = EmergencyGrant.objects.select_related("account", "cause", "credential")
     for grant in grants.prefetch_related("authorizations").order_by("pk"):
         yield from _compare(grant.chain, _read_grant(grant.events()), _describe_grant(grant))
@@ -56,16 +56,16 @@ def hash_stored(half_hash: str) -> str:
     return hashlib.sha256(half_hash.encode()).hexdigest() if half_hash else ""
 
 
-def _compare(chain: str, told: Facts, described: dict[str, Any]) -> Iterator[Flaw]:
-    """Yield a flaw for each fact that a row describes in another way than its events, or that no event tells."""
-    for name in sorted(described.keys() | told.keys()):
-        seq, value = told.get(name, (0, None))
+def _compare(chain: str, facts: Facts, described: dict[str, Any]) -> Iterator[Flaw]:
+    """Yield a flaw for each fact whose value in the row is not that of the events; an empty value is no value."""
+    for name in sorted(described.keys() | facts.keys()):
+        seq, value = facts.get(name, (0, None))
         if (described.get(name) or None) != (value or None):
             yield Flaw(chain, seq, f"{name}: la fila no dice lo que su evento")
 
 
 def _find_lost(prefix: str, chains: set[str]) -> Iterator[Flaw]:
-    """Yield a flaw for each chain of this kind whose row is gone."""
+    """Yield a flaw for each stored chain with this prefix that is not in `chains`: its row is gone."""
     heads = ChainHead.objects.filter(chain__startswith=prefix).order_by("chain")
     for chain in heads.values_list("chain", flat=True):
         if chain not in chains:
@@ -73,11 +73,11 @@ def _find_lost(prefix: str, chains: set[str]) -> Iterator[Flaw]:
 
 
 def _show_instant(instant: datetime | str | None) -> str:
-    """Return an instant in UTC as text, from a row or from an event; "" for none."""
+    """Return an instant (of a row) or its text (of an event) as text in UTC, so both compare; "" for none."""
     if not instant:
         return ""
-    read = datetime.fromisoformat(instant) if isinstance(instant, str) else instant
-    return read.astimezone(UTC).isoformat()
+    parsed = datetime.fromisoformat(instant) if isinstance(instant, str) else instant
+    return parsed.astimezone(UTC).isoformat()
 
 
 # -- Accounts and their seals ------------------------------------------------------------------------
@@ -97,7 +97,7 @@ def _describe_account(account: EmergencyAccount) -> dict[str, Any]:
 
 
 def _describe_credential(credential: CriticalCredential) -> dict[str, Any]:
-    """Return what the row of a seal says, under names with its number."""
+    """Return what the row of a seal says; each name holds the seal's number, as an account has many seals."""
     facts: dict[str, Any] = {"retired": credential.retired_reason, "renew_by": _show_instant(credential.renew_by)}
     for letter in "ab":
         facts[f"custodian_{letter}"] = getattr(credential, f"custodian_{letter}_id")
@@ -108,21 +108,21 @@ def _describe_credential(credential: CriticalCredential) -> dict[str, Any]:
 
 def _read_account(events: Iterable[Event]) -> Facts:
     """Return what the events of an account tell of it and of its seals."""
-    told: Facts = {}
+    facts: Facts = {}
     for event in events:
         data, seq = event.data, event.seq
         if event.verb == "account.added":
-            told |= {name: (seq, data[name]) for name in ("user", "purpose", "scope")}
+            facts |= {name: (seq, data[name]) for name in ("user", "purpose", "scope")}
         elif event.verb == "account.retired":
-            told["retired"] = (seq, True)
+            facts["retired"] = (seq, True)
         elif event.verb.startswith("credential."):
-            facts = _read_credential(event.verb.removeprefix("credential."), data)
-            told |= {f"seal {data['generation']} {name}": (seq, value) for name, value in facts.items()}
-    return told
+            seal_facts = _read_credential(event.verb.removeprefix("credential."), data)
+            facts |= {f"seal {data['generation']} {name}": (seq, value) for name, value in seal_facts.items()}
+    return facts
 
 
 def _read_credential(act: str, data: dict[str, Any]) -> dict[str, Any]:
-    """Return what one event tells of a seal."""
+    """Return what one event tells of a seal; `act` is what was done: started, revealed, sealed, retired or reminded."""
     if act == "started":
         return {f"custodian_{letter}": data[f"custodian_{letter}"]["pk"] for letter in "ab"}
     if act == "revealed":
@@ -143,14 +143,14 @@ def _describe_cause(cause: EmergencyCause) -> dict[str, Any]:
 
 def _read_cause(events: Iterable[Event]) -> Facts:
     """Return what the events of a cause tell of it."""
-    told: Facts = {}
+    facts: Facts = {}
     for event in events:
         if event.verb == "cause.added":
-            told |= {name: (event.seq, event.data[name]) for name in ("title", "procedure")}
-            told["kept_by"] = (event.seq, event.actor_id)
+            facts |= {name: (event.seq, event.data[name]) for name in ("title", "procedure")}
+            facts["kept_by"] = (event.seq, event.actor_id)
         elif event.verb == "cause.ended":
-            told["ended"] = (event.seq, True)
-    return told
+            facts["ended"] = (event.seq, True)
+    return facts
 
 
 def _describe_delegation(delegation: Delegation) -> dict[str, Any]:
@@ -168,25 +168,25 @@ def _describe_delegation(delegation: Delegation) -> dict[str, Any]:
 
 def _read_delegation(pk: int, events: Iterable[Event]) -> Facts:
     """Return what the events of the absent officer tell of one delegation."""
-    told: Facts = {}
+    facts: Facts = {}
     for event in events:
         data, seq = event.data, event.seq
         if data.get("delegation") != pk:
             continue
         if event.verb == "delegation.granted":
-            told |= {name: (seq, data[name]) for name in ("office", "reason")}
-            told |= {name: (seq, _show_instant(data[name])) for name in ("starts_at", "ends_at")}
-            told |= {"alternate": (seq, data["alternate"]["pk"]), "granted_by": (seq, event.actor_id)}
+            facts |= {name: (seq, data[name]) for name in ("office", "reason")}
+            facts |= {name: (seq, _show_instant(data[name])) for name in ("starts_at", "ends_at")}
+            facts |= {"alternate": (seq, data["alternate"]["pk"]), "granted_by": (seq, event.actor_id)}
         elif event.verb == "delegation.ended":
-            told["ended"] = (seq, True)
-    return told
+            facts["ended"] = (seq, True)
+    return facts
 
 
 # -- Emergencies -------------------------------------------------------------------------------------
 
 
 def _describe_grant(grant: EmergencyGrant) -> dict[str, Any]:
-    """Return what the rows of an emergency and of its authorizations say; a reviewed one has ended."""
+    """Return what the rows of an emergency and its authorizations say; a reviewed one counts as ended, as in events."""
     facts: dict[str, Any] = {
         "account": grant.account.alias,
         "operator": grant.operator_id,
@@ -201,7 +201,7 @@ def _describe_grant(grant: EmergencyGrant) -> dict[str, Any]:
         **{name: _show_instant(getattr(grant, name)) for name in ("decide_before", "start_before")},
         **{name: _show_instant(getattr(grant, name)) for name in ("opened_at", "ends_at")},
     }
-    if grant.opened_at is not None:  # a refusal's instant is that of its event
+    if grant.opened_at is not None:  # no other end has this in its event
         facts["ended_at"] = _show_instant(grant.ended_at)
     return facts | {f"decision {each.slot}": _describe_decision(each) for each in grant.authorizations.all()}
 
@@ -222,28 +222,28 @@ def _describe_decision(decision: GrantAuthorization) -> list[Any]:
 
 def _read_grant(events: Iterable[Event]) -> Facts:
     """Return what the events of an emergency tell of it and of its authorizations."""
-    told: Facts = {}
+    facts: Facts = {}
     minutes: list[int] = []
     for event in events:
         data, seq, verb = event.data, event.seq, event.verb
         if verb in _STATUS_AFTER:
-            told["status"] = (seq, _STATUS_AFTER[verb])
+            facts["status"] = (seq, _STATUS_AFTER[verb])
         if verb == "grant.requested":
-            told |= {name: (seq, data[name]) for name in _NAMES}
-            told |= {"operator": (seq, event.actor_id), "customer": (seq, data["customer"]["pk"])}
-            told |= {"minutes_asked": (seq, data["minutes"])}
-            told["decide_before"] = (seq, _show_instant(data["decide_before"]))
+            facts |= {name: (seq, data[name]) for name in _NAMES}
+            facts |= {"operator": (seq, event.actor_id), "customer": (seq, data["customer"]["pk"])}
+            facts |= {"minutes_asked": (seq, data["minutes"])}
+            facts["decide_before"] = (seq, _show_instant(data["decide_before"]))
         elif verb in _DECISIONS:
-            told[f"decision {data['slot']}"] = (seq, _read_decision(event))
-            minutes.append(data["minutes"])
+            facts[f"decision {data['slot']}"] = (seq, _read_decision(event))
+            minutes.append(data["minutes"])  # the fewer minutes of the two decisions count
             if verb == "grant.authorized":
-                told |= {"minutes": (seq, min(minutes)), "start_before": (seq, _show_instant(data["start_before"]))}
+                facts |= {"minutes": (seq, min(minutes)), "start_before": (seq, _show_instant(data["start_before"]))}
         elif verb == "grant.opened":
-            told |= {name: (seq, _show_instant(data[name])) for name in ("opened_at", "ends_at")}
-            told["seal"] = (seq, data["generation"])
+            facts |= {name: (seq, _show_instant(data[name])) for name in ("opened_at", "ends_at")}
+            facts["seal"] = (seq, data["generation"])
         elif verb in ("grant.ended", "grant.lapsed", "grant.revoked"):
-            told |= _read_end(event)
-    return told
+            facts |= _read_end(event)
+    return facts
 
 
 def _read_decision(event: Event) -> list[Any]:
@@ -262,7 +262,7 @@ def _read_decision(event: Event) -> list[Any]:
 
 
 def _read_end(event: Event) -> Facts:
-    """Return what the last event of an emergency tells: why it ended and, if it was open, when."""
+    """Return what the event that ended an emergency tells: why and, if it was open, when it ended."""
     reasons = {"grant.lapsed": "time", "grant.revoked": "revoked"}
     facts: Facts = {"end_reason": (event.seq, reasons.get(event.verb) or event.data["reason"])}
     if event.verb == "grant.ended":

@@ -29,7 +29,7 @@ class EmergencyView(PrivateView):
     user: User
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Let in who works or reads in mesa de control.
+        """Serve the page to people who work or read in mesa de control, who are the only ones to see emergencies.
 
         A method that the page does not take gets 405, an anonymous person the login, everybody else 404.
         """
@@ -47,7 +47,7 @@ class EmergencyView(PrivateView):
         """Find what the address names. Raises Http404 for what this person may not see."""
 
     def form_page(self) -> str:
-        """Return the address to come back to after a login: for a POST that of the page which holds its form."""
+        """Return the address to open after a login: of this page, or for a POST of the page that holds its form."""
         if self.request.method != "POST":
             return self.request.get_full_path()
         return self.form_address()
@@ -61,12 +61,12 @@ class EmergencyView(PrivateView):
         return read_proof(self.request)
 
     def tell(self, refusal: Refused) -> int:
-        """Show why an act is refused above the page, and return the HTTP status of the answer."""
+        """Add a message with the refusal, shown at the top of the page, and return the HTTP status for it."""
         messages.error(self.request, str(refusal))
         return choose_status_code(refusal)
 
     def fill_held(self, form: Any, posted_to: str) -> Any:
-        """Return the form, filled with what was typed before a login if it was sent to this address (M17)."""
+        """Return the form; if its values were sent to this address before a login, they fill it again (M17)."""
         held_fields = form_memory.read_held_fields(self.request)
         if held_fields.get("posted_to") == posted_to:
             form.initial.update(held_fields)
@@ -79,7 +79,7 @@ class GrantView(EmergencyView):
     grant: EmergencyGrant
 
     def prepare(self, **kwargs: Any) -> None:
-        """Find the emergency of the address; O for 0 is understood. Raises Http404 for one that is not to be seen."""
+        """Find the emergency of the address (letter O is read as 0). Raises Http404 if this person may not see it."""
         try:
             folio = numbers.parse_number(EmergencyGrant.PREFIX, kwargs["folio"])
         except numbers.InvalidNumber:
@@ -109,7 +109,7 @@ def works_in_control(user: User) -> bool:
 
 
 def choose_status_code(refusal: Refused) -> int:
-    """Return the HTTP status that answers a refused act: 409 if the status changed, 403 if not permitted, else 200."""
+    """Return the HTTP status for a refusal: 409 if the status does not allow the act, 403 for the person, else 200."""
     if isinstance(refusal, WrongStatus):
         return CONFLICT
     return FORBIDDEN if isinstance(refusal, NotAllowed) else 200

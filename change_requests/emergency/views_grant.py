@@ -35,9 +35,9 @@ class GrantDetail(GrantView):
     def render_grant(
         self, *, decision: Any = None, revocation: Any = None, entry: Any = None, code: int = 200
     ) -> HttpResponse:
-        """Return the emergency's page; a form that was refused is shown as it was sent, with the HTTP status `code`."""
+        """Return the emergency's page; a refused form is shown as it was sent; `code` is the HTTP status."""
         page = self.make_page()
-        refused = decision or revocation or entry
+        refused = decision or revocation or entry  # one at most: a POST sends one form
         if page.slots and decision is None:
             decision = DecisionForm(self.request, grant=self.grant, auto_id="id_decision_%s")
             decision = self.fill_held(decision, self._address("decide"))
@@ -74,7 +74,7 @@ class GrantAct(GrantDetail):
     form_key = ""  # under which `render_grant` takes the refused form
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Do the act and redirect to the emergency; or return its page with the form as sent and what is wrong."""
+        """Do what the form asks for and redirect; or return the emergency's page with the sent form and its errors."""
         if refusal := self.why_not():
             return self.render_grant(code=self.tell(refusal))
         form = self.make_form()
@@ -112,7 +112,7 @@ class Decide(GrantAct):
         return DecisionForm(self.request, self.request.POST, grant=self.grant, auto_id="id_decision_%s")
 
     def perform(self, form: Any) -> HttpResponse:
-        """Record the decision of the officer."""
+        """Record the authorizer's decision: refuse, or authorize for the time asked or for less."""
         data, proof = form.cleaned_data, self.make_proof()
         arguments = {"actor": self.user, "reason": data["reason"], "proof": proof}
         if data["verdict"] == Verdict.REFUSE:
@@ -171,13 +171,13 @@ class OpenGrant(GrantDetail):
         return self.request.get_full_path()
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Return the page of the halves; when it is open or over, the emergency's page says so."""
+        """Return the page to give half a password; unless the emergency waits for one, redirect to its page."""
         if folio != self.grant.folio or self.grant.status != Status.AUTHORIZED:
             return redirect("emergency:grant", self.grant.folio)
         return self.render_halves(HalfForm())
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Take the half; then the page says whether the other is missing, or the emergency is open."""
+        """Check the typed half of the password; then say that the other is missing, or that the emergency is open."""
         if refusal := policy.why_not_give_half(self.user, self.grant):
             return self.render_halves(HalfForm(), choose_status_code(refusal))
         form = HalfForm(request.POST)
@@ -198,7 +198,7 @@ class OpenGrant(GrantDetail):
         return redirect("emergency:open", grant.folio)
 
     def render_halves(self, form: HalfForm, code: int = 200) -> HttpResponse:
-        """Return the page of the two halves, with the form of the reader's own, if he keeps one."""
+        """Return the page of the password's two halves, with the form for the reader's own half, if he keeps one."""
         page = self.make_page()
         credential = page.credential
         context = {
@@ -216,7 +216,7 @@ class OpenGrant(GrantDetail):
 
 
 def _describe_halves(page: GrantPage) -> list[dict[str, Any]]:
-    """Return both halves: whose each is, when it was given, and until when the other one has to follow."""
+    """Return both halves of the password: its custodian, when it was given, and until when the other must follow."""
     credential, grant = page.credential, page.grant
     if credential is None:
         return []

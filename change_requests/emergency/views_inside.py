@@ -68,28 +68,28 @@ class Inside(InsideView):
         return self.render_inside()
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Show old and new; or change the field and redirect; or return the page with what is wrong."""
-        code = request.POST.get("field", "")
-        if code not in self.grant.fields:
+        """Show a preview of the change; in the step APPLY change the field and redirect; or show the form's errors."""
+        field_code = request.POST.get("field", "")
+        if field_code not in self.grant.fields:
             messages.error(request, NOT_NAMED)
             return self.render_inside(status=403)
-        form = self.make_form(code, request.POST)
+        form = self.make_form(field_code, request.POST)
         if not form.is_valid():
-            return self.render_inside(refused=(code, form))
-        if request.POST.get("step") != APPLY:
-            return self.render_preview(code, form)
+            return self.render_inside(refused=(field_code, form))
+        if request.POST.get("step") != APPLY:  # the first POST: show a preview
+            return self.render_preview(field_code, form)
         try:
             change = operations.apply_emergency_change(
                 self.grant.pk,
-                code,
+                field_code,
                 form.cleaned_data["new"],
                 form.cleaned_data["reason"],
                 actor=self.user,
                 proof=read_proof(request),
             )
         except Refused as refusal:
-            _show_refusal(form, code, refusal)
-            return self.render_inside(refused=(code, form), status=choose_status_code(refusal))
+            _show_refusal(form, field_code, refusal)
+            return self.render_inside(refused=(field_code, form), status=choose_status_code(refusal))
         messages.success(request, f"Se cambió {find_row(change.field).label.lower()}. El cliente lo sabrá al terminar.")
         return redirect("emergency:inside")
 
@@ -98,7 +98,7 @@ class Inside(InsideView):
         return ChangeForm(data, code=code, customer=self.grant.customer, auto_id=f"id_{code}_%s")
 
     def render_inside(self, *, refused: tuple[str, ChangeForm] | None = None, status: int = 200) -> HttpResponse:
-        """Return the page; the form of a field that was refused is shown as it was sent."""
+        """Return the page; `refused`, a field's code and its form, replaces that field's empty form."""
         forms = {code: self.make_form(code) for code in self.grant.fields}
         forms |= dict([refused] if refused else [])
         context = {
@@ -110,12 +110,12 @@ class Inside(InsideView):
             "labels": wording.list_labels(self.grant.fields),
             "customer_url": reverse("admin:accounts_customer_change", args=[self.grant.customer_id]),
             "ticket_url": self.find_ticket_url(),
-            "form": refused[1] if refused else None,
+            "form": refused[1] if refused else None,  # [1]: the form
         }
         return render(self.request, "emergency/inside.html", context, status=status)
 
     def render_preview(self, code: str, form: ChangeForm) -> HttpResponse:
-        """Return the page that shows the value before and after, and asks to write it."""
+        """Return the page that shows the value before and after, with a button to write it."""
         data = form.cleaned_data
         row = {
             "label": find_row(code).label,
@@ -126,7 +126,7 @@ class Inside(InsideView):
         return render(self.request, "emergency/preview.html", context)
 
     def list_facts(self) -> list[dict[str, str]]:
-        """Return the customer's registered fields that the emergency does not name, as they are."""
+        """Return the customer's registered data that this emergency may not change, to read."""
         customer: Customer = self.grant.customer
         codes = [code for code in COLUMNS if code not in self.grant.fields]
         return [
@@ -159,15 +159,15 @@ class Leave(InsideView):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """End it, and redirect to the login, from which the operator comes to the page that says how it ended."""
+        """End the emergency, and redirect to the login, and from there to the emergency's page: how it ended."""
         session.leave_emergency(request, proof=read_proof(request))
         after = urlencode({"next": reverse("emergency:grant", args=[self.grant.folio])})
         return redirect(f"{reverse('account_login')}?{after}")
 
 
 def _show_refusal(form: ChangeForm, code: str, refusal: Refused) -> None:
-    """Add to the form of a field why its operation refused; the value's own error stands beside the value."""
+    """Show in a field's form why its operation refused; an error of the field (`code`) stands at the input `new`."""
     errors = getattr(refusal, "errors", None) or {refusal.field: str(refusal)}
     for name, text in errors.items():
         field = {code: "new"}.get(name, name)
-        form.add_error(field if field in form.fields else None, text)
+        form.add_error(field if field in form.fields else None, text)  # None: above all fields

@@ -45,7 +45,7 @@ class Causes(EmergencyView):
         return redirect("emergency:causes")
 
     def render_list(self, form: CauseForm, code: int = 200) -> HttpResponse:
-        """Return the page of the causes."""
+        """Return the page of the causes, with the form to add one if the reader may."""
         causes = EmergencyCause.objects.select_related("kept_by", "ended_by").order_by("-active", "pk")
         context = {"causes": list(causes), "form": form if policy.may_keep(self.user) else None}
         return render(self.request, "emergency/causes.html", context, status=code)
@@ -75,7 +75,7 @@ class EndCause(EmergencyView):
         return redirect("emergency:causes")
 
     def render_form(self, form: PasswordForm, pk: int, code: int = 200) -> HttpResponse:
-        """Return the page that ends this cause."""
+        """Return the page that asks to confirm the end of this cause; who may not end it goes back to the list."""
         cause = get_object_or_404(EmergencyCause, pk=pk)
         if refusal := policy.why_not_keep(self.user):
             messages.error(self.request, str(refusal))
@@ -95,7 +95,7 @@ class DelegationsView(EmergencyView):
     """Serve a page about delegations to the officers who name or have alternates; others go to the list."""
 
     def why_not(self) -> HttpResponse | None:
-        """Return the way to the list for who has nothing to do here, or None."""
+        """Return a redirect to the list, with a message, for who may neither keep nor read delegations, or None."""
         if may_keep_delegations(self.user) or self.user.reads_all:
             return None
         messages.error(self.request, "Las suplencias las llevan Seguridad, el Propietario y el Área Informática.")
@@ -127,7 +127,7 @@ class Delegations(DelegationsView):
         return redirect("emergency:delegations")
 
     def make_form(self, data: Any = None) -> DelegationForm:
-        """Return the form; the security officer chooses whose office it is, another officer names for himself."""
+        """Return the form; the security officer chooses any absent officer, another officer only himself."""
         holders = RoleAssignment.objects.in_force().filter(office__in=Delegation.OFFICES, user__is_active=True)
         absent = User.objects.filter(pk__in=holders.values("user")).order_by("full_name", "pk")
         if not policy.may_keep(self.user):
@@ -135,7 +135,7 @@ class Delegations(DelegationsView):
         return DelegationForm(self.request, data, absent=absent, people=list_custodians())
 
     def render_list(self, form: DelegationForm, code: int = 200) -> HttpResponse:
-        """Return the page of the delegations: those in force or to come, then the last that are over."""
+        """Return the page of the delegations: those in force or to come, then the last SHOWN_ENDED that are over."""
         instant = clock.now()
         joined = Delegation.objects.select_related("absent", "alternate", "granted_by").order_by("-starts_at", "-pk")
         live = list(joined.filter(ended_at=None, ends_at__gt=instant))
@@ -178,7 +178,7 @@ class EndDelegation(DelegationsView):
         return redirect("emergency:delegations")
 
     def render_form(self, form: PasswordForm, pk: int, code: int = 200) -> HttpResponse:
-        """Return the page that ends this delegation."""
+        """Return the page that asks to confirm the end of this delegation."""
         delegation = get_object_or_404(Delegation.objects.select_related("absent", "alternate"), pk=pk)
         context = {
             "form": form,

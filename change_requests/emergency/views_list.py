@@ -28,7 +28,7 @@ class EmergencyList(EmergencyView):
     """List the accounts with their seals, and the latest emergencies that the reader may see."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Return the list; overdue reviews stand above it for everybody in mesa de control (M27)."""
+        """Return the lists of accounts and emergencies; above them everybody sees all overdue reviews (M27)."""
         page = list_page.read_grants(self.user, list_page.NEWEST_FIRST.read_from(request.GET))
         context = {
             "accounts": list_page.list_accounts(self.user),
@@ -58,7 +58,7 @@ class AskForGrant(PostingForm, EmergencyView):
         return self.show_form()
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Ask for the emergency and redirect to its page; or return the form with what is wrong, or with the values."""
+        """Ask for the emergency and redirect to it; or show the form, with errors or (LOOK) the customer's values."""
         key, is_good = self.posted_key()
         if is_good and (first := EmergencyGrant.objects.filter(form_key=key.key, operator=self.user).first()):
             return redirect("emergency:grant", first.folio)  # a double click: the account is no longer free
@@ -84,20 +84,20 @@ class AskForGrant(PostingForm, EmergencyView):
         )
 
     def list_choices(self) -> Sequence[tuple[str, str]]:
-        """Return the accounts that may be asked for: those that are sealed and not in course or under review."""
+        """Return the choices of the form: the accounts that are sealed and have no emergency in course or to review."""
         rows = list_page.list_accounts(self.user)
         sealed = [row.account for row in rows if list_page.find_state(row.account) == EmergencyAccount.State.SEALED]
         return [(str(account.pk), f"{account.alias} · {account.get_scope_display().lower()}") for account in sealed]
 
     def find_customer(self, incident: str) -> Customer | None:
-        """Return whose ticket or request was typed, or None."""
-        found = find_incident(incident.strip()[:20].replace("\0", ""))
-        return Customer.objects.filter(pk=found.customer_pk).first() if found else None
+        """Return the customer of the ticket or request whose number was typed, or None."""
+        incident_found = find_incident(incident.strip()[:20].replace("\0", ""))
+        return Customer.objects.filter(pk=incident_found.customer_pk).first() if incident_found else None
 
     def perform(self, form: Any, key: FormKey) -> str | HttpResponse:
-        """Ask for the emergency and return its address; or the page, with the refusal beside its field."""
+        """Ask for the emergency and return its address; or return the page with the refusal at its field."""
         data = form.cleaned_data
-        if not self.is_drill and self.customer and not _names(self.customer, data["customer"]):
+        if not self.is_drill and self.customer and not _is_name_of(self.customer, data["customer"]):
             form.add_error(
                 "customer", f"{data['incident']} es de {self.customer.legal_name} ({self.customer.rfc}); revíselo"
             )
@@ -130,7 +130,7 @@ class AskForGrant(PostingForm, EmergencyView):
     def render_page(
         self, form: Any, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = "", code: int = 200
     ) -> HttpResponse:
-        """Return the page with this form; or, for who cannot use emergency accounts, why not."""
+        """Return the page with this form; who may not use emergency accounts goes to the list, with the reason."""
         if refusal := policy.why_not_operate(self.user):
             messages.error(self.request, str(refusal))
             return redirect("emergency:list")
@@ -145,7 +145,7 @@ class AskForGrant(PostingForm, EmergencyView):
         return render(self.request, "emergency/ask.html", context, status=code)
 
 
-def _names(customer: Customer, typed: str) -> bool:
+def _is_name_of(customer: Customer, typed: str) -> bool:
     """Return True if what was typed is the customer's RFC, or a part of its name that has three letters or more."""
     try:
         return parse_rfc(typed).value == customer.rfc

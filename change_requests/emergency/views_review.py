@@ -18,7 +18,7 @@ class RecordView(GrantView):
     """Serve a page about the record of an emergency that was opened; one that never was has none."""
 
     def prepare(self, **kwargs: Any) -> None:
-        """Find the emergency. Raises Http404 if it is not to be seen, or was never opened."""
+        """Find the emergency. Raises Http404 if this person may not see it, or if it was never opened."""
         super().prepare(**kwargs)
         if self.grant.opened_at is None:
             raise Http404(NOT_YOURS)
@@ -35,16 +35,16 @@ class Review(RecordView):
         return reverse("emergency:review", args=[self.kwargs["folio"]])
 
     def read_page(self, seq: int | None = None) -> ReviewPage:
-        """Return the review as the address asks for it, with this act beside the list."""
-        typed = self.request.GET.get("registro", "")
-        if seq is None and typed.isascii() and typed.isdigit() and len(typed) < 9:
-            seq = int(typed)
+        """Return the review with the filter of the address, and act `seq` or that of the address beside the list."""
+        typed_seq = self.request.GET.get("registro", "")
+        if seq is None and typed_seq.isascii() and typed_seq.isdigit() and len(typed_seq) < 9:
+            seq = int(typed_seq)
         return ReviewPage(self.grant, self.user, self.request.GET.get("filtro", ALL), seq)
 
     def render_review(
         self, *, verdict: Any = None, sign: Any = None, seq: int | None = None, code: int = 200
     ) -> HttpResponse:
-        """Return the page; a form that was refused is shown as it was sent."""
+        """Return the page with the forms that the reader may use now; a refused form is shown as it was sent."""
         page, refused = self.read_page(seq), verdict or sign
         act = page.current
         if verdict is None and page.may_review and act is not None and act.item.verdict is None:
@@ -100,7 +100,7 @@ class Sign(Review):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Sign it and redirect to the emergency; or return the page with what is wrong."""
+        """Sign the review and redirect to the emergency; or return the page with the form's errors."""
         form = SignForm(request, request.POST, auto_id="id_sign_%s")
         if not form.is_valid():
             return self.render_review(sign=form)
@@ -118,7 +118,7 @@ class DossierPdf(RecordView):
     """Give out the dossier of an emergency as PDF."""
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Return the PDF of the emergency."""
+        """Return the dossier of the emergency as a PDF to download."""
         response = HttpResponse(dossier.render_dossier(self.grant), content_type="application/pdf")
         response["Content-Disposition"] = f'attachment; filename="expediente-{self.grant.folio}.pdf"'
         return response

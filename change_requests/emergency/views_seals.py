@@ -35,31 +35,33 @@ class SealView(EmergencyView):
         return reverse("emergency:seal", args=[self.kwargs["alias"]])
 
     def render_seal(self, *, half: str = "", code: int = 200, **refused: Any) -> HttpResponse:
-        """Return the page of the seal: where each custodian stands, and what its reader does now.
+        """Return the page of the seal: how far each custodian is, and what its reader can do now.
 
-        `half` is that of the reader, this once. A form that was refused (`refused`, by its name) is shown as sent.
+        `half` is the reader's half of the password, shown once. `refused`: by name, a form to show as it was sent.
         """
         credential = self.account.find_credential()
-        mine = credential.find_half(self.user) if credential else ""
-        is_seen, is_sealed = (bool(mine and getattr(credential, f"{act}_{mine}_at")) for act in ("revealed", "sealed"))
+        letter = credential.find_half(self.user) if credential else ""
+        is_seen, is_sealed = (
+            bool(letter and getattr(credential, f"{step}_{letter}_at")) for step in ("revealed", "sealed")
+        )
         context = {
             "account": self.account,
             "chip": wording.describe_account_state(self.account.state, None),
             "credential": credential,
             "custodians": _describe_custodians(credential, self.user),
-            "mine": mine.upper(),
+            "mine": letter.upper(),
             "half": half,
             "form": next(iter(refused.values()), None),
             "is_seen": is_seen,
             "is_sealed": is_sealed,
             "now": clock.now(),
-            **self.make_forms(is_to_see=bool(mine) and not is_seen, is_to_seal=is_seen and not is_sealed),
-            **refused,
+            **self.make_forms(is_to_see=bool(letter) and not is_seen, is_to_seal=is_seen and not is_sealed),
+            **refused,  # in place of the empty form of that name
         }
         return render(self.request, "emergency/seal.html", context, status=code)
 
     def make_forms(self, *, is_to_see: bool, is_to_seal: bool) -> dict[str, Any]:
-        """Return the forms that the reader may send now, by name; None for the others."""
+        """Return the forms that the reader may send now, by name; None for a form that he may not send."""
         may_start = policy.why_not_seal(self.user, self.account) is None
         may_retire = policy.why_not_retire(self.user, self.account) is None
         return {
@@ -70,7 +72,7 @@ class SealView(EmergencyView):
         }
 
     def refuse(self, form: Any, refusal: Refused, **forms: Any) -> HttpResponse:
-        """Return the page with why an operation refused, in the form that was sent."""
+        """Return the page with the sent form, which shows why its operation refused, and the present state."""
         form.show_refusal(refusal)
         self.prepare(**self.kwargs)
         return self.render_seal(**forms, code=choose_status_code(refusal))
@@ -87,7 +89,7 @@ class Seal(SealView):
 
     @sensitive_variables()
     def post(self, request: HttpRequest, alias: str) -> HttpResponse:
-        """Return the page with the reader's half, on the first POST alone; later ones say that it was shown."""
+        """Return the page with the reader's half of the password, on the first POST only; later ones refuse it."""
         form = PasswordForm(request, request.POST, auto_id="id_reveal_%s")
         credential = self.account.find_credential()
         if credential is None or not credential.find_half(self.user):
@@ -130,7 +132,7 @@ class ConfirmSealed(SealView):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, alias: str) -> HttpResponse:
-        """Store it and redirect to the page of the seal; or return the page with what is wrong."""
+        """Store that the half is in its envelope and redirect to the seal's page; or return the page with errors."""
         credential = self.account.find_credential()
         refused = policy.why_not_confirm_sealed(self.user, credential) if credential else WrongStatus(NO_SEAL)
         if credential is None or refused is not None:
@@ -142,8 +144,8 @@ class ConfirmSealed(SealView):
             credential = operations.confirm_sealed(credential.pk, actor=self.user, proof=self.make_proof())
         except Refused as refusal:
             return self.refuse(form, refusal, sealed=form)
-        whole = "La cuenta está sellada." if credential.is_sealed else "Falta la otra mitad."
-        messages.success(request, f"Registramos que su mitad está en el sobre. {whole}")
+        next_step = "La cuenta está sellada." if credential.is_sealed else "Falta la otra mitad."
+        messages.success(request, f"Registramos que su mitad está en el sobre. {next_step}")
         return redirect("emergency:seal", alias)
 
 
@@ -198,7 +200,7 @@ class AddAccount(EmergencyView):
 
 
 def list_custodians() -> list[User]:
-    """Return who may keep a half: active people of mesa de control or officers, nobody of Development."""
+    """Return who may keep half a password: active holders of an office of CONTROL_OFFICES, but no developer."""
     held = RoleAssignment.objects.in_force().filter(user__is_active=True, user__is_staff=True, user__is_emergency=False)
     developers = held.filter(office=Office.DEVELOPER).values("user")
     people = User.objects.filter(pk__in=held.filter(office__in=CONTROL_OFFICES).values("user"))
@@ -206,12 +208,12 @@ def list_custodians() -> list[User]:
 
 
 def _describe_custodians(credential: CriticalCredential | None, reader: User) -> list[dict[str, Any]]:
-    """Return where each custodian of the seal stands: to be seen, on paper, sealed."""
+    """Return how far each custodian is: his half is to be seen, seen but not in its envelope, or sealed in it."""
     if credential is None:
         return []
     rows = []
     for letter, person in (("a", credential.custodian_a), ("b", credential.custodian_b)):
-        revealed_at, sealed_at = (getattr(credential, f"{name}_{letter}_at") for name in ("revealed", "sealed"))
+        revealed_at, sealed_at = (getattr(credential, f"{step}_{letter}_at") for step in ("revealed", "sealed"))
         rows.append(
             {
                 "letter": letter.upper(),

@@ -71,14 +71,14 @@ def list_labels(fields: Iterable[str]) -> str:
 
 
 def make_grant_chip(grant: EmergencyGrant) -> Chip:
-    """Return the state of an emergency as a label; of a reviewed one, whether it was conform."""
+    """Return the state of an emergency as a coloured label; for a reviewed one, its result (*Conforme* or not)."""
     if grant.status == Status.REVIEWED:
         return Chip("ok", "Conforme") if grant.review.conform else Chip("bad", "Con observaciones")
     return Chip(GRANT_LOOKS[Status(grant.status)], str(grant.get_status_display()))
 
 
 def describe_deadline(grant: EmergencyGrant, *, is_overdue: bool) -> str:
-    """Return the date that counts in the row of an emergency: until when somebody must act, or when it ended."""
+    """Return the date to show in an emergency's row: until when somebody must act, else when it ended."""
     if grant.status == Status.REQUESTED:
         return f"se autoriza antes de {when(grant.decide_before)}"
     if grant.status == Status.AUTHORIZED:
@@ -89,11 +89,11 @@ def describe_deadline(grant: EmergencyGrant, *, is_overdue: bool) -> str:
         return f"{'venció' if is_overdue else 'se revisa antes de'} {when(grant.review.due_at)}"
     if grant.status == Status.REVIEWED:
         return f"firmada {when(grant.review.signed_at)}"
-    return when(grant.ended_at)
+    return when(grant.ended_at)  # refused or lapsed
 
 
 def describe_use(grant: EmergencyGrant) -> str:
-    """Return who uses or used an emergency, and when."""
+    """Return who asked for an emergency, uses it or used it, and when; of an ended one also how long."""
     if grant.opened_at is None:
         return f"la pidió {grant.operator_name}, {when(grant.requested_at)}"
     if grant.ended_at is None:
@@ -103,7 +103,7 @@ def describe_use(grant: EmergencyGrant) -> str:
 
 
 def describe_account_state(state: EmergencyAccount.State, ends_at: datetime | None) -> Chip:
-    """Return the state of an account as a label; of an open one, how long it stays open."""
+    """Return the state of an account as a coloured label; of an open one, how long it stays open."""
     label = str(state.label)
     if state == State.OPEN and ends_at is not None:
         label = f"Abierta, quedan {until(ends_at)}"
@@ -111,7 +111,7 @@ def describe_account_state(state: EmergencyAccount.State, ends_at: datetime | No
 
 
 def describe_end(grant: EmergencyGrant) -> str:
-    """Return why an emergency ended, with the reason that somebody wrote; empty while it has not."""
+    """Return why an emergency ended, with any note that somebody wrote; empty while it has no reason."""
     if not grant.end_reason:
         return ""
     words = str(grant.get_end_reason_display())

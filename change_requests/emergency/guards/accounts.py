@@ -13,7 +13,7 @@ _SUPERUSER = f"EXISTS (SELECT 1 FROM {USER} u WHERE u.id = {{}} AND u.is_active 
 
 
 def is_written_once(columns: str) -> str:
-    """Return the SQL condition that one of these columns ("a b c"), once it is not NULL, gets another value."""
+    """Return the SQL condition of the violation: one of these columns ("a b c") has a value and gets another one."""
     rewritten = (f"(OLD.{name} IS NOT NULL AND NEW.{name} ≠ OLD.{name})" for name in columns.split())
     return "(" + " OR ".join(rewritten) + ")"
 

@@ -34,10 +34,10 @@ _OPERATES = " OR ".join(
 )
 
 
-def _minutes(later: str, earlier: str, minutes: str) -> tuple[str, str]:
-    """Return SQL for both engines: `later` is more than so many minutes after `earlier`; all three are SQL.
+def _make_longer_sql(later: str, earlier: str, minutes: str) -> tuple[str, str]:
+    """Return SQL for both engines: `later` is more than `minutes` after `earlier`; the three arguments are SQL.
 
-    SQLite's julianday rounds to a millisecond.
+    SQLite's julianday rounds to a millisecond, so its comparison allows 0.0001 minutes more.
     """
     return (
         f"(julianday({later}) - julianday({earlier})) * 1440.0 > {minutes} + 0.0001",
@@ -45,8 +45,8 @@ def _minutes(later: str, earlier: str, minutes: str) -> tuple[str, str]:
     )
 
 
-def _names_fields(engine: int) -> str:
-    """Return the SQL condition that the fields do not fit the account's scope, or are none that can be changed."""
+def _make_wrong_fields_sql(engine: int) -> str:
+    """Return SQL (engine 0: SQLite, 1: PostgreSQL): a field is unknown, 'fix' names no field, or 'read' names one."""
     each = _EACH_FIELD[engine]
     scope = f"(SELECT a.scope FROM {ACCOUNT} a WHERE a.id = NEW.account_id)"
     return f"""EXISTS (SELECT 1 FROM ({each}) AS f WHERE f.value NOT IN ({_COLUMNS}))
@@ -189,8 +189,8 @@ _OPENS = "OLD.status = 'authorized' AND NEW.status = 'open'"
 _IS_AUTHORIZED = "OLD.status = 'requested' AND NEW.status = 'authorized'"
 
 
-def _when(condition: str, comparison: tuple[str, str]) -> tuple[str, str]:
-    """Return, for both engines, the SQL of a comparison that counts only under a condition."""
+def _add_condition(condition: str, comparison: tuple[str, str]) -> tuple[str, str]:
+    """Return, for both engines, the SQL of a comparison, true only if the condition is true as well."""
     sqlite, postgresql = (f"{condition} AND ({sql})" for sql in comparison)
     return sqlite, postgresql
 
@@ -200,35 +200,35 @@ _TIMES = [
         "grant_window_as_authorized",
         GRANT,
         "UPDATE",
-        _minutes("NEW.ends_at", "NEW.opened_at", "NEW.minutes"),
+        _make_longer_sql("NEW.ends_at", "NEW.opened_at", "NEW.minutes"),
         "la ventana es más larga que lo autorizado",
     ),
     Guard(
         "grant_half_a_is_fresh",
         GRANT,
         "UPDATE",
-        _when(_OPENS, _minutes("NEW.opened_at", "NEW.half_a_at", str(HALVES_MINUTES))),
+        _add_condition(_OPENS, _make_longer_sql("NEW.opened_at", "NEW.half_a_at", str(HALVES_MINUTES))),
         "la mitad A es de hace mucho",
     ),
     Guard(
         "grant_half_b_is_fresh",
         GRANT,
         "UPDATE",
-        _when(_OPENS, _minutes("NEW.opened_at", "NEW.half_b_at", str(HALVES_MINUTES))),
+        _add_condition(_OPENS, _make_longer_sql("NEW.opened_at", "NEW.half_b_at", str(HALVES_MINUTES))),
         "la mitad B es de hace mucho",
     ),
     Guard(
         "grant_starts_soon",
         GRANT,
         "UPDATE",
-        _when(_IS_AUTHORIZED, _minutes("NEW.start_before", "NEW.authorized_at", str(START_MINUTES))),
+        _add_condition(_IS_AUTHORIZED, _make_longer_sql("NEW.start_before", "NEW.authorized_at", str(START_MINUTES))),
         "se abre poco después de autorizarse",
     ),
     Guard(
         "grant_names_its_fields",
         GRANT,
         "INSERT",
-        (_names_fields(0), _names_fields(1)),
+        (_make_wrong_fields_sql(0), _make_wrong_fields_sql(1)),
         "los datos no son de la lista o del alcance de la cuenta",
     ),
 ]

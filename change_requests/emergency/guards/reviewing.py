@@ -7,9 +7,9 @@ _HEAD = "core_chainhead"
 
 
 def _make_reviewer_sql(reviewer: str, at: str, operator: str) -> str:
-    """Return the SQL condition that an active person is security officer at an instant, or stands in for one.
+    """Return the SQL condition that `reviewer` is active and is security officer at `at`, or stands in for one then.
 
-    The officer is not the operator. All three are SQL.
+    Neither the reviewer nor that officer is the operator, who cannot judge himself. The three arguments are SQL.
     """
     delegation = f"""EXISTS (SELECT 1 FROM {DELEGATION} d WHERE d.absent_id = o.user_id AND d.office = o.office
         AND d.alternate_id = {reviewer} AND T[d.starts_at] <= T[{at}] AND T[d.ends_at] > T[{at}]

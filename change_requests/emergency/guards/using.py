@@ -55,32 +55,32 @@ _ROWS = {"INSERT": (None, "NEW"), "UPDATE": ("OLD", "NEW"), "DELETE": ("OLD", No
 
 
 def _make_json(row: str | None, columns: tuple[str, ...]) -> tuple[str, str]:
-    """Return SQL for both engines: these columns of OLD or NEW as one JSON object, or NULL without a row."""
+    """Return SQL for both engines: these columns of `row` (OLD or NEW) as JSON; NULL if the event has no such row."""
     if row is None:
         return "NULL", "NULL"
     pairs = ", ".join(f"'{column}', {row}.{column}" for column in columns)
     return f"json_object({pairs})", f"jsonb_build_object({pairs})"
 
 
-def _record(table: str, event: str) -> Recorder:
-    """Return the trigger that writes down a row of this table, while an emergency has the mark."""
+def _make_recorder(table: str, event: str) -> Recorder:
+    """Return the trigger that copies a row of this table, before and after, if an emergency is marked as writing."""
     old_row, new_row = _ROWS[event]
-    olds, news = (_make_json(row, COLUMNS[table]) for row in (old_row, new_row))
-    mark = translate(Guard("", "", "", when="ACTING")).when
-    clocks = ("strftime('%Y-%m-%d %H:%M:%f', 'now')", "clock_timestamp()")
+    old_json, new_json = (_make_json(row, COLUMNS[table]) for row in (old_row, new_row))
+    marked_grant = translate(Guard("", "", "", when="ACTING")).when
+    now_sql = ("strftime('%Y-%m-%d %H:%M:%f', 'now')", "clock_timestamp()")
     statements = [
         f"INSERT INTO {DIFFERENCE} (grant_id, table_name, row_pk, old, new, at) "
-        f"VALUES ({mark[engine]}, '{table}', CAST({new_row or old_row}.id AS varchar), "
-        f"{olds[engine]}, {news[engine]}, {clocks[engine]})"
+        f"VALUES ({marked_grant[engine]}, '{table}', CAST({new_row or old_row}.id AS varchar), "
+        f"{old_json[engine]}, {new_json[engine]}, {now_sql[engine]})"
         for engine in (0, 1)
     ]
     name = f"emergency_records_{table.removeprefix('accounts_')}_{event.lower()}"
-    conditions = (f"{mark[0]} IS NOT NULL", f"{mark[1]} IS NOT NULL")
+    conditions = (f"{marked_grant[0]} IS NOT NULL", f"{marked_grant[1]} IS NOT NULL")
     return Recorder(name, table, event, conditions, (statements[0], statements[1]))
 
 
-def _leave(table: str, event: str) -> Guard:
-    """Return the guard that refuses to write this table while an emergency has the mark."""
+def _forbid_write(table: str, event: str) -> Guard:
+    """Return the guard that refuses every write to this table if an emergency is marked as writing."""
     name = f"emergency_touches_no_{table.split('_', 1)[1].removeprefix('requests_')}_{event.lower()}"
     return Guard(name, table, event, "ACTING IS NOT NULL", "una emergencia no toca nada más")
 
@@ -110,6 +110,6 @@ GUARDS = [
         f"ACTING IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {GRANT} g WHERE g.id = ACTING AND g.customer_id = OLD.id)",
         "una emergencia es para un cliente",
     ),
-    *(_leave(table, event) for table in UNTOUCHED for event in ("INSERT", "UPDATE", "DELETE")),
+    *(_forbid_write(table, event) for table in UNTOUCHED for event in ("INSERT", "UPDATE", "DELETE")),
 ]
-RECORDERS = [_record(table, event) for table in COLUMNS for event in _ROWS]
+RECORDERS = [_make_recorder(table, event) for table in COLUMNS for event in _ROWS]

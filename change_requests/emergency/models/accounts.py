@@ -110,7 +110,7 @@ class EmergencyAccount(Chained):
 
     @property
     def state(self) -> "EmergencyAccount.State":
-        """Return where the account stands today: it can be granted only when *sellada*."""
+        """Return the account's present state: only when *sellada* (sealed) can an emergency be asked for."""
         if self.retired_at:
             return self.State.RETIRED
         if (state := self._state_of_grants()) is not None:
@@ -119,7 +119,7 @@ class EmergencyAccount(Chained):
         return self.State.SEALED if credential and credential.is_sealed else self.State.UNSEALED
 
     def _state_of_grants(self) -> "EmergencyAccount.State | None":
-        """Return the state that a live grant, or one without review, gives the account; None if there is none."""
+        """Return the state from an emergency in course or not yet reviewed, or None if the account has none."""
         statuses = set(
             self.grants.exclude(status__in=["refused", "lapsed", "reviewed"]).values_list("status", flat=True)
         )
@@ -297,6 +297,6 @@ class Delegation(Chained):
         return f"user:{self.absent_id}"
 
     def is_in_force(self, at: datetime | None = None) -> bool:
-        """Return True if the alternate stands in at `at`, now by default."""
+        """Return True if the alternate stands in for the absent officer at the instant `at`, now by default."""
         at = at or clock.now()
         return self.starts_at <= at < (self.ended_at or self.ends_at)

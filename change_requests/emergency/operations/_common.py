@@ -20,7 +20,7 @@ _JOINED = ("account__user", "operator", "cause", "customer", "credential")
 
 @contextmanager
 def lock_account(pk: int | None) -> Iterator[EmergencyAccount]:
-    """Open a transaction and yield the account, locked and read again. Raises its DoesNotExist."""
+    """Open a transaction and yield the account, locked and read again. Raises EmergencyAccount.DoesNotExist."""
     with transaction.atomic():
         yield lock(EmergencyAccount.objects.select_related("user"), pk)
 
@@ -29,7 +29,7 @@ def lock_account(pk: int | None) -> Iterator[EmergencyAccount]:
 def lock_grant(pk: int) -> Iterator[EmergencyGrant]:
     """Open a transaction and yield the emergency, locked after its account and read again.
 
-    What a block wrote is undone if it raises; a `Recorded` refusal is raised after the writes are committed.
+    What a block wrote is undone if it raises; but a `Recorded` refusal leaves a trace: it is raised after the commit.
     """
     recorded = None
     with transaction.atomic():
@@ -71,7 +71,7 @@ def require_minutes(minutes: int, at_most: int) -> None:
 
 
 def retire_credential(credential: CriticalCredential, reason: str, *, actor: User | None) -> None:
-    """Retire a critical password for ever, and record why in the account's chain; the caller holds the lock."""
+    """Retire a critical password (seal) for ever, and record why in the account's chain; the caller holds the lock."""
     credential.retired_at, credential.retired_reason = now(), reason
     credential.save(update_fields=["retired_at", "retired_reason"])
     audit.record(
@@ -80,7 +80,7 @@ def retire_credential(credential: CriticalCredential, reason: str, *, actor: Use
 
 
 def find_drill_customer(actor: User) -> Customer:
-    """Return the customer of drills, who does not exist outside; the first drill makes it (M23)."""
+    """Return the invented customer on which drills are done; the first drill inserts its row (M23)."""
     customer = Customer.objects.filter(is_drill=True, verified_at__isnull=False).order_by("pk").first()
     if customer is not None:
         return customer

@@ -29,9 +29,9 @@ DOMAIN = "emergencia.invalid"  # nobody receives mail there, and nobody signs in
 
 
 def add_account(*, alias: str, purpose: str, scope: str, actor: User, proof: Proof | None = None) -> EmergencyAccount:
-    """Make an emergency account, at rest and to be sealed, and return it (M22).
+    """Insert an emergency account, not in use and without a seal yet, and return it (M22).
 
-    Its user is not active, has no password that works, no office and no permission; it is never signed in to.
+    Its user is not active and has no password that works, no office (*cargo*) and no permission: nobody signs in as it.
     """
     require_none(policy.why_not_keep(reread_person(actor)))
     alias = slugify(alias)[: find_limit(EmergencyAccount, "alias")]
@@ -60,7 +60,7 @@ def add_account(*, alias: str, purpose: str, scope: str, actor: User, proof: Pro
 
 
 def retire_account(pk: int, *, actor: User, proof: Proof | None = None) -> EmergencyAccount:
-    """Retire an emergency account and its seal for ever; one with an emergency in course cannot be retired."""
+    """Retire an emergency account and its seal for ever; it must have no emergency in course."""
     with lock_account(pk) as account:
         actor = reread_person(actor)
         require_none(policy.why_not_retire(actor, account))
@@ -73,7 +73,7 @@ def retire_account(pk: int, *, actor: User, proof: Proof | None = None) -> Emerg
 
 
 def add_cause(*, title: str, procedure: str, actor: User, proof: Proof | None = None) -> EmergencyCause:
-    """Add a cause to the closed list, with how it is confirmed, and return it."""
+    """Add a cause to the list that emergencies choose from, with how somebody confirms it, and return it."""
     actor = reread_person(actor)
     require_none(policy.why_not_keep(actor))
     title = clean_line(title, field="title", text_name="la causa", at_least=5, at_most=120)
@@ -88,7 +88,7 @@ def add_cause(*, title: str, procedure: str, actor: User, proof: Proof | None = 
 
 
 def end_cause(pk: int, *, actor: User, proof: Proof | None = None) -> EmergencyCause:
-    """End a cause, so that no new emergency names it; those that did keep it."""
+    """End a cause, so that no new emergency can name it; emergencies that already name it keep it."""
     with locked(EmergencyCause.objects.all(), pk) as cause:
         actor = reread_person(actor)
         require_none(policy.why_not_keep(actor))
@@ -133,7 +133,7 @@ def delegate_office(
 
 
 def end_delegation(pk: int, *, actor: User, proof: Proof | None = None) -> Delegation:
-    """End a delegation before its date; what the alternate decided until now stays."""
+    """End a delegation before its last day; what the alternate decided until now remains valid."""
     with locked(Delegation.objects.all(), pk) as delegation:
         actor = reread_person(actor)
         require_none(policy.why_not_end_delegation(actor, delegation))

@@ -25,11 +25,11 @@ def apply_emergency_change(
 ) -> EmergencyChange:
     """Give a field of the emergency's customer a new value, and return the change (M1, M23).
 
-    `field` is a code of `kinds.fields.COLUMNS` that the emergency names. The window must be open by both clocks when
-    the lock is held; nothing is written late. The customer is told at the end. Raises NotAllowed, WrongStatus, Invalid.
+    `field` is a code of `kinds.fields.COLUMNS` that the emergency names. Both clocks are asked under the lock, so
+    nothing is written after the window. The customer is told when it ends. Raises NotAllowed, WrongStatus, Invalid.
     """
     with lock_grant(grant_pk) as grant:
-        operator = reread_person(actor.real_operator or actor)
+        operator = reread_person(actor.real_operator or actor)  # inside, the actor is the account's user
         at = take_instant(grant, operator)
         if field not in grant.fields:
             raise NotAllowed(NOT_NAMED)
@@ -52,43 +52,43 @@ def apply_emergency_change(
 
 
 def _clean_value(row: SensitiveField, customer: Customer, text: str) -> str:
-    """Return the new value as a formal request would take it. Raises Invalid at the field's code."""
-    new, problem = clean_line(text), ""
+    """Return the new value, cleaned and checked as in a formal request. Raises Invalid, keyed by the field's code."""
+    value, problem = clean_line(text), ""
     try:
-        new = row.clean(new)
+        value = row.clean(value)
     except WrongValue as wrong:
         problem = str(wrong)
-    if not new:
+    if not value:
         problem = "Escriba el dato nuevo."
-    elif len(new) > row.max_length:
+    elif len(value) > row.max_length:
         problem = f"Tiene más de {row.max_length} caracteres; acórtelo."
-    elif new == str(getattr(customer, row.code)):
+    elif value == str(getattr(customer, row.code)):
         problem = "Es igual al dato de hoy."
-    elif row is sensitive_fields.STATUS and new not in Customer.Status.values:
+    elif row is sensitive_fields.STATUS and value not in Customer.Status.values:
         problem = "Elija el estado del servicio."
-    elif row.is_taken and row.is_taken(customer, new):
+    elif row.is_taken and row.is_taken(customer, value):
         problem = "Ese RFC ya es de una empresa verificada."
     if problem:
         raise Invalid({row.code: problem})
-    return new
+    return value
 
 
 def _write(grant: EmergencyGrant, change: EmergencyChange, row: SensitiveField) -> None:
-    """Write the new value, and what changes with it, while the guards see the emergency's mark."""
+    """Write the new value, and the columns that follow from it, while the emergency is marked as writing."""
     columns: dict[str, Any] = {row.code: change.new}
     if row.more_columns:
-        columns |= row.more_columns(change.new, "")
+        columns |= row.more_columns(change.new, "")  # "": no effective date
     with writing(grant):
         Customer.objects.filter(pk=change.customer_id).update(**columns)
 
 
 def _record(grant: EmergencyGrant, change: EmergencyChange, customer: Customer, proof: Proof | None) -> None:
-    """Record the change in the chains of the emergency and of the customer, with the hash of the rows that changed.
+    """Record the change in the chain of the emergency, with the hash of the row that it wrote, and in the customer's.
 
-    It is in the transaction of the change, so it is there even if the outcome of the request is never recorded.
+    This is in the transaction of the change, so it is kept even if the outcome of the request is never recorded.
     """
-    told = {"field": change.field, "old": change.old, "new": change.new, "reason": change.reason}
-    rows = list(
+    facts = {"field": change.field, "old": change.old, "new": change.new, "reason": change.reason}
+    last_rows = list(
         grant.differences.filter(table_name=Customer._meta.db_table, row_pk=str(customer.pk)).order_by("-pk")[:1]
     )
     audit.record(
@@ -97,9 +97,9 @@ def _record(grant: EmergencyGrant, change: EmergencyChange, customer: Customer, 
         actor=change.operator,
         change=change.pk,
         customer=customer.pk,
-        difference=rows[0].pk,
-        difference_sha256=hash_differences(rows),
+        difference=last_rows[0].pk,
+        difference_sha256=hash_differences(last_rows),
         auth=describe_proof(proof),
-        **told,
+        **facts,
     )
-    accounts.record_company_change(customer, actor=change.operator, folio=grant.folio, **told)
+    accounts.record_company_change(customer, actor=change.operator, folio=grant.folio, **facts)

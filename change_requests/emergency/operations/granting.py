@@ -71,11 +71,11 @@ def request_grant(
         _tidy_account(account)
         require_none(policy.why_not_request_grant(actor, account))
         require_minutes(minutes, settings.EMERGENCY_MAX_MINUTES)
-        found_cause, found = _find_cause(cause), _find_incident(incident, actor, is_drill=drill)
+        found_cause, found_incident = _find_cause(cause), _find_incident(incident, actor, is_drill=drill)
         grant = _insert_grant(
             account,
             actor,
-            found,
+            found_incident,
             cause=found_cause,
             fields=_clean_fields(fields, account),
             reason=clean_text(reason, field="reason", text_name="qué va a hacer", at_least=MIN_REASON, at_most=4000),
@@ -90,9 +90,9 @@ def request_grant(
 def authorize_grant(
     pk: int, *, actor: User, reason: str, minutes: int | None = None, slot: str = "", proof: Proof | None = None
 ) -> EmergencyGrant:
-    """Authorize an emergency in the actor's place, for as long as was asked or less; return the emergency (M23).
+    """Fill one of the two authorizations (`slot`) of an emergency, for the minutes asked or fewer; return it (M23).
 
-    The second authorization lets it be opened for EMERGENCY_START_MINUTES; the shorter time of the two counts.
+    After the second, it can be opened during EMERGENCY_START_MINUTES; it lasts for the fewer minutes of the two.
     """
     with lock_grant(pk) as grant:
         actor = reread_person(actor)
@@ -102,7 +102,7 @@ def authorize_grant(
             grant, actor, slot, reason, Verdict.AUTHORIZE if minutes == grant.minutes_asked else Verdict.LESS, minutes
         )
         decisions = list(grant.authorizations.all())
-        if len(decisions) < len(GrantAuthorization.Slot):
+        if len(decisions) < len(GrantAuthorization.Slot):  # this is the first of the two
             event = _record_decision("grant.authorized_by", grant, decision, proof)
             notifications.mail_authorized_by(grant, event, decision)
             return grant
@@ -116,7 +116,7 @@ def authorize_grant(
 
 
 def refuse_grant(pk: int, *, actor: User, reason: str, slot: str = "", proof: Proof | None = None) -> EmergencyGrant:
-    """Refuse an emergency in the actor's place; it ends here, and another one may be asked."""
+    """Refuse an emergency in one of its two authorizations (`slot`); it ends, and another one may be asked for."""
     with lock_grant(pk) as grant:
         actor = reread_person(actor)
         decision = _insert_authorization(grant, actor, slot, reason, Verdict.REFUSE, 0)
@@ -128,7 +128,7 @@ def refuse_grant(pk: int, *, actor: User, reason: str, slot: str = "", proof: Pr
 
 
 def revoke_grant(pk: int, *, actor: User, reason: str, proof: Proof | None = None) -> EmergencyGrant:
-    """Stop an emergency in course, whether it is open or not yet, and say why; return the emergency."""
+    """Stop an emergency in course, with a reason, and return it; one that is not open yet ends as refused."""
     with lock_grant(pk) as grant:
         actor = reread_person(actor)
         require_none(policy.why_not_revoke(actor, grant))
@@ -146,7 +146,7 @@ def revoke_grant(pk: int, *, actor: User, reason: str, proof: Proof | None = Non
 
 
 def lapse_due(instant: datetime | None = None) -> int:
-    """Let the emergencies lapse that nobody authorized or opened in time; return how many. It only tidies."""
+    """End the emergencies that nobody authorized or opened in time; return how many. No request depends on it."""
     instant = instant or now()
     late = Q(status=Status.REQUESTED, decide_before__lte=instant)
     late |= Q(status=Status.AUTHORIZED, start_before__lte=instant)
@@ -159,18 +159,18 @@ def lapse_due(instant: datetime | None = None) -> int:
 
 def _lapse(grant: EmergencyGrant) -> bool:
     """End a locked emergency as *caducada* and return True, if its time to be authorized or opened is over."""
-    until = {Status.REQUESTED: grant.decide_before, Status.AUTHORIZED: grant.start_before}.get(Status(grant.status))
-    if until is None or now() < until:
+    deadline = {Status.REQUESTED: grant.decide_before, Status.AUTHORIZED: grant.start_before}.get(Status(grant.status))
+    if deadline is None or now() < deadline:
         return False
     before, grant.status, grant.ended_at, grant.end_reason = grant.status, Status.LAPSED, now(), EndReason.TIME
     grant.save(update_fields=["status", "ended_at", "end_reason"])
-    event = audit.record("grant.lapsed", grant, actor=None, before=str(before), until=until.isoformat())
+    event = audit.record("grant.lapsed", grant, actor=None, before=str(before), until=deadline.isoformat())
     notifications.mail_lapsed(grant, event)
     return True
 
 
 def _tidy_account(account: EmergencyAccount) -> None:
-    """End what is over of this locked account, so that the next request does not depend on the sweep (M23)."""
+    """End the emergencies of this locked account whose time is over, so that a new one need not wait for the sweep."""
     for grant in account.grants.filter(status__in=EmergencyGrant.LIVE).select_related("operator", "cause", "customer"):
         if grant.status != Status.OPEN:
             _lapse(grant)
@@ -178,16 +178,16 @@ def _tidy_account(account: EmergencyAccount) -> None:
             end_locked(grant, reason, actor=None)
 
 
-def _insert_grant(account: EmergencyAccount, operator: User, found: FoundIncident, **columns: Any) -> EmergencyGrant:
-    """Insert and return an emergency to be authorized, on the customer of the incident that was found."""
+def _insert_grant(account: EmergencyAccount, operator: User, incident: FoundIncident, **columns: Any) -> EmergencyGrant:
+    """Insert and return an emergency that waits for its authorizations, on the customer of its incident."""
     return EmergencyGrant.objects.create(
         folio=numbers.make_number(EmergencyGrant.PREFIX),
         account=account,
         operator=operator,
         operator_name=operator.get_full_name(),
-        incident_kind=found.kind,
-        incident=found.folio,
-        customer=found.customer,
+        incident_kind=incident.kind,
+        incident=incident.folio,
+        customer=incident.customer,
         requested_at=now(),
         decide_before=now() + timedelta(minutes=settings.EMERGENCY_DECIDE_MINUTES),
         **columns,
@@ -195,7 +195,7 @@ def _insert_grant(account: EmergencyAccount, operator: User, found: FoundInciden
 
 
 def _require_same(first: EmergencyGrant, actor: User, account: EmergencyAccount) -> EmergencyGrant:
-    """Return the emergency that this form made before. Raises FormUsed if it was another person's or account's."""
+    """Return the emergency `first` of this form. Raises FormUsed if the form was another person's or account's."""
     if first.operator_id != actor.pk or first.account_id != account.pk:
         raise FormUsed
     return first
@@ -210,18 +210,18 @@ def _find_cause(code: str) -> EmergencyCause:
 
 
 def _find_incident(text: str, actor: User, *, is_drill: bool) -> FoundIncident:
-    """Return the incident that a person typed, open and of a verified customer. Raises Invalid otherwise."""
+    """Return the drill's incident or the typed one. Raises Invalid unless it is open and of a verified customer."""
     if is_drill:
         return FoundIncident(Incident.DRILL, "SIMULACRO", find_drill_customer(actor))
-    found: tuple[str, str, int, bool] | None = None
+    parts: tuple[str, str, int, bool] | None = None  # kind, number, customer's key, is it open
     if (folio := find_folio(text)) is not None:
         request = FormalRequest.objects.filter(folio=folio, revision_no__gte=1).first()
-        found = (Incident.REQUEST, request.folio, request.customer_id, request.is_open) if request else None
+        parts = (Incident.REQUEST, request.folio, request.customer_id, request.is_open) if request else None
     elif (ticket := import_string(settings.EMERGENCY_TICKET_FINDER)(text)) is not None:
-        found = (Incident.TICKET, *ticket)
-    if found is None:
+        parts = (Incident.TICKET, *ticket)
+    if parts is None:
         raise Invalid({"incident": "No hay un ticket ni una solicitud con ese número."})
-    kind, number, customer_pk, is_open = found
+    kind, number, customer_pk, is_open = parts
     if not is_open:
         raise Invalid({"incident": f"{number} ya terminó; indique uno abierto."})
     customer = Customer.objects.get(pk=customer_pk)
@@ -231,7 +231,7 @@ def _find_incident(text: str, actor: User, *, is_drill: bool) -> FoundIncident:
 
 
 def _clean_fields(codes: Sequence[str], account: EmergencyAccount) -> list[str]:
-    """Return the fields that the emergency may change, in the order of `kinds.fields`. Raises Invalid otherwise."""
+    """Return the chosen fields in a fixed order. Raises Invalid for an unknown one, or if they do not fit the scope."""
     chosen = [code for code in sensitive_fields.COLUMNS if code in codes]
     if set(codes) - set(chosen):
         raise Invalid({"fields": "Elija los datos de la lista."})
@@ -266,9 +266,9 @@ def _record_request(grant: EmergencyGrant, proof: Proof | None) -> Event:
 def _insert_authorization(
     grant: EmergencyGrant, actor: User, slot: str, reason: str, verdict: str, minutes: int
 ) -> GrantAuthorization:
-    """Insert and return what the actor decides, in the given place or the first that he may fill.
+    """Insert and return the actor's decision, in the given authorization (`slot`) or the first that he may fill.
 
-    Raises the policy's refusal.
+    Raises the policy's refusal if he may not decide.
     """
     slot = slot or policy.may_authorize(actor, grant) or _find_any_slot(actor)
     require_none(policy.why_not_decide(actor, grant, slot))
@@ -290,9 +290,9 @@ def _insert_authorization(
 
 
 def _find_any_slot(actor: User) -> str:
-    """Return a place for which the actor has the office, so that the refusal says what is against it.
+    """Return an authorization (slot) for which the actor has the office, so that the refusal can say why not.
 
-    Raises NotAllowed if he has none.
+    Raises NotAllowed if he has the office for none.
     """
     for slot in GrantAuthorization.Slot.values:
         if roles.find_mandate(actor, slot) is not None:
@@ -301,7 +301,7 @@ def _find_any_slot(actor: User) -> str:
 
 
 def _record_decision(verb: str, grant: EmergencyGrant, decision: GrantAuthorization, proof: Proof | None) -> Event:
-    """Record and return the event of one decision, with by what right it was taken."""
+    """Record and return the event of one decision, with the office or delegation that allowed it."""
     delegation = decision.delegation
     return audit.record(
         verb,

@@ -32,19 +32,19 @@ class WrongHalf(Recorded, Invalid):
 def give_half(grant_pk: int, half: str, *, actor: User, proof: Proof | None = None) -> EmergencyGrant:
     """Give the actor's half of the critical password; the second of two, in time, opens the window (M22, M23).
 
-    Each half is checked against its own hash and against that of nobody else, so the join never exists. Raises
-    WrongHalf: the third wrong half retires the seal.
+    Each half has a hash of its own, so the whole password never exists here. Raises WrongHalf for a wrong half;
+    the third one retires the seal.
     """
     if not half.strip():
         raise Invalid({"half": "Escriba la mitad de su sobre."})
-    checked = _check_half(grant_pk, half, actor)  # slow on purpose: before anything is locked
+    matched_hash = _check_half(grant_pk, half, actor)  # slow on purpose: before anything is locked
     with lock_grant(grant_pk) as grant:
         actor = reread_person(actor)
         require_none(policy.why_not_give_half(actor, grant))
         credential = grant.account.find_credential()
         assert credential is not None  # `why_not_give_half` asked for it
         letter = credential.find_half(actor)
-        if checked != getattr(credential, f"half_{letter}_hash"):  # "" when it was wrong, or of an older seal
+        if matched_hash != getattr(credential, f"half_{letter}_hash"):  # "": wrong; another hash: of an older seal
             raise _count_wrong_half(grant, credential, actor, letter)
         given_at = now()
         setattr(grant, f"half_{letter}_at", given_at)
@@ -62,7 +62,7 @@ def give_half(grant_pk: int, half: str, *, actor: User, proof: Proof | None = No
 def enter_grant(grant_pk: int, *, actor: User, session_key: str, proof: Proof | None = None) -> str:
     """Bind the open emergency to the operator's session, and return the token that the session keeps.
 
-    The caller cycled the session's key just before. Another session that was bound before is deleted.
+    The caller gave the session a new key just before. A session that was bound earlier is deleted: there is only one.
     """
     with lock_grant(grant_pk) as grant:
         actor = reread_person(actor)
@@ -78,36 +78,36 @@ def enter_grant(grant_pk: int, *, actor: User, session_key: str, proof: Proof | 
 
 
 def mark_seen(grant_pk: int) -> bool:
-    """Store that the open emergency is in use now, and return True; False if it is not open or the clock went back."""
+    """Store that the emergency is in use now; return False, and store nothing, if it is over or the clock went back."""
     instant = now()
     is_open = Q(pk=grant_pk, status=Status.OPEN, ends_at__gt=instant)
-    not_seen_later = Q(last_seen_at__isnull=True) | Q(last_seen_at__lte=instant)
+    not_seen_later = Q(last_seen_at__isnull=True) | Q(last_seen_at__lte=instant)  # a later use: the clock went back
     return EmergencyGrant.objects.filter(is_open, not_seen_later).update(last_seen_at=instant) == 1
 
 
 def end_grant(pk: int, reason: str = "", *, actor: User | None = None, proof: Proof | None = None) -> EmergencyGrant:
-    """End an open emergency: its operator with one click, or the system (no `actor`) when its window is over.
+    """End an open emergency: its operator at any time, or the system (no `actor`) when its window is over.
 
-    The system may name the `reason` (the session was replaced, the clock went back); the policy's own comes first.
+    The system may give a `reason` (the session was replaced, the clock went back); one that the policy finds wins.
     Raises WrongStatus if it is not open, or if the system has no reason to end it.
     """
     with lock_grant(pk) as grant:
         if grant.status != Status.OPEN:
             raise policy.refuse_status(grant)
-        over = policy.find_end_reason(grant)
+        policy_reason = policy.find_end_reason(grant)
         if actor is None:
-            why = over or reason
-            if not why:
+            end_reason = policy_reason or reason
+            if not end_reason:
                 raise WrongStatus("La emergencia sigue abierta.")
-            return end_locked(grant, why, actor=None)
+            return end_locked(grant, end_reason, actor=None)
         actor = reread_person(actor)
-        if actor.pk != grant.operator_id:
+        if actor.pk != grant.operator_id:  # the policy refuses everybody else
             require_none(policy.why_not_enter(actor, grant))
-        return end_locked(grant, over or EndReason.USED, actor=actor, proof=proof)
+        return end_locked(grant, policy_reason or EndReason.USED, actor=actor, proof=proof)
 
 
 def end_over(instant: datetime | None = None) -> int:
-    """End the open emergencies whose window is over; return how many. It only tidies: no request depends on it."""
+    """End the open emergencies whose window is over; return how many. No request depends on it: each asks itself."""
     count = 0
     for pk in list(EmergencyGrant.objects.filter(status=Status.OPEN).order_by("pk").values_list("pk", flat=True)):
         with lock_grant(pk) as grant:
@@ -123,12 +123,12 @@ def end_locked(
 ) -> EmergencyGrant:
     """End a locked, open emergency: no session, no seal, a review to be signed, and the customer is told (M23, M27).
 
-    It ended at the end of its window at the latest, however late somebody tidies.
+    Its end is stored as no later than its window's, even if the system notices later.
     """
     assert grant.opened_at is not None
     assert grant.ends_at is not None
     assert grant.credential is not None
-    grant.status, grant.ended_at = Status.ENDED, min(max(now(), grant.opened_at), grant.ends_at)
+    grant.status, grant.ended_at = Status.ENDED, min(max(now(), grant.opened_at), grant.ends_at)  # in its window
     grant.end_reason, grant.end_note, grant.ended_by = reason, note, actor
     grant.save(update_fields=["status", "ended_at", "end_reason", "end_note", "ended_by"])
     if grant.session_key_hash:
@@ -158,7 +158,7 @@ def hash_session_key(session_key: str) -> str:
 
 
 def delete_session(key_hash: str) -> None:
-    """Delete the stored session with this hash, so that its cookie is worth nothing from now on (M23)."""
+    """Delete the session whose key has this hash, so that its cookie opens nothing; only hashes are stored (M23)."""
     for key in Session.objects.filter(expire_date__gt=now()).values_list("session_key", flat=True).iterator():
         if constant_time_compare(hash_session_key(key), key_hash):
             Session.objects.filter(session_key=key).delete()
@@ -166,7 +166,7 @@ def delete_session(key_hash: str) -> None:
 
 @sensitive_variables("half")
 def _check_half(grant_pk: int, half: str, actor: User) -> str:
-    """Return the stored hash that the actor's half matches, or "" if it matches none; nothing is locked."""
+    """Return the stored hash of the actor's half if what he typed matches it, else ""; nothing is locked."""
     grant = EmergencyGrant.objects.select_related("account").get(pk=grant_pk)
     require_none(policy.why_not_give_half(reread_person(actor), grant))
     credential = grant.account.find_credential()
@@ -176,27 +176,27 @@ def _check_half(grant_pk: int, half: str, actor: User) -> str:
 
 
 def _count_wrong_half(grant: EmergencyGrant, credential: CriticalCredential, actor: User, letter: str) -> WrongHalf:
-    """Count a wrong half, retire the seal at the third, and return the refusal; nobody learns what was typed."""
+    """Count a wrong half, retire the seal at the third, and return the refusal; what was typed is not kept."""
     credential.tries += 1
-    left = MAX_TRIES - credential.tries
-    if left == 0:
+    tries_left = MAX_TRIES - credential.tries
+    if tries_left == 0:
         credential.retired_at, credential.retired_reason = now(), CriticalCredential.RetiredReason.TRIES
     credential.save(update_fields=["tries", "retired_at", "retired_reason"])
     event = audit.record(
-        "grant.wrong_half", grant, actor=actor, half=letter, generation=credential.generation, tries_left=left
+        "grant.wrong_half", grant, actor=actor, half=letter, generation=credential.generation, tries_left=tries_left
     )
-    if left == 0:
+    if tries_left == 0:
         audit.record("credential.retired", grant.account, actor=actor, generation=credential.generation, reason="tries")
         notifications.mail_seal_lost(grant, event, credential)
         return WrongHalf({"half": "Es la tercera mitad equivocada: el sello se retiró. Hay que sellar de nuevo."})
-    words = "Le quedan 2 intentos" if left > 1 else "Le queda 1 intento"
-    return WrongHalf({"half": f"No es la mitad de su sobre. {words}."})
+    tries_text = "Le quedan 2 intentos" if tries_left > 1 else "Le queda 1 intento"
+    return WrongHalf({"half": f"No es la mitad de su sobre. {tries_text}."})
 
 
 def _open(
     grant: EmergencyGrant, credential: CriticalCredential, actor: User, letter: str, at: datetime, proof: Proof | None
 ) -> None:
-    """Open the window of a locked emergency at `at`, for the minutes that were authorized, and use its seal up."""
+    """Open the window of a locked emergency at `at`, for the authorized minutes; its seal is now used."""
     assert grant.minutes is not None
     credential.used_at = at
     credential.save(update_fields=["used_at"])
@@ -220,7 +220,7 @@ def _open(
 def _record_half(
     grant: EmergencyGrant, credential: CriticalCredential, actor: User, letter: str, proof: Proof | None
 ) -> Event:
-    """Record and return the event of the first half that was given; the half itself is nowhere."""
+    """Record and return the event of the first half that was given, without the half itself."""
     return audit.record(
         "grant.half_given",
         grant,

@@ -39,34 +39,35 @@ class Act:
 def record_intent(grant_pk: int, act: Act) -> ActivityRecord:
     """Record and commit what is about to be done inside the emergency, and that it is in use now; return the record.
 
-    Raises the policy's refusal unless the window is open by both clocks; whoever asks then does nothing.
+    Raises the policy's refusal unless the window is open by both clocks; then the act must not be done.
     """
     with lock_grant(grant_pk) as grant:
         at = take_instant(grant, grant.operator)
         grant.last_seen_at = max(filter(None, (grant.last_seen_at, at)))
         grant.save(update_fields=["last_seen_at"])
-        last = RowDifference.objects.filter(grant=grant).order_by("-pk").values_list("pk", flat=True).first()
+        # A row that is recorded after this one was changed by the act.
+        last_difference = RowDifference.objects.filter(grant=grant).order_by("-pk").values_list("pk", flat=True).first()
         record = ActivityRecord(kind=Kind.INTENT, at=at, **_describe(act))
-        return _insert(grant, record, foreseen=act.is_foreseen, after_difference=last or 0)
+        return _insert(grant, record, foreseen=act.is_foreseen, after_difference=last_difference or 0)
 
 
 def record_outcome(intent: ActivityRecord, *, status: int, ms: int) -> bool:
-    """Record and commit how the act of this intent ended, with what changed; return whether the emergency goes on.
+    """Record and commit how the act of this intent ended, with the rows that changed; return if the emergency goes on.
 
-    Raises WrongStatus if its review was signed meanwhile.
+    Raises WrongStatus if the review was signed meanwhile, since a signed record takes no more acts.
     """
     with lock_grant(intent.grant_id) as grant:
         if grant.status == Status.REVIEWED:
             raise WrongStatus("La revisión de esa emergencia ya se firmó.")
         rows = list(grant.differences.filter(pk__gt=intent.event.data["after_difference"]).order_by("pk"))
-        repeated = {name: getattr(intent, name) for name in TEXTS}
-        record = ActivityRecord(kind=Kind.OUTCOME, at=now(), pairs=intent, status=status, ms=ms, **repeated)
+        intent_texts = {name: getattr(intent, name) for name in TEXTS}
+        record = ActivityRecord(kind=Kind.OUTCOME, at=now(), pairs=intent, status=status, ms=ms, **intent_texts)
         _insert(grant, record, differences=[row.pk for row in rows], differences_sha256=hash_differences(rows))
         return grant.status == Status.OPEN and policy.find_end_reason(grant) is None
 
 
 def record_system(grant_pk: int, act: Act) -> ActivityRecord:
-    """Record and commit what the system did in an emergency, such as to let its operator in; return the record."""
+    """Record and commit an act of the system in an emergency, such as letting its operator in; return the record."""
     with lock_grant(grant_pk) as grant:
         record = ActivityRecord(kind=Kind.SYSTEM, at=take_instant(grant, grant.operator), **_describe(act))
         return _insert(grant, record, foreseen=act.is_foreseen)
@@ -75,7 +76,7 @@ def record_system(grant_pk: int, act: Act) -> ActivityRecord:
 def take_instant(grant: EmergencyGrant, operator: User) -> datetime:
     """Return the present instant, at which the operator acts inside the window of a locked emergency.
 
-    Raises the policy's refusal, also if the last instant passed after the policy was asked.
+    Raises the policy's refusal, or WrongStatus if the window closed after the policy was asked.
     """
     require_none(policy.why_not_enter(operator, grant))
     at = now()
@@ -92,10 +93,10 @@ def _describe(act: Act) -> dict[str, Any]:
 
 
 def _insert(grant: EmergencyGrant, record: ActivityRecord, **data: Any) -> ActivityRecord:
-    """Number, hash and insert a record of a locked emergency, with its event; return it."""
-    last = ActivityRecord.objects.filter(grant=grant).order_by("-seq").values_list("seq", flat=True).first()
+    """Give a record of a locked emergency its number, hash and event, insert it and return it."""
+    last_seq = ActivityRecord.objects.filter(grant=grant).order_by("-seq").values_list("seq", flat=True).first()
     account_user: User = grant.account.user
-    record.grant, record.seq = grant, (last or 0) + 1
+    record.grant, record.seq = grant, (last_seq or 0) + 1
     record.account_user, record.operator = account_user, grant.operator
     record.sha256 = hash_record(record)
     record.event = audit.record(

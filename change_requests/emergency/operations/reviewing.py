@@ -43,7 +43,7 @@ class Item:
 
     @property
     def is_foreseen(self) -> bool:
-        """Return True if the act worked and the grant foresaw it (*previsto*): its customer, incident and fields."""
+        """Return True if the act worked and is on the customer, incident and fields of the grant (*previsto*)."""
         if not self.record.event.data["foreseen"] or self.is_gap:
             return False
         return self.outcome is None or (self.outcome.status or 0) < REFUSED_FROM
@@ -55,18 +55,18 @@ class Item:
 
 
 def find_items(grant: EmergencyGrant) -> list[Item]:
-    """Return the acts of an emergency to be judged, in their order, each with what came of it."""
+    """Return the acts to be judged, in order: each intent or system's act, with its outcome and the rows it changed."""
     records = list(grant.records.select_related("event", "verdict", "operator", "account_user").order_by("seq"))
     outcomes = {record.pairs_id: record for record in records if record.kind == Kind.OUTCOME}
     rows = {row.pk: row for row in grant.differences.all()}
     items = []
     for record in records:
-        if record.kind == Kind.OUTCOME:
+        if record.kind == Kind.OUTCOME:  # it is shown with its intent
             continue
         outcome = outcomes.get(record.pk)
-        keys = outcome.event.data["differences"] if outcome else ()
-        changed = tuple(rows[key] for key in keys if key in rows)
-        items.append(Item(record, outcome, changed, getattr(record, "verdict", None)))
+        row_keys = outcome.event.data["differences"] if outcome else ()
+        changed_rows = tuple(rows[key] for key in row_keys if key in rows)
+        items.append(Item(record, outcome, changed_rows, getattr(record, "verdict", None)))
     return items
 
 
@@ -79,7 +79,7 @@ def find_overdue_reviews() -> QuerySet[GrantReview]:
 def judge_record(
     record_pk: int, verdict: str, note: str = "", *, actor: User, proof: Proof | None = None
 ) -> ActivityVerdict:
-    """Store what the reviewer says of one act of an emergency, once, and return it.
+    """Store the reviewer's verdict on one act of an emergency, which cannot change, and return it.
 
     A note is needed for *observado*, for a gap, and for an act that was not foreseen. Raises Refused or Invalid.
     """
@@ -115,9 +115,9 @@ def judge_record(
 
 
 def sign_review(grant_pk: int, findings: str, conform: bool, *, actor: User, proof: Proof | None = None) -> GrantReview:
-    """Sign the review of an emergency, once every act has its verdict, and return it; its account can be sealed again.
+    """Sign the review of an emergency, once every act has its verdict, and return it; it blocks its account no more.
 
-    The signature seals the head of the emergency's chain, which is checked first. Raises Refused or Invalid.
+    The signature fixes the last number and hash of the emergency's chain, checked before. Raises Refused or Invalid.
     """
     with lock_grant(grant_pk) as grant:
         actor = reread_person(actor)
@@ -155,7 +155,7 @@ def sign_review(grant_pk: int, findings: str, conform: bool, *, actor: User, pro
 
 
 def count_items(items: Sequence[Item]) -> dict[str, int]:
-    """Return what the signature states: acts, writes, gaps, unforeseen, and how many were observed."""
+    """Return the numbers that the signature states: acts, writes, gaps, not foreseen, and judged *observado*."""
     return {
         "acts": len(items),
         "writes": sum(item.is_write for item in items),
@@ -166,7 +166,7 @@ def count_items(items: Sequence[Item]) -> dict[str, int]:
 
 
 def _find_item(grant: EmergencyGrant, record_pk: int) -> Item:
-    """Return the act to be judged. Raises WrongStatus for an outcome, and for one that has its verdict."""
+    """Return the act to be judged. Raises WrongStatus for an outcome, and for an act that has its verdict."""
     item = next((item for item in find_items(grant) if item.record.pk == record_pk), None)
     if item is None:
         raise WrongStatus("Se revisa la intención, junto con su resultado.")

@@ -33,13 +33,13 @@ from factureya.core.refusals import Invalid
 def start_sealing(
     account_pk: int, *, custodian_a: User, custodian_b: User, actor: User, proof: Proof | None = None
 ) -> CriticalCredential:
-    """Begin a new seal with two custodians, retire the one before, and return it; each half is still to be shown."""
+    """Begin and return a new seal with two custodians, and retire the old one; each half is made and shown later."""
     with lock_account(account_pk) as account:
         actor, custodian_a, custodian_b = (reread_person(person) for person in (actor, custodian_a, custodian_b))
         require_none(policy.why_not_seal(actor, account))
         _require_custodians(custodian_a, custodian_b)
-        if (old := account.find_credential()) is not None:
-            retire_credential(old, CriticalCredential.RetiredReason.RESEALED, actor=actor)
+        if (old_seal := account.find_credential()) is not None:
+            retire_credential(old_seal, CriticalCredential.RetiredReason.RESEALED, actor=actor)
         credential = CriticalCredential.objects.create(
             account=account,
             generation=(account.credentials.aggregate(last=Max("generation"))["last"] or 0) + 1,
@@ -63,9 +63,9 @@ def start_sealing(
 
 @sensitive_variables()
 def reveal_half(credential_pk: int, *, actor: User, proof: Proof | None = None) -> str:
-    """Make the half of the actor, store its slow hash, and return the half, this once.
+    """Make the actor's half of the password, store its slow hash, and return the half, which is never shown again.
 
-    One conditional UPDATE decides, so two clicks at once show it once. Raises NotAllowed for anybody but its custodian.
+    The UPDATE is conditional, so two clicks at once show it once. Raises NotAllowed for anybody but its custodian.
     """
     half = make_half()
     half_hash = hash_half(half)  # slow on purpose: before anything is locked
@@ -73,33 +73,33 @@ def reveal_half(credential_pk: int, *, actor: User, proof: Proof | None = None) 
         actor = reread_person(actor)
         require_none(policy.why_not_reveal(actor, credential))
         letter = credential.find_half(actor)
-        unseen = CriticalCredential.objects.filter(
+        unseen_half = CriticalCredential.objects.filter(
             pk=credential_pk, retired_at=None, **{f"revealed_{letter}_at": None, f"half_{letter}_hash": ""}
         )
-        is_first = unseen.update(**{f"revealed_{letter}_at": now(), f"half_{letter}_hash": half_hash})
-        assert is_first == 1  # the account is locked, and the policy asked the same just before
+        updated_rows = unseen_half.update(**{f"revealed_{letter}_at": now(), f"half_{letter}_hash": half_hash})
+        assert updated_rows == 1  # the account is locked, and the policy asked the same just before
         _record("credential.revealed", credential, actor, proof, half=letter, hash_sha256=hash_stored(half_hash))
     return half
 
 
 def confirm_sealed(credential_pk: int, *, actor: User, proof: Proof | None = None) -> CriticalCredential:
-    """Store that the actor's half is in its envelope; when both are, the account can be granted for some days (M22)."""
+    """Store that the actor's half is in its envelope; when both are, the date to renew the seal is set (M22)."""
     with _lock_credential(credential_pk) as credential:
         actor = reread_person(actor)
         require_none(policy.why_not_confirm_sealed(actor, credential))
         letter = credential.find_half(actor)
         setattr(credential, f"sealed_{letter}_at", now())
-        is_whole = credential.sealed_a_at is not None and credential.sealed_b_at is not None
-        credential.renew_by = now() + timedelta(days=settings.CREDENTIAL_DAYS) if is_whole else None
+        are_both_sealed = credential.sealed_a_at is not None and credential.sealed_b_at is not None
+        credential.renew_by = now() + timedelta(days=settings.CREDENTIAL_DAYS) if are_both_sealed else None
         credential.save(update_fields=[f"sealed_{letter}_at", "renew_by"])
         renew_by = credential.renew_by.isoformat() if credential.renew_by else ""
-        _record("credential.sealed", credential, actor, proof, half=letter, whole=is_whole, renew_by=renew_by)
+        _record("credential.sealed", credential, actor, proof, half=letter, whole=are_both_sealed, renew_by=renew_by)
     return credential
 
 
 @sensitive_variables()
 def make_half() -> str:
-    """Return a new random half: 20 characters that cannot be mistaken for others, in groups."""
+    """Return a new random half of a password: groups of characters, none of which looks like another."""
     groups = ("".join(secrets.choice(ALPHABET) for _ in range(GROUP_CHARACTERS)) for _ in range(GROUPS))
     return "-".join(groups)
 
@@ -140,7 +140,7 @@ def _require_custodians(custodian_a: User, custodian_b: User) -> None:
 
 
 def _record(verb: str, credential: CriticalCredential, actor: User, proof: Proof | None, **data: object) -> None:
-    """Record an act of a custodian in the account's chain, with the number of the seal; never a half."""
+    """Record what a custodian did, in the account's chain, with the number of the seal; never half a password."""
     audit.record(
         verb, credential.account, actor=actor, generation=credential.generation, auth=describe_proof(proof), **data
     )

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 def tidy(instant: datetime | None = None) -> int:
-    """Run every sweep of emergencies and return how many rows they touched; one that fails stops no other."""
+    """Run every sweep of emergencies and return how many rows they changed; if one fails, the others still run."""
     instant = instant or now()
     sweeps: tuple[Callable[[datetime], int], ...] = (lapse_due, end_over, remind_credentials, remind_reviews)
     count = 0
@@ -31,22 +31,22 @@ def tidy(instant: datetime | None = None) -> int:
 
 
 def remind_credentials(instant: datetime | None = None) -> int:
-    """Tell custodians and officers once that a seal is due soon, once that it is overdue; return how often (M22)."""
+    """Remind custodians and officers once before a seal's renewal and once after; return how many reminders (M22)."""
     instant = instant or now()
-    soon = instant + timedelta(days=settings.CREDENTIAL_WARN_DAYS)
-    sealed = CriticalCredential.objects.filter(retired_at=None, renew_by__lte=soon, overdue_told_at=None)
-    return sum(_remind_credential(pk, account, instant) for pk, account in sealed.values_list("pk", "account"))
+    warn_until = instant + timedelta(days=settings.CREDENTIAL_WARN_DAYS)
+    to_remind = CriticalCredential.objects.filter(retired_at=None, renew_by__lte=warn_until, overdue_told_at=None)
+    return sum(_remind_credential(pk, account, instant) for pk, account in to_remind.values_list("pk", "account"))
 
 
 def remind_reviews(instant: datetime | None = None) -> int:
-    """Tell the officers and Auditoría, once, of each review that is overdue; return of how many (M27)."""
+    """Mail once about each overdue review, to the officers and Auditoría; return the number of reviews (M27)."""
     instant = instant or now()
     late = GrantReview.objects.filter(signed_at=None, reminded_at=None, due_at__lte=instant)
     return sum(_remind_review(grant_pk) for grant_pk in list(late.order_by("pk").values_list("grant", flat=True)))
 
 
 def _remind_credential(pk: int, account_pk: int, instant: datetime) -> bool:
-    """Mail that a seal is due or overdue and return True, if it was not mailed before."""
+    """Mail that a seal is due soon or overdue; return False, and mail nothing, if it is over or that was mailed."""
     with lock_account(account_pk) as account:
         credential = CriticalCredential.objects.get(pk=pk)
         if credential.retired_at or credential.renew_by is None:
@@ -65,7 +65,7 @@ def _remind_credential(pk: int, account_pk: int, instant: datetime) -> bool:
 
 
 def _remind_review(grant_pk: int) -> bool:
-    """Mail that the review of an emergency is overdue and return True, if it still is and was not mailed before."""
+    """Mail that a review is overdue; return False, and mail nothing, if it is signed or that was mailed before."""
     with lock_grant(grant_pk) as grant:
         review = GrantReview.objects.get(grant=grant)
         if review.signed_at or review.reminded_at:
