@@ -18,7 +18,7 @@ from factureya.core import clock
 from factureya.core.mail import own_links
 from factureya.core.models import OutboxMessage
 
-CONFIRM, NOT_ME, PASSWORD = own_links.CONFIRM.salt, own_links.NOT_ME.salt, own_links.PASSWORD.salt
+CONFIRM_SALT, NOT_ME_SALT, PASSWORD_SALT = own_links.CONFIRM.salt, own_links.NOT_ME.salt, own_links.PASSWORD.salt
 
 
 class Objector(NamedTuple):
@@ -47,23 +47,23 @@ class BadLink(ValueError):
 
 
 def make_confirm_url(request: FormalRequest) -> str:
-    """Return the link by which the registered mail address confirms this version; a new address voids it (M8)."""
+    """Return the link by which the registered mail address confirms this version; void if the address changes (M8)."""
     lifetime = timedelta(hours=settings.REQUEST_CONFIRM_HOURS)
-    mail_digest = own_links.make_digest(CONFIRM, find_confirming_mail(request).lower())
+    mail_digest = own_links.make_digest(CONFIRM_SALT, find_confirming_mail(request).lower())
     return _make_url(own_links.CONFIRM, lifetime, request.folio, request.revision_no, mail_digest)
 
 
 def make_not_me_url(request: FormalRequest, address: str, role: str) -> str:
     """Return the link «no fui yo» for a mail to this address, to object to a request in this `role` (M8)."""
     lifetime = timedelta(days=settings.NOT_ME_DAYS)
-    mail_digest = own_links.make_digest(NOT_ME, address.lower())
+    mail_digest = own_links.make_digest(NOT_ME_SALT, address.lower())
     return _make_url(own_links.NOT_ME, lifetime, request.folio, str(role), mail_digest)
 
 
 def make_password_url(person: User, request: FormalRequest) -> str:
     """Return the single-use link by which this person sets a new password, after a *cambio de clave* (M7)."""
     lifetime = timedelta(minutes=settings.PASSWORD_LINK_MINUTES)
-    state_digest = own_links.make_digest(PASSWORD, _describe_person(person))
+    state_digest = own_links.make_digest(PASSWORD_SALT, _describe_person(person))
     return _make_url(own_links.PASSWORD, lifetime, request.folio, person.pk, state_digest)
 
 
@@ -83,17 +83,17 @@ def find_confirming_mail(request: FormalRequest) -> str:
 
 def read_confirm_link(token: str) -> FormalRequest:
     """Return the request that a link confirms. Raises BadLink when its version or the registered mail changed since."""
-    folio, revision_no, mail_digest = _read_token(CONFIRM, token)
+    folio, revision_no, mail_digest = _read_token(CONFIRM_SALT, token)
     request = _find_request(folio)
     address = find_confirming_mail(request).lower()
-    if request.revision_no != revision_no or not own_links.matches_digest(CONFIRM, address, mail_digest):
+    if request.revision_no != revision_no or not own_links.matches_digest(CONFIRM_SALT, address, mail_digest):
         raise BadLink("another revision or mail")
     return request
 
 
 def read_not_me_link(token: str) -> tuple[FormalRequest, Objector]:
     """Return the request of a «no fui yo» link, and who objects: the mailbox that got the link. Raises BadLink."""
-    folio, *role_and_digest = _read_token(NOT_ME, token)
+    folio, *role_and_digest = _read_token(NOT_ME_SALT, token)
     role, mail_digest = role_and_digest if len(role_and_digest) == 2 else ("", "")  # older links carry only the folio
     request = _find_request(folio)
     return request, Objector(_find_mailed_address(request, mail_digest), role)
@@ -101,17 +101,17 @@ def read_not_me_link(token: str) -> tuple[FormalRequest, Objector]:
 
 def describe_confirm_link(token: str) -> MailedLink:
     """Return the hash of a link to confirm a request, and when it was mailed. Raises BadLink."""
-    return _describe_link(CONFIRM, token, timedelta(hours=settings.REQUEST_CONFIRM_HOURS))
+    return _describe_link(CONFIRM_SALT, token, timedelta(hours=settings.REQUEST_CONFIRM_HOURS))
 
 
 def describe_not_me_link(token: str) -> MailedLink:
     """Return the hash of a link «no fui yo», and when it was mailed. Raises BadLink."""
-    return _describe_link(NOT_ME, token, timedelta(days=settings.NOT_ME_DAYS))
+    return _describe_link(NOT_ME_SALT, token, timedelta(days=settings.NOT_ME_DAYS))
 
 
 def read_password_link(token: str) -> tuple[User, str]:
     """Return the person who sets a password by this link, and the folio. Raises BadLink if used, void, or for staff."""
-    folio, pk, _state_digest = _read_token(PASSWORD, token)
+    folio, pk, _state_digest = _read_token(PASSWORD_SALT, token)
     person = User.objects.filter(pk=pk, is_active=True, is_staff=False).first()
     if person is None or not is_unused(person, token):
         raise BadLink("used or void")
@@ -120,7 +120,8 @@ def read_password_link(token: str) -> tuple[User, str]:
 
 def is_unused(person: User, token: str) -> bool:
     """Return True if nothing that the password link depends on has changed; callers ask again of the locked row."""
-    return own_links.matches_digest(PASSWORD, _describe_person(person), _read_token(PASSWORD, token)[2])
+    _folio, _pk, state_digest = _read_token(PASSWORD_SALT, token)
+    return own_links.matches_digest(PASSWORD_SALT, _describe_person(person), state_digest)
 
 
 def _describe_person(person: User) -> str:
@@ -163,7 +164,7 @@ def _find_mailed_address(request: FormalRequest, mail_digest: str) -> str:
     """Return the address that got mail about the request and whose digest is in the link; empty if there is none."""
     addresses = OutboxMessage.objects.filter(about=request.chain).values_list("to", flat=True)
     for address in addresses.order_by("to").distinct():
-        if mail_digest and own_links.matches_digest(NOT_ME, address.lower(), mail_digest):
+        if mail_digest and own_links.matches_digest(NOT_ME_SALT, address.lower(), mail_digest):
             return str(address)
     return ""
 

@@ -181,7 +181,7 @@ def _mail(template: str, request: FormalRequest, event: Event, addresses: Iterab
 
 
 def _mail_readers(template: str, request: FormalRequest, event: Event, readers: Readers, **context: Any) -> None:
-    """Mail each of these addresses of the company, with its own link «no fui yo» and the reason why it is told (M8)."""
+    """Mail each of these addresses of the company, with its own link «no fui yo» and why it gets the mail (M8)."""
     for address, role in sorted(readers.items()):
         not_me_url = links.make_not_me_url(request, address, role)
         why = recipients.explain_mail(request, address, role)

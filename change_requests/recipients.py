@@ -1,7 +1,7 @@
-"""Who of the company is told about a request, and in which capacity (M8, M21).
+"""Who of the company gets mails about a request, and in which capacity (M8, M21).
 
 Whoever asked and the registered mail follow its progress. Every representative, and whoever loses something by the
-request, is told as well when it is sent, approved and applied, and can object from his own mailbox.
+request, gets a mail too when it is sent, approved and applied, and can object from his own mailbox.
 """
 
 from django.db import models
@@ -14,7 +14,7 @@ from change_requests.models import FormalRequest
 
 
 class Role(models.TextChoices):
-    """In which capacity somebody is told; a link «no fui yo» names it."""
+    """In which capacity somebody gets a mail; a link «no fui yo» names it."""
 
     REGISTERED = "registered", "correo registrado"
     REQUESTER = "requester", "quien solicita"
@@ -29,7 +29,7 @@ Readers = dict[str, Role]  # by mail address
 
 
 def find_followers(request: FormalRequest) -> Readers:
-    """Return the address and role of who is told of the progress: the registered mail, and the requester if active."""
+    """Return address and role of who gets mails on the progress: the registered mail, and the requester if active."""
     followers: Readers = {request.customer.registered_email.lower(): Role.REGISTERED}
     if request.requester.is_active:
         followers.setdefault(request.requester.email.lower(), Role.REQUESTER)

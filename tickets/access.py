@@ -113,6 +113,6 @@ def drop_grant(session: MutableMapping[str, Any], number: str) -> None:
 
 
 def _read_grants(session: MutableMapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the fields of each Grant that this session got by opening a signed link, by the ticket's number."""
+    """Return the accesses that this session got by opening signed links: ticket number → fields of the Grant."""
     grants: dict[str, dict[str, Any]] = session.get(_SLOT, {})
     return grants

@@ -133,7 +133,7 @@ def build_headers(ticket: Ticket, answering: InboundMessage | None) -> dict[str,
 
 
 def make_link_token(user: User, ticket: Ticket) -> str:
-    """Return the secret part of a contact's ticket link. It ends after 30 days ⚙ or with a new mail address (M15)."""
+    """Return the secret part of a contact's ticket link. It ends after 30 days or with a new mail address (M15)."""
     salt = own_links.TICKET.salt
     expires_at = int((now() + timedelta(days=settings.LINK_DAYS)).timestamp())
     mail_digest = own_links.make_digest(salt, user.email.lower())  # no address can be read from it
@@ -147,9 +147,9 @@ def find_last_mail(ticket: Ticket) -> InboundMessage | None:
 
 
 def _acknowledge_mail_or_form(kind: str, ticket: Ticket, event: Event, inbound: InboundMessage | None) -> None:
-    """Send the customer the mail `kind`, which confirms what he did. `inbound` is the mail by which he did it.
+    """Send the customer the mail `kind`, which confirms what he did.
 
-    `inbound` is None if he used a form of the portal. Answers to mails have a limit; beyond it nothing is sent.
+    `inbound` is the mail by which he did it, or None if he used a form. Beyond a limit, mails get no answer.
     """
     if inbound is None:
         _tell_customer(kind, ticket, event)

@@ -74,7 +74,7 @@ def insert_assignment(
     ends_at: datetime | None = None,
     **data: Any,
 ) -> RoleAssignment:
-    """Record the event `verb` of an office (cargo) with the whole row, insert the row, and return it.
+    """Record the event `verb` with the full new row of an office (cargo), insert the row, and return it.
 
     The office begins when it is granted, which is now by default, unless `starts_at` says later. The event comes first,
     because the database's guards refuse a row whose event does not exist. The caller has locked the person.
@@ -91,7 +91,7 @@ def insert_assignment(
     )
     facts = state.describe_new_office(assignment)
     data |= {"provider": provider.name if provider else None, "rows": {state.OFFICE: facts}}
-    data |= {name: facts[name] for name in ("starts_at", "ends_at")}
+    data |= {"starts_at": facts["starts_at"], "ends_at": facts["ends_at"]}  # again, for readers of the event
     event = audit.record(verb, person, actor=actor, office=office, **data)
     assignment.granted_seq = event.seq
     assignment.save(force_insert=True)

@@ -86,7 +86,7 @@ def void_undelivered_invitation(mail: OutboxMessage) -> None:
     """Void the invitation whose link this undelivered mail carried, and tell the person who invited (M7, M16).
 
     Others may have read its link. If the invitation was mailed again since, the older mail voids nothing, because its
-    link does not work any more. An accepted invitation stays accepted; the person who invited is told all the same.
+    link does not work any more. An accepted invitation stays accepted; we still write to the person who invited.
     """
     with transaction.atomic():
         invitations = Invitation.objects.select_for_update().filter(
@@ -112,8 +112,8 @@ def void_undelivered_invitation(mail: OutboxMessage) -> None:
 def was_reset_code_returned(email: str) -> bool:
     """Return True if the last mail with a code for a new password to this address was not delivered (M16).
 
-    Then the caller refuses the code, as others may have read it. An address without an account is sent a mail too,
-    so the result does not tell who has an account.
+    Then the caller refuses the code: a returned mail shows it to other people. An address without an account is sent a
+    mail too, so the result does not tell who has an account.
     """
     mails = OutboxMessage.objects.filter(to=email.lower(), kind__in=RESET_MAILS).order_by("-pk")
     last = mails.only("bounced_at", "status").first()

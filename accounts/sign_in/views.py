@@ -47,12 +47,12 @@ class LoginView(account.LoginView):
     """Let a person sign in; in the demo the page lists the accounts."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Add the accounts of the demo to the login page, and whether we keep text of the person that was not sent."""
+        """Add the demo's accounts, and whether the session still holds drafts that the person never sent."""
         demo = DEMO_PEOPLE if settings.DEMO else ()
         return super().get_context_data(
             demo_people=demo,
             demo_password=DEMO_PASSWORD if demo else "",
-            keeps_words=form_memory.has_drafts(self.request.session),
+            has_unsent_drafts=form_memory.has_drafts(self.request.session),
             **kwargs,
         )
 

@@ -272,7 +272,7 @@ def _name_form(page: str) -> str:
 
 
 def _read_browser_owner(request: HttpRequest) -> str:
-    """Return who last signed in with this browser: the digest in our signed cookie, or "" without a good cookie."""
+    """Return the digest of the last user who signed in with this browser, from our signed cookie; "" if it has none."""
     try:
         return str(signing.loads(request.COOKIES.get(COOKIE, ""), salt=COOKIE_SALT, max_age=ORPHAN_FORM_AGE))
     except signing.BadSignature:

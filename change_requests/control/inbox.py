@@ -214,7 +214,7 @@ def _count_up_to_cap(requests: Requests) -> str:
 def _make_empty_text(choice: InboxQuery) -> EmptyText:
     """Return the title and the text that the inbox shows in place of an empty list.
 
-    Whoever searched for something like a folio is told that one character may be wrong.
+    If somebody searched for something like a folio, the text says that one character may be wrong.
     """
     if not choice.query:
         return EmptyText(*EMPTY_TEXTS[choice.view])

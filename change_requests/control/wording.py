@@ -101,7 +101,7 @@ def describe_deadline(formal_request: FormalRequest) -> str:
 def describe_turn(
     formal_request: FormalRequest, missing: Iterable[NeededApproval], reader: User, *, has_decided: bool
 ) -> Turn:
-    """Return whose turn it is with the request, to tell a reader who may do nothing now.
+    """Return whose turn it is; the page shows it to a reader who has nothing to do on the request now.
 
     `missing` are the approvals that nobody has given; `has_decided` says that the reader decided on this version.
     """

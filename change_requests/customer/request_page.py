@@ -38,7 +38,7 @@ class RequestFacts:
     mails: Sequence[MailText]
     decisions: Sequence[Decision]
     history: list[Entry]
-    is_hers: bool  # the reader began it: who edits it and sends it
+    is_requester: bool  # the reader began the request; only he edits it and sends it
 
     @property
     def may_withdraw(self) -> bool:
@@ -47,9 +47,9 @@ class RequestFacts:
 
     @property
     def may_correct(self) -> bool:
-        """Return True if the reader began the request and may reopen it; never if it was stopped or reverts another."""
+        """Return True if the reader began the request and may reopen it; not if it is suspended or reverts another."""
         may_be_reopened = self.formal.status in policy.REOPENABLE and self.formal.revert_of_id is None
-        return self.is_hers and self.formal.suspended_at is None and may_be_reopened
+        return self.is_requester and self.formal.suspended_at is None and may_be_reopened
 
     @property
     def not_me_does(self) -> str:
@@ -88,7 +88,7 @@ def find_not_me_effect(formal: FormalRequest) -> str:
 def read_facts(formal: FormalRequest, reader: User | None = None) -> RequestFacts:
     """Return all that the customer's page shows of a request, in five queries.
 
-    `reader` is None for somebody who came by a mail's link. A request that was never sent has no changes here.
+    `reader` is None for somebody who came by a mail's link. Of a request that was never sent, no changes are shown.
     """
     revision = formal.read_revision() if formal.revision_no else None
     empty: dict[str, Any] = {"items": [], "reason": "", "effective_date": ""}
@@ -97,7 +97,7 @@ def read_facts(formal: FormalRequest, reader: User | None = None) -> RequestFact
     # While a question is open, the request keeps the minutes left to its deadline. Editing it ends the question.
     question = _find_open_question(messages) if formal.due_minutes_left is not None else None
     decisions = list(formal.decisions.filter(revision_no=formal.revision_no).order_by("pk"))
-    is_hers = reader is not None and reader.pk == formal.requester_id
+    is_requester = reader is not None and reader.pk == formal.requester_id
     events = Event.objects.filter(chain=formal.chain).order_by("seq")[:MOST_EVENTS]
     return RequestFacts(
         formal=formal,
@@ -105,7 +105,7 @@ def read_facts(formal: FormalRequest, reader: User | None = None) -> RequestFact
         chip=wording.make_chip(formal),
         life=wording.list_stages(formal),
         turn=wording.find_turn(
-            formal, is_hers=is_hers, question=question, new_mail=_find_new_mail(formal), reasons=decisions
+            formal, is_requester=is_requester, question=question, new_mail=_find_new_mail(formal), reasons=decisions
         ),
         rows=wording.list_changes(payload["items"]),
         reason=payload["reason"],
@@ -117,7 +117,7 @@ def read_facts(formal: FormalRequest, reader: User | None = None) -> RequestFact
         mails=_read_mail_texts(formal),
         decisions=decisions,
         history=wording.list_history(events),
-        is_hers=is_hers,
+        is_requester=is_requester,
     )
 
 

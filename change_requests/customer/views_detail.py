@@ -48,7 +48,7 @@ class RequestPage(RequestView, PostingForm):
     ) -> HttpResponse:
         """Return the page of the request with `form`, which answers a clarification, and its one-time `key`.
 
-        `code_form` is the form of a refused code, to show its errors. `kept` and `draft_reason` are not used here.
+        `code_form` is the form of a refused code, to show its errors. This page does not use `kept` and `draft_reason`.
         """
         facts = request_page.read_facts(self.formal, self.user)
         context = {
@@ -222,7 +222,7 @@ class NotMeHere(RequestView):
         return render(request, PAGES + "not_me.html", context)
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Stop the request, or report it if it was executed, and redirect to its page with the outcome."""
+        """Record that the person says «no fui yo»: stop the request, or report it if it was executed."""
         formal = self.find_request()
         objector = Objector(self.user.email.lower(), Role.PORTAL)
         try:

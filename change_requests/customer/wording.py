@@ -20,7 +20,7 @@ from factureya.core.templatetags.fy import when, when_long
 
 Status = FormalRequest.Status
 STAGES = (Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL, Status.APPROVED, Status.EXECUTED, Status.CLOSED)
-# Their deadline is shown to the customer; the time of an execution is told in words.
+# Their deadline is shown to the customer as a date; the time of an execution is written in a text.
 SHOW_DEADLINE = frozenset({Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL})
 STOPPED = "Detenida por «No fui yo»"
 
@@ -185,7 +185,7 @@ def _count_passed_stages(formal: FormalRequest) -> int:
 def find_turn(
     formal: FormalRequest,
     *,
-    is_hers: bool = True,
+    is_requester: bool = True,
     question: Clarification | None = None,
     new_mail: str = "",
     reasons: Sequence[Decision] = (),
@@ -193,13 +193,13 @@ def find_turn(
     """Return what follows with the request, for the box on its page: a title, a text, and the reader's main action.
 
     «No fui yo» comes first, then a `question` without answer, then `new_mail`, an address whose code is awaited; then
-    the status. `reasons` are the decisions on this version. If somebody else began the request (not `is_hers`), the
-    reader is told who, and gets no action.
+    the status. `reasons` are the decisions on this version. If somebody else began the request, the reader is not
+    `is_requester`: the text says who began it, and there is no action.
     """
     if urgent := _find_urgent_turn(formal, question, new_mail):
         return urgent
     turn = _find_turn_by_status(formal, reasons)
-    if turn.act and not is_hers:
+    if turn.act and not is_requester:
         who = formal.requester.get_full_name()
         return turn._replace(act="", text=f"{turn.text} La sigue {who}, que la comenzó.")
     return turn

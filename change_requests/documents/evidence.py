@@ -54,12 +54,13 @@ def is_as_sent(attachment: Attachment, sha256: str) -> bool:
 def find_altered_in(request: FormalRequest) -> list[str]:
     """Return the names of the evidence files that do not match the request's current version; empty if all match.
 
-    The stored bytes of such a file changed, or only the version lists the file, or only the request's evidence does.
+    A file is returned if its stored bytes changed, or if only one has it: the version's list, or today's evidence.
     """
     files = list_evidence(request)
     listed = {(file["name"], file["sha256"]) for file in request.read_payload()["evidence"]}
     altered = [file.attachment.name for file in files if not is_as_sent(file.attachment, file.sha256)]
-    return [*altered, *sorted(name for name, _ in listed ^ {(file.attachment.name, file.sha256) for file in files})]
+    only_in_one = listed ^ {(file.attachment.name, file.sha256) for file in files}
+    return [*altered, *sorted(name for name, _ in only_in_one)]
 
 
 def list_evidence(request: FormalRequest) -> list[Evidence]:

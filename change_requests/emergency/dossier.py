@@ -38,8 +38,9 @@ def render_dossier(grant: EmergencyGrant) -> bytes:
         pk=grant.pk
     )
     items = find_items(grant)
-    total = _draw(grant, items, total=0)[1]  # [1]: the number of pages
-    return _draw(grant, items, total=total)[0]  # [0]: the PDF
+    _, pages = _draw(grant, items, total=0)
+    pdf, _ = _draw(grant, items, total=pages)
+    return pdf
 
 
 def _draw(grant: EmergencyGrant, items: list[Item], *, total: int) -> tuple[bytes, int]:

@@ -169,8 +169,8 @@ class GrantPage:
 
     @cached_property
     def checks(self) -> Checks:
-        """Return the checks of this moment for those who decide and open: what is in order, and what is not."""
-        looked_at = [
+        """Run the checks now; return which passed and which failed, for who decides on the emergency or opens it."""
+        results = [
             self._check_incident(),
             self._check_seal(),
             self._check_reviews(),
@@ -179,8 +179,8 @@ class GrantPage:
             self._check_repeats(),
         ]
         return Checks(
-            [text for is_good, text in looked_at if is_good and text],  # "": nothing to show
-            [text for is_good, text in looked_at if not is_good],
+            [text for is_good, text in results if is_good and text],  # "": nothing to show
+            [text for is_good, text in results if not is_good],
         )
 
     def _check_incident(self) -> tuple[bool, str]:

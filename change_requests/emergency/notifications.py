@@ -1,7 +1,7 @@
 """Mails about emergencies, one function per occasion; each is rendered in the operation's transaction (M22, M23).
 
-Everybody who takes part and everybody who watches is told: operator, custodians, officers, IT head, Auditoría. No mail
-carries a half or a link that acts. The customer is told after the end what was changed.
+Everybody who takes part or watches gets them: operator, custodians, officers, IT head, Auditoría. No mail carries a
+half or a link that acts. After the end, the customer gets a mail that says what was changed.
 """
 
 import hashlib

@@ -33,8 +33,8 @@ def find_flaws() -> Iterator[Flaw]:
 
 
 def find_flaws_of_grant(grant: EmergencyGrant) -> list[Flaw]:
-    """Return how an emergency's record differs from its chain of events: a changed, missing or extra row, or event."""
-    unnamed_rows = _UnnamedRows(grant)
+    """Return where an emergency's rows and its chain of events differ: a changed, missing or extra row or event."""
+    unnamed_rows = _UnnamedRows(grant)  # the rows that no event has named so far
     flaws: list[Flaw] = []
     last_hash = audit.GENESIS
     for expected, event in enumerate(grant.events().order_by("seq"), start=1):

@@ -155,12 +155,12 @@ def _is_in(view: str, item: Item) -> bool:
 
 
 def make_act(item: Item, place: int, url: str = "") -> Act:
-    """Return an act as the page shows it, in words; `place` is its number in the list, `url` the link to it."""
+    """Return an act of an emergency as the page shows it; `place` is its number in the list, `url` the link to it."""
     local = timezone.localtime(item.record.at)
     detail = [item.record.object_text] if item.record.object_text else []
     if item.outcome is not None and (item.outcome.status or 0) >= REFUSED_FROM:
         detail.append("rechazado")
-    if item.is_gap:
+    if item.is_gap:  # the act was begun, and no outcome was recorded
         detail.append("la intención no tiene resultado")
     elif item.record.kind != Kind.SYSTEM:
         detail.append("previsto" if item.is_foreseen else "no previsto")

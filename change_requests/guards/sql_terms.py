@@ -110,7 +110,7 @@ def of_the_request(condition: str) -> str:
 def make_decider_sql(decision: str, at: str) -> str:
     """Return the SQL condition that the person who took a decision is active and holds the decision's office.
 
-    `decision` is SQL for the decision's key, `at` is SQL for the instant. T[…] makes instants that can be compared.
+    `decision` is SQL for the decision's key, `at` for when he must hold the office. `guard_terms` makes T[…] into SQL.
     """
     return f"""EXISTS (SELECT 1 FROM {DECISION} d JOIN accounts_user u ON u.id = d.decider_id
         JOIN accounts_roleassignment o ON o.user_id = u.id

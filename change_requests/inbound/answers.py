@@ -1,6 +1,6 @@
-"""What the sender of a mailed form is told, beside the receipt (*acuse*) of a form that was taken (M7, M20).
+"""What we write to the sender of a mailed form, beside the receipt (*acuse*) of a form that was taken (M7, M20).
 
-Only proven senders come here. Each mail is answered once, and the answers to one sender are limited per hour, as a
+Only proven senders get an answer. Each mail is answered once, and the answers to one sender are limited per hour, as a
 second guard against loops.
 """
 

@@ -27,7 +27,7 @@ from factureya.core.mail.intake import Aside, Plan
 from factureya.core.mail.parse import InboundMail, MailFile
 from factureya.core.models import InboundMessage
 
-MAX_FORMS = 4  # PDFs of one mail that are read in search of forms; its sender is told of the others by name
+MAX_FORMS = 4  # PDFs of one mail that are read in search of forms; we name the others to its sender
 _FOLIO_IN_NAME = re.compile(r"\bS[AC][-_ ]?[0-9A-Z]{4}[-_ ]?[0-9A-Z]{4}(?![0-9A-Za-z])", re.IGNORECASE)
 # The names under which our forms are saved. A folio with more words may name anything that belongs to the request.
 _FORM_NAME = re.compile(
@@ -64,7 +64,7 @@ def receive(inbound: InboundMessage, mail: InboundMail) -> Plan | Aside | None:
     if forms:
         unread = [file for index, file in enumerate(files) if index not in chosen and _looks_like_form(file)]
         return partial(taking.take_forms, _gather_forms(inbound, mail, forms, faults, unread))
-    # The sender is told only one problem: the first that is not vague, or else the first.
+    # We tell the sender only one problem: the first that is not vague, or else the first.
     told = min((problem for _, problem in faults), key=lambda problem: problem.fault in _VAGUE_FAULTS)
     is_ours = told.fault in _FAULTS_OF_OUR_FORMS or any(_FORM_OR_FOLIO.search(file.name) for file in files)
     if not is_desk_mailbox and not is_ours:

@@ -1,6 +1,6 @@
 """Make requests of the forms of one mail, in the transaction that says what became of the mail (M7, M20).
 
-Each form becomes a request of its own, or its sender is told why not. The words of the mail, and the files that are
+Each form becomes a request of its own, or we tell its sender why not. The words of the mail, and the files that are
 evidence of no request, are kept with every request of the mail: mesa de control and the customer read them there.
 """
 
@@ -87,7 +87,7 @@ class Result:
 def take_forms(mailed: MailedForms) -> Outcome:
     """Make requests of the forms of a mail, and return what became of the mail.
 
-    The text of the mail is kept with every request. The sender is told of forms and files that were not used. The
+    The text of the mail is kept with every request. We tell the sender which forms and files were not used. The
     outcome is MALFORMED without a request, else REQUEST; its reason is TAKEN if at least one form was submitted.
     """
     results = [_take_form(mailed, index) for index in range(len(mailed.forms))]
@@ -114,7 +114,7 @@ def take_forms(mailed: MailedForms) -> Outcome:
 def _take_form(mailed: MailedForms, index: int) -> Result:
     """Make a draft of the form with this index, add its files as evidence, and submit it; return what became of it.
 
-    If something is refused, the sender is told. A draft that was made stays, so that he can correct it.
+    If something is refused, we tell the sender. A draft that was made stays, so that he can correct it.
     """
     form, files = mailed.forms[index], mailed.others.list_for(index)
     try:

@@ -96,7 +96,7 @@ class ColleagueKind(AccessKind):
         return [(contact.user_id, contact.user.get_full_name(), contact.user.email) for contact in contacts]
 
     def find_items(self, request: FormalRequest, errors: Errors) -> list[Item]:
-        """Return one item (change) with the chosen person's mail as old value. Add to `errors` what is wrong."""
+        """Return one item (change): the old value is the chosen person's mail, there is no new one. Fill `errors`."""
         person = people.find_active_people(request.customer).filter(pk=self._find_person_key(request)).first()
         if person is None:
             errors["user"] = "Elija a la persona de su empresa."

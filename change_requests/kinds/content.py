@@ -1,6 +1,6 @@
 """What a draft asks for, checked and made into the items of a payload; and the content of a sent version (M7, M19).
 
-An item is {"asset", "field", "old", "new"}; old is the value of today. Everything that is wrong is told at once.
+An item is {"asset", "field", "old", "new"}; old is the value of today. All that is wrong is shown at once.
 """
 
 from collections.abc import Iterable

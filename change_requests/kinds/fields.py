@@ -19,7 +19,7 @@ from change_requests.models import ACCESS, FormalRequest
 from factureya.core import clock
 
 MAX_ADDRESS: int = Customer._meta.get_field("fiscal_address").max_length or 0
-# In which capacity the mailbox that loses something is told (`recipients.Role`).
+# In which capacity we write to the mailbox that loses something (`recipients.Role`).
 OLD_MAIL, LEAVING, PERSON = "old_mail", "leaving", "person"
 
 

@@ -186,7 +186,7 @@ class SensitiveData(ChangeKind):
         return {"items": items}
 
     def find_items(self, request: FormalRequest, errors: Errors) -> list[Item]:
-        """Return one item (change) a field of the draft; a representative is one. Add to `errors` what is wrong."""
+        """Return one item (change) for each field of the draft, and one for a whole representative. Fill `errors`."""
         answers = {name: clean_line(new) for name, new in (request.draft.get("items") or {}).items()}
         parts = {name: new for name, new in answers.items() if name.startswith(representative.PREFIX)}
         items: list[Item] = []

@@ -71,7 +71,7 @@ def write_asset_owner(asset: InformationAsset, *, actor: User) -> AssetOwnership
 
 
 def _find_owner_errors(asset: InformationAsset, actor: User, owner: User, alternate: User | None) -> dict[str, str]:
-    """Return, by field, what forbids this owner: the asset «access», an owner without the office, or naming oneself."""
+    """Return, by field, what is wrong: the asset is «access», the owner lacks the cargo, or the actor names himself."""
     if asset.code == ACCESS:
         return {"owner": "El acceso de personas lo decide el Responsable de Seguridad Informática."}
     if not reread_person(owner).holds(Office.INFORMATION_OWNER):

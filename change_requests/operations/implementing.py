@@ -26,12 +26,12 @@ MIN_WAIVER_REASON = 50
 
 
 def designate(pk: int, *, actor: User, implementer: User, proof: Proof | None = None) -> FormalRequest:
-    """Name the person who applies the request, as the security officer; until then he can be replaced (M24)."""
+    """Name, as the security officer, who will execute the request; until the execution another can be named (M24)."""
     with lock_request(pk, *BEFORE_EXECUTION, proof=proof) as request:
         actor, person = reread_allowed(actor, policy.why_not_designate, request), reread_person(implementer)
         if problem := policy.why_not_implement(person, request, designated_by=actor):
             raise Invalid({"implementer": problem})
-        _save_implementer(request, person, actor, None, "request.designated", implementer_name=person.get_full_name())
+        _save_implementer(request, person, actor, "request.designated", implementer_name=person.get_full_name())
     return request
 
 
@@ -60,8 +60,8 @@ def grant_waiver(
             request,
             person,
             actor,
-            waiver,
             "request.waived",
+            waiver,
             checker=describe_person(reviewer),
             implementer_name=person.get_full_name(),
             checker_name=reviewer.get_full_name(),
@@ -123,9 +123,9 @@ def _require_valid_waiver(request: FormalRequest, actor: User, implementer: User
 
 
 def _save_implementer(
-    request: FormalRequest, person: User, actor: User, waiver: Waiver | None, verb: str, **data: Any
+    request: FormalRequest, person: User, actor: User, verb: str, waiver: Waiver | None = None, **data: Any
 ) -> None:
-    """Save who applies the request, who named him, and his waiver or None. If the request is approved, mail him now."""
+    """Save who will execute the request, who named him, and his waiver if any. If it is approved, mail him now."""
     request.implementer, request.designated_by, request.waiver = person, actor, waiver
     request.designated_at = now()
     data |= {"implementer": describe_person(person)} | ({"waiver": waiver.pk} if waiver else {})

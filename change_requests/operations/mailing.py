@@ -28,7 +28,7 @@ def keep_mail_text(
 
     `beside` are the folios of other requests that the same mail brought. `is_shared` says that the requests of the mail
     are of more than one company (M16). No content changes. Mesa de control gets a mail now. If the company must still
-    confirm the request, mesa is told later, in the mail that asks to verify it.
+    confirm the request, mesa reads of it later, in the mail that asks to verify it.
     """
     with lock_request(pk, *Status, is_stopped_too=True, proof=proof) as request:
         actor = reread_allowed(actor, policy.why_not_request, request.customer)

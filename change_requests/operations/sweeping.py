@@ -1,4 +1,4 @@
-"""What time does: requests that nobody confirmed or applied expire, and who is late is told. Safe twice or late."""
+"""What time does: requests that nobody confirmed or applied expire, and who is late gets a mail. Safe twice or late."""
 
 import logging
 from collections.abc import Callable, Iterable

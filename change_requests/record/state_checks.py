@@ -24,7 +24,7 @@ _DECISION_FACTS = ("sha256", "office", "verdict")
 
 
 @dataclass
-class Told:
+class History:
     """Hold what the events of one request tell, each with the number of its event."""
 
     columns: dict[str, tuple[int, Any]] = field(default_factory=dict)
@@ -73,9 +73,9 @@ def check_request(request: FormalRequest, events: list[Event]) -> Iterator[Flaw]
             yield Flaw(request.chain, seq, f"{request.folio}: {problem}")
 
 
-def read_events(events: Iterable[Event]) -> Told:
+def read_events(events: Iterable[Event]) -> History:
     """Return what the events of one request, the oldest first, tell of its rows."""
-    history = Told()
+    history = History()
     for event in events:
         data = event.data
         history.first = history.first or event
@@ -90,29 +90,29 @@ def read_events(events: Iterable[Event]) -> Told:
 # -- What each event tells ---------------------------------------------------------------------------
 
 
-def _read_nothing(history: Told, event: Event) -> None:
+def _read_nothing(history: History, event: Event) -> None:
     """Do nothing: the event tells nothing but columns."""
 
 
-def _read_submission(history: Told, event: Event) -> None:
+def _read_submission(history: History, event: Event) -> None:
     history.versions[event.data["revision"]] = event
 
 
-def _read_decision(history: Told, event: Event) -> None:
+def _read_decision(history: History, event: Event) -> None:
     history.decisions[event.data["revision"], event.actor_id] = event
 
 
-def _read_waiver(history: Told, event: Event) -> None:
+def _read_waiver(history: History, event: Event) -> None:
     history.tells_waivers &= "waiver" in event.data
     history.waivers[event.data.get("waiver", 0)] = event
 
 
-def _read_waiver_check(history: Told, event: Event) -> None:
+def _read_waiver_check(history: History, event: Event) -> None:
     history.tells_waivers &= "waiver" in event.data
     history.checks[event.data.get("waiver", 0)] = event
 
 
-def _read_execution(history: Told, event: Event) -> None:
+def _read_execution(history: History, event: Event) -> None:
     """Note an execution. Under a waiver, an event of an earlier version does not say by when to check the waiver."""
     history.executions.append(event)
     if waiver := event.data.get("waiver"):
@@ -120,28 +120,28 @@ def _read_execution(history: Told, event: Event) -> None:
         history.dues[waiver] = event.data.get("check_due", "")
 
 
-def _read_added_evidence(history: Told, event: Event) -> None:
+def _read_added_evidence(history: History, event: Event) -> None:
     """Count the files that were added; an event of an earlier version says only how many."""
     history.tells_evidence &= "evidence" in event.data
     history.evidence.update(_name_file(file) for file in event.data.get("evidence", ()))
 
 
-def _read_dropped_evidence(history: Told, event: Event) -> None:
+def _read_dropped_evidence(history: History, event: Event) -> None:
     """Take off a file that was removed; an event of an earlier version does not say which."""
     history.tells_evidence &= "name" in event.data
     if history.tells_evidence:
         history.evidence.subtract([_name_file(event.data)])
 
 
-def _read_form(history: Told, event: Event) -> None:
+def _read_form(history: History, event: Event) -> None:
     history.forms.append(event)
 
 
-def _read_message(history: Told, event: Event) -> None:
+def _read_message(history: History, event: Event) -> None:
     history.messages[event.data["clarification"]] = event
 
 
-def _read_text(history: Told, event: Event) -> None:
+def _read_text(history: History, event: Event) -> None:
     history.texts[event.data["text"]] = event
 
 
@@ -164,8 +164,8 @@ _READERS = {
 Problems = Iterator[tuple[int, str]]
 
 
-def _check_columns(request: FormalRequest, history: Told) -> Problems:
-    """Yield the columns that differ from their last event; form, kind and `revert_of` must be as in the first event."""
+def _check_columns(request: FormalRequest, history: History) -> Problems:
+    """Yield (event number, problem) if a column is not as its last event says; form, kind, `revert_of`: its first."""
     assert history.first is not None
     saved = describe_columns(request, history.columns)
     for name, (seq, value) in history.columns.items():
@@ -178,7 +178,7 @@ def _check_columns(request: FormalRequest, history: Told) -> Problems:
             yield history.first.seq, f"«{name}» es {today[name]!r} y nació {value!r}"
 
 
-def _check_versions(request: FormalRequest, history: Told) -> Problems:
+def _check_versions(request: FormalRequest, history: History) -> Problems:
     """Yield the versions that differ from their submission, were never submitted, or are gone."""
     rows = {row.no: row for row in request.revisions.all()}
     yield from _compare_keys("la versión", rows, history.versions)
@@ -192,7 +192,7 @@ def _check_versions(request: FormalRequest, history: Told) -> Problems:
             yield event.seq, f"la versión {number} es de otro autor"
 
 
-def _check_decisions(request: FormalRequest, history: Told) -> Problems:
+def _check_decisions(request: FormalRequest, history: History) -> Problems:
     """Yield the decisions that differ from their event, that no event tells of, or that are gone."""
     rows = {(row.revision_no, row.decider_id): row for row in request.decisions.all()}
     yield from _compare_keys("la decisión", rows, history.decisions)
@@ -206,7 +206,7 @@ def _check_decisions(request: FormalRequest, history: Told) -> Problems:
                 yield event.seq, f"{name} se anuló, o dejó de estar anulada, sin evento"
 
 
-def _check_waivers(request: FormalRequest, history: Told) -> Problems:
+def _check_waivers(request: FormalRequest, history: History) -> Problems:
     """Yield the waivers and their checks that differ from their events, that no event tells of, or that are gone."""
     if not history.tells_waivers:
         return  # events of an earlier version: nothing to compare with
@@ -227,7 +227,7 @@ def _check_waivers(request: FormalRequest, history: Told) -> Problems:
             yield from _compare_facts(f"la revisión de {name}", _describe_check(row), check)
 
 
-def _check_executions(request: FormalRequest, history: Told) -> Problems:
+def _check_executions(request: FormalRequest, history: History) -> Problems:
     """Yield the executions that differ from their events, compared in order, and say if there are more or fewer."""
     rows = list(request.executions.all())
     if len(rows) != len(history.executions):
@@ -240,7 +240,7 @@ def _check_executions(request: FormalRequest, history: Told) -> Problems:
             yield event.seq, f"la ejecución de {row.executor_name} tiene otro resultado, o es de otra persona"
 
 
-def _check_evidence(request: FormalRequest, history: Told) -> Problems:
+def _check_evidence(request: FormalRequest, history: History) -> Problems:
     """Yield the evidence that no event tells of, that is gone, or whose hash is not that of its stored file."""
     if not history.tells_evidence:
         return  # events of an earlier version: nothing to compare with
@@ -252,7 +252,7 @@ def _check_evidence(request: FormalRequest, history: Told) -> Problems:
             yield 0, f"la evidencia «{row.attachment.name}» tiene otro hash que su archivo"
 
 
-def _check_forms(request: FormalRequest, history: Told) -> Problems:
+def _check_forms(request: FormalRequest, history: History) -> Problems:
     """Yield the received forms that differ from their events, compared in order, and say if more or fewer are there."""
     rows = list(request.received_forms.all())
     if len(rows) != len(history.forms):
@@ -262,7 +262,7 @@ def _check_forms(request: FormalRequest, history: Told) -> Problems:
             yield event.seq, f"el formato recibido «{row.name}» es otro"
 
 
-def _check_words(request: FormalRequest, history: Told) -> Problems:
+def _check_words(request: FormalRequest, history: History) -> Problems:
     """Yield the questions, answers and mails' texts that differ from their events, that none tells of, or are gone."""
     for label, rows, events in (
         ("la aclaración", request.clarifications.all(), history.messages),

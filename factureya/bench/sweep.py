@@ -46,7 +46,7 @@ def nothing_due() -> tuple[float, list[Statement]]:
 
 def plan_of_nothing_due() -> str:
     """Return how the database looks for what is due."""
-    statements = nothing_due()[1]
+    _seconds, statements = nothing_due()
     looking = [(text, params) for text, params in statements if "tickets_ticket" in text]
     return "\n".join(sql.plan(text, params) for text, params in looking)
 

@@ -90,11 +90,12 @@ class Worker:
 
     def nothing_due(self) -> float:
         """Run one pass of the sweep with nothing to close; return the milliseconds."""
-        return 1000 * sweep.nothing_due()[0]
+        seconds, _statements = sweep.nothing_due()
+        return 1000 * seconds
 
     def plan(self) -> dict[str, Any]:
         """Return how the sweep looks for what is due: statements on tickets, all statements, the plan."""
-        statements = sweep.nothing_due()[1]
+        _seconds, statements = sweep.nothing_due()
         on_tickets = [text for text, _ in statements if "tickets_ticket" in text]
         return {"tickets": len(on_tickets), "all": len(statements), "plan": sweep.plan_of_nothing_due()}
 

@@ -88,11 +88,11 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[OutboxMessage], search_term: str
     ) -> tuple[QuerySet[OutboxMessage], bool]:
-        """Return the mails to this exact address or about this ticket (all for no term); False: no row comes twice."""
+        """Return the mails to this exact address or about this ticket (all for no term), and False."""
         term = search_term.strip()
         if term:
             queryset = queryset.filter(to=term.lower()) if "@" in term else queryset.filter(about=_parse_chain(term))
-        return queryset, False
+        return queryset, False  # False: the result has no duplicate rows
 
     @admin.action(description="Reintentar los que no se enviaron", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> None:
@@ -124,9 +124,10 @@ class EventAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
     ) -> tuple[QuerySet[Event], bool]:
-        """Return the events of the chain that was typed (all events for no term); False: no row comes twice."""
+        """Return the events of the chain that was typed (all events for no term), and False."""
         term = search_term.strip()
-        return (queryset.filter(chain=_parse_chain(term)) if term else queryset), False
+        events = queryset.filter(chain=_parse_chain(term)) if term else queryset
+        return events, False  # False: the result has no duplicate rows
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return True for an active superuser: nobody else reads the log of events."""

@@ -77,8 +77,8 @@ def compute_hash(event: Event) -> str:
 def find_flaws() -> Iterator[Flaw]:
     """Read every chain and yield each flaw: an edit, a gap, a wrong link, a cut or forged end, a missing head.
 
-    A head is the row that stores where a chain ends. It is read before the events, so that an event appended at
-    this moment is no flaw. Memory does not grow with the number of events.
+    A head is the row that stores where a chain ends. It is read before the events, so that an event appended while
+    we read is no flaw. Memory does not grow with the number of events.
     """
     last_name = ""  # of the last head that was read; heads come in the order of names
     while heads := _read_heads(last_name):

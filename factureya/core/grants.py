@@ -23,11 +23,11 @@ _OWNED = """SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relnamespace =
 
 
 def list_privileges(table: str, guards: Iterable[Guard]) -> list[str]:
-    """Return the program's privileges on a table: all but what a guard always refuses; on migrations, only to read."""
+    """Return the program's privileges on a table: all but those that a guard always refuses; on migrations, SELECT."""
     if table == MIGRATIONS:
         return ["SELECT"]
     on_the_table = [guard for guard in guards if guard.table == table]
-    refused = {guard.event for guard in on_the_table if not guard.condition("postgresql")}  # it refuses every row
+    refused = {guard.event for guard in on_the_table if not guard.condition("postgresql")}  # "": it refuses every row
     return [name for name in _PRIVILEGES if name not in refused]
 
 

@@ -43,7 +43,7 @@ class BodyLimitMiddleware(Middleware):
 class NoStoreMiddleware(Middleware):
     """Send `Cache-Control: no-store, private` with every answer to a session, or that starts one (ASVS 14.3.2).
 
-    The session's cookie alone decides it, so that no page loads a session for it. Static files do not come here.
+    The session's cookie alone decides it, so that no page loads a session for it. Static files do not pass it.
     """
 
     def __call__(self, request: HttpRequest) -> HttpResponse:

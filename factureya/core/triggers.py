@@ -114,7 +114,8 @@ def no_truncate(table: str) -> Guard:
 def no_replace(table: str, *unique: str) -> Guard:
     """Return the guard that makes SQLite refuse an INSERT if a row has the same value in one of the `unique` keys.
 
-    Its INSERT OR REPLACE deletes that row without any DELETE trigger. PostgreSQL's ON CONFLICT runs UPDATE triggers.
+    SQLite's INSERT OR REPLACE would delete that row without running its DELETE triggers. PostgreSQL needs no guard for
+    this, because its ON CONFLICT runs the UPDATE triggers.
     """
     # One EXISTS for each key: with one OR over all keys SQLite may scan the table at each insert.
     taken = " OR ".join(f"EXISTS (SELECT 1 FROM {table} WHERE {_match_key(key)})" for key in unique)

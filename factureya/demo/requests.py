@@ -1,4 +1,4 @@
-"""Play the demo's formal requests through the real operations, each step at its own instant."""
+"""Carry out the demo's formal requests with the real operations, each step at its own instant."""
 
 import re
 import tomllib
@@ -25,18 +25,18 @@ People = dict[str, User]
 
 
 def seed(people: People, present: datetime) -> None:
-    """Give each information asset an owner, and play the stories of formal requests; `seed_demo` calls this."""
+    """Give each information asset an owner, and carry out the stories of formal requests; `seed_demo` calls this."""
     root = User.objects.get(is_superuser=True)
     for asset in InformationAsset.objects.exclude(code=ACCESS):  # access alone has no owner
         operations.set_asset_owner(asset.pk, actor=root, owner=people["fabian"])
     users = User.objects.select_related("contact__customer").in_bulk([person.pk for person in people.values()])
-    people = {key: users[person.pk] for key, person in people.items()}  # their companies were verified meanwhile
+    people = {key: users[person.pk] for key, person in people.items()}  # read again: their companies are verified now
     for story in tomllib.loads((Path(__file__).parent / "requests.toml").read_text())["story"]:
-        _play_story(story, people, present)
+        _run_story(story, people, present)
 
 
-def _play_story(story: Story, people: People, present: datetime) -> None:
-    """Draft the formal request of a story, and play the story's steps on it; those after `present` are left out."""
+def _run_story(story: Story, people: People, present: datetime) -> None:
+    """Draft the formal request of a story and carry out the story's steps; those after `present` are left out."""
     at = parse_past_instant(story["start"], present, load_attention_hours())
     with clock.at(at):
         request = _make_draft(story, people, at)

@@ -1,6 +1,6 @@
-"""Play the demo's stories of tickets through the real operations, each step at its own instant.
+"""Carry out the demo's stories of tickets with the real operations, each step at its own instant.
 
-All steps are played in the order of their instants, so that keys, chains and mails come out as in real use. Every wait
+All steps are done in the order of their instants, so that keys, chains and mails come out as in real use. Every wait
 that nobody ends gets its reminder and its close (M15) at their time, as the sweeps would have done.
 """
 
@@ -32,8 +32,8 @@ Story = dict[str, Any]
 Step = dict[str, Any]
 
 
-class Player:
-    """Play stories in the order of the instants of their steps, up to `present`."""
+class StoryRunner:
+    """Carry out stories in the order of the instants of their steps, up to `present`."""
 
     def __init__(self, people: dict[str, User], present: datetime) -> None:
         self.people = people
@@ -44,25 +44,25 @@ class Player:
         self.order = 0  # which of two acts at the same instant was planned first
         self.heap: list[tuple[datetime, int, Callable[[], None]]] = []  # instant, order, act
 
-    def play(self, stories: list[Story]) -> int:
-        """Play all stories (each is the life of one ticket) together, in the order of time; return their number."""
+    def run(self, stories: list[Story]) -> int:
+        """Carry out all stories (each is the life of one ticket) in the order of time; return how many they are."""
         for story in stories:
             self._plan(compute_start(story, self.present, self.hours), self._open_ticket, story)
         while self.heap:
             instant, _, act = heapq.heappop(self.heap)
             with clock.at(instant):
                 act()
-            self._send_mails(instant + timedelta(seconds=4))  # as soon as a worker would
+            self._mark_mails_sent(instant + timedelta(seconds=4))  # as soon as a worker would
         return len(stories)
 
     def _plan(self, instant: datetime, act: Callable[..., None], *args: Any) -> None:
-        """Queue an act of the demo's past for `instant`; acts after the present are left out. `play` calls them."""
+        """Queue an act of the demo's past for `instant`; acts after the present are left out. `run` calls them."""
         if instant <= self.present:
             self.order += 1
             heapq.heappush(self.heap, (instant, self.order, lambda: act(*args)))
 
-    def _send_mails(self, instant: datetime) -> None:
-        """Mark the mails due by `instant` as sent, without sending them; later ones than UNSENT_PERIOD stay queued."""
+    def _mark_mails_sent(self, instant: datetime) -> None:
+        """Mark the mails due by `instant` as sent, but send none; mails of the last UNSENT_PERIOD stay queued."""
         if instant < self.present - UNSENT_PERIOD:
             queued = OutboxMessage.objects.filter(status=OutboxMessage.Status.QUEUED, due_at__lte=instant)
             with clock.at(instant), _drop_mails():
@@ -92,12 +92,12 @@ class Player:
         self._plan_step(ticket.pk, list(story["steps"]))
 
     def _plan_step(self, pk: int, steps: list[Step]) -> None:
-        """Plan the first of `steps`, the steps of the ticket's story that are not played yet, if there is one."""
+        """Plan the first of `steps`, the steps of the ticket's story that are still to come, if there is one."""
         if steps and steps[0]["do"] != "silence":  # "silence": nobody acts, and the ticket is closed by `_plan_sweeps`
-            self._plan(clock.now() + parse_span(steps[0]["after"]), self._play_step, pk, steps)
+            self._plan(clock.now() + parse_span(steps[0]["after"]), self._run_step, pk, steps)
 
-    def _play_step(self, pk: int, steps: list[Step]) -> None:
-        """Play the first of `steps`; plan the next, and the reminder and close in case the customer is silent (M15)."""
+    def _run_step(self, pk: int, steps: list[Step]) -> None:
+        """Carry out the first of `steps`. Plan the next, and what follows if the customer does not answer (M15)."""
         step, *rest = steps
         self._call_operation(pk, step, self.people[step["who"]])
         self._plan_sweeps(pk)

@@ -129,14 +129,14 @@ def find_scope(text: str) -> Scope | None:
 
 
 def _find_chain(text: str) -> str | None:
-    """Return the chain of the one object that the text names: by number, folio or chain; None if it names none."""
+    """Return the chain of the one object that the text names by number, folio or chain; None for any other text."""
     if _CHAIN.fullmatch(text):
         return text
     if folio := find_folio(text):
         pk = FormalRequest.objects.filter(folio=folio).values_list("pk", flat=True).first()
-        return f"request:{pk or 0}"  # 0: no such request, so no events
-    if text[:2].upper() == GRANT_PREFIX and (folio := _read_number(GRANT_PREFIX, text)):
-        return f"grant:{folio}"
+        return f"request:{pk or 0}"  # 0: no request has this folio; that chain has no events
+    if text[:2].upper() == GRANT_PREFIX and (number := _read_number(GRANT_PREFIX, text)):
+        return f"grant:{number}"
     number = _read_number(NUMBER_PREFIX, text)
     return chain_of(number) if number else None
 

@@ -20,7 +20,7 @@ class Board(ControlMixin, View):
         only_pending = request.GET.get("ver") == PENDING
         context = {
             "board": board.read_board(get_person(request), only_pending=only_pending),
-            "strip": log_page.make_strip(),
-            "proof": board.find_proof(request.GET.get("pruebas", "")),
+            "strip": log_page.make_strip(),  # what the last verification of the log found
+            "proof": board.find_proof(request.GET.get("pruebas", "")),  # the tests of this clause
         }
         return render(request, "oversight/board.html", context)

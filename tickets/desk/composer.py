@@ -142,7 +142,7 @@ class Composer:
             for name in ("assignee", "category", "impact")
             if fields.get(name, "") != fields.get(f"{name}_was", "")
         }
-        composer.move_reply_if_closed()
+        composer.move_reply_if_closed()  # to the note, as a ticket that is Cerrado takes no reply
         return composer
 
     @classmethod
@@ -161,7 +161,7 @@ class Composer:
         reply_key, note_key = (_read_key(data.get(name, ""), ticket, agent) for name in ("key", "note_key"))
         refusals: dict[str, list[Any]] = {}  # why a file was refused
         for name, key in {"files": reply_key, "note_files": note_key}.items():
-            if token := data.get(REMOVE):
+            if token := data.get(REMOVE):  # he pressed «Quitar»
                 store.discard_file(key.key, token)
             _, refusals[name] = store.store_uploads(files.getlist(name), key.key)
         reply, note = (Tab(key, store.list_draft_files(key.key)) for key in (reply_key, note_key))
@@ -197,8 +197,8 @@ class Composer:
     def keep(self, session: MutableMapping[str, Any], sent: str = "") -> None:
         """Keep the texts and files of both tabs in the agent's session, except what was `sent`: REPLY, NOTE or "".
 
-        The next page shows the tab that he chose, or the other tab if only that one has a text or files left. If none
-        has any, the session forgets the form.
+        The tab that was sent gets a new one-time key. The next page shows the tab that he chose, or the other if only
+        that one has a text or files left. If none has any, the session forgets the form.
         """
         texts = self.form.texts
         reply, note = self.reply, self.note
@@ -211,7 +211,7 @@ class Composer:
             form_memory.forget_form(session, reply.key.form)
             return
         shows_note = has_note and (self.form.is_note or not has_reply)
-        after = "" if sent == REPLY else str(self.form["after"].value() or "")
+        after = "" if sent == REPLY else str(self.form["after"].value() or "")  # what happens to the ticket
         kind = NOTE if shows_note else REPLY
         fields = {**texts, "kind": kind, "after": after, "note_key": note.key.token}
         form_memory.keep_draft(session, reply.key, fields, reason=form_memory.SET_ASIDE)

@@ -173,7 +173,7 @@ def mail_state_questions() -> dict[str, sql.Question]:
 
 
 def read_mail_state(answers: Mapping[str, int]) -> MailState:
-    """Return what the queue's line about mail says; `answers` are the counts that `mail_state_questions` asks for."""
+    """Return the state of the mail, for the line above the queue; `answers`: the counts of `mail_state_questions`."""
     is_polled = bool(mailbox.get_mailbox_name())
     last_fetch, warnings = health.find_last_fetch(), health.list_warnings()
     return MailState(answers["in_tray"], bool(answers["is_stuck"]), is_polled, last_fetch, warnings)

@@ -85,7 +85,7 @@ def find_list_page(request: HttpRequest, _arguments: dict[str, Any]) -> str:
 def assign_selected(request: HttpRequest) -> HttpResponse:
     """Assign the tickets that an agent chose in the queue to the agent or to a colleague, and go back to the list.
 
-    Each is an operation of its own; the agent is told which were refused and why.
+    Each is an operation of its own; the page tells the agent which were refused and why.
     """
     agent = require_agent(request)
     place = queue.Place.parse(request.POST.dict())

@@ -1,7 +1,7 @@
 """Serve two steps of an agent that cannot be taken back, each on a page of its own: GET shows, POST decides.
 
 The customer confirmed by phone (M15), and a ticket goes to another provider (M3). And the buttons of a failed mail and
-of a held close.
+of a close that is on hold.
 """
 
 from collections.abc import Callable

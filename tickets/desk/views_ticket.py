@@ -67,23 +67,24 @@ def set_properties(request: HttpRequest, pk: int) -> HttpResponse:
     ticket = ticket_or_404(request, pk)
     back = redirect(workspace_url(pk, read_place(request).at_row_of(ticket)))
     keep_texts(request, ticket)
-    if _save_properties(request, ticket, is_asked=True):
+    if _save_properties(request, ticket, was_button_pressed=True):
         messages.success(request, "Cambios guardados.")
     return back
 
 
-def _save_properties(request: HttpRequest, ticket: Ticket, *, is_asked: bool = False) -> bool:
+def _save_properties(request: HttpRequest, ticket: Ticket, *, was_button_pressed: bool = False) -> bool:
     """Save the assignee, category and impact that an agent chose on the ticket's page.
 
-    Return False if they were refused; the page tells him why. `is_asked` means that he pressed the button that saves
-    them. Without it, if he changed nothing, nothing is done and the answer is True.
+    Return False if they were refused; the page tells him why. `was_button_pressed` means that he pressed their button:
+    then an unchanged form is saved too, so that he learns if the ticket takes no changes now. Without it, an unchanged
+    form is not saved, and the answer is True.
     """
     agent, old_assignee = require_agent(request), str(ticket.assignee_id or "")
     category = _read_choice(request, "category", ticket.category)
     impact = _read_choice(request, "impact", str(ticket.impact))
     assignee = _read_choice(request, "assignee", old_assignee)
     is_unchanged = (category, impact, assignee) == (ticket.category, str(ticket.impact), old_assignee)
-    if is_unchanged and not is_asked:
+    if is_unchanged and not was_button_pressed:
         return True
     assignees = {str(key) for key, _name in queue.find_colleagues([ticket.provider_id])} | {"", old_assignee}
     is_listed = category in Ticket.Category.values and impact in map(str, Ticket.Impact.values)

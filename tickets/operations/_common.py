@@ -112,14 +112,15 @@ class NewMessage:
 
 def write_message(ticket: Ticket, new_message: NewMessage) -> Message:
     """Insert a public message with its files, and count it in the ticket; the caller saves the ticket."""
-    count_message(ticket, new_message)
+    update_ticket_for_message(ticket, new_message)
     return add_message(ticket, new_message)
 
 
-def count_message(ticket: Ticket, new_message: NewMessage) -> None:
+def update_ticket_for_message(ticket: Ticket, new_message: NewMessage) -> None:
     """Count a new public message in its ticket, and set the ticket's excerpt and who must reply; the caller saves it.
 
-    The customer has replied only if we had answered before he wrote. After an answer of ours, we owe him no reply.
+    A customer's message before our first answer belongs to his question, so it is no reply (`customer_replied`). After
+    an answer of ours, we owe him no reply.
     """
     ticket.message_count += 1
     ticket.touched_at = now()
@@ -130,7 +131,7 @@ def count_message(ticket: Ticket, new_message: NewMessage) -> None:
 
 
 def add_message(ticket: Ticket, new_message: NewMessage) -> Message:
-    """Insert the public message that `count_message` counted, and its files; IntegrityError if its key is used."""
+    """Insert a public message, which its ticket has counted, and its files; IntegrityError if its key is used."""
     message = Message.objects.create(
         ticket=ticket,
         seq=ticket.message_count,
@@ -266,7 +267,7 @@ def hold_close(ticket: Ticket, reason: str) -> None:
 
 
 def release_held_close(ticket: Ticket) -> None:
-    """Let a held close by silence run again, without saving the ticket."""
+    """End the hold on a ticket's automatic close (`hold_close`), without saving the ticket."""
     ticket.close_held_at = ticket.close_held_reason = None
 
 
@@ -280,7 +281,7 @@ def forget_reminder(ticket: Ticket) -> None:
 def queue_reminder(ticket: Ticket) -> None:
     """Queue the mail that reminds the customer that his ticket closes by silence, and save it on the ticket (M15).
 
-    If less than 24 h ⚙ are left, the close moves to 24 h from now, and with it `queue_at`, which sorts the queue.
+    If less than 24 h are left, the close moves to 24 h from now, and with it `queue_at`, which sorts the queue.
     """
     earliest = now() + reminder_before()
     if require_closes_at(ticket) < earliest:

@@ -1,4 +1,4 @@
-"""Do what only mail does to a ticket: voided and held closes, bounces, robots (M6, M15)."""
+"""Do what only mail does to a ticket: closes that are undone or put on hold, bounces, robots (M6, M15)."""
 
 from accounts.models import User
 from factureya.core import audit
@@ -80,10 +80,10 @@ def robot_answered(pk: int, *, inbound: InboundMessage, mark: str) -> Ticket:
 
 
 def release_close(pk: int, *, agent: User) -> Ticket:
-    """End the hold on a ticket's close by silence, once an agent has seen why it is held (M15).
+    """Let a ticket close by silence again, after an agent has seen why that was put on hold (M15).
 
-    If a mail of ours was not delivered, the customer has at least 24 h ⚙ more from now. If he wrote too many mails, it
-    is our turn: the ticket goes to Abierto. Raises WrongStatus if nothing is held, NotAllowed for another desk's agent.
+    If a mail of ours was not delivered, the customer has at least 24 h from now. If he wrote too many mails, it is our
+    turn: the ticket goes to Abierto. Raises WrongStatus if it is not on hold, NotAllowed for another desk's agent.
     """
     with locked(pk, WAITING) as ticket:
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")

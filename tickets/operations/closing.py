@@ -46,8 +46,8 @@ def confirm_resolved(
 ) -> Ticket:
     """Close the ticket because the customer confirms it, with a last message if there is one (M12, M15).
 
-    The same form sent twice closes it once. Raises TicketClosed if it was Cerrado before: the caller then calls
-    `follow_up` if there is a text. Raises FormUsed if `form_key` came with another text or ticket.
+    A second send of the same form changes nothing. Raises TicketClosed if it was Cerrado before: the caller then calls
+    `follow_up` if there is a text. Raises FormUsed if `form_key` was used before for another text or ticket.
     """
     new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key)
     with locked(pk, OPEN, WAITING, new_message=new_message) as ticket:
@@ -74,10 +74,10 @@ def confirm_by_phone(pk: int, *, agent: User, contact: User) -> Ticket:
 
 
 def warn_before_close(pk: int) -> Ticket:
-    """Queue the one reminder that a ticket closes without an answer, 24 h ⚙ before it does (M15).
+    """Queue the one reminder that a ticket closes without an answer, 24 h before it does (M15).
 
     A sweep may queue it 10 min early. A late reminder moves `closes_at` to 24 h from now. Raises WrongStatus when the
-    ticket is not En espera, has a reminder already, its close is held, or it is too early.
+    ticket is not En espera, has a reminder already, its close is on hold, or it is too early.
     """
     with locked(pk, WAITING) as ticket:
         if ticket.reminder_id is not None:
@@ -90,7 +90,7 @@ def warn_before_close(pk: int) -> Ticket:
 
 
 def reminder_sent(message: OutboxMessage, sent_at: datetime) -> None:
-    """Record that a ticket's reminder was sent, and give the customer at least 24 h ⚙ from then to answer (M15).
+    """Record that a ticket's reminder was sent, and give the customer at least 24 h from then to answer (M15).
 
     The outbox calls this in the transaction that marks the mail `message` as sent. It changes nothing when the wait
     that the reminder belongs to has ended.
@@ -109,10 +109,10 @@ def reminder_sent(message: OutboxMessage, sent_at: datetime) -> None:
 def close_unanswered(pk: int) -> bool:
     """Close a ticket that the customer left without an answer (M15), and return whether it closed.
 
-    It closes strictly after `closes_at`, because the manual says *más de* 3 días. A due ticket without a reminder
-    gets the reminder now with 24 h ⚙ more, and stays open. Raises WrongStatus when a reply came first, the time has
-    not passed, the reminder was sent less than 24 h ago, the close is held, or a mail that came before `closes_at` may
-    still be unread in our mailbox.
+    It closes strictly after `closes_at`, because the manual says *más de* 3 días. A due ticket without a reminder gets
+    it now and stays open; `queue_reminder` moves the close to 24 h from now. Raises WrongStatus when a reply came
+    first, the time has not passed, the reminder was sent less than 24 h ago, an agent must first decide on the close
+    (`hold_close`), or a mail that came before `closes_at` may still be unread in our mailbox.
     """
     with locked(pk, WAITING) as ticket:
         instant = now()

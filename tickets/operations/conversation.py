@@ -51,7 +51,8 @@ def answer(
     With a `wait_reason` the ticket goes to En espera, or stays there, and `closes_at` starts anew. With None an Abierto
     ticket stays Abierto; one En espera needs a reason. `proposes_solution` asks for confirmation and needs the reason
     *autorización*. `seen` is the number of messages that the agent had read. An unassigned ticket becomes the agent's.
-    Raises NewerMessage if there are more than `seen` by now, FormUsed if `form_key` came with another text or ticket.
+    Raises NewerMessage if there are more than `seen` by now, FormUsed if `form_key` was used before for another text or
+    ticket. A second send of the same form changes nothing.
     """
     new_message = NewMessage(agent, Side.STAFF, Channel.PORTAL, body, files, form_key)
     with locked(pk, OPEN, WAITING, new_message=new_message) as ticket:
@@ -79,7 +80,7 @@ def add_information(
     """Add the customer's message; the ticket goes to Abierto, or stays there, and has no `closes_at` (M11, M13).
 
     `inbound` is the mail it came in; `agent` is who added a mail of the tray. When mails have ended the wait
-    MAIL_FLIPS_PER_HOUR ⚙ times in an hour, the next mail is stored, but the ticket stays En espera and does not close
+    MAIL_FLIPS_PER_HOUR times in an hour, the next mail is stored, but the ticket stays En espera and does not close
     until an agent decides (M6). Raises TicketClosed if it is Cerrado: call `follow_up`.
     """
     new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
@@ -97,7 +98,7 @@ def add_note(
 ) -> Ticket:
     """Write an internal note, which the customer never sees; neither status nor deadline moves (M15, M16).
 
-    The same form sent twice writes it once. Raises FormUsed if `form_key` came with another text or ticket.
+    A second send of the same form changes nothing. Raises FormUsed if its key was used for another text or ticket.
     """
     new_message = NewMessage(agent, Side.STAFF, Channel.PORTAL, body, files, form_key, model=Note)
     with locked(pk, OPEN, WAITING, CLOSED, new_message=new_message) as ticket:
@@ -112,8 +113,8 @@ def add_note(
 def _write_information(ticket: Ticket, new_message: NewMessage, agent: User | None) -> None:
     """Write the customer's message, move the ticket to Abierto, record the event and tell the agent who has it.
 
-    A mail that comes after too many others leaves the ticket En espera, with its close held. `agent` is who added a
-    mail of the tray.
+    A mail that comes after too many others leaves the ticket En espera; its close is put on hold. `agent` is who added
+    a mail of the tray.
     """
     before = ticket.status
     is_held = new_message.inbound is not None and before == WAITING and _has_reopened_too_often(ticket)

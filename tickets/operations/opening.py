@@ -22,9 +22,9 @@ from tickets.operations._common import (
     NewMessage,
     Side,
     add_message,
-    count_message,
     locked,
     set_reply_due,
+    update_ticket_for_message,
 )
 
 MAX_NUMBER_TRIES = 5
@@ -182,7 +182,7 @@ def _insert_ticket(new_message: NewMessage, customer: Customer, **fields: Any) -
         search_words=searchable(fields["subject"]),
         **fields,
     )
-    count_message(ticket, new_message)  # counts that first message, and sets its excerpt
+    update_ticket_for_message(ticket, new_message)  # counts that first message, and sets its excerpt
     set_reply_due(ticket, instant)
     ticket.save(force_insert=True)
     return ticket

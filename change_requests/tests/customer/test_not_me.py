@@ -187,7 +187,7 @@ def test_h1_a_link_of_before_still_works_and_a_stranger_to_the_request_is_not_na
     formal = taken_over(cast)
     expires = (clock.now() + timedelta(days=9)).timestamp()
     for values in ([], ["old_mail", "0" * 24]):
-        token = signing.dumps([formal.folio, *values, expires], salt=links.NOT_ME, compress=True)
+        token = signing.dumps([formal.folio, *values, expires], salt=links.NOT_ME_SALT, compress=True)
         assert client.post(f"/solicitudes/no-fui-yo/{token}/").status_code == 302
     assert objections(formal) == [("", "")]
     assert "un correo que no se pudo identificar" in text_of(look(cast.elsa, formal))

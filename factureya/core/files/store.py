@@ -1,7 +1,7 @@
 """Store the files that people send (M17): each is checked, images are re-encoded, and it gets a random name on disk.
 
 A form keeps its files under its one-time key (`draft`), unguessable and of one person: whoever knows it can add and
-remove them. The operation that stores the message empties `draft`; files with a draft are deleted after 24 h ⚙.
+remove them. The operation that stores the message empties `draft`; files with a draft are deleted after 24 h.
 """
 
 import hashlib
@@ -151,7 +151,7 @@ def open_picture(attachment: Attachment, *, small: bool = False) -> tuple[dict[s
 
 
 def purge_orphans() -> int:
-    """Delete files that no message took within 24 h ⚙: of forms never sent, or without a row. Return how many."""
+    """Delete files that no message took within 24 h: of forms never sent, or without a row. Return how many."""
     before = clock.now() - timedelta(hours=settings.ATTACHMENT_ORPHAN_HOURS)
     strays = [name for name in _find_strays() if _get_storage().get_modified_time(name) < before]
     for name in strays:

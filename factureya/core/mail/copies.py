@@ -67,15 +67,16 @@ class _Copy:
         self.bytes_left -= size
         # UTF-16 and others write ASCII in their own way, so their texts are decoded first.
         is_wide = charset.startswith(WIDE_CHARSETS) or decode(ASCII_SAMPLE, charset) != ASCII_SAMPLE.decode()
-        shown = _cut_wide_text(text[:size], charset, self.checks) if is_wide else _cut_text(text[:size], self.checks)
+        start = text[:size]
+        shown = _cut_wide_text(start, charset, self.checks) if is_wide else _replace_our_links(start, self.checks)
         return shown if size == len(text) else shown + LEFT_OUT
 
 
 def cut_mail(raw: bytes, depth: int = 0) -> bytes:
     """Return the mail without the tokens of our signed links, or the same bytes if it has none (M16).
 
-    A delivery report also loses the body of the mail that it returns. A mail beyond the limits is not read part by
-    part: it is cut as if it were one text. `depth` is how many parts are around this mail: 0 unless it is attached.
+    A delivery report also loses the body of the mail that it returns. A mail beyond the limits is not parsed into
+    parts: its bytes are cleaned as one text. `depth` is how many parts enclose this mail: 0 if it is not attached.
     """
     try:
         top = read_parts(raw, Budget())
@@ -90,7 +91,7 @@ def cut_file(content: bytes, *, is_mail: bool = False, is_text: bool = False) ->
     """Return a file of a mail without the tokens of our links (M16). One that is no mail or text keeps its length."""
     if is_mail:
         return cut_mail(content)
-    return _cut_text(content) if is_text else _mask_tokens(content)
+    return _replace_our_links(content) if is_text else _mask_tokens(content)
 
 
 def cut_to_head(raw: bytes) -> bytes:
@@ -98,8 +99,8 @@ def cut_to_head(raw: bytes) -> bytes:
     ends = [at for at in (raw.find(b"\r\n\r\n"), raw.find(b"\n\n")) if at >= 0]
     end = min(ends, default=len(raw))
     if not raw[end:].strip():  # there is no body
-        return _cut_text(raw[:MAX_READ])
-    return _cut_text(raw[: min(end, MAX_READ)]) + b"\r\n\r\n" + NOT_SHOWN.encode() + b"\r\n"
+        return _replace_our_links(raw[:MAX_READ])
+    return _replace_our_links(raw[: min(end, MAX_READ)]) + b"\r\n\r\n" + NOT_SHOWN.encode() + b"\r\n"
 
 
 def cut_report(text: str) -> str:
@@ -175,7 +176,7 @@ def _drop_uuencoded_files(content: bytes) -> bytes:
     """Return a text without its uuencoded files if they are too many or one holds our link; else return it as it is."""
     files, other_text = find_uuencoded(content)
     contents = b"\n".join(file.content for file in files)[:MAX_READ]  # what is beyond is left out anyway
-    is_harmless = len(files) <= MAX_PARTS and _cut_text(contents) == contents
+    is_harmless = len(files) <= MAX_PARTS and _replace_our_links(contents) == contents
     return content if is_harmless else other_text + LEFT_OUT
 
 
@@ -215,15 +216,15 @@ def _encode_content(part: Part, content: bytes) -> bytes:
     return content
 
 
-def _cut_text(content: bytes, checks: own_links.Checks | None = None) -> bytes:
-    """Return the bytes of a text with a mark for each of our links; `checks` limits the signature checks."""
+def _replace_our_links(content: bytes, checks: own_links.Checks | None = None) -> bytes:
+    """Return the bytes of a text with each link of ours replaced by a placeholder; `checks` limits the work."""
     text = content.decode("utf-8", "surrogateescape")  # good for any charset that contains ASCII
     shown = own_links.cut_links(text, checks)
     return content if shown == text else shown.encode("utf-8", "surrogateescape")
 
 
 def _cut_wide_text(content: bytes, charset: str, checks: own_links.Checks) -> bytes:
-    """Return a text of a wide charset (UTF-16) with marks for our links. If that cannot be encoded, return one mark."""
+    """Return a text of a wide charset (UTF-16) with placeholders for our links; only one if that cannot be encoded."""
     text = decode(content, charset)
     shown = own_links.cut_links(text, checks)
     if shown == text:
@@ -235,8 +236,8 @@ def _cut_wide_text(content: bytes, charset: str, checks: own_links.Checks) -> by
 
 
 def cut_whole(raw: bytes) -> bytes:
-    """Return the beginning of a mail that is beyond the limits, as one text with our links cut out."""
-    return _cut_text(raw[:MAX_READ]) + (LEFT_OUT if len(raw) > MAX_READ else b"")
+    """Return the first MAX_READ bytes of a mail that is beyond the limits, without our links."""
+    return _replace_our_links(raw[:MAX_READ]) + (LEFT_OUT if len(raw) > MAX_READ else b"")
 
 
 def _mask_tokens(content: bytes) -> bytes:

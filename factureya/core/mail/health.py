@@ -49,6 +49,6 @@ def count_tray() -> int:
 
 
 def list_warnings() -> list[str]:
-    """Return ["mail_verdict"] if senders need proof but no server may give it (all are quarantined, M5); else []."""
+    """Return ["mail_verdict"] if incoming mail needs a verdict and no server is trusted to give one (M5); else []."""
     is_server_missing = settings.MAIL_IN_REQUIRE_VERDICT and not settings.MAIL_TRUSTED_AUTHSERV
-    return ["mail_verdict"] if is_server_missing else []
+    return ["mail_verdict"] if is_server_missing else []  # then every mail is quarantined

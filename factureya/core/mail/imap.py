@@ -188,7 +188,7 @@ def _take_mail(box: BaseMailBox, folder: MailFolder, uid: int) -> None:
 def _download(box: BaseMailBox, folder: MailFolder, uid: int) -> tuple[bytes, datetime | None, bool] | None:
     """Return the mail with this UID (only its head if it is too large), its date of arrival, and whether it is whole.
 
-    Returns None if the mail is gone, or if somebody read it elsewhere and moved it here.
+    Returns None if the mail is gone, or if somebody read it elsewhere and moved it into this folder.
     """
     items = f"(FLAGS INTERNALDATE RFC822.SIZE {RECEIVED})"
     received_fields, answer = _fetch_answers(box, str(uid), items).get(uid, (b"", b""))

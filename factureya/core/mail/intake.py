@@ -268,7 +268,7 @@ def _write_outcome(inbound: InboundMessage, mail: InboundMail | None, plan: Plan
     """Carry out the plan and store what became of the mail, in one transaction under the lock of its row.
 
     The plan is not carried out for a duplicate: a mail that was handled before, or one that says the same under the
-    same Message-ID. `copy` is what a person may download instead of the original.
+    same Message-ID, unless this delivery replaces that one. `copy` is what a person may download, not the original.
     """
     content = readings.compute_content_digest(mail) if mail else None
     with transaction.atomic():
@@ -276,6 +276,7 @@ def _write_outcome(inbound: InboundMessage, mail: InboundMail | None, plan: Plan
         if locked.disposition:
             return _make_duplicate_outcome(locked)
         with_same_content = [other for other in others if content and other.content == content]
+        is_id_reused = bool(others) and not with_same_content
         repeated = next((other for other in with_same_content if not _is_replaced(other, mail)), None)
         outcome = _make_duplicate_outcome(repeated) if repeated else plan()
         sender, subject = (mail.sender, mail.subject) if mail else parse.peek(inbound.raw)
@@ -289,7 +290,7 @@ def _write_outcome(inbound: InboundMessage, mail: InboundMail | None, plan: Plan
             content=content,
         )
         if mail:
-            readings.store_reading(inbound, mail, is_id_reused=bool(others) and not with_same_content)
+            readings.store_reading(inbound, mail, is_id_reused=is_id_reused)
         if copy is not None:
             InboundCopy.objects.create(message_id=inbound.pk, raw=copy)
     return outcome

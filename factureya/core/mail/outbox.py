@@ -82,7 +82,7 @@ def enqueue(
 def drop_mail(pk: int) -> None:
     """Cancel a mail that is no longer needed; one that was sent stays as it is.
 
-    A mail that is being sent at this moment may still leave (then it is *sent*), but a failure does not queue it again.
+    A mail that is being sent now may still leave (then it is *sent*), but a failure does not queue it again.
     """
     unsent = OutboxMessage.objects.filter(pk=pk, status__in=[Status.QUEUED, Status.SENDING, Status.FAILED])
     unsent.update(status=Status.DROPPED, claimed_at=None)

@@ -107,7 +107,7 @@ def matches_digest(salt: str, value: str, claimed: str) -> bool:
 
 
 def cut_links(text: str, checks: Checks | None = None) -> str:
-    """Return the text with a mark in place of each token of our links and each code that our mails announce (M16).
+    """Return the text with a placeholder for each token of our links and each code that our mails announce (M16).
 
     `checks` limits how many signatures are computed: give the same object with all texts of one mail.
     """

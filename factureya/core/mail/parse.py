@@ -151,8 +151,8 @@ class _Reader:
     def _read_text(self, part: Part) -> str:
         """Return the text of a part of a mail, with that of its inner parts; parts that are no text become files.
 
-        Of alternative texts one is chosen. A delivery status gives no text, because `read_bounce` reads it. If no inner
-        parts of a multipart were found, it is read as text, and kept as a file too.
+        Of alternative texts one is chosen. A delivery status gives no text, because `read_bounce` reads it. A multipart
+        without inner parts is read as text; unless it is multipart/alternative, it is kept as a file too.
         """
         self.budget.check_time()
         if part.is_multipart and part.parts:
@@ -172,9 +172,9 @@ class _Reader:
         return self._read_html(part) if part.kind == "text/html" else self._read_plain(part)
 
     def _read_html(self, part: Part) -> str:
-        """Return an HTML part of a mail as text. If all HTML so far exceeds MAX_HTML, only tags are removed."""
+        """Convert an HTML part of a mail to text. Once the mail's HTML exceeds MAX_HTML, only tags are removed."""
         page = part.read_text()
-        self._html_left -= min(len(page), MAX_HTML)  # a first part is converted however long it is
+        self._html_left -= min(len(page), MAX_HTML)  # the first part is always converted
         return html_to_text(page) if self._html_left >= 0 else strip_tags(page)
 
     def _read_plain(self, part: Part) -> str:

@@ -42,7 +42,7 @@ class Place:
     inner: tuple[int, int] | None = None
 
     def read(self, raw: bytes) -> bytes:
-        """Return the decoded bytes of a file from `raw`, the bytes of its mail; a damaged file as far as it goes."""
+        """Return the decoded bytes of a file in the mail `raw`; if they are damaged, the part that can be decoded."""
         encoded = memoryview(raw)[self.start : self.end]
         if self.encoding == "base64":
             content = decode_base64(encoded)
@@ -50,7 +50,10 @@ class Place:
             content = binascii.a2b_qp(encoded)
         else:
             content = bytes(encoded)
-        return decode_uuencoded(content[slice(*self.inner)]) if self.inner else content  # the lines of a uuencoded file
+        if not self.inner:
+            return content
+        start, end = self.inner  # where the lines of a uuencoded file are
+        return decode_uuencoded(content[start:end])
 
 
 @dataclass

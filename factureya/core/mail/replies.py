@@ -81,8 +81,8 @@ def extract_reply(text: str, *, is_forward: bool = False) -> str:
     forward_start = next((n for n, line in enumerate(checked_lines) if FORWARD.match(line)), len(lines))
     if is_forward or forward_start < end:  # the forwarded mail stands above any quote
         return text.strip()
-    own_lines = _drop_signature(checked_lines, _drop_quotes(checked_lines[:end]))
-    return "\n".join(lines[number] for number in own_lines).strip() or text.strip()
+    own_numbers = _drop_signature(checked_lines, _drop_quotes(checked_lines[:end]))
+    return "\n".join(lines[number] for number in own_numbers).strip() or text.strip()
 
 
 def _count_stray_lines(lines: list[str]) -> int:
@@ -185,7 +185,7 @@ def _drop_quotes(lines: list[str]) -> list[int]:
     if _is_interleaved(lines):
         last_own = max(n for n, line in enumerate(lines) if not line.startswith(">") and not _has_no_words(line))
         return list(range(last_own + 1))
-    own_lines: list[int] = []
+    own_numbers: list[int] = []
     number, has_attribution = 0, False
     while number < len(lines):
         _, line_count = _find_attribution(lines, number)
@@ -196,9 +196,9 @@ def _drop_quotes(lines: list[str]) -> list[int]:
             continue
         is_quoted = has_attribution and lines[number].startswith(">")
         if not is_quoted:
-            own_lines.append(number)
+            own_numbers.append(number)
         number += 1
-    return own_lines
+    return own_numbers
 
 
 def _is_interleaved(lines: list[str]) -> bool:
@@ -212,19 +212,19 @@ def _is_interleaved(lines: list[str]) -> bool:
     return answers > 1
 
 
-def _drop_signature(lines: list[str], own_lines: list[int]) -> list[int]:
+def _drop_signature(lines: list[str], own_numbers: list[int]) -> list[int]:
     """Return the numbers of the sender's own lines without the signature, which begins with «-- » below some text.
 
     Lines at the end are dropped too if they are blank, a separator, or like «Enviado desde mi iPhone».
     """
-    for index in range(max(0, len(own_lines) - SIGNATURE_LINES), len(own_lines)):
-        if lines[own_lines[index]] == "-- " and any(lines[n].strip() for n in own_lines[:index]):
-            own_lines = own_lines[:index]
+    for index in range(max(0, len(own_numbers) - SIGNATURE_LINES), len(own_numbers)):
+        if lines[own_numbers[index]] == "-- " and any(lines[n].strip() for n in own_numbers[:index]):
+            own_numbers = own_numbers[:index]
             break
-    end = len(own_lines)
-    while end and (_has_no_words(lines[own_lines[end - 1]]) or is_device_line(lines[own_lines[end - 1]])):
+    end = len(own_numbers)
+    while end and (_has_no_words(lines[own_numbers[end - 1]]) or is_device_line(lines[own_numbers[end - 1]])):
         end -= 1
-    return own_lines[:end]
+    return own_numbers[:end]
 
 
 def is_device_line(line: str) -> bool:

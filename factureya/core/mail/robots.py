@@ -109,10 +109,10 @@ def _is_final(status: str, subject: str, text: str) -> bool:
 
 
 def _looks_like_bounce(head: Head, report_type: str) -> bool:
-    """Return True if a mail without a delivery-status part still looks like a bounce, by other fields of its head."""
+    """Return True if the head of a mail says that it is a bounce, though it has no part of type delivery-status."""
     senders = " ".join(head.all("from"))
     return bool(
-        report_type == "delivery-status"
+        report_type == "delivery-status"  # the head announces the part that is missing
         or BOUNCER.search(senders)
         or any("mailer-daemon" in address.split("@")[0] for _, address in head.read_addresses("from"))
         or head.get("x-failed-recipients")

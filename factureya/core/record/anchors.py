@@ -261,20 +261,21 @@ def _check_files(rows: dict[int, Anchor], files: list[AnchorFile]) -> Iterator[F
     unmatched = dict(rows)
     for file in files:
         chain = f"ancla:{file.day}"
-        row = unmatched.pop(file.seq, None) or Anchor.objects.filter(seq=file.seq).first()  # sealed while we read
+        row = unmatched.pop(file.seq, None) or Anchor.objects.filter(seq=file.seq).first()  # newer than `rows`
+        _path, *columns, _is_whole = file
         if not file.is_whole or file.path.name.partition(".")[0] != file.day:
             yield Flaw(chain, file.seq, "el archivo del ancla fue alterado")
         elif row is None:
             yield Flaw(chain, file.seq, "el ancla del archivo falta en la base de datos")
-        elif _describe_row(row) != file[1:-1]:  # all but path and is_whole
+        elif _describe_row(row) != columns:
             yield Flaw(chain, file.seq, "el ancla de la base de datos no corresponde a su archivo")
     for seq, row in unmatched.items():
         yield Flaw(f"ancla:{row.day}", seq, "falta el archivo del ancla")
 
 
-def _describe_row(row: Anchor) -> tuple[str | int, ...]:
+def _describe_row(row: Anchor) -> list[str | int]:
     """Return an anchor's columns in the order and spelling of an AnchorFile."""
-    return (row.day.isoformat(), row.seq, row.prev, row.hash, row.heads, row.events, _spell(row.sealed_at))
+    return [row.day.isoformat(), row.seq, row.prev, row.hash, row.heads, row.events, _spell(row.sealed_at)]
 
 
 def _check_heads(files: list[AnchorFile]) -> Iterator[Flaw]:

@@ -43,6 +43,6 @@ def seed() -> int:
         users = people.create(present - FIRST_DAY)
         for function_path in settings.DEMO_SEEDS:
             import_string(function_path)(users, present)
-        seeded = tickets.Player(users, present).play(tickets.load_stories())
+        seeded = tickets.StoryRunner(users, present).run(tickets.load_stories())
     verification.verify_log()  # so that the log's page and the board have something true to say at once
     return seeded
