@@ -330,9 +330,14 @@ def find_open_grant(account_user: User) -> EmergencyGrant | None:
     return grant
 
 
-def is_in_time(half_at: datetime | None, at: datetime) -> bool:
-    """Return True if the other half was given, and no longer than EMERGENCY_HALVES_MINUTES before `at`."""
-    return half_at is not None and timedelta() <= at - half_at <= timedelta(minutes=settings.EMERGENCY_HALVES_MINUTES)
+def is_in_time(half_at: datetime | None, at: datetime, credential: CriticalCredential) -> bool:
+    """Return True if the other half was given, and no longer than EMERGENCY_HALVES_MINUTES before `at`.
+
+    It was given since this seal was begun: a half of an older seal opens nothing together with one of this (M22).
+    """
+    if half_at is None or half_at < credential.started_at:
+        return False
+    return timedelta() <= at - half_at <= timedelta(minutes=settings.EMERGENCY_HALVES_MINUTES)
 
 
 # -- Reviewing what was done -------------------------------------------------------------------------
