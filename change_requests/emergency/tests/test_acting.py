@@ -18,7 +18,7 @@ from change_requests.kinds import fields
 from factureya.core import clock, guard_install
 from factureya.core.refusals import Invalid, NotAllowed, WrongStatus
 from factureya.testing.people import make_customer, make_user
-from factureya.testing.raw_sql import execute, refused_by, update
+from factureya.testing.raw_sql import execute, execute_as_owner, refused_by, update
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M1"), pytest.mark.clause("M23")]
 
@@ -217,6 +217,42 @@ def test_a_change_is_of_an_open_emergency_its_customer_field_and_operator(scene,
         wrong["old"] = ""
     with refused_by("emergency_change_of_an_open_grant"):
         write_change(grant, **wrong)
+
+
+def age(grant, hours: int) -> None:
+    """Let an open emergency be of some hours ago, and nobody has ended it."""
+    back = timedelta(hours=hours)
+    names = ("authorized_at", "start_before", "half_a_at", "half_b_at", "opened_at", "ends_at")
+    pairs = ", ".join(f"{name} = %s" for name in names)
+    values = [getattr(grant, name) - back for name in names]
+    execute_as_owner(f"UPDATE change_requests_emergencygrant SET {pairs} WHERE id = %s", *values, grant.pk)
+    grant.refresh_from_db()
+
+
+def test_a_change_dated_back_into_a_window_that_is_over_is_refused(scene):
+    grant = scene.bring("open")
+    age(grant, 5)
+    with refused_by("emergency_change_of_an_open_grant"):
+        write_change(grant, at=grant.ends_at - timedelta(seconds=1))
+
+
+def test_a_change_of_its_window_is_not_written_after_it(scene):
+    grant = scene.bring("open")
+    write_change(grant)
+    age(grant, 5)
+    with refused_by("customer_sensitive_by_execution"), marking.writing(grant):
+        Customer.objects.filter(pk=grant.customer_id).update(fiscal_address=ADDRESS)
+
+
+def test_a_drill_of_the_past_changes_its_invented_customer(scene):
+    """The demo makes one."""
+    grant = scene.bring("open", incident="", drill=True, fields=["phone"])
+    age(grant, 5)
+    at = grant.ends_at - timedelta(minutes=1)
+    write_change(grant, field="phone", old=grant.customer.phone, new="222 555 0199", at=at)
+    with marking.writing(grant):
+        Customer.objects.filter(pk=grant.customer_id).update(phone="222 555 0199")
+    assert Customer.objects.get(pk=grant.customer_id).phone == "222 555 0199"
 
 
 def test_a_change_begins_with_todays_value(scene):
