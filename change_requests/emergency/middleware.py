@@ -13,6 +13,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.decorators.csrf import csrf_protect
 
 from change_requests.emergency import acts, operations, policy, session
 from change_requests.emergency.acts import INSIDE, LOGOUT, Target
@@ -57,7 +58,7 @@ class EmergencyMiddleware(Middleware):
         if not target.is_allowed:
             return render(request, "emergency/not_allowed.html", {"grant": grant, "inside": INSIDE}, status=403)
         if target.verb == LOGOUT and request.method == "POST":
-            return session.leave_emergency(request)
+            return csrf_protect(session.leave_emergency)(request)  # no view is called, so Django has not asked yet
         with starting_none():  # no background task may start: it would go on after the end
             return self.get_response(request)
 

@@ -228,6 +228,18 @@ def test_the_operator_ends_it_with_the_button_or_by_signing_out(scene):
         scene.seal()
 
 
+def test_another_site_ends_no_emergency_by_signing_out(scene):
+    grant = scene.bring("open")
+    client = enter(scene, grant)
+    client.handler.enforce_csrf_checks = True
+    response = client.post("/cuenta/salir/")
+    assert response.status_code == 403
+    assert EmergencyGrant.objects.get(pk=grant.pk).status == "open"
+    page = client.get("/control/emergencias/uso/salida/").json()
+    assert is_out(client.post("/cuenta/salir/", {"csrfmiddlewaretoken": page["token"]}))
+    assert EmergencyGrant.objects.get(pk=grant.pk).status == "ended"
+
+
 def test_leaving_after_somebody_else_ended_it_leads_to_the_login(scene):
     grant = scene.bring("open")
     client = enter(scene, grant)
