@@ -15,7 +15,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.csrf import csrf_protect
 
-from change_requests.emergency import acts, operations, policy, session
+from accounts.models import User
+from accounts.web.mixins import get_person
+from change_requests.emergency import acts, operations, session
 from change_requests.emergency.acts import INSIDE, LOGOUT, Target
 from change_requests.emergency.models import ActivityRecord, EmergencyGrant
 from factureya.core.middleware import Middleware
@@ -79,14 +81,14 @@ def _finish(request: HttpRequest, response: HttpResponse, intent: ActivityRecord
         return session.drop_session(request)
     if response.streaming:
         parts: Any = response  # a StreamingHttpResponse
-        parts.streaming_content = _stop_at_the_end(parts.streaming_content, intent)
+        parts.streaming_content = _stop_at_the_end(parts.streaming_content, get_person(request), intent)
     return response
 
 
-def _stop_at_the_end(parts: Iterable[bytes], intent: ActivityRecord) -> Iterator[bytes]:
-    """Yield the parts of a file or an export while the emergency is open, and none after its end."""
+def _stop_at_the_end(parts: Iterable[bytes], user: User, intent: ActivityRecord) -> Iterator[bytes]:
+    """Yield the parts of a file or an export while its session is let in, and none after the emergency's end."""
     for part in parts:
-        if policy.find_open_grant(intent.account_user) is None:
+        if not session.is_still_valid(user):
             logger.warning("An answer of emergency %s was cut at its end", intent.grant_id)
             return
         yield part

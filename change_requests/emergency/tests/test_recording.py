@@ -10,9 +10,10 @@ import pytest
 import time_machine
 from django.contrib.auth import SESSION_KEY
 from django.db import DatabaseError, connection, transaction
+from django.db.models import F
 from django.test import RequestFactory
 
-from accounts.models import Customer
+from accounts.models import Customer, User
 from change_requests.emergency import acts, operations, record_checks
 from change_requests.emergency.acts import INSIDE
 from change_requests.emergency.models import ActivityRecord
@@ -293,6 +294,12 @@ def test_a_long_answer_is_cut_at_the_end(scene):
     client = enter(scene, grant)
     assert b"".join(client.get(f"{INSIDE}parte/").streaming_content) == b"uno dos tres"
     during.append(lambda: operations.end_grant(grant.pk, actor=scene.cast.gina))
+    assert b"".join(client.get(f"{INSIDE}parte/").streaming_content) == b"uno "
+
+
+def test_a_long_answer_is_cut_when_the_operators_sessions_end(scene):
+    client = enter(scene)
+    during.append(lambda: User.objects.filter(pk=scene.cast.gina.pk).update(session_epoch=F("session_epoch") + 1))
     assert b"".join(client.get(f"{INSIDE}parte/").streaming_content) == b"uno "
 
 
