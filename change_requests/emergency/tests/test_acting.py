@@ -7,7 +7,7 @@ import time_machine
 from django.db import connection, transaction
 from django.utils import timezone
 
-from accounts.models import Customer, User
+from accounts.models import Contact, Customer, User
 from change_requests.emergency import marking, operations, record_checks
 from change_requests.emergency.guards import using
 from change_requests.emergency.models import EmergencyChange, EmergencyContext, RowDifference
@@ -315,16 +315,17 @@ def test_each_row_of_a_person_or_company_is_written_down_under_the_mark_and_no_o
     colleague = scene.cast.colleague(full_name="Beto Luna")
     with marking.writing(grant):
         User.objects.filter(pk=colleague.pk).update(full_name="Otro")
-        colleague.contact.delete()
+        Contact.objects.filter(user=colleague).update(own_tickets_only=True)  # a guard refuses to delete it
         new = make_user(full_name="Nuevo")
     rows = [(row.table_name, row.row_pk, row.old, row.new) for row in RowDifference.objects.order_by("pk")]
     assert [row[:2] for row in rows] == [
         ("accounts_user", str(colleague.pk)),
-        ("accounts_contact", str(rows[1][1])),
+        ("accounts_contact", str(colleague.contact.pk)),
         ("accounts_user", str(new.pk)),
     ]
     assert (rows[0][2]["full_name"], rows[0][3]["full_name"]) == ("Beto Luna", "Otro")
-    assert (rows[1][2]["customer_id"], rows[1][3]) == (grant.customer_id, None)
+    assert rows[1][2]["customer_id"] == rows[1][3]["customer_id"] == grant.customer_id
+    assert [bool(row["own_tickets_only"]) for row in rows[1][2:]] == [False, True]
     assert (rows[2][2], rows[2][3]["full_name"]) == (None, "Nuevo")
     assert "password" not in str(rows)
 

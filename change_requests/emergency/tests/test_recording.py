@@ -130,7 +130,9 @@ def test_a_file_is_named_by_its_hash_and_never_by_the_token_of_its_address(scene
     )
     for file, is_refused in ((own, False), (others, True), (None, True)):
         token = file.attachment.token if file else "desconocido"
-        assert (client.get(f"/archivos/{token}/").status_code == 403) is is_refused
+        response = client.get(f"/archivos/{token}/")
+        response.close()  # the file
+        assert (response.status_code == 403) is is_refused
         intent = ActivityRecord.objects.filter(grant=grant, kind=Kind.INTENT).latest("seq")
         assert (intent.verb, intent.path) == ("tickets:file", "/archivos/[oculto]/")
         sha256 = f"{file.attachment.sha256[:16]} de {file.ticket.number}" if file else "desconocido"
