@@ -1,15 +1,26 @@
 """Let an emergency account in while its window is open, and at no other instant (M22, M23)."""
 
+import hashlib
 from typing import Any
 
 from django.contrib.auth.backends import BaseBackend
 
 from accounts.models import User
 from change_requests.emergency import policy
+from change_requests.emergency.models import EmergencyGrant
 
 PATH = f"{__name__}.EmergencyBackend"
 # What an emergency account may do in the admin: read.
 PERMISSIONS = frozenset({"tickets.view_ticket", "accounts.view_customer", "accounts.view_customertoverify"})
+
+
+def make_binding(grant: EmergencyGrant, operator: User) -> str:
+    """Return what the session of an emergency is bound to: this emergency, this session, and its operator's sessions.
+
+    A new password or `session_epoch` of the operator ends it, too (M23).
+    """
+    password = hashlib.sha256(operator.password.encode()).hexdigest()
+    return f":{grant.pk}:{grant.session_key_hash}:{operator.pk}:{operator.session_epoch}:{password}"
 
 
 class EmergencyBackend(BaseBackend):
@@ -26,7 +37,7 @@ class EmergencyBackend(BaseBackend):
             return None
         user.is_active = user.is_staff = True
         user.emergency_grant, user.real_operator = grant, grant.operator
-        user.session_binding = f":{grant.pk}:{grant.session_key_hash}"  # valid for this emergency and session only
+        user.session_binding = make_binding(grant, grant.operator)
         return user
 
     def get_group_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:

@@ -13,8 +13,11 @@ from django.core.exceptions import RequestDataTooBig
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.decorators.csrf import csrf_protect
 
-from change_requests.emergency import acts, operations, policy, session
+from accounts.models import User
+from accounts.web.mixins import get_person
+from change_requests.emergency import acts, operations, session
 from change_requests.emergency.acts import INSIDE, LOGOUT, Target
 from change_requests.emergency.models import ActivityRecord, EmergencyGrant
 from factureya.core.middleware import Middleware
@@ -57,7 +60,7 @@ class EmergencyMiddleware(Middleware):
         if not target.is_allowed:
             return render(request, "emergency/not_allowed.html", {"grant": grant, "inside": INSIDE}, status=403)
         if target.verb == LOGOUT and request.method == "POST":
-            return session.leave_emergency(request)
+            return csrf_protect(session.leave_emergency)(request)  # no view is called, so Django has not asked yet
         with starting_none():  # no background task may start: it would go on after the end
             return self.get_response(request)
 
@@ -78,14 +81,14 @@ def _finish(request: HttpRequest, response: HttpResponse, intent: ActivityRecord
         return session.drop_session(request)
     if response.streaming:
         parts: Any = response  # a StreamingHttpResponse
-        parts.streaming_content = _stop_at_the_end(parts.streaming_content, intent)
+        parts.streaming_content = _stop_at_the_end(parts.streaming_content, get_person(request), intent)
     return response
 
 
-def _stop_at_the_end(parts: Iterable[bytes], intent: ActivityRecord) -> Iterator[bytes]:
-    """Yield the parts of a file or an export while the emergency is open, and none after its end."""
+def _stop_at_the_end(parts: Iterable[bytes], user: User, intent: ActivityRecord) -> Iterator[bytes]:
+    """Yield the parts of a file or an export while its session is let in, and none after the emergency's end."""
     for part in parts:
-        if policy.find_open_grant(intent.account_user) is None:
+        if not session.is_still_valid(user):
             logger.warning("An answer of emergency %s was cut at its end", intent.grant_id)
             return
         yield part

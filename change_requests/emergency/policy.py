@@ -192,12 +192,17 @@ def why_clocks_differ() -> Refused | None:
     return None if clock.clocks_agree() else Refused(CLOCKS_DIFFER)
 
 
+def is_over(deadline: datetime) -> bool:
+    """Return True if the web's clock or the database's has reached the deadline (M23)."""
+    return max(clock.now(), clock.database_now()) >= deadline
+
+
 # -- Authorizing it ----------------------------------------------------------------------------------
 
 
 def find_slots(user: User, grant: EmergencyGrant) -> list[str]:
     """Return the authorizations (slots) still to decide that the person may give now; often one, or none."""
-    if grant.status != Status.REQUESTED or clock.now() >= grant.decide_before:
+    if grant.status != Status.REQUESTED or is_over(grant.decide_before):
         return []
     return [slot for slot in Slot.values if why_not_fill(user, grant, slot) is None]
 
@@ -211,7 +216,7 @@ def why_not_decide(user: User, grant: EmergencyGrant, slot: str) -> Refused | No
     """Return why the person may not decide now about this authorization (`slot`) of the emergency, or None."""
     if grant.status != Status.REQUESTED:
         return refuse_status(grant)
-    if clock.now() >= grant.decide_before:
+    if is_over(grant.decide_before):
         return WrongStatus("Ya pasó el tiempo para autorizarla; se puede pedir otra.")
     if slot not in Slot.values:
         return NotAllowed("La autorizan el Propietario o el Área Informática, y Seguridad; o sus suplentes.")
@@ -260,7 +265,7 @@ def why_not_open(grant: EmergencyGrant) -> Refused | None:
     if grant.status != Status.AUTHORIZED:
         return refuse_status(grant)
     assert grant.start_before is not None
-    if max(clock.now(), clock.database_now()) >= grant.start_before:
+    if is_over(grant.start_before):
         return WrongStatus("Ya pasó el tiempo para abrirla; se puede pedir otra.")
     if refusal := why_clocks_differ():
         return refusal
@@ -330,9 +335,14 @@ def find_open_grant(account_user: User) -> EmergencyGrant | None:
     return grant
 
 
-def is_in_time(half_at: datetime | None, at: datetime) -> bool:
-    """Return True if the other half was given, and no longer than EMERGENCY_HALVES_MINUTES before `at`."""
-    return half_at is not None and timedelta() <= at - half_at <= timedelta(minutes=settings.EMERGENCY_HALVES_MINUTES)
+def is_in_time(half_at: datetime | None, at: datetime, credential: CriticalCredential) -> bool:
+    """Return True if the other half was given, and no longer than EMERGENCY_HALVES_MINUTES before `at`.
+
+    It was given since this seal was begun: a half of an older seal opens nothing together with one of this (M22).
+    """
+    if half_at is None or half_at < credential.started_at:
+        return False
+    return timedelta() <= at - half_at <= timedelta(minutes=settings.EMERGENCY_HALVES_MINUTES)
 
 
 # -- Reviewing what was done -------------------------------------------------------------------------

@@ -36,6 +36,8 @@ def elevate_session(request: HttpRequest, grant_pk: int, *, proof: Proof | None 
     grant = EmergencyGrant.objects.select_related("account").get(pk=grant_pk)
     user = backend.EmergencyBackend().get_user(grant.account.user_id)
     assert user is not None  # `enter_grant` asked for an open window
+    # Bound to the operator as this request knows him: a session that was revoked meanwhile gets no further.
+    user.session_binding = backend.make_binding(user.emergency_grant, operator)
     operations.record_system(grant.pk, acts.describe_entry(request))
     session.clear()
     session.update(
@@ -72,6 +74,12 @@ def find_grant(request: HttpRequest) -> EmergencyGrant | None:
         return None
     token = operations.hash_session_key(session.session_key or "")
     return grant if constant_time_compare(token, grant.session_key_hash) else None
+
+
+def is_still_valid(user: User) -> bool:
+    """Return True if an emergency's session, whose user this is, would still be let in now (M23)."""
+    present = backend.EmergencyBackend().get_user(user.pk)
+    return present is not None and constant_time_compare(present.session_binding, user.session_binding)
 
 
 def leave_emergency(request: HttpRequest, *, proof: Proof | None = None) -> HttpResponse:

@@ -223,7 +223,7 @@ def _describe_halves(page: GrantPage) -> list[dict[str, Any]]:
     rows = []
     for letter, custodian in (("a", credential.custodian_a), ("b", credential.custodian_b)):
         given_at = getattr(grant, f"half_{letter}_at")
-        is_valid = policy.is_in_time(given_at, clock.now())
+        is_valid = policy.is_in_time(given_at, clock.now(), credential)
         rows.append(
             {
                 "letter": letter.upper(),

@@ -6,6 +6,7 @@ from change_requests.guards.sql_terms import (
     EMERGENCY_CHANGE,
     EMERGENCY_GRANT,
     EXECUTION,
+    IN_ITS_WINDOW,
     REPRESENTATIVE,
     REQUEST,
     REVISION,
@@ -38,7 +39,8 @@ def _make_emergency_sql(field: str) -> str:
     ACTING stands for the key of the emergency that has the mark.
     """
     return f"""EXISTS (SELECT 1 FROM {EMERGENCY_CHANGE} x JOIN {EMERGENCY_GRANT} g ON g.id = x.grant_id
-        WHERE g.id = ACTING AND g.status = 'open' AND g.customer_id = OLD.id AND x.customer_id = OLD.id
+        WHERE g.id = ACTING AND g.status = 'open' AND {IN_ITS_WINDOW}
+          AND g.customer_id = OLD.id AND x.customer_id = OLD.id
           AND x.field = '{field}' AND x.old = OLD.{field} AND x.new = NEW.{field}
           AND NOT EXISTS (SELECT 1 FROM {EMERGENCY_CHANGE} y WHERE y.grant_id = g.id AND y.id > x.id))"""
 

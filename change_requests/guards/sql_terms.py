@@ -55,6 +55,7 @@ _TERMS = {
         "(SELECT grant_id FROM change_requests_emergencycontext)",
         "NULLIF(current_setting('factureya.emergency', true), '')::bigint",
     ),
+    "DATABASE_NOW": ("julianday('now')", "clock_timestamp()"),  # to be compared with T[…]
     "TOLD(v)": ("json_extract(v.data, '$.sha256')", "(v.data ->> 'sha256')"),
     "NAMED_BY(g)": (
         "EXISTS (SELECT 1 FROM json_each(g.fields) AS n WHERE n.value = NEW.field)",
@@ -70,6 +71,10 @@ _TERMS = {
     },
     "EFFECTIVE(r)": ("json_extract(r.payload, '$.effective_date')", "(r.payload::jsonb ->> 'effective_date')"),
 }
+
+# The window of the emergency `g` is not over, whatever instant the program says. Tests and the demo move its clock, so
+# the database's is asked for the end alone, and not of a drill: the demo's are of the past, on an invented company.
+IN_ITS_WINDOW = "(g.drill OR DATABASE_NOW < T[g.ends_at])"
 
 
 def translate(guard: Guard) -> Guard:

@@ -172,6 +172,7 @@ _UPDATES = [
             f"""OLD.status = 'authorized' AND NEW.status = 'open' AND NOT EXISTS (SELECT 1 FROM {CREDENTIAL} c
             WHERE c.id = NEW.credential_id AND c.id = {_LIVE_CREDENTIAL} AND c.used_at IS NOT NULL
               AND c.custodian_a_id = NEW.half_a_by_id AND c.custodian_b_id = NEW.half_b_by_id
+              AND T[NEW.half_a_at] >= T[c.started_at] AND T[NEW.half_b_at] >= T[c.started_at]
               AND NEW.operator_id NOT IN (c.custodian_a_id, c.custodian_b_id)
               AND NOT EXISTS (SELECT 1 FROM {AUTHORIZATION} z WHERE z.grant_id = NEW.id
                 AND z.authorizer_id IN (c.custodian_a_id, c.custodian_b_id)))""",

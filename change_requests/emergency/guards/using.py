@@ -12,6 +12,7 @@ from change_requests.guards.sql_terms import (
     DECISION,
     EVIDENCE,
     EXECUTION,
+    IN_ITS_WINDOW,
     REPRESENTATIVE,
     REQUEST,
     REQUESTED,
@@ -93,7 +94,7 @@ GUARDS = [
             "emergency_change_of_an_open_grant",
             f"""NOT EXISTS (SELECT 1 FROM {GRANT} g WHERE g.id = NEW.grant_id AND g.status = 'open'
             AND g.customer_id = NEW.customer_id AND g.operator_id = NEW.operator_id AND NAMED_BY(g)
-            AND T[NEW.at] >= T[g.opened_at] AND T[NEW.at] < T[g.ends_at])""",
+            AND T[NEW.at] >= T[g.opened_at] AND T[NEW.at] < T[g.ends_at] AND {IN_ITS_WINDOW})""",
             "la emergencia no está abierta, o es para otro cliente, dato o persona",
         ),
         (

@@ -51,7 +51,7 @@ def give_half(grant_pk: int, half: str, *, actor: User, proof: Proof | None = No
         setattr(grant, f"half_{letter}_by", actor)
         grant.save(update_fields=[f"half_{letter}_at", f"half_{letter}_by"])
         other = {"a": "b", "b": "a"}[letter]
-        if policy.is_in_time(getattr(grant, f"half_{other}_at"), given_at):
+        if policy.is_in_time(getattr(grant, f"half_{other}_at"), given_at, credential):
             _open(grant, credential, actor, letter, given_at, proof)
         else:
             event = _record_half(grant, credential, actor, letter, proof)

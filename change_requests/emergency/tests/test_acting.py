@@ -7,7 +7,7 @@ import time_machine
 from django.db import connection, transaction
 from django.utils import timezone
 
-from accounts.models import Customer, User
+from accounts.models import Contact, Customer, User
 from change_requests.emergency import marking, operations, record_checks
 from change_requests.emergency.guards import using
 from change_requests.emergency.models import EmergencyChange, EmergencyContext, RowDifference
@@ -18,7 +18,7 @@ from change_requests.kinds import fields
 from factureya.core import clock, guard_install
 from factureya.core.refusals import Invalid, NotAllowed, WrongStatus
 from factureya.testing.people import make_customer, make_user
-from factureya.testing.raw_sql import execute, refused_by, update
+from factureya.testing.raw_sql import execute, execute_as_owner, refused_by, update
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M1"), pytest.mark.clause("M23")]
 
@@ -219,6 +219,42 @@ def test_a_change_is_of_an_open_emergency_its_customer_field_and_operator(scene,
         write_change(grant, **wrong)
 
 
+def age(grant, hours: int) -> None:
+    """Let an open emergency be of some hours ago, and nobody has ended it."""
+    back = timedelta(hours=hours)
+    names = ("authorized_at", "start_before", "half_a_at", "half_b_at", "opened_at", "ends_at")
+    pairs = ", ".join(f"{name} = %s" for name in names)
+    values = [getattr(grant, name) - back for name in names]
+    execute_as_owner(f"UPDATE change_requests_emergencygrant SET {pairs} WHERE id = %s", *values, grant.pk)
+    grant.refresh_from_db()
+
+
+def test_a_change_dated_back_into_a_window_that_is_over_is_refused(scene):
+    grant = scene.bring("open")
+    age(grant, 5)
+    with refused_by("emergency_change_of_an_open_grant"):
+        write_change(grant, at=grant.ends_at - timedelta(seconds=1))
+
+
+def test_a_change_of_its_window_is_not_written_after_it(scene):
+    grant = scene.bring("open")
+    write_change(grant)
+    age(grant, 5)
+    with refused_by("customer_sensitive_by_execution"), marking.writing(grant):
+        Customer.objects.filter(pk=grant.customer_id).update(fiscal_address=ADDRESS)
+
+
+def test_a_drill_of_the_past_changes_its_invented_customer(scene):
+    """The demo makes one."""
+    grant = scene.bring("open", incident="", drill=True, fields=["phone"])
+    age(grant, 5)
+    at = grant.ends_at - timedelta(minutes=1)
+    write_change(grant, field="phone", old=grant.customer.phone, new="222 555 0199", at=at)
+    with marking.writing(grant):
+        Customer.objects.filter(pk=grant.customer_id).update(phone="222 555 0199")
+    assert Customer.objects.get(pk=grant.customer_id).phone == "222 555 0199"
+
+
 def test_a_change_begins_with_todays_value(scene):
     grant = scene.bring("open")
     with refused_by("emergency_change_from_today"):
@@ -279,16 +315,17 @@ def test_each_row_of_a_person_or_company_is_written_down_under_the_mark_and_no_o
     colleague = scene.cast.colleague(full_name="Beto Luna")
     with marking.writing(grant):
         User.objects.filter(pk=colleague.pk).update(full_name="Otro")
-        colleague.contact.delete()
+        Contact.objects.filter(user=colleague).update(own_tickets_only=True)  # a guard refuses to delete it
         new = make_user(full_name="Nuevo")
     rows = [(row.table_name, row.row_pk, row.old, row.new) for row in RowDifference.objects.order_by("pk")]
     assert [row[:2] for row in rows] == [
         ("accounts_user", str(colleague.pk)),
-        ("accounts_contact", str(rows[1][1])),
+        ("accounts_contact", str(colleague.contact.pk)),
         ("accounts_user", str(new.pk)),
     ]
     assert (rows[0][2]["full_name"], rows[0][3]["full_name"]) == ("Beto Luna", "Otro")
-    assert (rows[1][2]["customer_id"], rows[1][3]) == (grant.customer_id, None)
+    assert rows[1][2]["customer_id"] == rows[1][3]["customer_id"] == grant.customer_id
+    assert [bool(row["own_tickets_only"]) for row in rows[1][2:]] == [False, True]
     assert (rows[2][2], rows[2][3]["full_name"]) == (None, "Nuevo")
     assert "password" not in str(rows)
 

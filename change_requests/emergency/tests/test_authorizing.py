@@ -9,6 +9,7 @@ from accounts.models import Office, User
 from change_requests.emergency import operations, policy
 from change_requests.emergency.models import EmergencyGrant, GrantAuthorization
 from change_requests.emergency.operations import granting
+from factureya.core import clock
 from factureya.core.clock import now
 from factureya.core.refusals import Invalid, NotAllowed, WrongStatus
 from factureya.testing.emergencies import WHY, Emergency, Status
@@ -151,6 +152,19 @@ def test_what_nobody_authorizes_or_opens_in_time_lapses(scene: Emergency):
         assert operations.lapse_due() == 0
         with pytest.raises(WrongStatus):
             scene.open(grant)
+
+
+@pytest.mark.parametrize(("minutes", "is_late"), [(239, False), (241, True)])
+def test_the_databases_clock_counts_for_the_time_to_authorize(scene: Emergency, monkeypatch, minutes, is_late):
+    grant = scene.request()
+    monkeypatch.setattr(clock, "_database_offset", timedelta(minutes=minutes))
+    assert policy.find_slots(scene.cast.elsa, grant) == ([] if is_late else ["security"])
+    if is_late:
+        for decide in (operations.authorize_grant, operations.refuse_grant):
+            with pytest.raises(WrongStatus, match="Ya pasó el tiempo"):
+                decide(grant.pk, actor=scene.cast.elsa, reason=WHY)
+    else:
+        operations.authorize_grant(grant.pk, actor=scene.cast.elsa, reason=WHY)
 
 
 def test_the_next_request_does_not_wait_for_the_sweep(scene: Emergency):

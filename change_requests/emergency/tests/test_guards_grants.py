@@ -294,6 +294,19 @@ def test_it_opens_with_its_own_seal_in_its_time(scene: Emergency, ready: Emergen
     update(ready, **opened(scene, ready))
 
 
+@pytest.mark.clause("M22")
+@pytest.mark.parametrize("again", ["a", "b"])
+def test_a_half_of_an_older_seal_opens_nothing(scene: Emergency, ready: EmergencyGrant, again: str):
+    credential = scene.seal()
+    update(credential, used_at=now())
+    update(ready, **{f"half_{again}_at": now()})  # the other is of the seal before
+    with refused_by("grant_opens_with_its_seal"):
+        update(ready, **opened(scene, ready))
+    update(ready, half_a_at=now())
+    update(ready, half_b_at=now())
+    update(ready, **opened(scene, ready))
+
+
 @pytest.mark.parametrize("letter", ["a", "b"])
 def test_a_half_of_an_hour_ago_opens_nothing(scene: Emergency, ready: EmergencyGrant, letter: str):
     update(ready, **{f"half_{letter}_at": now() - timedelta(minutes=61)})

@@ -126,6 +126,18 @@ def test_a_half_of_an_older_seal_opens_nothing(scene: Emergency):
         give(scene, grant, "a", old["a"])
 
 
+@pytest.mark.clause("M22")
+def test_a_half_of_an_older_seal_does_not_count_with_one_of_the_new(scene: Emergency):
+    grant = scene.bring(Status.AUTHORIZED)
+    give(scene, grant, "a")
+    scene.seal()
+    assert give(scene, grant, "b").status == Status.AUTHORIZED
+    grant = give(scene, grant, "a")
+    assert grant.status == Status.OPEN
+    assert grant.credential is not None
+    assert grant.credential.generation == 2
+
+
 def test_a_seal_begun_again_is_no_seal(scene: Emergency):
     grant, cast = scene.bring(Status.AUTHORIZED), scene.cast
     operations.start_sealing(scene.account.pk, custodian_a=cast.laura, custodian_b=cast.jorge, actor=cast.elsa)

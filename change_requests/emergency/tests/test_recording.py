@@ -10,9 +10,10 @@ import pytest
 import time_machine
 from django.contrib.auth import SESSION_KEY
 from django.db import DatabaseError, connection, transaction
+from django.db.models import F
 from django.test import RequestFactory
 
-from accounts.models import Customer
+from accounts.models import Customer, User
 from change_requests.emergency import acts, operations, record_checks
 from change_requests.emergency.acts import INSIDE
 from change_requests.emergency.models import ActivityRecord
@@ -129,7 +130,9 @@ def test_a_file_is_named_by_its_hash_and_never_by_the_token_of_its_address(scene
     )
     for file, is_refused in ((own, False), (others, True), (None, True)):
         token = file.attachment.token if file else "desconocido"
-        assert (client.get(f"/archivos/{token}/").status_code == 403) is is_refused
+        response = client.get(f"/archivos/{token}/")
+        response.close()  # the file
+        assert (response.status_code == 403) is is_refused
         intent = ActivityRecord.objects.filter(grant=grant, kind=Kind.INTENT).latest("seq")
         assert (intent.verb, intent.path) == ("tickets:file", "/archivos/[oculto]/")
         sha256 = f"{file.attachment.sha256[:16]} de {file.ticket.number}" if file else "desconocido"
@@ -293,6 +296,12 @@ def test_a_long_answer_is_cut_at_the_end(scene):
     client = enter(scene, grant)
     assert b"".join(client.get(f"{INSIDE}parte/").streaming_content) == b"uno dos tres"
     during.append(lambda: operations.end_grant(grant.pk, actor=scene.cast.gina))
+    assert b"".join(client.get(f"{INSIDE}parte/").streaming_content) == b"uno "
+
+
+def test_a_long_answer_is_cut_when_the_operators_sessions_end(scene):
+    client = enter(scene)
+    during.append(lambda: User.objects.filter(pk=scene.cast.gina.pk).update(session_epoch=F("session_epoch") + 1))
     assert b"".join(client.get(f"{INSIDE}parte/").streaming_content) == b"uno "
 
 

@@ -7,8 +7,10 @@ import time_machine
 from django.contrib.auth import SESSION_KEY, authenticate
 from django.contrib.sessions.models import Session
 from django.db import IntegrityError, transaction
+from django.db.models import F
 
 from accounts.models import User
+from accounts.operations import change_password
 from accounts.sign_in.backends import EmailBackend
 from change_requests.emergency import operations, session
 from change_requests.emergency.acts import INSIDE
@@ -216,6 +218,41 @@ def test_an_operator_without_his_office_is_out_before_the_view(scene):
     assert is_out(client.get(INSIDE))
 
 
+def test_the_operators_new_password_ends_the_session_inside(scene):
+    grant = scene.bring("open")
+    client = enter(scene, grant)
+    person = User.objects.get(pk=scene.cast.gina.pk)
+    change_password(person, "una frase muy larga 2026")
+    calls.clear()
+    assert is_out(client.get(INSIDE))
+    assert SESSION_KEY not in client.session
+    assert calls == []
+    assert EmergencyGrant.objects.get(pk=grant.pk).status == "open"
+    again = enter(scene, grant, User.objects.get(pk=person.pk))  # who has the new password goes on
+    assert again.get(INSIDE).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "columns", [{"session_epoch": F("session_epoch") + 1}, {"password": "md5$a$b"}], ids=["epoch", "password"]
+)
+def test_what_ends_the_operators_sessions_ends_that_of_the_emergency(scene, columns):
+    client = enter(scene)
+    User.objects.filter(pk=scene.cast.gina.pk).update(**columns)
+    assert is_out(client.get(INSIDE))
+    assert SESSION_KEY not in client.session
+
+
+def test_a_session_that_was_revoked_while_it_entered_is_worth_nothing(scene, monkeypatch):
+    grant, enter_grant = scene.bring("open"), operations.enter_grant
+
+    def revoke_meanwhile(*args, **options):
+        User.objects.filter(pk=scene.cast.gina.pk).update(session_epoch=F("session_epoch") + 1)
+        return enter_grant(*args, **options)
+
+    monkeypatch.setattr(operations, "enter_grant", revoke_meanwhile)
+    assert is_out(enter(scene, grant).get(INSIDE))
+
+
 def test_the_operator_ends_it_with_the_button_or_by_signing_out(scene):
     for address in (f"{INSIDE}terminar/", "/cuenta/salir/"):
         grant = scene.bring("open")
@@ -226,6 +263,18 @@ def test_the_operator_ends_it_with_the_button_or_by_signing_out(scene):
         assert not Session.objects.filter(session_key=client.session.session_key or "-").exists()
         review(scene, grant)
         scene.seal()
+
+
+def test_another_site_ends_no_emergency_by_signing_out(scene):
+    grant = scene.bring("open")
+    client = enter(scene, grant)
+    client.handler.enforce_csrf_checks = True
+    response = client.post("/cuenta/salir/")
+    assert response.status_code == 403
+    assert EmergencyGrant.objects.get(pk=grant.pk).status == "open"
+    page = client.get("/control/emergencias/uso/salida/").json()
+    assert is_out(client.post("/cuenta/salir/", {"csrfmiddlewaretoken": page["token"]}))
+    assert EmergencyGrant.objects.get(pk=grant.pk).status == "ended"
 
 
 def test_leaving_after_somebody_else_ended_it_leads_to_the_login(scene):

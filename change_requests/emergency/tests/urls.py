@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.middleware.csrf import get_token
 from django.urls import path
 
 from change_requests.emergency import operations, session
@@ -50,6 +51,11 @@ def change(request: HttpRequest) -> HttpResponse:
     for happen in during:
         happen()
     return HttpResponse("Cambiado")
+
+
+def give_token(request: HttpRequest) -> HttpResponse:
+    """Give the token that a form of this session carries."""
+    return JsonResponse({"token": get_token(request)})
 
 
 def fail(request: HttpRequest) -> HttpResponse:
@@ -99,6 +105,7 @@ urlpatterns = [
     path("prueba/entrar/<int:pk>/", enter),
     path(f"{INSIDE[1:]}", who, name="who"),
     path(f"{INSIDE[1:]}cambiar/", change, name="change"),
+    path(f"{INSIDE[1:]}salida/", give_token, name="give_token"),
     path(f"{INSIDE[1:]}falla/", fail, name="fail"),
     path(f"{INSIDE[1:]}tarea/", start_task, name="start_task"),
     path(f"{INSIDE[1:]}parte/", stream, name="stream"),
