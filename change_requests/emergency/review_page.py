@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.models import User
 from change_requests.emergency import policy, wording
 from change_requests.emergency.models import ActivityRecord, ActivityVerdict, EmergencyGrant
+from change_requests.emergency.operations.recording import LATE
 from change_requests.emergency.operations.reviewing import REFUSED_FROM, Item, count_items, find_items
 from change_requests.emergency.wording import Chip
 from change_requests.kinds.fields import BY_CODE, find_row
@@ -183,6 +184,8 @@ def describe_act(item: Item) -> str:
     record, is_post = item.record, item.record.method == "POST"
     if record.verb == ENTRY:
         return "Entró"
+    if record.verb == LATE:
+        return "Llegó tarde un resultado"
     if record.verb in (LEAVE, LOGOUT):
         return "Terminó la emergencia"
     if record.verb == INSIDE and is_post:
