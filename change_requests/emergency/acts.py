@@ -114,12 +114,13 @@ def describe_entry(request: HttpRequest) -> Act:
 def redact(request: HttpRequest) -> dict[str, Any]:
     """Return a request's fields as the record keeps them: secrets hidden, long values cut, no NUL in any value.
 
-    A name has its values from everywhere, the one that a view reads last: of a file, of the address, of the form.
+    Of a POST, a name in the address begins with «?», and a name has its file before its texts; a view reads the last.
     """
     sent: dict[str, list[str]] = {}
-    for data in (request.FILES, request.GET, request.POST):
+    mark = "?" if request.method == "POST" else ""
+    for data, before in ((request.GET, mark), (request.FILES, ""), (request.POST, "")):
         for name, values in data.lists():
-            sent.setdefault(_clean_name(name), []).extend(_clean_values(name, values))
+            sent.setdefault(before + _clean_name(name), []).extend(_clean_values(name, values))
     names = sorted(sent, key=lambda name: name not in FORM_FIELDS)  # no other field pushes these out
     shown: dict[str, Any] = {name: _shorten(sent[name]) for name in names[:MOST_FIELDS]}
     return shown if len(names) <= MOST_FIELDS else {**shown, MORE: len(names) - MOST_FIELDS}
