@@ -6,11 +6,14 @@ No password, half, token or code is written down, neither by its name nor by its
 import hashlib
 import re
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.apps import apps
-from django.http import HttpRequest, QueryDict
+from django.core.exceptions import BadRequest, SuspiciousOperation
+from django.http import HttpRequest, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
 from django.urls import Resolver404, resolve
 
 from accounts.models import Customer
@@ -23,7 +26,12 @@ INSIDE = "/control/emergencias/uso/"  # the pages of the emergency itself
 LOGOUT, FILE = "account_logout", "tickets:file"
 CUSTOMER_PAGE, TICKET_PAGE = "admin:accounts_customer_change", "admin:tickets_ticket_change"
 READING = ("GET", "HEAD")
+# The fields of the pages inside, which are kept whole: a POST there has these alone, each once.
+FORM_FIELDS = ("csrfmiddlewaretoken", "field", "new", "reason", "step")
+FORM_CHARACTERS = 8000  # more than any of them may have
 MOST_CHARACTERS, MOST_FIELDS, MOST_VALUES = 200, 50, 20
+UNREAD, MORE, A_FILE = "(no se pudo leer)", "(campos que no caben)", "(archivo)"
+_UNREADABLE = (SuspiciousOperation, BadRequest, MultiPartParserError, UnreadablePostError, LookupError, ValueError)
 _SECRET_NAME = re.compile(r"pass|contras|clave|half|mitad|token|csrf|code|codigo|código|secret|\bkey\b|_key|otp", re.I)
 
 
@@ -39,6 +47,15 @@ class Target:
     is_allowed: bool = False
     is_foreseen: bool = False
     arguments: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """Hold what a request sent, as the record keeps it, and whether a view may read it: nothing of it is left out."""
+
+    fields: dict[str, Any]
+    body_sha256: str = ""
+    is_clear: bool = True
 
 
 def find_target(request: HttpRequest, grant: EmergencyGrant) -> Target:
@@ -62,20 +79,30 @@ def find_target(request: HttpRequest, grant: EmergencyGrant) -> Target:
     return Target(name, arguments=arguments)
 
 
-def describe_act(request: HttpRequest, target: Target, body: bytes) -> Act:
+def read_sent(request: HttpRequest) -> Sent:
+    """Return what a request sent; its form is not clear if it cannot be read, or holds what the pages never send."""
+    body_sha256 = ""
+    try:
+        body = request.body
+        body_sha256 = hashlib.sha256(body).hexdigest() if body else ""
+        is_clear = not request.path_info.startswith(INSIDE) or _is_of_our_pages(request)
+        return Sent(redact(request), body_sha256, is_clear)
+    except _UNREADABLE as problem:  # too long, too many fields, no boundary, an encoding that is none
+        return Sent({UNREAD: type(problem).__name__}, body_sha256, is_clear=False)
+
+
+def describe_act(request: HttpRequest, target: Target, sent: Sent) -> Act:
     """Return what the record keeps of a request before its view runs; what looks secret is hidden."""
-    fields = {**redact(request.GET), **redact(request.POST)}
-    fields |= {hide_halves(name): "(archivo)" for name in request.FILES}  # the file itself is not kept
     return Act(
         verb=target.verb,
         method=request.method or "",
         path=_hide_secrets(request.path_info, target),
         object_text=hide_halves(target.object_text),
-        fields=fields,
-        body_sha256=hashlib.sha256(body).hexdigest() if body else "",
+        fields=sent.fields,
+        body_sha256=sent.body_sha256,
         client=_describe_client(request),
         request_id=uuid.uuid4().hex,
-        is_foreseen=target.is_foreseen,
+        is_foreseen=target.is_foreseen and sent.is_clear,
     )
 
 
@@ -84,16 +111,53 @@ def describe_entry(request: HttpRequest) -> Act:
     return Act(verb="(entrar)", object_text="Entró con su propia sesión", client=_describe_client(request))
 
 
-def redact(data: QueryDict) -> dict[str, Any]:
-    """Return a request's fields as the record keeps them: secrets hidden, long values cut, no NUL in any value."""
-    shown: dict[str, Any] = {}
-    for name, values in list(data.lists())[:MOST_FIELDS]:
-        if _SECRET_NAME.search(name):  # such as a password: only its name is kept
-            shown[hide_halves(name)[:MOST_CHARACTERS]] = HIDDEN
-            continue
-        texts = [hide_halves(str(value).replace("\0", ""))[:MOST_CHARACTERS] for value in values[:MOST_VALUES]]
-        shown[hide_halves(name.replace("\0", ""))[:MOST_CHARACTERS]] = texts[0] if len(texts) == 1 else texts
-    return shown
+def redact(request: HttpRequest) -> dict[str, Any]:
+    """Return a request's fields as the record keeps them: secrets hidden, long values cut, no NUL in any value.
+
+    Of a POST, a name in the address begins with «?», and a name has its file before its texts; a view reads the last.
+    """
+    sent: dict[str, list[str]] = {}
+    mark = "?" if request.method == "POST" else ""
+    for data, before in ((request.GET, mark), (request.FILES, ""), (request.POST, "")):
+        for name, values in data.lists():
+            sent.setdefault(before + _clean_name(name), []).extend(_clean_values(name, values))
+    names = sorted(sent, key=lambda name: name not in FORM_FIELDS)  # no other field pushes these out
+    shown: dict[str, Any] = {name: _shorten(sent[name]) for name in names[:MOST_FIELDS]}
+    return shown if len(names) <= MOST_FIELDS else {**shown, MORE: len(names) - MOST_FIELDS}
+
+
+def _is_of_our_pages(request: HttpRequest) -> bool:
+    """Return True if a form has only fields that the pages inside have, each once and not too long, and no file."""
+    return not request.FILES and all(
+        name in FORM_FIELDS and len(values) == 1 and len(values[0]) <= FORM_CHARACTERS
+        for name, values in request.POST.lists()
+    )
+
+
+def _clean_name(name: str) -> str:
+    """Return a field's name as the record keeps it; one that was altered ends in «…», so that it hides no other."""
+    cleaned = _clean_text(name)[:MOST_CHARACTERS]
+    return cleaned if cleaned == name else f"{cleaned}…"
+
+
+def _clean_values(name: str, values: Iterable[Any]) -> list[str]:
+    """Return a field's values as the record keeps them; of a secret one, such as a password, and of a file, none."""
+    if _SECRET_NAME.search(name):
+        return [HIDDEN]
+    most = FORM_CHARACTERS if name in FORM_FIELDS else MOST_CHARACTERS
+    return [_clean_text(value)[:most] if isinstance(value, str) else A_FILE for value in values]
+
+
+def _clean_text(text: str) -> str:
+    """Return a text without halves, nor NULs, nor what is no character (an encoding may make half a pair)."""
+    return hide_halves(text.replace("\0", "").encode("utf-8", "replace").decode())
+
+
+def _shorten(values: list[str]) -> str | list[str]:
+    """Return the one value of a field, or its last ones; before them stands how many more there were."""
+    if len(values) > MOST_VALUES:
+        return [f"({len(values) - MOST_VALUES} antes)", *values[-MOST_VALUES:]]
+    return values[0] if len(values) == 1 else values
 
 
 def _hide_secrets(path: str, target: Target) -> str:

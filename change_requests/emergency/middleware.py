@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from django.core.exceptions import RequestDataTooBig
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -44,15 +43,14 @@ class EmergencyMiddleware(Middleware):
         started = time.monotonic()
         try:
             target = acts.find_target(request, grant)
-            intent = operations.record_intent(grant.pk, acts.describe_act(request, target, request.body))
-        except RequestDataTooBig:
-            return errors.bad_request(request)  # nothing was read and nothing was done
+            sent = acts.read_sent(request)
+            intent = operations.record_intent(grant.pk, acts.describe_act(request, target, sent))
         except Refused:  # it ended after `find_grant` found it open
             session.tidy_ended(grant.pk)
             return session.drop_session(request)
         except DatabaseError:
             return _refuse_unrecorded(request, "intent")
-        response = self._call_view(request, grant, target)
+        response = self._call_view(request, grant, target) if sent.is_clear else errors.bad_request(request)
         return _finish(request, response, intent, round((time.monotonic() - started) * 1000))
 
     def _call_view(self, request: HttpRequest, grant: EmergencyGrant, target: Target) -> HttpResponse:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.models import User
 from change_requests.emergency import policy, wording
 from change_requests.emergency.models import ActivityRecord, ActivityVerdict, EmergencyGrant
+from change_requests.emergency.operations.recording import LATE
 from change_requests.emergency.operations.reviewing import REFUSED_FROM, Item, count_items, find_items
 from change_requests.emergency.wording import Chip
 from change_requests.kinds.fields import BY_CODE, find_row
@@ -183,12 +184,14 @@ def describe_act(item: Item) -> str:
     record, is_post = item.record, item.record.method == "POST"
     if record.verb == ENTRY:
         return "Entró"
+    if record.verb == LATE:
+        return "Llegó tarde un resultado"
     if record.verb in (LEAVE, LOGOUT):
         return "Terminó la emergencia"
     if record.verb == INSIDE and is_post:
-        code = str(record.fields.get("field", ""))
+        code = _read_sent(record, "field")
         label = find_row(code).label.lower() if code in BY_CODE else "un dato"
-        if record.fields.get("step") != "aplicar":  # it only asked for the preview
+        if _read_sent(record, "step") != "aplicar":  # it only asked for the preview
             return f"Preparó el cambio de {label}"
         return f"Cambió {label}" if item.rows else f"Intentó cambiar {label}"  # no changed row: it was refused
     return "Intentó escribir" if record.method not in ("", "GET", "HEAD") else "Consultó"
@@ -203,10 +206,16 @@ def list_values(item: Item) -> Sequence[dict[str, Any]]:
             if old.get(name) != new.get(name):
                 label = find_row(name).label if name in BY_CODE else f"{difference.table_name}.{name}"
                 rows.append({"label": label, "old": _show(old.get(name)), "new": _show(new.get(name))})
-    code = str(item.record.fields.get("field", ""))
+    code = _read_sent(item.record, "field")
     if not rows and item.record.method == "POST" and code in BY_CODE:
-        rows.append({"label": find_row(code).label, "old": "", "new": _show(item.record.fields.get("new"))})
+        rows.append({"label": find_row(code).label, "old": "", "new": _read_sent(item.record, "new")})
     return rows
+
+
+def _read_sent(record: ActivityRecord, name: str) -> str:
+    """Return what a form sent in a field; of several values the last, as a view reads it; "" for none."""
+    value = record.fields.get(name)
+    return _show(value[-1] if isinstance(value, list) else value)
 
 
 def _show(value: Any) -> str:

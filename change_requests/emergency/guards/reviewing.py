@@ -29,7 +29,7 @@ _RECORDS = guards(
         f"""NOT EXISTS (SELECT 1 FROM {GRANT} g JOIN change_requests_emergencyaccount a ON a.id = g.account_id
         WHERE g.id = NEW.grant_id AND g.operator_id = NEW.operator_id AND a.user_id = NEW.account_user_id
           AND ((g.status = 'open' AND T[NEW.at] < T[g.ends_at])
-            OR (g.status IN ('open', 'ended') AND NEW.kind = 'outcome')))""",
+            OR (g.status IN ('open', 'ended') AND NEW.kind <> 'intent' AND NEW.status IS NOT NULL)))""",
         "la emergencia no está abierta, o es de otra persona o cuenta",
     ),
     (
@@ -42,6 +42,11 @@ _RECORDS = guards(
         f"""NEW.pairs_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {RECORD} r
         WHERE r.id = NEW.pairs_id AND r.grant_id = NEW.grant_id AND r.kind = 'intent')""",
         "el resultado es de otra intención",
+    ),
+    (
+        "record_outcome_before_its_verdict",
+        f"EXISTS (SELECT 1 FROM {VERDICT} v WHERE v.record_id = NEW.pairs_id)",
+        "un acto que ya tiene veredicto no recibe resultado",
     ),
     (
         "record_is_in_its_chain",

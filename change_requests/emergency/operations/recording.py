@@ -10,7 +10,7 @@ from typing import Any
 
 from accounts.models import User
 from change_requests.emergency import policy
-from change_requests.emergency.models import ActivityRecord, EmergencyGrant, RowDifference
+from change_requests.emergency.models import ActivityRecord, ActivityVerdict, EmergencyGrant, RowDifference
 from change_requests.emergency.operations._common import find_limit, lock_grant
 from change_requests.emergency.record_checks import ACT, TEXTS, hash_differences, hash_record
 from change_requests.operations._common import require_none
@@ -19,6 +19,7 @@ from factureya.core.clock import database_now, now
 from factureya.core.refusals import WrongStatus
 
 Kind, Status = ActivityRecord.Kind, EmergencyGrant.Status
+LATE = "(resultado tardío)"  # the verb of what came after the verdict on its intent
 
 
 @dataclass(frozen=True)
@@ -54,15 +55,23 @@ def record_intent(grant_pk: int, act: Act) -> ActivityRecord:
 def record_outcome(intent: ActivityRecord, *, status: int, ms: int) -> bool:
     """Record and commit how the act of this intent ended, with the rows that changed; return if the emergency goes on.
 
-    Raises WrongStatus if the review was signed meanwhile, since a signed record takes no more acts.
+    An intent that was judged meanwhile takes no outcome: what came is recorded as an act of its own, to be judged too
+    (M27). Raises WrongStatus if the review was signed meanwhile, since a signed record takes no more acts.
     """
     with lock_grant(intent.grant_id) as grant:
         if grant.status == Status.REVIEWED:
             raise WrongStatus("La revisión de esa emergencia ya se firmó.")
         rows = list(grant.differences.filter(pk__gt=intent.event.data["after_difference"]).order_by("pk"))
+        changed = {"differences": [row.pk for row in rows], "differences_sha256": hash_differences(rows)}
         intent_texts = {name: getattr(intent, name) for name in TEXTS}
-        record = ActivityRecord(kind=Kind.OUTCOME, at=now(), pairs=intent, status=status, ms=ms, **intent_texts)
-        _insert(grant, record, differences=[row.pk for row in rows], differences_sha256=hash_differences(rows))
+        record = ActivityRecord(kind=Kind.OUTCOME, at=now(), status=status, ms=ms, **intent_texts)
+        if ActivityVerdict.objects.filter(record=intent).exists():
+            record.kind, record.verb = Kind.SYSTEM, LATE
+            record.object_text = f"Respuesta {status} al acto {intent.seq}, después de su veredicto"
+            _insert(grant, record, foreseen=False, **changed)
+            return False
+        record.pairs = intent
+        _insert(grant, record, **changed)
         return grant.status == Status.OPEN and policy.find_end_reason(grant) is None
 
 

@@ -1,6 +1,6 @@
 """Review an emergency: a verdict for every act, and one signature that seals the head of its chain (M27)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
@@ -55,19 +55,48 @@ class Item:
 
 
 def find_items(grant: EmergencyGrant) -> list[Item]:
-    """Return the acts to be judged, in order: each intent or system's act, with its outcome and the rows it changed."""
+    """Return the acts to be judged, in order: each intent or system's act, with its outcome and the rows it changed.
+
+    An intent without outcome has the rows that changed after it and that no outcome names, so none stays unseen.
+    """
     records = list(grant.records.select_related("event", "verdict", "operator", "account_user").order_by("seq"))
     outcomes = {record.pairs_id: record for record in records if record.kind == Kind.OUTCOME}
-    rows = {row.pk: row for row in grant.differences.all()}
+    rows = {row.pk: row for row in grant.differences.order_by("pk")}
+    unnamed_keys = _find_unnamed_keys(records, rows)
     items = []
     for record in records:
         if record.kind == Kind.OUTCOME:  # it is shown with its intent
             continue
         outcome = outcomes.get(record.pk)
-        row_keys = outcome.event.data["differences"] if outcome else ()
+        row_keys = [*(outcome or record).event.data.get("differences", ()), *unnamed_keys.get(record.pk, ())]
         changed_rows = tuple(rows[key] for key in row_keys if key in rows)
         items.append(Item(record, outcome, changed_rows, getattr(record, "verdict", None)))
     return items
+
+
+def _find_unnamed_keys(records: Sequence[ActivityRecord], row_keys: Iterable[int]) -> dict[int, list[int]]:
+    """Return, by the key of an intent, the rows that no outcome names and that changed after this intent (M26).
+
+    Such a row is of the last intent without outcome before it, if there is one; two that began together both have it.
+    """
+    outcomes = [record for record in records if record.kind == Kind.OUTCOME]
+    named_keys = {key for outcome in outcomes for key in outcome.event.data["differences"]}
+    answered_keys = {outcome.pairs_id for outcome in outcomes}
+    intents = [record for record in records if record.kind == Kind.INTENT]
+    gaps = [intent for intent in intents if intent.pk not in answered_keys]
+    keys_by_intent: dict[int, list[int]] = {}
+    for key in row_keys:
+        if key not in named_keys:
+            for intent in _find_last_before(gaps, key) or _find_last_before(intents, key):
+                keys_by_intent.setdefault(intent.pk, []).append(key)
+    return keys_by_intent
+
+
+def _find_last_before(intents: Sequence[ActivityRecord], row_key: int) -> list[ActivityRecord]:
+    """Return the last of these intents that were recorded before a row changed; several if no row lies between."""
+    starts = {intent: intent.event.data["after_difference"] for intent in intents}
+    last = max((start for start in starts.values() if start < row_key), default=None)
+    return [intent for intent, start in starts.items() if start == last]
 
 
 def find_overdue_reviews() -> QuerySet[GrantReview]:

@@ -75,6 +75,7 @@ def test_a_half_is_in_no_table_log_mail_page_cache_or_file(scene, console):
     for half in scene.halves.values():  # typed into the wrong place, in every way
         responses = [
             post_change(client, field="phone", new=half, mitad=half, password=half),
+            post_change(client, field="phone", new=half),
             post_change(client, new="Otra", reason_of_mine=f"la mitad {half.lower().replace('-', ' ')}"),
             client.get(f"{INSIDE}?q={half.replace('-', '')}", headers={"user-agent": half}),
             client.get(f"/nada/{half}/"),

@@ -100,6 +100,16 @@ def test_a_row_is_written_down_by_an_emergency_alone(intent):
         RowDifference.objects.create(grant=intent.grant, table_name="accounts_customer", row_pk="1")
 
 
+def test_an_act_that_was_judged_takes_no_outcome_and_a_system_record_only_with_an_answer(scene, intent, review):
+    write_verdict(intent, scene.cast.elsa)
+    event = chain(intent.grant, intent)
+    with refused_by("record_outcome_before_its_verdict"):
+        insert(intent, seq=2, event_id=event, kind="outcome", pairs_id=intent.pk, status=200)
+    with refused_by("record_inside_its_grant"):
+        insert(intent, seq=2, event_id=event, kind="system")
+    insert(intent, seq=2, event_id=event, kind="system", status=200)
+
+
 # -- Verdicts ----------------------------------------------------------------------------------------
 
 

@@ -10,8 +10,10 @@ from django.test import Client
 
 from accounts.models import Customer
 from change_requests.emergency import dossier, operations
+from change_requests.emergency.acts import FORM_FIELDS
 from change_requests.emergency.models import EmergencyGrant
 from change_requests.emergency.operations.reviewing import find_items
+from change_requests.emergency.review_page import describe_act, list_values
 from change_requests.emergency.tests.test_pages import page, sign_in
 from factureya.testing.budgets import budget, statements_of
 from factureya.testing.emergencies import WHY, Emergency
@@ -62,6 +64,21 @@ def test_change_the_named_field_after_a_preview(scene):
     short = client.post(page("inside"), {**data, "reason": "no"})
     assert "Explíquelo en al menos 10" in text_of(short)
     assert "Lo que ya cambió" in text_of(client.get(page("inside")))
+
+
+@pytest.mark.clause("M26")
+def test_the_pages_inside_send_no_field_that_the_record_does_not_know(scene):
+    client, grant = enter(scene)
+    data = {"field": "fiscal_address", "new": NEW, "reason": WHY}
+    pages = client.get(page("inside")).content.decode() + client.post(page("inside"), data).content.decode()
+    sent = set(re.findall(r'<(?:input|textarea|select|button)[^>]* name="([^"]+)"', pages))
+    assert sent == set(FORM_FIELDS)
+    client.post(f"{page('inside')}?field=phone&step=ver", {**data, "step": "aplicar"})
+    assert describe_act(find_items(grant)[-1]) == "Cambió domicilio fiscal"
+    repeated = {"field": ["phone", "fiscal_address"], "step": "aplicar", "new": [WHY, NEW]}
+    assert client.post(page("inside"), repeated).status_code == 400
+    refused = find_items(grant)[-1]
+    assert (describe_act(refused), list_values(refused)[0]["new"]) == ("Intentó cambiar domicilio fiscal", NEW)
 
 
 @pytest.mark.clause("M1", "M23")

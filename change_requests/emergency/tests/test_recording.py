@@ -5,6 +5,7 @@ import io
 import json
 import logging
 from datetime import timedelta
+from urllib.parse import urlencode
 
 import pytest
 import time_machine
@@ -16,7 +17,7 @@ from django.test import RequestFactory
 from accounts.models import Customer, User
 from change_requests.emergency import acts, operations, record_checks
 from change_requests.emergency.acts import INSIDE
-from change_requests.emergency.models import ActivityRecord
+from change_requests.emergency.models import ActivityRecord, EmergencyChange
 from change_requests.emergency.operations import recording
 from change_requests.emergency.tests.inside import ADDRESS, WHY, enter, post_change
 from change_requests.emergency.tests.urls import calls, during
@@ -103,7 +104,7 @@ def test_a_post_keeps_the_hash_of_its_body_and_its_fields_without_secrets(scene)
         "many": ["1", "2"],
         HALF: "nombre",
     }
-    assert client.post(f"{INSIDE}cambiar/", sent).status_code == 200
+    assert client.post(f"{INSIDE}cambiar/", sent).status_code == 400  # no page has such fields
     intent = ActivityRecord.objects.get(grant=grant, kind=Kind.INTENT)
     assert intent.fields["new"] == ADDRESS
     assert intent.fields["long"] == "o" * 200
@@ -117,7 +118,7 @@ def test_a_post_keeps_the_hash_of_its_body_and_its_fields_without_secrets(scene)
 
 def test_the_hash_is_that_of_the_body():
     request = RequestFactory().post("/x/", b"a=1&b=2", content_type="application/x-www-form-urlencoded")
-    act = acts.describe_act(request, acts.Target("x"), request.body)
+    act = acts.describe_act(request, acts.Target("x"), acts.read_sent(request))
     assert act.body_sha256 == hashlib.sha256(b"a=1&b=2").hexdigest()
     assert act.fields == {"a": "1", "b": "2"}
 
@@ -131,7 +132,7 @@ def test_a_file_is_named_by_its_hash_and_never_by_the_token_of_its_address(scene
     for file, is_refused in ((own, False), (others, True), (None, True)):
         token = file.attachment.token if file else "desconocido"
         response = client.get(f"/archivos/{token}/")
-        response.close()  # the file
+        assert b"".join(response)  # read to the end, so that the file is closed
         assert (response.status_code == 403) is is_refused
         intent = ActivityRecord.objects.filter(grant=grant, kind=Kind.INTENT).latest("seq")
         assert (intent.verb, intent.path) == ("tickets:file", "/archivos/[oculto]/")
@@ -139,7 +140,7 @@ def test_a_file_is_named_by_its_hash_and_never_by_the_token_of_its_address(scene
         assert intent.object_text == f"Archivo {sha256}"
         assert intent.event.data["foreseen"] is False  # of another ticket than the named one
     request = RequestFactory().post("/x/", {"papel": io.BytesIO(b"x")})
-    assert acts.describe_act(request, acts.Target("x"), request.body).fields == {"papel": "(archivo)"}
+    assert acts.describe_act(request, acts.Target("x"), acts.read_sent(request)).fields == {"papel": "(archivo)"}
 
 
 def test_a_page_that_breaks_is_recorded_as_broken(scene):
@@ -269,6 +270,84 @@ def test_a_body_that_is_too_large_is_not_even_read(scene, settings):
     client = enter(scene)
     assert post_change(client).status_code == 400
     assert calls == []
+    intent = ActivityRecord.objects.filter(kind=Kind.INTENT).latest("seq")
+    assert (intent.fields, intent.body_sha256) == ({"(no se pudo leer)": "RequestDataTooBig"}, "")
+    assert intent.outcome.status == 400
+
+
+FORM = "application/x-www-form-urlencoded"
+PART = b'--x\r\nContent-Disposition: form-data; name="field"\r\n\r\nphone\r\n--x--\r\n'
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "body", "content_type", "problem"),
+    [
+        ("POST", f"{INSIDE}cambiar/", b"x", "multipart/form-data", "MultiPartParserError"),
+        ("POST", f"{INSIDE}cambiar/", "&".join(["a=1"] * 300).encode(), FORM, "TooManyFieldsSent"),
+        ("POST", f"{INSIDE}cambiar/", b"field=phone", f"{FORM}; charset=utf-16", "BadRequest"),
+        ("POST", "/control/", b"x", "multipart/form-data", "MultiPartParserError"),
+        ("GET", f"{INSIDE}?{'a=1&' * 300}", b"", FORM, "TooManyFieldsSent"),
+        ("POST", f"{INSIDE}cambiar/", PART, "multipart/form-data; charset=rot13; boundary=x", "LookupError"),
+    ],
+)
+def test_what_cannot_be_read_is_recorded_and_refused(scene, method, address, body, content_type, problem):
+    client = enter(scene)
+    assert client.generic(method, address, body, CONTENT_TYPE=content_type).status_code == 400
+    assert calls == []
+    intent = ActivityRecord.objects.filter(kind=Kind.INTENT).latest("seq")
+    assert intent.fields == {"(no se pudo leer)": problem}
+    assert intent.body_sha256 == (hashlib.sha256(body).hexdigest() if body else "")
+    assert (intent.outcome.status, intent.event.data["foreseen"]) == (400, False)
+
+
+# -- The record says what a view would read ----------------------------------------------------------
+
+
+def send(client, pairs, address=f"{INSIDE}cambiar/"):
+    """Post these pairs of name and value, in order, and return the answer and what the intent says of them."""
+    response = client.generic("POST", address, urlencode(pairs).encode(), content_type=FORM)
+    return response.status_code, ActivityRecord.objects.filter(kind=Kind.INTENT).latest("seq").fields
+
+
+def test_a_form_that_no_page_sends_is_refused_and_recorded_as_it_would_be_read(scene):
+    client = enter(scene)
+    honest = [("field", "fiscal_address"), ("reason", WHY), ("new", ADDRESS)]
+    status, fields = send(client, [*[("new", f"Calle {number}") for number in range(30)], *honest])
+    assert (status, fields["new"][0], len(fields["new"]), fields["new"][-1]) == (400, "(11 antes)", 21, ADDRESS)
+    status, fields = send(client, [*[(f"filler{number}", "1") for number in range(60)], *honest])
+    assert (status, fields["field"], fields["new"]) == (400, "fiscal_address", ADDRESS)
+    assert fields["(campos que no caben)"] == 13
+    status, fields = send(client, [*honest, ("new\0", "Otra"), ("o" * 201, "1"), ("o" * 200, "2")])
+    assert (status, fields["new"], fields["new…"]) == (400, ADDRESS, "Otra")
+    assert (fields["o" * 200], fields["o" * 200 + "…"]) == ("2", "1")
+    status, fields = send(client, [*honest[:2], ("new", " " * 8000 + ADDRESS)])
+    assert (status, len(fields["new"])) == (400, 8000)
+    assert calls == []
+    assert not EmergencyChange.objects.exists()
+
+
+def test_an_address_hides_no_field_of_a_form_and_blanks_no_value(scene):
+    client = enter(scene)
+    honest = [("field", "fiscal_address"), ("reason", WHY), ("new", " " * 500 + ADDRESS)]
+    status, fields = send(client, honest, f"{INSIDE}cambiar/?field=phone")
+    assert (status, fields["field"], fields["?field"]) == (200, "fiscal_address", "phone")
+    assert fields["new"].endswith(ADDRESS)
+
+
+def test_a_file_hides_no_field_and_is_refused(scene):
+    client = enter(scene)
+    names = {"field": "phone", "new": "222 555 0199", "reason": WHY}
+    files = {name: [value, io.BytesIO(b"x")] for name, value in names.items()}
+    assert client.post(f"{INSIDE}cambiar/", files).status_code == 400
+    assert calls == []
+    fields = ActivityRecord.objects.filter(kind=Kind.INTENT).latest("seq").fields
+    assert fields == {name: ["(archivo)", value] for name, value in names.items()}
+
+
+def test_half_a_pair_is_no_character_and_is_recorded_all_the_same(scene):
+    client = enter(scene)
+    assert client.generic("GET", f"{INSIDE}?q=%2B2AA-", CONTENT_TYPE="text/plain; charset=utf-7").status_code == 200
+    assert ActivityRecord.objects.filter(kind=Kind.INTENT).latest("seq").fields == {"q": "?"}
 
 
 # -- The end, in the middle of a request -------------------------------------------------------------

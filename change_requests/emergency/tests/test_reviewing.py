@@ -10,7 +10,8 @@ from accounts.models import Office
 from change_requests.emergency import operations, policy
 from change_requests.emergency.models import ActivityRecord, ActivityVerdict, EmergencyGrant, GrantReview
 from change_requests.emergency.operations import reviewing
-from change_requests.emergency.tests.inside import enter, post_change
+from change_requests.emergency.review_page import describe_act, list_values
+from change_requests.emergency.tests.inside import ADDRESS, WHY, enter, post_change
 from factureya.core import clock, guard_install
 from factureya.core.models import OutboxMessage
 from factureya.core.refusals import Invalid, NotAllowed, Refused, WrongStatus
@@ -170,3 +171,60 @@ def test_an_emergency_that_was_only_opened_is_signed_at_once(scene):
     grant = scene.bring("ended")
     assert reviewing.count_items(operations.find_items(grant))["acts"] == 0
     assert operations.sign_review(grant.pk, NOTE, True, actor=scene.cast.elsa).conform is True
+
+
+# -- What is answered late or never ------------------------------------------------------------------
+
+
+@pytest.mark.clause("M26")
+def test_a_gap_has_the_rows_that_changed_after_it(scene):
+    grant = scene.bring("open")
+    before = operations.record_intent(grant.pk, operations.Act(verb="first", method="GET"))
+    operations.record_outcome(before, status=200, ms=1)
+    gap = operations.record_intent(grant.pk, operations.Act(verb="change", method="POST"))
+    operations.apply_emergency_change(grant.pk, "fiscal_address", ADDRESS, WHY, actor=scene.cast.gina)
+    after = operations.record_intent(grant.pk, operations.Act(verb="last", method="GET"))
+    operations.record_outcome(after, status=200, ms=1)
+    first, changed, last = operations.find_items(grant)
+    assert (changed.record, changed.is_gap, changed.is_write) == (gap, True, True)
+    assert [row.new["fiscal_address"] for row in changed.rows] == [ADDRESS]
+    assert first.rows == last.rows == ()
+    assert list_values(changed)[0]["new"] == ADDRESS
+    operations.record_outcome(gap, status=200, ms=1)
+    assert [len(item.rows) for item in operations.find_items(grant)] == [0, 1, 0]
+
+
+@pytest.mark.clause("M26")
+def test_a_row_that_no_outcome_names_is_of_each_act_that_may_have_changed_it(scene):
+    grant = scene.bring("open")
+    intents = [operations.record_intent(grant.pk, operations.Act(verb="x", method="POST")) for _number in range(3)]
+    operations.record_outcome(intents[2], status=200, ms=1)
+    operations.apply_emergency_change(grant.pk, "fiscal_address", ADDRESS, WHY, actor=scene.cast.gina)
+    assert [len(item.rows) for item in operations.find_items(grant)] == [1, 1, 0]
+    for intent in intents[:2]:  # answered, and the row changed afterwards
+        operations.record_outcome(intent, status=200, ms=1)
+    late = operations.record_intent(grant.pk, operations.Act(verb="late", method="POST"))
+    operations.record_outcome(late, status=200, ms=1)
+    operations.apply_emergency_change(grant.pk, "fiscal_address", f"{ADDRESS} 2", WHY, actor=scene.cast.gina)
+    assert [len(item.rows) for item in operations.find_items(grant)] == [1, 1, 0, 1]
+
+
+def test_an_outcome_after_its_verdict_is_an_act_of_its_own_that_must_be_judged(scene):
+    grant = scene.bring("open")
+    intent = operations.record_intent(grant.pk, operations.Act(verb="change", method="POST"))
+    operations.apply_emergency_change(grant.pk, "fiscal_address", ADDRESS, WHY, actor=scene.cast.gina)
+    operations.end_grant(grant.pk, actor=scene.cast.gina)
+    grant.refresh_from_db()
+    judge_all(scene, grant, "observed")
+    assert operations.record_outcome(intent, status=200, ms=5) is False
+    gap, late = operations.find_items(grant)
+    assert gap.is_gap
+    assert (late.record.kind, late.record.status) == (ActivityRecord.Kind.SYSTEM, 200)
+    assert (late.is_write, late.needs_note, late.verdict) == (True, True, None)
+    assert late.rows == gap.rows != ()
+    assert describe_act(late) == "Llegó tarde un resultado"
+    assert f"Respuesta 200 al acto {intent.seq}" in late.record.object_text
+    with pytest.raises(Refused, match="Falta 1"):
+        operations.sign_review(grant.pk, NOTE, True, actor=scene.cast.elsa)
+    judge_all(scene, grant, "observed")
+    assert operations.sign_review(grant.pk, NOTE, True, actor=scene.cast.elsa).signed_at
