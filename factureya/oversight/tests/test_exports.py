@@ -133,6 +133,21 @@ def test_no_cell_is_a_formula(start: str) -> None:
 
 
 @pytest.mark.clause("M26")
+@pytest.mark.parametrize(
+    "text", ["\n=1", " =1", "\ufeff=1", "\u200b+1", "\uff1d1", "\ufe661", "\uff201", "\uff0b1", "\uff0d1"]
+)
+def test_no_cell_hides_how_its_formula_begins(text: str) -> None:
+    assert tables.make_safe(text).startswith("'")
+
+
+@pytest.mark.clause("M26")
+@pytest.mark.parametrize("separator", [";", "; ", "\t", "\r\n", "|"])
+def test_no_part_of_a_cell_is_a_formula_where_another_separator_rules(separator: str) -> None:
+    assert tables.make_safe(f"x{separator}=1") == f"x{separator}'=1"
+    assert tables.make_safe(f"x{separator}1") == f"x{separator}1"
+
+
+@pytest.mark.clause("M26")
 def test_who_may_not_export_and_what_is_refused(cast: Cast, olga: Client) -> None:
     day = today()
     for person in (cast.jorge, cast.laura, make_staff(Office.IMPLEMENTER)):
