@@ -7,12 +7,19 @@ ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # nothing that looks like something
 GROUPS, GROUP_CHARACTERS = 5, 4  # 20 characters: 98 bits
 HIDDEN = "[oculto]"
 _GROUP = rf"[{ALPHABET}]{{{GROUP_CHARACTERS}}}"
-_HALF = re.compile(rf"(?:{_GROUP}[\s_–-]*){{{GROUPS - 1}}}{_GROUP}", re.IGNORECASE)
+_GROUPED = re.compile(rf"(?<![^\W_])(?:{_GROUP}[\s_–-]*){{{GROUPS - 1}}}{_GROUP}(?![^\W_])", re.IGNORECASE)
+# As many characters or more, with any separators between them: «AB.CD…», or two groups of ten.
+_RUN = re.compile(rf"[{ALPHABET}](?:[\W_]{{0,3}}[{ALPHABET}]){{{GROUPS * GROUP_CHARACTERS - 1},}}", re.IGNORECASE)
 
 
 def hide_halves(text: str) -> str:
-    """Return the text without what looks like a half of a critical password."""
-    return _HALF.sub(HIDDEN, text)
+    """Return the text without what looks like a half of a critical password, however its characters are grouped."""
+    return _RUN.sub(_hide_run, _GROUPED.sub(HIDDEN, text))
+
+
+def _hide_run(run: re.Match[str]) -> str:
+    """Return HIDDEN for a run of the alphabet's characters, or the run itself if it has no digit: it is words then."""
+    return HIDDEN if any(character.isdigit() for character in run.group()) else run.group()
 
 
 class WithoutHalves(logging.Filter):

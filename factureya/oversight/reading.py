@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
+from change_requests.emergency.halves import hide_halves
 from factureya.core import audit, clock
 from factureya.core.models import Chained, Event
 
@@ -25,8 +26,9 @@ def record_reading(user: User, **filters: str) -> Event | None:
     """Record that the person reads the log with these filters, and return the event; None if it was just recorded.
 
     A reading is not recorded again for the same search within SAME_SEARCH, so that turning pages leaves one event.
+    What looks like a half of a critical password is hidden: an event can never be emptied (M22).
     """
-    now = clock.now()
+    filters, now = {name: hide_halves(value) for name, value in filters.items()}, clock.now()
     recent = Event.objects.filter(actor=user, verb="log.read", at__gt=now - SAME_SEARCH).order_by("-at", "-id")
     if filters in recent.values_list("data", flat=True)[:_LOOKED_AT]:
         return None
