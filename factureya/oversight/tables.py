@@ -13,7 +13,7 @@ from pathlib import Path
 from django.conf import settings
 
 BOM = "\ufeff"  # so that spreadsheets read the accents
-_STARTS = "=+\\-@＝＋－＠﹢﹣﹦﹫"  # noqa: RUF001 (a spreadsheet takes the wide signs for the narrow ones)
+_STARTS = "=+\\-@＝＋－＠﹢﹣﹦﹫"  # a spreadsheet takes the wide signs for the narrow ones
 _UNSEEN = r"[\s\x00-\x1f\u00ad\u200b-\u200f\ufeff]*"  # blanks, and what shows nothing
 _FORMULA = re.compile(rf"[\t\r\n]|{_UNSEEN}[{_STARTS}]")
 _SPLIT_FORMULA = re.compile(rf"([;|\t\r\n]{_UNSEEN})(?=[{_STARTS}])")  # what follows a separator of another country
