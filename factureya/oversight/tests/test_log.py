@@ -102,8 +102,14 @@ def test_half_a_critical_password_typed_into_the_search_is_in_no_event(olga: Cli
 
 
 @pytest.mark.clause("M22")
-def test_words_are_not_taken_for_half_a_password() -> None:
-    for text in ("Se necesaba reenrendar esta caderna ma\u00f1ana", "Papeler\u00eda Ocaso, del 2026-11-01"):
+def test_words_and_hashes_are_not_taken_for_half_a_password() -> None:
+    sha256 = "abd9fe5d7866922f74f0fabb3927649864ef25c124f0f0a042a5cb2f9c811bde"
+    for text in (
+        f"huella {sha256}",
+        "5d7866922f74f3fabb3927649864ef25",
+        "Se necesaba reenrendar esta caderna ma\u00f1ana",
+        "Papeler\u00eda Ocaso, del 2026-11-01",
+    ):
         assert hide_halves(text) == text
 
 
