@@ -111,7 +111,7 @@ _READINGS = {
     "log.read": Words("Consultó la bitácora", Group.READINGS),
     "log.exported": Words("Exportó con huellas", Group.READINGS, "what"),
     "population.sealed": Words("Selló cuántas solicitudes hubo en el mes", Group.READINGS, "month"),
-    "log.looked": Words("Consultó una página", Group.READINGS, "object"),
+    "log.looked": Words("Consultó como Auditoría, o una exportación", Group.READINGS),
     "log.export_downloaded": Words("Descargó un archivo de una exportación", Group.READINGS, "name"),
     "customer.looked_at": Words("Vio los datos de la empresa para pedir una emergencia", Group.READINGS, "incident"),
     "request.expediente_downloaded": Words("Descargó el expediente", Group.READINGS),

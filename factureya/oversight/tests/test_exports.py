@@ -168,6 +168,23 @@ def test_who_may_not_export_and_what_is_refused(cast: Cast, olga: Client) -> Non
 
 
 @pytest.mark.clause("M26")
+def test_who_downloads_an_export_is_recorded_whoever_made_it(cast: Cast, olga: Client) -> None:
+    event = exports.export_period(exports.EVENTS, today(), today(), actor=cast.elsa)
+    page = olga.get(reverse("oversight:export", args=[event.pk]))
+    download(olga, event, "renglones")
+    download(olga, event, "renglones")
+    looked, downloaded = Event.objects.filter(actor__full_name="Olga Auditora").order_by("pk")
+    assert (looked.verb, looked.data) == ("log.looked", {"object": f"Exportación {event.pk}"})
+    assert downloaded.verb == "log.export_downloaded"
+    assert (downloaded.data["name"], downloaded.data["sha256"]) == (
+        "renglones",
+        page.context["export"].files[0]["sha256"],
+    )
+    download(make_client(cast.elsa), event, "renglones")
+    assert Event.objects.filter(verb="log.export_downloaded").count() == 2
+
+
+@pytest.mark.clause("M26")
 def test_a_file_that_was_removed_is_said_to_be_gone(cast: Cast, olga: Client) -> None:
     event = post(olga, exports.EVENTS).context["export"].event
     tables.find_path(event.data["files"][0]["sha256"]).unlink()
