@@ -93,6 +93,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "factureya.core.middleware.RecordedSessionMiddleware",  # after the session and its user
+    "factureya.oversight.middleware.RecordLooksMiddleware",  # inside it: the look of an emergency is recorded there
     "factureya.core.middleware.MethodNotAllowedPageMiddleware",
     "factureya.core.middleware.BodyLimitMiddleware",  # last, so that its answer has every header
 ]

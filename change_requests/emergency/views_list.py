@@ -21,6 +21,7 @@ from change_requests.emergency.views_common import EmergencyView, choose_status_
 from factureya.core.models import Attachment
 from factureya.core.refusals import FormUsed, Refused
 
+COMMON_WORDS = frozenset("sa de cv srl rl sc ac sapi sab sas s a c v r l y e el la los las del".split())
 LOOK = "ver"  # the button that shows the customer's values of today and asks for nothing
 
 
@@ -46,7 +47,8 @@ class AskForGrant(PostingForm, EmergencyView):
     """Let an operator ask for an emergency, or for a drill with `?simulacro=1` (M23)."""
 
     http_method_names = ["get", "head", "post"]
-    customer: Customer | None = None
+    customer: Customer | None = None  # whose values of today are shown: the typed one, if it is the incident's
+    is_other_customer = False
 
     @property
     def is_drill(self) -> bool:
@@ -62,11 +64,12 @@ class AskForGrant(PostingForm, EmergencyView):
         key, is_good = self.posted_key()
         if is_good and (first := EmergencyGrant.objects.filter(form_key=key.key, operator=self.user).first()):
             return redirect("emergency:grant", first.folio)  # a double click: the account is no longer free
-        self.customer = None if self.is_drill else self.find_customer(request.POST.get("incident", ""))
+        if not self.is_drill:
+            self.find_customer(request.POST.get("incident", ""), request.POST.get("customer", ""))
         if LOOK in request.POST:
             form = self.form(initial={**request.POST.dict(), "fields_asked": request.POST.getlist("fields_asked")})
             if self.customer is None and not self.is_drill:
-                messages.info(request, "No hay un ticket ni una solicitud con ese número.")
+                messages.info(request, "No hay un ticket ni una solicitud de ese cliente con ese número.")
             return self.render_page(form, key)
         return self.receive_form()
 
@@ -89,18 +92,21 @@ class AskForGrant(PostingForm, EmergencyView):
         sealed = [row.account for row in rows if list_page.find_state(row.account) == EmergencyAccount.State.SEALED]
         return [(str(account.pk), f"{account.alias} · {account.get_scope_display().lower()}") for account in sealed]
 
-    def find_customer(self, incident: str) -> Customer | None:
-        """Return the customer of the ticket or request whose number was typed, or None."""
-        incident_found = find_incident(incident.strip()[:20].replace("\0", ""))
-        return Customer.objects.filter(pk=incident_found.customer_pk).first() if incident_found else None
+    def find_customer(self, incident: str, typed: str) -> None:
+        """Set `customer` to that of the ticket or request whose number was typed, if it is the one that was typed too.
+
+        Without its RFC or name nobody sees whose a number is; `is_other_customer` says that it is another's (M3).
+        """
+        found = find_incident(_clean_incident(incident))
+        customer = Customer.objects.filter(pk=found.customer_pk).first() if found else None
+        is_named = customer is not None and _is_name_of(customer, typed)
+        self.customer, self.is_other_customer = (customer if is_named else None), customer is not None and not is_named
 
     def perform(self, form: Any, key: FormKey) -> str | HttpResponse:
         """Ask for the emergency and return its address; or return the page with the refusal at its field."""
         data = form.cleaned_data
-        if not self.is_drill and self.customer and not _is_name_of(self.customer, data["customer"]):
-            form.add_error(
-                "customer", f"{data['incident']} es de {self.customer.legal_name} ({self.customer.rfc}); revíselo"
-            )
+        if self.is_other_customer:
+            form.add_error("customer", f"{data['incident']} no es de ese cliente; revíselo")
             return self.render_page(form, key)
         try:
             grant = self.ask(data, key)
@@ -130,10 +136,16 @@ class AskForGrant(PostingForm, EmergencyView):
     def render_page(
         self, form: Any, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = "", code: int = 200
     ) -> HttpResponse:
-        """Return the page with this form; who may not use emergency accounts goes to the list, with the reason."""
+        """Return the page with this form; who may not use emergency accounts goes to the list, with the reason.
+
+        If it shows a customer's values of today, the look is recorded first (M26).
+        """
         if refusal := policy.why_not_operate(self.user):
             messages.error(self.request, str(refusal))
             return redirect("emergency:list")
+        if self.customer is not None:
+            incident = _clean_incident(self.request.POST.get("incident", "")).upper()
+            operations.record_look(self.customer, actor=self.user, incident=incident, proof=self.make_proof())
         context = {
             "form": form,
             "key": key.token,
@@ -145,10 +157,20 @@ class AskForGrant(PostingForm, EmergencyView):
         return render(self.request, "emergency/ask.html", context, status=code)
 
 
+def _clean_incident(typed: str) -> str:
+    """Return the typed number of a ticket or request, not longer than one can be."""
+    return typed.strip()[:20].replace("\0", "")
+
+
 def _is_name_of(customer: Customer, typed: str) -> bool:
-    """Return True if what was typed is the customer's RFC, or a part of its name that has three letters or more."""
+    """Return True if what was typed is the customer's RFC, or a part of its name that has three letters or more.
+
+    Words that half of all companies have in their names, «SA de CV», do not count.
+    """
     try:
         return parse_rfc(typed).value == customer.rfc
     except BadRFC:
-        words = typed.casefold()
-    return customer.rfc.casefold() in words or (len(words) > 2 and words in customer.legal_name.casefold())
+        words = " ".join(typed.casefold().split())
+    own_letters = "".join(word for word in words.replace(".", "").split() if word not in COMMON_WORDS)
+    is_part = len(own_letters) > 2 and words in customer.legal_name.casefold()
+    return is_part or customer.rfc.casefold() in words

@@ -21,6 +21,7 @@ from factureya.oversight.search import LogQuery
 from factureya.oversight.subjects import Subject
 
 SHOWN_ANCHORS = 14
+LOG_CHAINS = f"{subjects.MONTHS_CHAIN}:"  # of the readings and exports of each month
 INSIDE = ("grant.act_", "grant.changed", "grant.entered")  # acts of an operator as the emergency account
 HASH_DIGITS = 12  # of an event's hash in a row; an anchor shows more
 
@@ -165,8 +166,8 @@ def list_data(event: Event) -> list[tuple[str, str]]:
 
 
 def _make_row(event: Event, subject: Subject, role: str) -> Row:
-    """Return one event as a row of the log; if a person read or exported the log, the row tells what part of it."""
-    if event.verb in {"log.read", "log.exported"}:
+    """Return one event as a row of the log; if a person read or exported something, the row tells what."""
+    if event.chain.startswith(LOG_CHAINS):
         subject = Subject(subjects.describe_reading(event))
     return Row(
         event.pk,

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
+from change_requests.emergency.halves import hide_halves
 from factureya.core import audit, clock
 from factureya.core.models import Chained, Event
 
@@ -21,16 +22,18 @@ class LogMonth:
         self.chain = f"log:{timezone.localtime(instant):%Y-%m}"
 
 
-def record_reading(user: User, **filters: str) -> Event | None:
-    """Record that the person reads the log with these filters, and return the event; None if it was just recorded.
+def record_reading(user: User, verb: str = "log.read", /, **what: str) -> Event | None:
+    """Record that the person reads the log, or something else (`verb`), and return the event; None if just recorded.
 
-    A reading is not recorded again for the same search within SAME_SEARCH, so that turning pages leaves one event.
+    `what` are the filters of a search, or names what was read. The same is not recorded again within SAME_SEARCH, so
+    that turning pages leaves one event. What looks like a half of a critical password is hidden: an event can never be
+    emptied (M22).
     """
-    now = clock.now()
-    recent = Event.objects.filter(actor=user, verb="log.read", at__gt=now - SAME_SEARCH).order_by("-at", "-id")
-    if filters in recent.values_list("data", flat=True)[:_LOOKED_AT]:
+    what, now = {name: hide_halves(value) for name, value in what.items()}, clock.now()
+    recent = Event.objects.filter(actor=user, verb=verb, at__gt=now - SAME_SEARCH).order_by("-at", "-id")
+    if what in recent.values_list("data", flat=True)[:_LOOKED_AT]:
         return None
-    return record_in_log("log.read", user, **filters)
+    return record_in_log(verb, user, **what)
 
 
 def record_in_log(verb: str, user: User | None, **data: Any) -> Event:

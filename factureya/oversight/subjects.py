@@ -48,7 +48,7 @@ def find_subjects(reader: User, chains: Iterable[str]) -> Names:
 def describe_reading(event: Event) -> str:
     """Return what a reading or an export was about, from its filters: «POC150312AB0, del 2026-11-01 al 2026-11-24»."""
     data: dict[str, Any] = event.data
-    parts = [str(data[name]) for name in ("q", "que", "event") if data.get(name)]
+    parts = [str(data[name]) for name in ("q", "que", "event", "object") if data.get(name)]
     if data.get("de") or data.get("a"):
         parts.append(f"del {data.get('de') or 'principio'} al {data.get('a') or 'día de hoy'}")
     return ", ".join(parts) or "Toda la bitácora"

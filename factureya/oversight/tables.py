@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,10 @@ from pathlib import Path
 from django.conf import settings
 
 BOM = "\ufeff"  # so that spreadsheets read the accents
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_STARTS = "=+\\-@＝＋－＠﹢﹣﹦﹫"  # a spreadsheet takes the wide signs for the narrow ones
+_UNSEEN = r"[\s\x00-\x1f\u00ad\u200b-\u200f\ufeff]*"  # blanks, and what shows nothing
+_FORMULA = re.compile(rf"[\t\r\n]|{_UNSEEN}[{_STARTS}]")
+_SPLIT_FORMULA = re.compile(rf"([;|\t\r\n]{_UNSEEN})(?=[{_STARTS}])")  # what follows a separator of another country
 
 
 @dataclass(frozen=True)
@@ -55,9 +59,13 @@ def find_path(sha256: str) -> Path:
 
 
 def make_safe(value: object) -> str:
-    """Return a value as a cell's text; if a spreadsheet would run it as a formula, an apostrophe comes before it."""
+    """Return a value as a cell's text, with an apostrophe before each formula that a spreadsheet would run.
+
+    A formula begins the cell, or follows a separator at which a spreadsheet of another country may split the cell.
+    """
     text = "" if value is None else str(value).replace("\0", "")
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    text = _SPLIT_FORMULA.sub(r"\1'", text)
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def _make_lines(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterable[bytes]:

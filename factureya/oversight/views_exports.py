@@ -16,7 +16,7 @@ from accounts.web.mixins import ControlMixin, get_person
 from factureya.core import clock
 from factureya.core.forms import PortalForm
 from factureya.core.refusals import Refused
-from factureya.oversight import exports, policy, tables
+from factureya.oversight import exports, policy, reading, tables
 from factureya.oversight.exports import Export
 
 
@@ -88,7 +88,11 @@ class OneExport(ExportMixin, View):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return render(request, "oversight/export.html", {"export": find_or_404(pk)})
+        """Return the page of one export; if somebody else made it, the look is recorded (M26)."""
+        export, reader = find_or_404(pk), get_person(request)
+        if export.event.actor_id != reader.pk:
+            reading.record_reading(reader, "log.looked", object=f"Exportación {pk}")
+        return render(request, "oversight/export.html", {"export": export})
 
 
 class ExportFile(ExportMixin, View):
@@ -97,12 +101,18 @@ class ExportFile(ExportMixin, View):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, pk: int, name: str) -> HttpResponseBase:
-        """Return the file with this name of the export; 404 if the export has none, or the file was removed."""
+        """Return the file with this name of the export; 404 if the export has none, or the file was removed.
+
+        The download is recorded first, whoever made the export (M26).
+        """
         export = find_or_404(pk)
         sha256 = next((file["sha256"] for file in export.files if file["name"] == name), "")
         path = tables.find_path(sha256)
         if not sha256 or not path.is_file():
             raise Http404("Ese archivo ya no está. Haga la exportación de nuevo.")
+        reading.record_reading(
+            get_person(request), "log.export_downloaded", object=f"Exportación {pk}", name=name, sha256=sha256
+        )
         shown_name = f"{name}-{export.first_day}-{export.last_day}.csv"
         return FileResponse(path.open("rb"), as_attachment=True, filename=shown_name, content_type="text/csv")
 

@@ -1,6 +1,9 @@
 """Auditoría reads everything of every app and writes nothing (M26)."""
 
+from datetime import timedelta
+
 import pytest
+import time_machine
 from django.test import Client
 from django.urls import reverse
 
@@ -8,13 +11,15 @@ from accounts import offices, policy
 from accounts.models import Office
 from accounts.sign_in.adapter import choose_landing
 from change_requests.models import Decision
+from factureya.core import clock
+from factureya.core.files import store
 from factureya.core.models import Event
-from factureya.testing.pages import make_client, text_of
+from factureya.testing.pages import make_client, png, text_of
 from factureya.testing.people import Cast, make_auditor, make_contact, make_customer
 from factureya.testing.request_histories import WHY, make, seen
 from factureya.testing.tickets import make_ticket
 from tickets import operations
-from tickets.models import Note, Ticket
+from tickets.models import Note, Ticket, TicketFile
 
 pytestmark = pytest.mark.django_db
 
@@ -101,3 +106,55 @@ def test_accounts_are_read_only(cast: Cast, olga: Client) -> None:
         assert "Otorgar" not in html, page
     granted = olga.post(reverse("admin:accounts_user_grant", args=[cast.gina.pk]), {"office": "supervisor"})
     assert granted.status_code == 403
+
+
+def list_looks() -> list[str]:
+    """Return what the recorded looks were at, the oldest first."""
+    looks = Event.objects.filter(verb="log.looked").order_by("pk")
+    assert all(event.chain.startswith("log:") and event.actor_name == "Olga Auditora" for event in looks)
+    return [event.data["object"] for event in looks]
+
+
+@pytest.mark.clause("M26")
+def test_each_look_is_recorded_once_in_ten_minutes(cast: Cast, olga: Client) -> None:
+    ticket, request = make_ticket(requester=cast.ana), make(cast, "in_approval")
+    pages = {
+        reverse("admin:tickets_ticket_change", args=[ticket.pk]): f"Ticket {ticket.number}",
+        reverse("admin:accounts_customer_change", args=[cast.customer.pk]): f"Cliente {cast.customer.rfc}",
+        reverse("admin:accounts_user_change", args=[cast.gina.pk]): f"Persona {cast.gina.email}",
+        reverse("control:request", args=[request.folio]): reverse("control:request", args=[request.folio]),
+        **{
+            reverse(name): reverse(name)
+            for name in ("control:inbox", "emergency:list", "admin:accounts_user_changelist")
+        },
+    }
+    with time_machine.travel(clock.now(), tick=False) as traveller:
+        for address in pages:
+            assert olga.get(address).status_code == 200
+            olga.get(f"{address}?otra=1")
+        assert list_looks() == list(pages.values())
+        traveller.shift(timedelta(minutes=11))
+        olga.get(next(iter(pages)))
+        assert len(list_looks()) == len(pages) + 1
+    rows = olga.get(reverse("oversight:log"), {"que": "lecturas"}).context["page"].rows
+    assert f"Ticket {ticket.number}" in {row.subject.name for row in rows}
+
+
+@pytest.mark.clause("M26")
+def test_a_file_that_auditoria_downloads_is_recorded_without_its_address(cast: Cast, olga: Client) -> None:
+    ticket = make_ticket(requester=cast.ana, files=[store.store(png(), draft="k")])
+    attachment = TicketFile.objects.get(ticket=ticket).attachment
+    assert olga.get(reverse("tickets:file", args=[attachment.token])).status_code == 200
+    [look] = list_looks()
+    assert attachment.sha256 in look
+    assert attachment.token not in look
+
+
+@pytest.mark.clause("M26")
+def test_what_is_refused_or_seen_by_others_is_no_look(cast: Cast, olga: Client) -> None:
+    ticket = make_ticket(requester=cast.ana)
+    agent_page = reverse("admin:tickets_ticket_change", args=[ticket.pk])
+    assert olga.get(reverse("admin:tickets_ticket_change", args=[10**9])).status_code == 404
+    assert make_client(cast.laura).get(agent_page).status_code == 200
+    assert make_client(cast.elsa).get(reverse("control:inbox")).status_code == 200
+    assert list_looks() == []

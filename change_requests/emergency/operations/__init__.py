@@ -22,6 +22,7 @@ from change_requests.emergency.operations.granting import (
     request_grant,
     revoke_grant,
 )
+from change_requests.emergency.operations.looking import record_look
 from change_requests.emergency.operations.opening import (
     WrongHalf,
     end_grant,

@@ -1,19 +1,25 @@
 """The pages of emergencies: every state in words, who sees what, and nothing that a GET changes (M22, M23, M27)."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
+from time_machine import travel
 
 from accounts.models import Customer, Office, User
 from change_requests.emergency import list_page, operations
 from change_requests.emergency.models import EmergencyAccount, EmergencyGrant
+from factureya.core import clock
+from factureya.core.models import Event
+from factureya.core.refusals import NotAllowed
 from factureya.testing.emergencies import REASON, WHY, Emergency
 from factureya.testing.pages import key_in, log_in, text_of
-from factureya.testing.people import PASSWORD, make_staff
+from factureya.testing.people import PASSWORD, make_representative, make_staff
+from factureya.testing.tickets import make_ticket
 
 pytestmark = pytest.mark.django_db
 Status = EmergencyGrant.Status
@@ -95,6 +101,43 @@ def test_ask_once_with_todays_values_and_errors_beside_the_field(scene):
     grant = EmergencyGrant.objects.get()
     assert first.url == again.url == page("grant", grant.folio)
     assert grant.fields == ["fiscal_address"]
+
+
+@pytest.mark.clause("M3", "M26")
+@pytest.mark.parametrize("typed", ["", "Otra Empresa", "SA de CV", "de", "s.a. de c.v.", "AAA010101AAA"])
+@pytest.mark.parametrize("button", ["ver", "pedir"])
+def test_a_number_alone_does_not_tell_whose_it_is(scene, typed, button):
+    other = make_representative(full_name="Otra Persona")
+    customer, client = other.contact.customer, sign_in(scene.cast.gina)
+    data = ask_data(client, scene, incident=make_ticket(requester=other).number, customer=typed)
+    events = Event.objects.count()
+    shown = client.post(page("ask"), {**data, button: "1"}).content.decode()
+    for secret in (customer.rfc, customer.legal_name, customer.registered_email):
+        assert secret not in shown
+    assert "Hoy:" not in shown
+    assert not EmergencyGrant.objects.exists()
+    assert Event.objects.count() == events
+
+
+@pytest.mark.clause("M3", "M26")
+def test_a_look_at_a_customer_is_recorded_once_in_ten_minutes(scene):
+    client, customer = sign_in(scene.cast.gina), scene.cast.customer
+    data = ask_data(client, scene)
+    looks = Event.objects.filter(verb="customer.looked_at")
+    with travel(clock.now(), tick=False) as traveller:
+        for button in ({"ver": "1"}, {"ver": "1", "incident": f" {scene.ticket.number.lower()}"}, {"reason": "corta"}):
+            assert f"Hoy: {customer.registered_email}" in text_of(client.post(page("ask"), {**data, **button}))
+        event = looks.get()
+        assert (event.chain, event.actor) == (customer.chain, scene.cast.gina)
+        assert event.data["incident"] == scene.ticket.number
+        traveller.shift(timedelta(minutes=11))
+        client.post(page("ask"), {**data, "ver": "1"})
+        assert looks.count() == 2
+    elsa = sign_in(scene.cast.elsa)
+    assert elsa.post(page("ask"), {**data, "ver": "1"}).url == page("list")
+    assert looks.count() == 2
+    with pytest.raises(NotAllowed):
+        operations.record_look(customer, actor=scene.cast.elsa, incident=scene.ticket.number)
 
 
 @pytest.mark.clause("M23")

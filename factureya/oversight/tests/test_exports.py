@@ -133,6 +133,21 @@ def test_no_cell_is_a_formula(start: str) -> None:
 
 
 @pytest.mark.clause("M26")
+@pytest.mark.parametrize(
+    "text", ["\n=1", " =1", "\ufeff=1", "\u200b+1", "\uff1d1", "\ufe661", "\uff201", "\uff0b1", "\uff0d1"]
+)
+def test_no_cell_hides_how_its_formula_begins(text: str) -> None:
+    assert tables.make_safe(text).startswith("'")
+
+
+@pytest.mark.clause("M26")
+@pytest.mark.parametrize("separator", [";", "; ", "\t", "\r\n", "|"])
+def test_no_part_of_a_cell_is_a_formula_where_another_separator_rules(separator: str) -> None:
+    assert tables.make_safe(f"x{separator}=1") == f"x{separator}'=1"
+    assert tables.make_safe(f"x{separator}1") == f"x{separator}1"
+
+
+@pytest.mark.clause("M26")
 def test_who_may_not_export_and_what_is_refused(cast: Cast, olga: Client) -> None:
     day = today()
     for person in (cast.jorge, cast.laura, make_staff(Office.IMPLEMENTER)):
@@ -150,6 +165,23 @@ def test_who_may_not_export_and_what_is_refused(cast: Cast, olga: Client) -> Non
     late = {"what": "renglones", "first_day": day.isoformat(), "last_day": (day - timedelta(days=1)).isoformat()}
     assert "El periodo termina después de empezar." in text_of(olga.post(reverse("oversight:exports"), late))
     assert not Event.objects.filter(verb="log.exported").exists()
+
+
+@pytest.mark.clause("M26")
+def test_who_downloads_an_export_is_recorded_whoever_made_it(cast: Cast, olga: Client) -> None:
+    event = exports.export_period(exports.EVENTS, today(), today(), actor=cast.elsa)
+    page = olga.get(reverse("oversight:export", args=[event.pk]))
+    download(olga, event, "renglones")
+    download(olga, event, "renglones")
+    looked, downloaded = Event.objects.filter(actor__full_name="Olga Auditora").order_by("pk")
+    assert (looked.verb, looked.data) == ("log.looked", {"object": f"Exportación {event.pk}"})
+    assert downloaded.verb == "log.export_downloaded"
+    assert (downloaded.data["name"], downloaded.data["sha256"]) == (
+        "renglones",
+        page.context["export"].files[0]["sha256"],
+    )
+    download(make_client(cast.elsa), event, "renglones")
+    assert Event.objects.filter(verb="log.export_downloaded").count() == 2
 
 
 @pytest.mark.clause("M26")

@@ -1,5 +1,6 @@
 """The log of events: who reads it, what a search finds, and that reading is recorded (M26)."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Office
+from change_requests.emergency.halves import hide_halves
 from factureya.core import audit, clock, tasks
 from factureya.core.models import Event, LogVerification
 from factureya.core.record import anchors, verification
@@ -75,6 +77,40 @@ def test_a_reading_is_recorded_once_in_ten_minutes_and_shown_first() -> None:
         assert (rows[0].what, rows[0].subject.name) == ("Consultó la bitácora", "lecturas")
         assert rows[-1].subject.name == "nadie, del 2026-11-01 al día de hoy"
         assert rows[-1].when == "24 nov, 10:41:07"
+
+
+@pytest.mark.clause("M22", "M26")
+@pytest.mark.parametrize(
+    "half",
+    [
+        "7KQ2-MXRT-9BDE-H4WV-3NPS",
+        "7kq2.mxrt.9bde.h4wv.3nps",
+        "7KQ2MXRT9B-DEH4WV3NPS",
+        "7KQ2MXRT9BDEH4WV3NPS",
+        "7KQ2 · MXRT · 9BDE · H4WV · 3NPS",
+        "7 K Q 2 M X R T 9 B D E H 4 W V 3 N P S",
+        "7KQ2/MXRT_9BDE|H4WV,3NPS",
+    ],
+)
+def test_half_a_critical_password_typed_into_the_search_is_in_no_event(olga: Client, half: str) -> None:
+    for typed in (half, f"la mitad {half}", f"¿{half}?"):
+        olga.get(reverse(LOG), {"q": typed})
+    texts = [event.data["q"] for event in Event.objects.filter(verb="log.read")]
+    assert len(texts) > 1
+    squeezed = [re.sub(r"[\W_]", "", text).upper() for text in texts]
+    assert not [text for text in squeezed if any(group in text for group in ("7KQ2", "MXRT", "9BDE", "H4WV", "3NPS"))]
+
+
+@pytest.mark.clause("M22")
+def test_words_and_hashes_are_not_taken_for_half_a_password() -> None:
+    sha256 = "abd9fe5d7866922f74f0fabb3927649864ef25c124f0f0a042a5cb2f9c811bde"
+    for text in (
+        f"huella {sha256}",
+        "5d7866922f74f3fabb3927649864ef25",
+        "Se necesaba reenrendar esta caderna ma\u00f1ana",
+        "Papeler\u00eda Ocaso, del 2026-11-01",
+    ):
+        assert hide_halves(text) == text
 
 
 @pytest.mark.clause("M26")
