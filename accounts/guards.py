@@ -10,6 +10,7 @@ from factureya.core.triggers import Guard
 OFFICE = "accounts_roleassignment"
 CONTACT = "accounts_contact"
 CUSTOMER = "accounts_customer"
+USER = "accounts_user"
 
 _GRANTED = last_event_is(
     "'user:' || NEW.user_id",
@@ -66,6 +67,21 @@ _WRITTEN = [
             _OTHER_AT_THE_SAME_TIME,
             "Auditoría no se reúne con otro cargo en la misma persona",
         ),
+        (
+            "auditor_is_no_superuser",
+            f"""NEW.office = 'auditor'
+            AND EXISTS (SELECT 1 FROM {USER} u WHERE u.id = NEW.user_id AND u.is_superuser)""",
+            "un superusuario no es de Auditoría",
+        ),
+    ),
+    Guard(
+        "superuser_is_no_auditor",
+        USER,
+        "UPDATE",
+        f"""NEW.is_superuser AND NOT OLD.is_superuser AND EXISTS (SELECT 1 FROM {OFFICE} o
+        WHERE o.user_id = NEW.id AND o.office = 'auditor' AND o.ended_by_id IS NULL
+          AND (o.ends_at IS NULL OR T[o.ends_at] > T[CURRENT_TIMESTAMP]))""",
+        "quien es de Auditoría no es superusuario",
     ),
     *guards(
         OFFICE,

@@ -261,7 +261,7 @@ def _require_no_contact(person: User) -> None:
 def _check_held_offices(person: User, office: str) -> None:
     """Raise Refused if the person has this office, or one that does not go together with it.
 
-    A third party takes no part in approvals (M3), and Auditoría has no other office (M26).
+    A third party takes no part in approvals (M3); Auditoría has no other office and is no superuser (M26).
     """
     held_offices = set(RoleAssignment.objects.filter(user=person).not_ended().values_list("office", flat=True))
     require(office not in held_offices, "Ya tiene ese cargo.")
@@ -270,6 +270,8 @@ def _check_held_offices(person: User, office: str) -> None:
     require(not is_both, "Quien trabaja para un tercero no tiene cargos de mesa de control.")
     is_auditor_too = bool(offices & READING_OFFICES) and len(offices) > 1
     require(not is_auditor_too, "Auditoría no se reúne con otro cargo: revisa el trabajo de los demás.")
+    is_superuser_too = office in READING_OFFICES and person.is_superuser
+    require(not is_superuser_too, "Un superusuario no es de Auditoría: quien revisa no administra.")
 
 
 def _find_start(starts_at: datetime | None, present: datetime) -> datetime:
