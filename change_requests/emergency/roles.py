@@ -19,6 +19,14 @@ CUSTODIAN = "Custodio"
 OPERATOR = "Implementador o Supervisor que no sea de Desarrollo"
 
 
+def may_keep_half(user: User) -> bool:
+    """Return True if the person may be a custodian or an alternate: active staff of mesa de control, no developer.
+
+    Auditoría is neither, because it has no other office (M26).
+    """
+    return user.is_staff and user.holds(*CONTROL_OFFICES) and not user.holds(Office.DEVELOPER)
+
+
 @dataclass(frozen=True)
 class Mandate:
     """Hold by what right somebody authorizes: an assignment of the office, and the delegation if it is another's."""
@@ -33,13 +41,18 @@ class Mandate:
 
 
 def find_mandate(user: User, slot: str) -> Mandate | None:
-    """Return what lets the person give this authorization (`slot`) now: his own office, else a delegation, or None."""
+    """Return what lets the person give this authorization (`slot`) now: his own office, else a delegation, or None.
+
+    An alternate must be today what he was when he was named (`may_keep_half`).
+    """
     if not user.is_active or user.is_emergency:
         return None
     offices = OFFICES_OF[Slot(slot)]
     own = RoleAssignment.objects.in_force().filter(user=user, office__in=offices, ended_by=None).order_by("pk").first()
     if own is not None:
         return Mandate(own)
+    if not may_keep_half(user):
+        return None
     instant = clock.now()
     delegations = Delegation.objects.filter(alternate=user, office__in=offices, ended_at=None)
     for delegation in delegations.filter(starts_at__lte=instant, ends_at__gt=instant).order_by("pk"):
@@ -56,12 +69,13 @@ def find_authorizers(slot: str) -> set[int]:
     people = set().union(*holders.values())
     instant = clock.now()
     delegations = Delegation.objects.filter(
-        office__in=offices, ended_at=None, starts_at__lte=instant, ends_at__gt=instant, alternate__is_active=True
-    )
+        office__in=offices, ended_at=None, starts_at__lte=instant, ends_at__gt=instant
+    ).select_related("alternate")
     return people | {
-        alternate
-        for office, absent, alternate in delegations.values_list("office", "absent", "alternate")
-        if absent in holders[office]  # else the absent officer lost the office
+        delegation.alternate_id
+        for delegation in delegations
+        if delegation.absent_id in holders[delegation.office]  # else the absent officer lost the office
+        and may_keep_half(delegation.alternate)
     }
 
 

@@ -2,7 +2,16 @@
 
 from change_requests.emergency.guards.accounts import is_written_once
 from change_requests.emergency.guards.tables import ACCOUNT, AUTHORIZATION, CAUSE, CREDENTIAL, DELEGATION, GRANT, REVIEW
-from change_requests.guards.sql_terms import CUSTOMER, REQUEST, changed, guards, is_active, make_office_sql, no_replace
+from change_requests.guards.sql_terms import (
+    CUSTOMER,
+    REQUEST,
+    changed,
+    guards,
+    is_active,
+    make_control_staff_sql,
+    make_office_sql,
+    no_replace,
+)
 from change_requests.kinds import fields
 from factureya.core import triggers
 from factureya.core.triggers import Guard
@@ -163,6 +172,15 @@ _UPDATES = [
             "cada mitad la pone su custodio",
         ),
         (
+            "grant_half_by_control_staff",
+            " OR ".join(
+                f"""(NEW.half_{half}_at IS NOT NULL AND NEW.half_{half}_at ≠ OLD.half_{half}_at
+                AND NOT {make_control_staff_sql(f"NEW.half_{half}_by_id", f"NEW.half_{half}_at")})"""
+                for half in "ab"
+            ),
+            "cada mitad la pone quien todavía puede guardarla",
+        ),
+        (
             "grant_halves_while_authorized",
             changed("half_a_at half_b_at half_a_by_id half_b_by_id") + " AND OLD.status <> 'authorized'",
             "las mitades se ponen cuando está autorizada",
@@ -255,6 +273,7 @@ _AUTHORIZATIONS = [
               AND T[o.starts_at] <= T[NEW.decided_at] AND (o.ends_at IS NULL OR T[o.ends_at] > T[NEW.decided_at])
               AND ((NEW.delegation_id IS NULL AND o.user_id = NEW.authorizer_id)
                 OR EXISTS (SELECT 1 FROM {DELEGATION} d WHERE d.id = NEW.delegation_id
+                  AND {make_control_staff_sql("NEW.authorizer_id", "NEW.decided_at")}
                   AND d.alternate_id = NEW.authorizer_id AND d.absent_id = o.user_id AND d.office = NEW.office
                   AND T[d.starts_at] <= T[NEW.decided_at] AND T[d.ends_at] > T[NEW.decided_at]
                   AND (d.ended_at IS NULL OR T[d.ended_at] > T[NEW.decided_at]))))""",

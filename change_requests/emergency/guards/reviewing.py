@@ -1,7 +1,7 @@
 """Guard how acts are written down, and by whom and how an emergency is reviewed (M26, M27)."""
 
 from change_requests.emergency.guards.tables import DELEGATION, DIFFERENCE, GRANT, RECORD, REVIEW, VERDICT
-from change_requests.guards.sql_terms import changed, guards, is_active
+from change_requests.guards.sql_terms import changed, guards, is_active, make_control_staff_sql
 
 _HEAD = "core_chainhead"
 
@@ -17,7 +17,7 @@ def _make_reviewer_sql(reviewer: str, at: str, operator: str) -> str:
     return f"""({is_active(reviewer)} AND {reviewer} <> {operator} AND EXISTS (
         SELECT 1 FROM accounts_roleassignment o WHERE o.office = 'security_officer' AND o.user_id <> {operator}
           AND o.ended_by_id IS NULL AND T[o.starts_at] <= T[{at}] AND (o.ends_at IS NULL OR T[o.ends_at] > T[{at}])
-          AND (o.user_id = {reviewer} OR {delegation})))"""
+          AND (o.user_id = {reviewer} OR ({make_control_staff_sql(reviewer, at)} AND {delegation}))))"""
 
 
 _SIGNS = "OLD.signed_at IS NULL AND NEW.signed_at IS NOT NULL"
