@@ -17,7 +17,13 @@ from change_requests.emergency.models import (
     EmergencyGrant,
     GrantAuthorization,
 )
-from change_requests.emergency.roles import OPERATOR_OFFICES, find_mandate, find_missing_authorizer, may_keep_half
+from change_requests.emergency.roles import (
+    OPERATOR_OFFICES,
+    Mandate,
+    find_mandate,
+    find_missing_authorizer,
+    may_keep_half,
+)
 from factureya.core import clock
 from factureya.core.refusals import NotAllowed, Refused, WrongStatus
 
@@ -228,14 +234,17 @@ def why_not_fill(user: User, grant: EmergencyGrant, slot: str) -> Refused | None
     if mandate is None:
         return NotAllowed("La autorizan el Propietario o el Área Informática, y Seguridad; o sus suplentes.")
     user_and_officer = {user.pk, mandate.holder_id}  # two, if the user stands in for an officer
-    if grant.operator_id in user_and_officer:
-        return NotAllowed("Quien la usa no la autoriza.")
+    if grant.operator_id in user_and_officer | mandate.people_behind:
+        return NotAllowed("Quien la usa no la autoriza, ni elige quién lo hace.")
     credential = grant.account.find_credential()
     if credential is not None and user.pk in credential.custodian_ids:
         return NotAllowed("Usted guarda una mitad de esta cuenta: no la autoriza.")
-    for decision in grant.authorizations.select_related("assignment"):
-        if user_and_officer & {decision.authorizer_id, decision.assignment.user_id}:
+    for decision in grant.authorizations.select_related("assignment", "delegation"):
+        other = Mandate(decision.assignment, decision.delegation)
+        if user_and_officer & {decision.authorizer_id, other.holder_id}:
             return NotAllowed("Esa persona ya decidió sobre esta emergencia.")
+        if (user_and_officer | mandate.people_behind) & ({decision.authorizer_id} | other.people_behind):
+            return NotAllowed("Quien da una autorización no elige a quien da la otra.")
         if decision.slot == slot:
             return WrongStatus("Ese cargo ya decidió sobre esta emergencia.")
     return None
@@ -355,6 +364,6 @@ def why_not_review(user: User, grant: EmergencyGrant) -> Refused | None:
     mandate = find_mandate(user, Slot.SECURITY)
     if mandate is None:
         return NotAllowed("La revisa el Responsable de Seguridad Informática, o quien lo suple.")
-    if grant.operator_id in (user.pk, mandate.holder_id):
-        return NotAllowed("Quien la usó no la revisa.")
+    if grant.operator_id in {user.pk} | mandate.people_behind:
+        return NotAllowed("Quien la usó no la revisa, ni elige quién lo hace.")
     return None

@@ -39,11 +39,17 @@ class Mandate:
         """Return the key of the officer whose office is used."""
         return self.assignment.user_id
 
+    @property
+    def people_behind(self) -> set[int]:
+        """Return the keys of the officer, and of who named the alternate, if it is an alternate who acts."""
+        return {self.holder_id} | ({self.delegation.granted_by_id} if self.delegation else set())
+
 
 def find_mandate(user: User, slot: str) -> Mandate | None:
     """Return what lets the person give this authorization (`slot`) now: his own office, else a delegation, or None.
 
-    An alternate must be today what he was when he was named (`may_keep_half`).
+    An alternate must be today what he was when he was named (`may_keep_half`); one whom the absent officer named
+    himself comes before one whom somebody else named.
     """
     if not user.is_active or user.is_emergency:
         return None
@@ -55,7 +61,8 @@ def find_mandate(user: User, slot: str) -> Mandate | None:
         return None
     instant = clock.now()
     delegations = Delegation.objects.filter(alternate=user, office__in=offices, ended_at=None)
-    for delegation in delegations.filter(starts_at__lte=instant, ends_at__gt=instant).order_by("pk"):
+    in_force = delegations.filter(starts_at__lte=instant, ends_at__gt=instant).order_by("pk")
+    for delegation in sorted(in_force, key=lambda each: each.granted_by_id != each.absent_id):
         assignments = RoleAssignment.objects.in_force().filter(user=delegation.absent_id, office=delegation.office)
         if (assignment := assignments.filter(ended_by=None).order_by("pk").first()) is not None:
             return Mandate(assignment, delegation)

@@ -252,6 +252,9 @@ _TIMES = [
 ]
 
 _HOLDER = "(SELECT o.user_id FROM accounts_roleassignment o WHERE o.id = NEW.assignment_id)"
+# Who named the alternate that acts; NULL if it is the officer himself.
+_GRANTER = f"(SELECT d.granted_by_id FROM {DELEGATION} d WHERE d.id = NEW.delegation_id)"
+_PEOPLE = f"(NEW.authorizer_id, {_HOLDER}, {_GRANTER})"
 _OF_GRANT = f"EXISTS (SELECT 1 FROM {GRANT} g WHERE g.id = NEW.grant_id AND {{}})"
 _AUTHORIZATIONS = [
     *guards(
@@ -281,8 +284,8 @@ _AUTHORIZATIONS = [
         ),
         (
             "authorization_not_by_operator",
-            _OF_GRANT.format(f"g.operator_id IN (NEW.authorizer_id, {_HOLDER})"),
-            "quien la usa no la autoriza",
+            _OF_GRANT.format(f"g.operator_id IN {_PEOPLE}"),
+            "quien la usa no la autoriza, ni elige quién lo hace",
         ),
         (
             "authorization_not_by_custodian",
@@ -294,9 +297,10 @@ _AUTHORIZATIONS = [
         (
             "authorization_by_two_people",
             f"""EXISTS (SELECT 1 FROM {AUTHORIZATION} z JOIN accounts_roleassignment p ON p.id = z.assignment_id
-            WHERE z.grant_id = NEW.grant_id AND (z.authorizer_id IN (NEW.authorizer_id, {_HOLDER})
-              OR p.user_id IN (NEW.authorizer_id, {_HOLDER})))""",
-            "la autorizan dos personas, por dos titulares",
+            LEFT JOIN {DELEGATION} y ON y.id = z.delegation_id
+            WHERE z.grant_id = NEW.grant_id AND (z.authorizer_id IN {_PEOPLE} OR p.user_id IN {_PEOPLE}
+              OR y.granted_by_id IN {_PEOPLE}))""",
+            "la autorizan dos personas, por dos titulares, y ninguna elige a la otra",
         ),
         (
             "authorization_within_what_was_asked",

@@ -9,11 +9,11 @@ _HEAD = "core_chainhead"
 def _make_reviewer_sql(reviewer: str, at: str, operator: str) -> str:
     """Return the SQL condition that `reviewer` is active and is security officer at `at`, or stands in for one then.
 
-    Neither the reviewer nor that officer is the operator, who cannot judge himself. The three arguments are SQL.
+    None of them, nor who named the alternate, is the operator, who cannot judge himself. The three arguments are SQL.
     """
     delegation = f"""EXISTS (SELECT 1 FROM {DELEGATION} d WHERE d.absent_id = o.user_id AND d.office = o.office
-        AND d.alternate_id = {reviewer} AND T[d.starts_at] <= T[{at}] AND T[d.ends_at] > T[{at}]
-        AND (d.ended_at IS NULL OR T[d.ended_at] > T[{at}]))"""
+        AND d.alternate_id = {reviewer} AND d.granted_by_id <> {operator}
+        AND T[d.starts_at] <= T[{at}] AND T[d.ends_at] > T[{at}] AND (d.ended_at IS NULL OR T[d.ended_at] > T[{at}]))"""
     return f"""({is_active(reviewer)} AND {reviewer} <> {operator} AND EXISTS (
         SELECT 1 FROM accounts_roleassignment o WHERE o.office = 'security_officer' AND o.user_id <> {operator}
           AND o.ended_by_id IS NULL AND T[o.starts_at] <= T[{at}] AND (o.ends_at IS NULL OR T[o.ends_at] > T[{at}])
