@@ -174,7 +174,8 @@ _UPDATES = [
         (
             "grant_half_by_control_staff",
             " OR ".join(
-                f"""(NEW.half_{half}_at IS NOT NULL AND NEW.half_{half}_at ≠ OLD.half_{half}_at
+                f"""(NEW.half_{half}_by_id IS NOT NULL
+                AND (NEW.half_{half}_by_id ≠ OLD.half_{half}_by_id OR T[NEW.half_{half}_at] > T[OLD.half_{half}_at])
                 AND NOT {make_control_staff_sql(f"NEW.half_{half}_by_id", f"NEW.half_{half}_at")})"""
                 for half in "ab"
             ),
