@@ -357,3 +357,33 @@ def test_a_company_is_joined_once_to_its_verified_double():
         update(place(person), customer_id=known.pk)
     assert not Event.objects.filter(chain=known.chain, verb="contact.moved").exists()
     assert Customer.objects.get(pk=double.pk).joined_to == known
+
+
+# -- Auditoría is no superuser (M26) -----------------------------------------------------------------
+
+
+def test_a_superuser_is_not_granted_auditoria():
+    root, other = make_superuser(), make_user(is_staff=True, is_superuser=True)
+    with pytest.raises(operations.Refused, match="superusuario"):
+        operations.grant_office(other.pk, office=Office.AUDITOR, actor=root)
+    with pytest.raises(IntegrityError, match="auditor_is_no_superuser"):
+        give_office(other, Office.AUDITOR)
+    operations.grant_office(other.pk, office=Office.IT_HEAD, actor=root)
+    assert not User.objects.get(pk=other.pk).reads_all
+
+
+def test_auditoria_does_not_become_a_superuser():
+    olga, start = make_staff(Office.AUDITOR), now()
+    with refused_by("superuser_is_no_auditor"):
+        update(olga, is_superuser=True)
+    later = make_user(is_staff=True)
+    give_office(later, Office.AUDITOR, starts_at=start + timedelta(days=2))
+    with refused_by("superuser_is_no_auditor"):  # an office to come counts
+        update(later, is_superuser=True)
+    end_offices(olga)
+    update(olga, is_superuser=True)
+    assert User.objects.get(pk=olga.pk).is_superuser
+    past = make_user(is_staff=True)
+    with time_machine.travel(start - timedelta(days=9)):
+        give_office(past, Office.AUDITOR, ends_at=start - timedelta(days=3))
+    update(past, is_superuser=True)

@@ -12,7 +12,13 @@ from django.conf import settings
 
 from accounts.models import Office, Representative, User
 from change_requests.emergency import roles
-from change_requests.emergency.models import CriticalCredential, EmergencyGrant, GrantAuthorization, GrantReview
+from change_requests.emergency.models import (
+    CriticalCredential,
+    Delegation,
+    EmergencyGrant,
+    GrantAuthorization,
+    GrantReview,
+)
 from change_requests.kinds.fields import REGISTERED_EMAIL, find_row
 from change_requests.progress import find_people_in
 from factureya.core.mail import outbox
@@ -32,6 +38,12 @@ def mail_renewal(credential: CriticalCredential, event: Event, *, is_overdue: bo
     """Tell custodians and officers that a seal must be renewed soon, or should have been (M22)."""
     people = [credential.custodian_a, credential.custodian_b, *find_people_in(Office.SECURITY_OFFICER)]
     _mail("renewal", event, people, account=credential.account, credential=credential, is_overdue=is_overdue)
+
+
+def mail_delegated(delegation: Delegation, event: Event) -> None:
+    """Tell the absent officer, the alternate, the officers and Auditoría who stands in, or that it ended (M23)."""
+    people = [delegation.absent, delegation.alternate, *find_people_in(*WATCHERS)]
+    _mail("delegated", event, [person for person in people if person.is_active], delegation=delegation)
 
 
 def mail_requested(grant: EmergencyGrant, event: Event) -> None:
@@ -161,9 +173,11 @@ def _mail(template: str, event: Event, people: Iterable[User], **context: Any) -
 
 
 def _enqueue(template: str, event: Event, address: str, **context: Any) -> None:
-    """Put a mail into the outbox, once per event and address; its link opens the emergency, else the account's seal."""
-    grant = context.get("grant")
-    page = f"{grant.folio}/" if grant else f"cuentas/{context['account'].alias}/sello/"
+    """Put a mail into the outbox, once per event and address; its link opens the page that it is about."""
+    if grant := context.get("grant"):
+        page = f"{grant.folio}/"
+    else:
+        page = "suplencias/" if "delegation" in context else f"cuentas/{context['account'].alias}/sello/"
     outbox.enqueue(
         f"emergency/{template}",
         key=f"{event.hash}:{template}:{hashlib.sha256(address.encode()).hexdigest()[:16]}",

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
-from accounts.models import CONTROL_OFFICES, Office, User
+from accounts.models import Office, User
 from change_requests.emergency.models import (
     CriticalCredential,
     Delegation,
@@ -17,7 +17,13 @@ from change_requests.emergency.models import (
     EmergencyGrant,
     GrantAuthorization,
 )
-from change_requests.emergency.roles import OPERATOR_OFFICES, find_mandate, find_missing_authorizer
+from change_requests.emergency.roles import (
+    OPERATOR_OFFICES,
+    Mandate,
+    find_mandate,
+    find_missing_authorizer,
+    may_keep_half,
+)
 from factureya.core import clock
 from factureya.core.refusals import NotAllowed, Refused, WrongStatus
 
@@ -39,7 +45,7 @@ def visible_to(user: User) -> QuerySet[EmergencyGrant]:
         return grants.none()
     instant = clock.now()
     stands_in = Delegation.objects.filter(alternate=user, starts_at__lte=instant, ends_at__gt=instant, ended_at=None)
-    if stands_in.exists():
+    if stands_in.exists() and may_keep_half(user):
         return grants
     custodies = CriticalCredential.objects.filter(Q(custodian_a=user) | Q(custodian_b=user))
     mine = Q(operator=user) | Q(authorizations__authorizer=user) | Q(credential__in=custodies)
@@ -74,11 +80,6 @@ def why_not_retire(user: User, account: EmergencyAccount) -> Refused | None:
     return None
 
 
-def may_keep_half(user: User) -> bool:
-    """Return True if the person may be a custodian: active staff of mesa de control or an officer, no developer."""
-    return user.is_staff and user.holds(*CONTROL_OFFICES) and not user.holds(Office.DEVELOPER)
-
-
 def why_not_seal(user: User, account: EmergencyAccount) -> Refused | None:
     """Return why the person may not begin a new seal of the account, or None."""
     if refusal := why_not_keep(user):
@@ -90,9 +91,18 @@ def why_not_seal(user: User, account: EmergencyAccount) -> Refused | None:
     return None
 
 
+def find_own_half(user: User, credential: CriticalCredential) -> str:
+    """Return which half ("a" or "b") the person keeps and may act on today, or "".
+
+    A custodian who left mesa de control, or is now of Desarrollo or Auditoría, acts on none.
+    """
+    letter = credential.find_half(user)
+    return letter if letter and may_keep_half(user) else ""
+
+
 def why_not_reveal(user: User, credential: CriticalCredential) -> Refused | None:
     """Return why the person may not see a half of this critical password, or None; each custodian sees his once."""
-    letter = credential.find_half(user) if user.is_active else ""
+    letter = find_own_half(user, credential)
     if not letter:
         return NotAllowed("Solo su custodio ve cada mitad.")
     if credential.retired_at:
@@ -104,7 +114,7 @@ def why_not_reveal(user: User, credential: CriticalCredential) -> Refused | None
 
 def why_not_confirm_sealed(user: User, credential: CriticalCredential) -> Refused | None:
     """Return why the person may not say that his half is in its envelope, or None."""
-    letter = credential.find_half(user) if user.is_active else ""
+    letter = find_own_half(user, credential)
     if not letter:
         return NotAllowed("Solo su custodio sella cada mitad.")
     if credential.retired_at:
@@ -229,14 +239,17 @@ def why_not_fill(user: User, grant: EmergencyGrant, slot: str) -> Refused | None
     if mandate is None:
         return NotAllowed("La autorizan el Propietario o el Área Informática, y Seguridad; o sus suplentes.")
     user_and_officer = {user.pk, mandate.holder_id}  # two, if the user stands in for an officer
-    if grant.operator_id in user_and_officer:
-        return NotAllowed("Quien la usa no la autoriza.")
+    if grant.operator_id in user_and_officer | mandate.people_behind:
+        return NotAllowed("Quien la usa no la autoriza, ni elige quién lo hace.")
     credential = grant.account.find_credential()
     if credential is not None and user.pk in credential.custodian_ids:
         return NotAllowed("Usted guarda una mitad de esta cuenta: no la autoriza.")
-    for decision in grant.authorizations.select_related("assignment"):
-        if user_and_officer & {decision.authorizer_id, decision.assignment.user_id}:
+    for decision in grant.authorizations.select_related("assignment", "delegation"):
+        other = Mandate(decision.assignment, decision.delegation)
+        if user_and_officer & {decision.authorizer_id, other.holder_id}:
             return NotAllowed("Esa persona ya decidió sobre esta emergencia.")
+        if (user_and_officer | mandate.people_behind) & ({decision.authorizer_id} | other.people_behind):
+            return NotAllowed("Quien da una autorización no elige a quien da la otra.")
         if decision.slot == slot:
             return WrongStatus("Ese cargo ya decidió sobre esta emergencia.")
     return None
@@ -285,7 +298,8 @@ def _is_still_in_office(decision: GrantAuthorization) -> bool:
     """Return True if the authorizer is active, and the office and any delegation that he used are still in force."""
     assignment, delegation = decision.assignment, decision.delegation
     is_held = assignment.ended_by_id is None and not assignment.has_ended
-    return decision.authorizer.is_active and is_held and (delegation is None or delegation.is_in_force())
+    stands_in = delegation is None or (delegation.is_in_force() and may_keep_half(decision.authorizer))
+    return decision.authorizer.is_active and is_held and stands_in
 
 
 def why_not_give_half(user: User, grant: EmergencyGrant) -> Refused | None:
@@ -294,8 +308,10 @@ def why_not_give_half(user: User, grant: EmergencyGrant) -> Refused | None:
         return refusal
     credential = grant.account.find_credential()
     assert credential is not None  # `why_not_open` asked for it
-    if not user.is_active or not credential.find_half(user):
+    if not find_own_half(user, credential):
         return NotAllowed("Cada mitad la pone su custodio, en su propia sesión.")
+    if not all(may_keep_half(custodian) for custodian in (credential.custodian_a, credential.custodian_b)):
+        return WrongStatus("Un custodio ya no puede serlo; pida un sello con otros custodios.")
     return None
 
 
@@ -358,6 +374,6 @@ def why_not_review(user: User, grant: EmergencyGrant) -> Refused | None:
     mandate = find_mandate(user, Slot.SECURITY)
     if mandate is None:
         return NotAllowed("La revisa el Responsable de Seguridad Informática, o quien lo suple.")
-    if grant.operator_id in (user.pk, mandate.holder_id):
-        return NotAllowed("Quien la usó no la revisa.")
+    if grant.operator_id in {user.pk} | mandate.people_behind:
+        return NotAllowed("Quien la usó no la revisa, ni elige quién lo hace.")
     return None

@@ -19,6 +19,14 @@ CUSTODIAN = "Custodio"
 OPERATOR = "Implementador o Supervisor que no sea de Desarrollo"
 
 
+def may_keep_half(user: User) -> bool:
+    """Return True if the person may be a custodian or an alternate: active staff of mesa de control, no developer.
+
+    Auditoría is neither, because it has no other office (M26).
+    """
+    return user.is_staff and user.holds(*CONTROL_OFFICES) and not user.holds(Office.DEVELOPER)
+
+
 @dataclass(frozen=True)
 class Mandate:
     """Hold by what right somebody authorizes: an assignment of the office, and the delegation if it is another's."""
@@ -31,18 +39,30 @@ class Mandate:
         """Return the key of the officer whose office is used."""
         return self.assignment.user_id
 
+    @property
+    def people_behind(self) -> set[int]:
+        """Return the keys of the officer, and of who named the alternate, if it is an alternate who acts."""
+        return {self.holder_id} | ({self.delegation.granted_by_id} if self.delegation else set())
+
 
 def find_mandate(user: User, slot: str) -> Mandate | None:
-    """Return what lets the person give this authorization (`slot`) now: his own office, else a delegation, or None."""
+    """Return what lets the person give this authorization (`slot`) now: his own office, else a delegation, or None.
+
+    An alternate must be today what he was when he was named (`may_keep_half`); one whom the absent officer named
+    himself comes before one whom somebody else named.
+    """
     if not user.is_active or user.is_emergency:
         return None
     offices = OFFICES_OF[Slot(slot)]
     own = RoleAssignment.objects.in_force().filter(user=user, office__in=offices, ended_by=None).order_by("pk").first()
     if own is not None:
         return Mandate(own)
+    if not may_keep_half(user):
+        return None
     instant = clock.now()
     delegations = Delegation.objects.filter(alternate=user, office__in=offices, ended_at=None)
-    for delegation in delegations.filter(starts_at__lte=instant, ends_at__gt=instant).order_by("pk"):
+    in_force = delegations.filter(starts_at__lte=instant, ends_at__gt=instant).order_by("pk")
+    for delegation in sorted(in_force, key=lambda each: each.granted_by_id != each.absent_id):
         assignments = RoleAssignment.objects.in_force().filter(user=delegation.absent_id, office=delegation.office)
         if (assignment := assignments.filter(ended_by=None).order_by("pk").first()) is not None:
             return Mandate(assignment, delegation)
@@ -56,12 +76,13 @@ def find_authorizers(slot: str) -> set[int]:
     people = set().union(*holders.values())
     instant = clock.now()
     delegations = Delegation.objects.filter(
-        office__in=offices, ended_at=None, starts_at__lte=instant, ends_at__gt=instant, alternate__is_active=True
-    )
+        office__in=offices, ended_at=None, starts_at__lte=instant, ends_at__gt=instant
+    ).select_related("alternate")
     return people | {
-        alternate
-        for office, absent, alternate in delegations.values_list("office", "absent", "alternate")
-        if absent in holders[office]  # else the absent officer lost the office
+        delegation.alternate_id
+        for delegation in delegations
+        if delegation.absent_id in holders[delegation.office]  # else the absent officer lost the office
+        and may_keep_half(delegation.alternate)
     }
 
 

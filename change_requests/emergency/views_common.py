@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -31,7 +32,8 @@ class EmergencyView(PrivateView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Serve the page to people who work or read in mesa de control, who are the only ones to see emergencies.
 
-        A method that the page does not take gets 405, an anonymous person the login, everybody else 404.
+        A method that the page does not take gets 405, an anonymous person the login, everybody else 404. Who reads
+        everything gets 403 for any POST (M26).
         """
         if not self.takes(request):
             return self.http_method_not_allowed(request)
@@ -41,6 +43,8 @@ class EmergencyView(PrivateView):
         if not policy.may_see(self.user):
             raise Http404(NOT_YOURS)
         self.prepare(**kwargs)
+        if request.method == "POST" and self.user.reads_all:
+            raise PermissionDenied  # M26: Auditoría reads everything and does nothing
         return super().dispatch(request, *args, **kwargs)
 
     def prepare(self, **kwargs: Any) -> None:

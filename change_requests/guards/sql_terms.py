@@ -3,6 +3,7 @@
 A condition that is unknown (NULL) lets a row pass: hence every «NOT EXISTS (…)».
 """
 
+from accounts.models import CONTROL_OFFICES
 from factureya.core import guard_terms
 from factureya.core.guard_terms import changed, guards
 from factureya.core.triggers import Guard
@@ -100,6 +101,19 @@ def make_office_sql(user: str, office: str, at: str) -> str:
     """
     return f"""EXISTS (SELECT 1 FROM accounts_roleassignment o WHERE o.user_id = {user} AND o.office = '{office}'
         AND o.ended_by_id IS NULL AND T[o.starts_at] <= T[{at}] AND (o.ends_at IS NULL OR T[o.ends_at] > T[{at}]))"""
+
+
+def make_control_staff_sql(user: str, at: str) -> str:
+    """Return the SQL condition that a person is active staff of mesa de control at an instant, and not of Desarrollo.
+
+    Only such people keep a half of a critical password, or stand in for an officer (M22, M23). Auditoría is none of
+    them, because it has no other office. `user` and `at` are SQL, such as columns of the new row.
+    """
+    offices = ", ".join(f"'{office}'" for office in sorted(CONTROL_OFFICES))
+    return f"""(EXISTS (SELECT 1 FROM accounts_user u JOIN accounts_roleassignment o ON o.user_id = u.id
+        WHERE u.id = {user} AND u.is_active AND u.is_staff AND o.office IN ({offices}) AND o.ended_by_id IS NULL
+          AND T[o.starts_at] <= T[{at}] AND (o.ends_at IS NULL OR T[o.ends_at] > T[{at}]))
+        AND NOT {make_office_sql(user, "developer", at)})"""
 
 
 def is_active(user: str) -> str:

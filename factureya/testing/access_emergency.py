@@ -39,8 +39,11 @@ def seq(world: World) -> list[Any]:
 
 
 def only(everybody: int, **others: int) -> dict[str, int]:
-    """Return the codes of an act by POST: of those who may see the page, and of the others, who do not."""
-    return codes(404, anonymous=302, **{**dict.fromkeys(MEMBERS, everybody), **others})
+    """Return the codes of an act by POST: of those who may see the page, and of the others, who do not.
+
+    Olga of Auditoría reads everything and posts nothing.
+    """
+    return codes(404, anonymous=302, **{**dict.fromkeys(MEMBERS, everybody), "olga": 403, **others})
 
 
 SEEN = codes(404, anonymous=302, **MEMBERS)  # who works in mesa de control, or reads there
@@ -53,11 +56,12 @@ DELEGATERS = codes(404, anonymous=302, **dict.fromkeys(MEMBERS, 302)) | {
     "jorge": 200,
     "olga": 200,
 }
+NO_POST = {"olga": 403}
 NOT_OPENED = codes(404, anonymous=302)  # there is no record of what was never opened
 ROWS: dict[str, list[Row]] = {
     "emergency:list": [Row(SEEN)],
-    "emergency:ask": [Row(ASKERS), Row(ASKERS, query="?simulacro=1"), Row(ASKERS, method="post")],
-    "emergency:add_account": [Row(KEEPERS), Row(KEEPERS, method="post")],
+    "emergency:ask": [Row(ASKERS), Row(ASKERS, query="?simulacro=1"), Row(ASKERS | NO_POST, method="post")],
+    "emergency:add_account": [Row(KEEPERS), Row(KEEPERS | NO_POST, method="post")],
     "emergency:seal": [
         Row(SEEN, alias),
         Row(codes(404, anonymous=302), key("no-existe")),
@@ -67,11 +71,11 @@ ROWS: dict[str, list[Row]] = {
     "emergency:confirm_sealed": [Row(POST_ONLY, alias), Row(only(403, laura=409, jorge=409), alias, method="post")],
     "emergency:retire_account": [Row(POST_ONLY, alias), Row(only(403, elsa=409), alias, method="post")],
     "emergency:causes": [Row(SEEN), Row(only(403, elsa=200), method="post")],
-    "emergency:end_cause": [Row(KEEPERS, cause), Row(KEEPERS, cause, method="post")],
-    "emergency:delegations": [Row(DELEGATERS), Row(DELEGATERS, method="post")],
+    "emergency:end_cause": [Row(KEEPERS, cause), Row(KEEPERS | NO_POST, cause, method="post")],
+    "emergency:delegations": [Row(DELEGATERS), Row(DELEGATERS | NO_POST, method="post")],
     "emergency:end_delegation": [
         Row(DELEGATERS | dict.fromkeys(("elsa", "fabian", "jorge", "olga"), 404), key(999)),
-        Row(DELEGATERS | dict.fromkeys(("elsa", "fabian", "jorge", "olga"), 404), key(999), method="post"),
+        Row(DELEGATERS | dict.fromkeys(("elsa", "fabian", "jorge"), 404) | NO_POST, key(999), method="post"),
     ],
     "emergency:inside": [Row(codes(404, anonymous=302)), Row(codes(404, anonymous=302), method="post")],
     "emergency:leave": [Row(POST_ONLY), Row(codes(404, anonymous=302), method="post")],

@@ -1,14 +1,19 @@
 """Guard emergency accounts at rest, their causes, their sealed passwords and the delegations (M22, M23)."""
 
 from change_requests.emergency.guards.tables import ACCOUNT, CAUSE, CREDENTIAL, DELEGATION, GRANT
-from change_requests.guards.sql_terms import changed, guards, is_active, make_office_sql, no_replace
+from change_requests.guards.sql_terms import (
+    changed,
+    guards,
+    is_active,
+    make_control_staff_sql,
+    make_office_sql,
+    no_replace,
+)
 from factureya.core import triggers
 from factureya.core.triggers import Guard
 
 USER = "accounts_user"
 _EMERGENCY_USER = f"EXISTS (SELECT 1 FROM {USER} u WHERE u.id = NEW.user_id AND u.is_emergency)"
-_CUSTODIAN = f"""EXISTS (SELECT 1 FROM {USER} u WHERE u.id = NEW.custodian_{{}}_id
-    AND u.is_active AND u.is_staff)"""
 _SUPERUSER = f"EXISTS (SELECT 1 FROM {USER} u WHERE u.id = {{}} AND u.is_active AND u.is_superuser)"
 
 
@@ -129,8 +134,9 @@ _CREDENTIALS = [
         ),
         (
             "credential_custodians_are_staff",
-            f"NOT {_CUSTODIAN.format('a')} OR NOT {_CUSTODIAN.format('b')}",
-            "los custodios son del personal y están activos",
+            f"""NOT {make_control_staff_sql("NEW.custodian_a_id", "NEW.started_at")}
+            OR NOT {make_control_staff_sql("NEW.custodian_b_id", "NEW.started_at")}""",
+            "los custodios son del personal de mesa de control, activos y no de Desarrollo",
         ),
         (
             "credential_of_an_account_in_use",
@@ -167,6 +173,16 @@ _CREDENTIALS = [
             " AND NEW.retired_at IS NOT NULL)",
             "un sello sirve una vez",
         ),
+        (
+            "credential_half_by_control_staff",
+            " OR ".join(
+                f"""(OLD.{step}_{half}_at IS NULL AND NEW.{step}_{half}_at IS NOT NULL
+                AND NOT {make_control_staff_sql(f"NEW.custodian_{half}_id", f"NEW.{step}_{half}_at")})"""
+                for half in "ab"
+                for step in ("revealed", "sealed")
+            ),
+            "cada mitad la ve y la sella quien todavía puede guardarla",
+        ),
         ("credential_tries_go_up", "NEW.tries NOT IN (OLD.tries, OLD.tries + 1)", "los intentos solo se suman"),
         (
             "credential_open_until_its_end",
@@ -193,9 +209,9 @@ _DELEGATIONS = [
             "delegation_of_a_held_office",
             f"""NOT EXISTS (SELECT 1 FROM accounts_roleassignment o WHERE o.user_id = NEW.absent_id
             AND o.office = NEW.office AND o.ended_by_id IS NULL AND T[o.starts_at] <= T[NEW.granted_at]
-            AND (o.ends_at IS NULL OR T[o.ends_at] > T[NEW.granted_at])) OR NOT EXISTS (SELECT 1 FROM {USER} u
-            WHERE u.id = NEW.alternate_id AND u.is_active AND u.is_staff)""",
-            "el titular no tiene el cargo, o el suplente no es del personal",
+            AND (o.ends_at IS NULL OR T[o.ends_at] > T[NEW.granted_at]))
+            OR NOT {make_control_staff_sql("NEW.alternate_id", "NEW.granted_at")}""",
+            "el titular no tiene el cargo, o el suplente no es de mesa de control",
         ),
         (
             "delegation_granted_by_who_may",

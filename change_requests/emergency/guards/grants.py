@@ -2,7 +2,16 @@
 
 from change_requests.emergency.guards.accounts import is_written_once
 from change_requests.emergency.guards.tables import ACCOUNT, AUTHORIZATION, CAUSE, CREDENTIAL, DELEGATION, GRANT, REVIEW
-from change_requests.guards.sql_terms import CUSTOMER, REQUEST, changed, guards, is_active, make_office_sql, no_replace
+from change_requests.guards.sql_terms import (
+    CUSTOMER,
+    REQUEST,
+    changed,
+    guards,
+    is_active,
+    make_control_staff_sql,
+    make_office_sql,
+    no_replace,
+)
 from change_requests.kinds import fields
 from factureya.core import triggers
 from factureya.core.triggers import Guard
@@ -163,6 +172,16 @@ _UPDATES = [
             "cada mitad la pone su custodio",
         ),
         (
+            "grant_half_by_control_staff",
+            " OR ".join(
+                f"""(NEW.half_{half}_by_id IS NOT NULL
+                AND (NEW.half_{half}_by_id ≠ OLD.half_{half}_by_id OR T[NEW.half_{half}_at] > T[OLD.half_{half}_at])
+                AND NOT {make_control_staff_sql(f"NEW.half_{half}_by_id", f"NEW.half_{half}_at")})"""
+                for half in "ab"
+            ),
+            "cada mitad la pone quien todavía puede guardarla",
+        ),
+        (
             "grant_halves_while_authorized",
             changed("half_a_at half_b_at half_a_by_id half_b_by_id") + " AND OLD.status <> 'authorized'",
             "las mitades se ponen cuando está autorizada",
@@ -235,6 +254,9 @@ _TIMES = [
 ]
 
 _HOLDER = "(SELECT o.user_id FROM accounts_roleassignment o WHERE o.id = NEW.assignment_id)"
+# Who named the alternate that acts; NULL if it is the officer himself.
+_GRANTER = f"(SELECT d.granted_by_id FROM {DELEGATION} d WHERE d.id = NEW.delegation_id)"
+_PEOPLE = f"(NEW.authorizer_id, {_HOLDER}, {_GRANTER})"
 _OF_GRANT = f"EXISTS (SELECT 1 FROM {GRANT} g WHERE g.id = NEW.grant_id AND {{}})"
 _AUTHORIZATIONS = [
     *guards(
@@ -256,6 +278,7 @@ _AUTHORIZATIONS = [
               AND T[o.starts_at] <= T[NEW.decided_at] AND (o.ends_at IS NULL OR T[o.ends_at] > T[NEW.decided_at])
               AND ((NEW.delegation_id IS NULL AND o.user_id = NEW.authorizer_id)
                 OR EXISTS (SELECT 1 FROM {DELEGATION} d WHERE d.id = NEW.delegation_id
+                  AND {make_control_staff_sql("NEW.authorizer_id", "NEW.decided_at")}
                   AND d.alternate_id = NEW.authorizer_id AND d.absent_id = o.user_id AND d.office = NEW.office
                   AND T[d.starts_at] <= T[NEW.decided_at] AND T[d.ends_at] > T[NEW.decided_at]
                   AND (d.ended_at IS NULL OR T[d.ended_at] > T[NEW.decided_at]))))""",
@@ -263,8 +286,8 @@ _AUTHORIZATIONS = [
         ),
         (
             "authorization_not_by_operator",
-            _OF_GRANT.format(f"g.operator_id IN (NEW.authorizer_id, {_HOLDER})"),
-            "quien la usa no la autoriza",
+            _OF_GRANT.format(f"g.operator_id IN {_PEOPLE}"),
+            "quien la usa no la autoriza, ni elige quién lo hace",
         ),
         (
             "authorization_not_by_custodian",
@@ -276,9 +299,10 @@ _AUTHORIZATIONS = [
         (
             "authorization_by_two_people",
             f"""EXISTS (SELECT 1 FROM {AUTHORIZATION} z JOIN accounts_roleassignment p ON p.id = z.assignment_id
-            WHERE z.grant_id = NEW.grant_id AND (z.authorizer_id IN (NEW.authorizer_id, {_HOLDER})
-              OR p.user_id IN (NEW.authorizer_id, {_HOLDER})))""",
-            "la autorizan dos personas, por dos titulares",
+            LEFT JOIN {DELEGATION} y ON y.id = z.delegation_id
+            WHERE z.grant_id = NEW.grant_id AND (z.authorizer_id IN {_PEOPLE} OR p.user_id IN {_PEOPLE}
+              OR y.granted_by_id IN {_PEOPLE}))""",
+            "la autorizan dos personas, por dos titulares, y ninguna elige a la otra",
         ),
         (
             "authorization_within_what_was_asked",

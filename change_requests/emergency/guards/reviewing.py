@@ -1,7 +1,7 @@
 """Guard how acts are written down, and by whom and how an emergency is reviewed (M26, M27)."""
 
 from change_requests.emergency.guards.tables import DELEGATION, DIFFERENCE, GRANT, RECORD, REVIEW, VERDICT
-from change_requests.guards.sql_terms import changed, guards, is_active
+from change_requests.guards.sql_terms import changed, guards, is_active, make_control_staff_sql
 
 _HEAD = "core_chainhead"
 
@@ -9,15 +9,15 @@ _HEAD = "core_chainhead"
 def _make_reviewer_sql(reviewer: str, at: str, operator: str) -> str:
     """Return the SQL condition that `reviewer` is active and is security officer at `at`, or stands in for one then.
 
-    Neither the reviewer nor that officer is the operator, who cannot judge himself. The three arguments are SQL.
+    None of them, nor who named the alternate, is the operator, who cannot judge himself. The three arguments are SQL.
     """
     delegation = f"""EXISTS (SELECT 1 FROM {DELEGATION} d WHERE d.absent_id = o.user_id AND d.office = o.office
-        AND d.alternate_id = {reviewer} AND T[d.starts_at] <= T[{at}] AND T[d.ends_at] > T[{at}]
-        AND (d.ended_at IS NULL OR T[d.ended_at] > T[{at}]))"""
+        AND d.alternate_id = {reviewer} AND d.granted_by_id <> {operator}
+        AND T[d.starts_at] <= T[{at}] AND T[d.ends_at] > T[{at}] AND (d.ended_at IS NULL OR T[d.ended_at] > T[{at}]))"""
     return f"""({is_active(reviewer)} AND {reviewer} <> {operator} AND EXISTS (
         SELECT 1 FROM accounts_roleassignment o WHERE o.office = 'security_officer' AND o.user_id <> {operator}
           AND o.ended_by_id IS NULL AND T[o.starts_at] <= T[{at}] AND (o.ends_at IS NULL OR T[o.ends_at] > T[{at}])
-          AND (o.user_id = {reviewer} OR {delegation})))"""
+          AND (o.user_id = {reviewer} OR ({make_control_staff_sql(reviewer, at)} AND {delegation}))))"""
 
 
 _SIGNS = "OLD.signed_at IS NULL AND NEW.signed_at IS NOT NULL"

@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 
 from accounts.models import Office, Proof, User
-from change_requests.emergency import policy
+from change_requests.emergency import notifications, policy
 from change_requests.emergency.models import CriticalCredential, Delegation, EmergencyAccount, EmergencyCause
 from change_requests.emergency.operations._common import (
     clean_line,
@@ -22,6 +22,7 @@ from change_requests.operations._common import clean_text, require_none, reread_
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.locking import locked
+from factureya.core.models import Event
 from factureya.core.refusals import Invalid, WrongStatus
 
 GROUP = "Cuentas de emergencia"
@@ -128,7 +129,7 @@ def delegate_office(
             granted_by=actor,
             granted_at=now(),
         )
-        _record_delegation(delegation, proof)
+        notifications.mail_delegated(delegation, _record_delegation(delegation, proof))
     return delegation
 
 
@@ -139,13 +140,16 @@ def end_delegation(pk: int, *, actor: User, proof: Proof | None = None) -> Deleg
         require_none(policy.why_not_end_delegation(actor, delegation))
         delegation.ended_at, delegation.ended_by = now(), actor
         delegation.save(update_fields=["ended_at", "ended_by"])
-        audit.record("delegation.ended", delegation, actor=actor, delegation=delegation.pk, auth=describe_proof(proof))
+        event = audit.record(
+            "delegation.ended", delegation, actor=actor, delegation=delegation.pk, auth=describe_proof(proof)
+        )
+        notifications.mail_delegated(delegation, event)
     return delegation
 
 
-def _record_delegation(delegation: Delegation, proof: Proof | None) -> None:
-    """Record a new delegation in the chain of the absent officer."""
-    audit.record(
+def _record_delegation(delegation: Delegation, proof: Proof | None) -> Event:
+    """Record a new delegation in the chain of the absent officer, and return the event."""
+    return audit.record(
         "delegation.granted",
         delegation,
         actor=delegation.granted_by,

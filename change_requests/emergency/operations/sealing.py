@@ -23,6 +23,7 @@ from change_requests.emergency.operations._common import (
     lock_account,
     retire_credential,
 )
+from change_requests.emergency.roles import may_keep_half
 from change_requests.emergency.state_checks import hash_stored
 from change_requests.operations._common import require_none, reread_person
 from factureya.core import audit
@@ -133,7 +134,7 @@ def _lock_credential(pk: int) -> Iterator[CriticalCredential]:
 def _require_custodians(custodian_a: User, custodian_b: User) -> None:
     """Raise Invalid unless these are two different people who may keep a half."""
     for field, person in (("custodian_a", custodian_a), ("custodian_b", custodian_b)):
-        if not policy.may_keep_half(person):
+        if not may_keep_half(person):
             raise Invalid({field: "Un custodio es del personal de mesa de control, activo y no de Desarrollo."})
     if custodian_a.pk == custodian_b.pk:
         raise Invalid({"custodian_b": "Los custodios son dos personas."})

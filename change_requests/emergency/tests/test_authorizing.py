@@ -19,7 +19,7 @@ from factureya.testing.tickets import make_ticket
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M23")]
 
 
-def delegate(scene: Emergency, office: str, absent: User, alternate: User) -> None:
+def delegate(scene: Emergency, office: str, absent: User, alternate: User, actor: User | None = None) -> None:
     operations.delegate_office(
         office=office,
         absent=absent,
@@ -27,7 +27,7 @@ def delegate(scene: Emergency, office: str, absent: User, alternate: User) -> No
         starts_at=now(),
         ends_at=now() + timedelta(days=7),
         reason="Está de vacaciones.",
-        actor=absent,
+        actor=actor or absent,
     )
 
 
@@ -112,6 +112,45 @@ def test_the_absent_who_operates_is_not_authorized_by_his_alternate(scene: Emerg
     grant = scene.request()
     with pytest.raises(NotAllowed, match="Quien la usa"):
         operations.authorize_grant(grant.pk, actor=dora, reason=WHY)
+
+
+@pytest.mark.parametrize("chosen_first", [True, False])
+def test_who_gives_one_authorization_does_not_choose_who_gives_the_other(scene: Emergency, *, chosen_first: bool):
+    cast, crony = scene.cast, make_staff(Office.SUPERVISOR)
+    delegate(scene, Office.INFORMATION_OWNER, cast.fabian, crony, actor=cast.elsa)
+    first, second = (crony, cast.elsa) if chosen_first else (cast.elsa, crony)
+    grant = scene.request()
+    operations.authorize_grant(grant.pk, actor=first, reason=WHY)
+    with pytest.raises(NotAllowed, match="no elige a quien da la otra"):
+        operations.authorize_grant(grant.pk, actor=second, reason=WHY)
+    assert policy.find_slots(second, grant) == []
+    if not chosen_first:  # Fabián himself names the same person: that is his choice
+        delegate(scene, Office.INFORMATION_OWNER, cast.fabian, crony)
+        assert operations.authorize_grant(grant.pk, actor=crony, reason=WHY).status == Status.AUTHORIZED
+
+
+def test_one_person_does_not_name_both_alternates(scene: Emergency):
+    cast, root = scene.cast, make_superuser()
+    dora, raul = make_staff(Office.SUPERVISOR), make_staff(Office.SUPERVISOR)
+    delegate(scene, Office.SECURITY_OFFICER, cast.elsa, dora, actor=root)
+    delegate(scene, Office.INFORMATION_OWNER, cast.fabian, raul, actor=root)
+    grant = scene.request()
+    operations.authorize_grant(grant.pk, actor=dora, reason=WHY)
+    with pytest.raises(NotAllowed, match="no elige a quien da la otra"):
+        operations.authorize_grant(grant.pk, actor=raul, reason=WHY)
+    assert operations.authorize_grant(grant.pk, actor=cast.fabian, reason=WHY).status == Status.AUTHORIZED
+
+
+def test_the_operator_chooses_no_authorizer_and_no_reviewer(scene: Emergency):
+    cast, crony = scene.cast, make_staff(Office.SUPERVISOR)
+    give_office(cast.gina, Office.SECURITY_OFFICER)
+    delegate(scene, Office.INFORMATION_OWNER, cast.fabian, crony, actor=cast.gina)
+    delegate(scene, Office.SECURITY_OFFICER, cast.elsa, crony, actor=cast.gina)
+    used = scene.bring(Status.ENDED)
+    assert isinstance(policy.why_not_review(crony, used), NotAllowed)
+    for slot in ("owner_or_it_head", "security"):
+        refusal = policy.why_not_fill(crony, used, slot)
+        assert "ni elige quién lo hace" in str(refusal)
 
 
 @pytest.mark.parametrize("minutes", [0, 61])

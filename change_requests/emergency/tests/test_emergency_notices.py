@@ -55,6 +55,30 @@ def test_who_stands_in_is_told_that_it_is_his_turn(scene: Emergency):
     assert "entre y decida" in OutboxMessage.objects.get(kind="emergency/requested", to=dora.email).body
 
 
+def test_a_delegation_and_its_end_are_told_to_the_absent_the_officers_and_auditoria(scene: Emergency):
+    cast, auditor, dora = scene.cast, make_staff(Office.AUDITOR), make_staff(Office.SUPERVISOR, full_name="Dora Suple")
+    delegation = operations.delegate_office(
+        office=Office.INFORMATION_OWNER,
+        absent=cast.fabian,
+        alternate=dora,
+        starts_at=now(),
+        ends_at=now() + timedelta(days=7),
+        reason="Está de vacaciones.",
+        actor=cast.elsa,
+    )
+    everybody = {p.email for p in (cast.fabian, dora, cast.elsa, cast.jorge, auditor)}
+    assert mailed("delegated") == everybody
+    mail = OutboxMessage.objects.get(kind="emergency/delegated", to=cast.fabian.email)
+    assert mail.subject == "Dora Suple suple a Fabián Dueño"
+    for text in ("La otorgó: Elsa Segura", "Propietario de la Información", "/control/emergencias/suplencias/"):
+        assert text in mail.body
+    operations.end_delegation(delegation.pk, actor=cast.elsa)
+    ended = OutboxMessage.objects.filter(kind="emergency/delegated", to=cast.fabian.email).latest("pk")
+    assert ended.subject == "Terminó la suplencia de Fabián Dueño"
+    assert "La terminó: Elsa Segura" in ended.body
+    assert OutboxMessage.objects.filter(kind="emergency/delegated").count() == 2 * len(everybody)
+
+
 def test_refused_lapsed_and_lost_seals_are_told(scene: Emergency):
     start = now()
     grant = scene.request()

@@ -232,7 +232,7 @@ def test_a_half_is_written_once_and_never_both_at_once(credential: CriticalCrede
     with refused_by("half_b_sealed_after_revealed"):
         update(credential, sealed_b_at=now())
     with refused_by("half_a_sealed_after_revealed"):
-        update(credential, sealed_a_at=now() - LATER)
+        update(credential, sealed_a_at=credential.revealed_a_at - timedelta(microseconds=1))
     with refused_by("sealed_credential_has_its_renewal"):
         update(credential, renew_by=now() + LATER)
     operations.reveal_half(credential.pk, actor=cast.jorge)

@@ -114,6 +114,44 @@ def test_a_delegation_authorizes_between_its_dates_and_for_its_office(scene: Eme
     decide(decision, dora, **{**by_fabian, "delegation_id": lawful.pk})
 
 
+@pytest.mark.parametrize("named_by", ["elsa", "gina"])
+def test_no_alternate_is_chosen_by_the_other_authorizer_or_the_operator(
+    scene: Emergency, decision: GrantAuthorization, named_by: str
+):
+    cast, crony = scene.cast, make_staff(Office.SUPERVISOR)
+    give_office(cast.gina, Office.SECURITY_OFFICER)
+    by_fabian: dict[str, Any] = {"assignment_id": RoleAssignment.objects.get(user=cast.fabian).pk}
+    terms: dict[str, Any] = {
+        "office": Office.INFORMATION_OWNER,
+        "absent": cast.fabian,
+        "alternate": crony,
+        "starts_at": now(),
+        "ends_at": now() + timedelta(days=2),
+        "reason": "Está de vacaciones.",
+    }
+    chosen = operations.delegate_office(**terms, actor=getattr(cast, named_by))
+    with refused_by("authorization_by_two_people" if named_by == "elsa" else "authorization_not_by_operator"):
+        decide(decision, crony, **by_fabian, delegation_id=chosen.pk)
+    lawful = operations.delegate_office(**terms, actor=cast.fabian)
+    decide(decision, crony, **by_fabian, delegation_id=lawful.pk)
+
+
+def test_who_named_the_first_alternate_does_not_decide_second(scene: Emergency):
+    cast, crony, grant = scene.cast, make_staff(Office.SUPERVISOR), scene.request()
+    operations.delegate_office(
+        office=Office.INFORMATION_OWNER,
+        absent=cast.fabian,
+        alternate=crony,
+        starts_at=now(),
+        ends_at=now() + timedelta(days=2),
+        reason="Está de vacaciones.",
+        actor=cast.elsa,
+    )
+    first = operations.authorize_grant(grant.pk, actor=crony, reason=WHY).authorizations.get()
+    with refused_by("authorization_by_two_people"):
+        decide(first, cast.elsa, Office.SECURITY_OFFICER, slot="security", delegation_id=None)
+
+
 def test_nobody_decides_what_is_no_question_any_more(scene: Emergency, decision: GrantAuthorization):
     operations.revoke_grant(decision.grant_id, actor=scene.cast.gina, reason="Ya no hace falta.")
     with refused_by("authorization_of_an_open_question"):

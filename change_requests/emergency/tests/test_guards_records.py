@@ -147,6 +147,24 @@ def test_who_stands_in_may_judge(scene, intent, review):
     sign(review, scene.cast.laura)
 
 
+def test_the_operator_does_not_choose_who_judges(scene, intent, review):
+    give_office(scene.cast.gina, Office.SECURITY_OFFICER)
+    operations.delegate_office(
+        office=Office.SECURITY_OFFICER,
+        absent=scene.cast.elsa,
+        alternate=scene.cast.laura,
+        starts_at=clock.now() - timedelta(minutes=1),
+        ends_at=clock.now() + timedelta(days=3),
+        reason="Vacaciones de Elsa.",
+        actor=scene.cast.gina,
+    )
+    with refused_by("verdict_by_security"):
+        write_verdict(intent, scene.cast.laura)
+    write_verdict(intent, scene.cast.elsa)
+    with refused_by("review_signed_by_security"):
+        sign(review, scene.cast.laura)
+
+
 # -- Reviews -----------------------------------------------------------------------------------------
 
 
