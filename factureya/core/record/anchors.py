@@ -25,14 +25,16 @@ from django.db.models.functions import Collate
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from factureya.core import clock
+from factureya.core import audit, clock
 from factureya.core.audit import GENESIS, Flaw
 from factureya.core.calendar import MONTHS_LONG
 from factureya.core.models import Anchor, ChainHead, Event, UnwrittenAnchor
+from factureya.core.record.guard_record import System, find_person
 
 logger = logging.getLogger(__name__)
 # Both put names in the order of their code points, as Python does: files are read side by side in this order.
 _COLLATIONS = {"sqlite": "BINARY", "postgresql": "C"}
+CHAIN = "system:anchors"
 _HEADS_AT_A_TIME = 2000
 _LOOKED_UP_AT_A_TIME = 500
 SHOWN_DIGITS = 16
@@ -94,6 +96,27 @@ def write_files() -> int:
         unwritten.delete()
         written += 1
     return written
+
+
+def set_aside(reason: str) -> list[str]:
+    """Move the whole files whose anchor is not in the database into a folder beside them, and return their names (M26).
+
+    After a restore of a backup that is older than the last anchor these files tell of a log that is gone. They stay
+    as evidence: the event `anchors.set_aside` names each with its hash, who moved it and why. An altered file stays.
+    """
+    root, known = Path(settings.ANCHORS_DIR), set(Anchor.objects.values_list("seq", "hash"))
+    files = [file for file in map(read_file, list_files(root)) if file.is_whole and (file.seq, file.hash) not in known]
+    if files:
+        folder = root / f"set-aside-{clock.now().astimezone(UTC):%Y%m%dT%H%M%S}"
+        named = [{"name": file.path.name, "seq": file.seq, "hash": file.hash} for file in files]
+        facts = {"by": find_person(), "reason": reason, "folder": folder.name, "files": named}
+        with transaction.atomic():
+            audit.record("anchors.set_aside", System(CHAIN), actor=None, **facts)  # type: ignore[arg-type]  # has a chain
+            folder.mkdir(mode=0o700)
+            for file in files:
+                file.path.rename(folder / file.path.name)
+    write_files()
+    return [file.path.name for file in files]
 
 
 def latest_anchor(before: datetime | None = None) -> Anchor | None:
