@@ -107,9 +107,7 @@ def end_office(pk: int, *, reason: str = "", actor: User) -> RoleAssignment:
     with transaction.atomic():
         require_superuser(actor)
         assignment = RoleAssignment.objects.select_for_update().get(pk=pk)
-        person = lock_user(
-            assignment.user_id
-        )  # may wait: «now» is read after it, as a guard compares it with the event
+        person = lock_user(assignment.user_id)  # it may wait: «now» comes after it, since a guard asks for a fresh end
         require(assignment.user_id != actor.pk, "Nadie termina su propio cargo.")
         require(not assignment.has_ended, "Ese cargo ya terminó.")
         assignment.ends_at = max(now(), assignment.starts_at)

@@ -39,7 +39,8 @@ _HEADS_AT_A_TIME = 2000
 _LOOKED_UP_AT_A_TIME = 500
 SHOWN_DIGITS = 16
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_HEAD_LINE = re.compile(rb'(\["(?:[^"\\]|\\.)*",[0-9]+,"[0-9a-f]{64}"\]),?\n')
+_CHARACTER = rb'(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-f]{4})'
+_HEAD_LINE = re.compile(rb'(\["' + _CHARACTER + rb'*",(?:0|[1-9][0-9]{0,18}),"[0-9a-f]{64}"\]),?\n')
 
 
 class Head(NamedTuple):
@@ -162,16 +163,18 @@ def list_files(folder: Path) -> list[Path]:
 
 
 def read_file(path: Path) -> AnchorFile:
-    """Return what an anchor's file says of itself, and whether its hash is right.
+    """Return what an anchor's file says of itself, and whether its hash and its number of heads are right.
 
-    Raises OSError, EOFError, ValueError, KeyError or TypeError if the file is not one that we write.
+    It reads the file once. Raises OSError, EOFError, ValueError, KeyError or TypeError if the file is not one that we write.
     """
-    digest, last, closing = hashlib.sha256(), b"", b""
+    digest, last, closing, heads, in_heads = hashlib.sha256(), b"", b"", 0, True
     with _open_file(path) as lines:
         first = last = next(lines, b"")
         for line in lines:
             digest.update(last)  # every line but the last one, which says this hash
             closing, last = last, line
+            in_heads = in_heads and _is_head(line)
+            heads += in_heads
     head = json.loads(first + b"]}")  # the first line ends with «"heads":[»
     foot = json.loads(b'{"heads":[' + closing + last)  # the last two lines; the first begins with «]»
     return AnchorFile(
@@ -183,18 +186,35 @@ def read_file(path: Path) -> AnchorFile:
         heads=foot["chains"],
         events=foot["events"],
         sealed_at=head["sealed_at"],
-        is_whole=foot["hash"] == digest.hexdigest() and foot["chains"] == sum(1 for _ in read_heads(path)),
+        is_whole=foot["hash"] == digest.hexdigest() and foot["chains"] == heads,
     )
 
 
 def read_heads(path: Path) -> Iterator[Head]:
     """Yield the heads that an anchor's file holds, in the order of their names. Raise ValueError for another line."""
+    return map(_parse_head, _read_lines(path))
+
+
+def _read_lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines of an anchor's file that hold heads."""
     with _open_file(path) as lines:
         next(lines)
-        for line in takewhile(lambda line: not line.startswith(b"]"), lines):
-            if (match := _HEAD_LINE.fullmatch(line)) is None:
-                raise ValueError("a line of an anchor is no head of a chain")
-            yield Head(*json.loads(match[1]))
+        yield from takewhile(_is_head, lines)
+
+
+def _is_head(line: bytes) -> bool:
+    """Return True for a line that holds a head, and False for the «]» after the last; else raise ValueError."""
+    if line.startswith(b"]"):
+        return False
+    if _HEAD_LINE.fullmatch(line) is None:
+        raise ValueError("a line of an anchor is no head of a chain")
+    line.decode()  # raises UnicodeDecodeError, which is a ValueError
+    return True
+
+
+def _parse_head(line: bytes) -> Head:
+    """Return the head that a line of an anchor's file holds."""
+    return Head(*json.loads(line.rstrip(b",\n")))
 
 
 def _store_anchor(anchor: Anchor, last: Anchor | None) -> Anchor:
@@ -317,11 +337,19 @@ def _check_heads(files: list[AnchorFile]) -> Iterator[Flaw]:
 
 
 def _find_new_heads(path: Path, earlier: Path | None) -> Iterator[Head]:
-    """Yield the heads of an anchor's file that the file before it does not hold too; both are in order of names."""
-    old_heads = read_heads(earlier) if earlier else iter(())
-    old = next(old_heads, None)
-    for head in read_heads(path):
-        while old and old.chain < head.chain:
-            old = next(old_heads, None)
-        if head != old:
-            yield head
+    """Yield the heads of an anchor's file that the file before it does not hold too; both are in order of names.
+
+    Most heads are the same in both: lines are compared first, and only those that differ are parsed.
+    """
+    old_lines = (line.rstrip(b",\n") for line in _read_lines(earlier)) if earlier else iter(())
+    old = next(old_lines, b"")
+    for line in (line.rstrip(b",\n") for line in _read_lines(path)):
+        if line != old:
+            head = _parse_head(line)
+            while old and _parse_head(old).chain < head.chain:
+                old = next(old_lines, b"")
+            if line != old:
+                yield head
+                if not old or _parse_head(old).chain != head.chain:
+                    continue  # a new chain: the old line is compared with the next one
+        old = next(old_lines, b"")

@@ -277,6 +277,36 @@ def test_a_chain_that_came_between_two_anchors_is_looked_up(folder):
     assert flaws() == []
 
 
+def test_a_head_that_did_not_move_is_not_parsed_again(folder, monkeypatch):
+    """The cost of a day is that of what moved in it, and of reading its file."""
+    chains = [f"cosa:{number:03}" for number in range(60)]
+    for day in range(6):
+        with time_machine.travel(NOON + timedelta(days=day), tick=False):
+            tampering.write_events(make_user(), 1, [*chains, "otra:1"] if day == 0 else ["cosa:007", "cosa:059"])
+            anchors.seal_day()
+    parsed: list[object] = []
+    loads = json.loads
+
+    def count(text: bytes) -> object:
+        parsed.append(text)
+        return loads(text)
+
+    monkeypatch.setattr(anchors.json, "loads", count)
+    assert list(anchors.find_flaws()) == []
+    assert len(parsed) <= 61 + 6 * 2 + 5 * 2 * 4  # all heads once, each file's first and last lines, and what moved
+    monkeypatch.undo()
+    moved = [head.chain for head in anchors._find_new_heads(*reversed(anchors.list_files(folder)[:2]))]
+    assert moved == ["cosa:007", "cosa:059"]
+
+
+@pytest.mark.parametrize("name", [b"\\x41", b"\xff", b"a\tb", b'a"'])
+def test_a_name_that_is_no_json_makes_the_file_unreadable(folder, name):
+    seal()
+    path = folder / "2026-11-24.json"
+    path.write_bytes(tampering.reseal(path.read_bytes().replace(b'["cosa:1",', b'["cosa:1' + name + b'",')))
+    assert ("ancla:2026-11-24.json", 0, "el archivo no se puede leer") in flaws()
+
+
 # -- A backup that is older than the last anchor ------------------------------------------------------
 
 

@@ -8,9 +8,7 @@ from factureya.core.record import anchors
 
 
 class Command(BaseCommand):
-    help = (
-        "After a restore older than the last anchor: move the newer anchors' files into a folder, and record it (M26)."
-    )
+    help = "After a restore older than the last anchor: move the newer anchors' files aside, and record it (M26)."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take --reason, which the event keeps."""
