@@ -165,7 +165,7 @@ def list_files(folder: Path) -> list[Path]:
 def read_file(path: Path) -> AnchorFile:
     """Return what an anchor's file says of itself, and whether its hash and its number of heads are right.
 
-    It reads the file once. Raises OSError, EOFError, ValueError, KeyError or TypeError if the file is not one that we write.
+    It reads the file once. Raises OSError, EOFError, ValueError, KeyError or TypeError if the file is not one of ours.
     """
     digest, last, closing, heads, in_heads = hashlib.sha256(), b"", b"", 0, True
     with _open_file(path) as lines:

@@ -311,7 +311,7 @@ def test_a_name_that_is_no_json_makes_the_file_unreadable(folder, name):
 
 
 def restore_after_an_anchor(folder: Path) -> bytes:
-    """Seal a second day, take the database back to the first one, seal again, and return the file of the lost anchor."""
+    """Seal a second day, take the database back to the first, seal again, and return the lost file."""
     seal()
     with suppress(ZeroDivisionError), transaction.atomic():
         seal(NEXT, events=2)

@@ -16,7 +16,7 @@ DEMO_ACCOUNT = "ana@demo.example"
 
 
 class Command(BaseCommand):
-    help = "Migrate, record rows that no event holds, collect static files, seed an empty demo database, print where to go."
+    help = "Migrate, record rows that no event holds, collect static files, seed an empty demo, print where to go."
     requires_system_checks: list[str] = []  # `migrate` runs them
 
     def handle(self, *_args: Any, **_options: Any) -> None:
