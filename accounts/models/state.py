@@ -25,8 +25,12 @@ def describe_new_office(assignment: RoleAssignment) -> Facts:
 
 
 def describe_office(assignment: RoleAssignment) -> Facts:
-    """Return the whole row of an office (cargo): also its keys and who ended it."""
-    return {**_read(assignment, (*_OFFICE_FACTS, "pk", "granted_seq")), "ended_by": assignment.ended_by_id}
+    """Return the whole row of an office (cargo): also its keys and who ended it.
+
+    An office of before offices had events gets its negative key as `granted_seq`, so that each has a name of its own.
+    """
+    facts = {**_read(assignment, (*_OFFICE_FACTS, "pk")), "granted_seq": assignment.granted_seq or -assignment.pk}
+    return {**facts, "ended_by": assignment.ended_by_id}
 
 
 def describe_company(customer: Customer) -> Facts:

@@ -107,11 +107,11 @@ def end_office(pk: int, *, reason: str = "", actor: User) -> RoleAssignment:
     with transaction.atomic():
         require_superuser(actor)
         assignment = RoleAssignment.objects.select_for_update().get(pk=pk)
+        person = lock_user(assignment.user_id)  # it may wait: «now» comes after it, since a guard asks for a fresh end
         require(assignment.user_id != actor.pk, "Nadie termina su propio cargo.")
         require(not assignment.has_ended, "Ese cargo ya terminó.")
         assignment.ends_at = max(now(), assignment.starts_at)
         assignment.ended_by = actor
-        person = lock_user(assignment.user_id)
         rows = {state.OFFICE: state.describe_office(assignment)}  # the event first: the guard looks for it
         audit.record("office.ended", person, actor=actor, office=assignment.office, reason=reason, rows=rows)
         assignment.save(update_fields=["ends_at", "ended_by"])

@@ -279,26 +279,6 @@ def test_auditoria_may_follow_another_office():
     give_office(person, Office.AUDITOR, starts_at=then)
 
 
-def test_auditoria_is_no_superuser():
-    root, other = make_superuser(), make_user(is_staff=True, is_superuser=True)
-    with pytest.raises(IntegrityError, match="auditor_is_no_superuser"):
-        give_office(other, Office.AUDITOR)
-    with pytest.raises(operations.Refused, match="Auditoría no se otorga a un superusuario"):
-        operations.grant_office(other.pk, office=Office.AUDITOR, actor=root)
-    assert operations.grant_office(other.pk, office=Office.IT_HEAD, actor=root)
-
-
-@pytest.mark.parametrize("days", [None, 3])
-def test_auditoria_does_not_become_superuser(days: int | None):
-    person = make_user(is_staff=True)
-    give_office(person, Office.AUDITOR, ends_at=now() + timedelta(days=days) if days else None)
-    with pytest.raises(IntegrityError, match="superuser_is_no_auditor"), transaction.atomic():
-        User.objects.filter(pk=person.pk).update(is_superuser=True)
-    end_offices(person)
-    User.objects.filter(pk=person.pk).update(is_superuser=True)
-    User.objects.filter(pk=person.pk).update(full_name="Otra")
-
-
 # -- A place in a company (B11) ----------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Prefetch, QuerySet
 
-from change_requests.models import Decision, DecisionSlot, Evidence, FormalRequest, Waiver
+from change_requests.models import Decision, DecisionSlot, Evidence, Execution, FormalRequest, ReceivedForm, Waiver
 from change_requests.record.facts import describe_columns, describe_execution, describe_file, hash_text, show_instant
 from factureya.core.audit import Flaw
 from factureya.core.models import Event
@@ -31,6 +31,7 @@ class History:
     versions: dict[int, Event] = field(default_factory=dict)
     decisions: dict[tuple[int, int | None], Event] = field(default_factory=dict)
     voided: dict[int, str] = field(default_factory=dict)
+    partly_told: set[int] = field(default_factory=set)  # versions whose voided slots an earlier version did not name
     waivers: dict[int, Event] = field(default_factory=dict)
     checks: dict[int, Event] = field(default_factory=dict)
     dues: dict[int, str] = field(default_factory=dict)  # by when each waiver must be checked
@@ -102,6 +103,12 @@ def _read_decision(history: History, event: Event) -> None:
     history.decisions[event.data["revision"], event.actor_id] = event
 
 
+def _read_sent_back(history: History, event: Event) -> None:
+    """Note the version of a request that went back to approval by an event that does not say what it voided."""
+    if "voided" not in event.data:
+        history.partly_told.add(event.data["revision"])
+
+
 def _read_waiver(history: History, event: Event) -> None:
     history.tells_waivers &= "waiver" in event.data
     history.waivers[event.data.get("waiver", 0)] = event
@@ -148,6 +155,7 @@ def _read_text(history: History, event: Event) -> None:
 _READERS = {
     "request.submitted": _read_submission,
     **dict.fromkeys(_APPROVALS, _read_decision),
+    "request.sent_back": _read_sent_back,
     "request.waived": _read_waiver,
     "request.waiver_checked": _read_waiver_check,
     **dict.fromkeys(_EXECUTIONS, _read_execution),
@@ -201,7 +209,7 @@ def _check_decisions(request: FormalRequest, history: History) -> Problems:
         yield from _compare_facts(name, _describe_decision(row), event)
         if row.decider_name != event.actor_name:
             yield event.seq, f"{name} lleva otro nombre"
-        for slot in row.slots.all():
+        for slot in row.slots.all() if row.revision_no not in history.partly_told else ():
             if show_instant(slot.voided_at) != history.voided.get(slot.pk):
                 yield event.seq, f"{name} se anuló, o dejó de estar anulada, sin evento"
 
@@ -315,9 +323,9 @@ def _load_requests() -> QuerySet[FormalRequest]:
             "revisions",
             Prefetch("decisions", Decision.objects.prefetch_related(slots)),
             Prefetch("waivers", Waiver.objects.select_related("implementer", "checker")),
-            "executions__executor",
+            Prefetch("executions", Execution.objects.order_by("pk")),
             Prefetch("evidence", Evidence.objects.select_related("attachment")),
-            "received_forms",
+            Prefetch("received_forms", ReceivedForm.objects.order_by("pk")),
             "clarifications",
             "mail_texts",
         )

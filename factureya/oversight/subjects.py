@@ -148,4 +148,8 @@ _KIND_NAMES = {
     "emergency": "Cuenta",
     "emergency-cause": "Causa",
 }
-_CHAIN_NAMES = {"system:guards": "Candados de la base de datos", f"{POPULATION_CHAIN}:requests": "Solicitudes formales"}
+_CHAIN_NAMES = {
+    "system:guards": "Candados de la base de datos",
+    "system:anchors": "Anclas de la bitácora",
+    f"{POPULATION_CHAIN}:requests": "Solicitudes formales",
+}

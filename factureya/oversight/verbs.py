@@ -117,6 +117,7 @@ _READINGS = {
     "request.expediente_downloaded": Words("Descargó el expediente", Group.READINGS),
     "request.evidence_read": Words("Leyó un archivo de la solicitud", Group.READINGS, "name"),
     "guards.installed": Words("Instaló los candados de la base de datos", Group.READINGS),
+    "anchors.set_aside": Words("Apartó anclas después de restaurar un respaldo", Group.READINGS, "reason"),
     "mail.exported": Words("Entregó el original de un correo", Group.READINGS, "by"),
 }
 _TICKETS = {

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts import offices, operations
 from accounts.models import Invitation, Office, Provider, RoleAssignment, User
+from accounts.operations import staff
 from accounts.operations.common import insert_assignment
 from factureya.core.clock import now
 from factureya.core.models import OutboxMessage
@@ -372,3 +373,18 @@ def test_nobody_but_a_superuser_reaches_people_in_the_admin(client, office):
     ):
         assert client.post(url).status_code == 403
     assert again(target).is_active
+
+
+def test_who_waits_long_for_the_person_ends_the_office_when_the_wait_is_over(monkeypatch):
+    """The guard takes no end that is more than a minute before its event, so the end is read after the lock."""
+    held = grant(make_user())
+    lock_user = staff.lock_user
+    with time_machine.travel(now() + timedelta(hours=1), tick=False) as traveller:
+
+        def wait(pk: int) -> User:
+            traveller.shift(timedelta(minutes=2))
+            return lock_user(pk)
+
+        monkeypatch.setattr(staff, "lock_user", wait)
+        ended = operations.end_office(held.pk, actor=make_superuser())
+        assert ended.ends_at == now()

@@ -492,6 +492,7 @@ def with_offices(files: Files, *changes: dict[str, Any]) -> Files:
 def test_who_decided_without_the_office_of_the_day_is_named(files):
     assert named(with_offices(files, {})) == {}
     assert named(with_offices(files, {"granted_seq": 5}, {"granted_seq": 5, "ends_at": LATER})) == {}
+    assert named(with_offices(files, {"granted_seq": -4}, {"granted_seq": -5, "office": "agent"})) == {}
     for wrong in ({"office": "agent"}, {"ends_at": "2021-01-01T00:00:00.000000+00:00"}):
         assert "no tenía el cargo al decidir" in named(with_offices(files, wrong))[OFFICES]
     forged = with_offices(files, {})
@@ -543,6 +544,23 @@ def test_events_of_before_say_less_and_pass(files):
     rewrite(files, DECISIONS, lambda rows: rows[0].update(reason="Me lo ordenaron así."))
     reseal(files)
     assert "«0.reason»" in named(files)[DECISIONS]
+
+
+def test_a_failed_request_of_before_passes(cast):
+    """The event `request.failed` of an earlier version did not say the hash of the content."""
+    files = read_files(request_histories.make(cast, Status.FAILED))
+
+    def forget(events: list[dict[str, Any]]) -> None:
+        for event in events:
+            event["data"] = {key: value for key, value in event["data"].items() if key in {*KEPT, "requester", "items"}}
+            if event["verb"] == "request.failed":
+                del event["data"]["sha256"]
+        rehash(events, "0" * 64)
+
+    rewrite(files, EVENTS, forget)
+    derive_again(files)
+    reseal(files)
+    assert named(files) == {}
 
 
 def test_versions_decided_before_and_evidence_left_out_are_told(cast):

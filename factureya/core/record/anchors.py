@@ -25,19 +25,22 @@ from django.db.models.functions import Collate
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from factureya.core import clock
+from factureya.core import audit, clock
 from factureya.core.audit import GENESIS, Flaw
 from factureya.core.calendar import MONTHS_LONG
 from factureya.core.models import Anchor, ChainHead, Event, UnwrittenAnchor
+from factureya.core.record.guard_record import System, find_person
 
 logger = logging.getLogger(__name__)
 # Both put names in the order of their code points, as Python does: files are read side by side in this order.
 _COLLATIONS = {"sqlite": "BINARY", "postgresql": "C"}
+CHAIN = "system:anchors"
 _HEADS_AT_A_TIME = 2000
 _LOOKED_UP_AT_A_TIME = 500
 SHOWN_DIGITS = 16
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_HEAD_LINE = re.compile(rb'(\["(?:[^"\\]|\\.)*",[0-9]+,"[0-9a-f]{64}"\]),?\n')
+_CHARACTER = rb'(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-f]{4})'
+_HEAD_LINE = re.compile(rb'(\["' + _CHARACTER + rb'*",(?:0|[1-9][0-9]{0,18}),"[0-9a-f]{64}"\]),?\n')
 
 
 class Head(NamedTuple):
@@ -96,6 +99,27 @@ def write_files() -> int:
     return written
 
 
+def set_aside(reason: str) -> list[str]:
+    """Move the whole files whose anchor is not in the database into a folder beside them, and return their names (M26).
+
+    After a restore of a backup that is older than the last anchor these files tell of a log that is gone. They stay
+    as evidence: the event `anchors.set_aside` names each with its hash, who moved it and why. An altered file stays.
+    """
+    root, known = Path(settings.ANCHORS_DIR), set(Anchor.objects.values_list("seq", "hash"))
+    files = [file for file in map(read_file, list_files(root)) if file.is_whole and (file.seq, file.hash) not in known]
+    if files:
+        folder = root / f"set-aside-{clock.now().astimezone(UTC):%Y%m%dT%H%M%S}"
+        named = [{"name": file.path.name, "seq": file.seq, "hash": file.hash} for file in files]
+        facts = {"by": find_person(), "reason": reason, "folder": folder.name, "files": named}
+        with transaction.atomic():
+            audit.record("anchors.set_aside", System(CHAIN), actor=None, **facts)  # type: ignore[arg-type]  # has a chain
+            folder.mkdir(mode=0o700)
+            for file in files:
+                file.path.rename(folder / file.path.name)
+    write_files()
+    return [file.path.name for file in files]
+
+
 def latest_anchor(before: datetime | None = None) -> Anchor | None:
     """Return the last anchor, or the last one that was sealed before an instant; None if there is none."""
     anchors = Anchor.objects.filter(sealed_at__lt=before) if before else Anchor.objects.all()
@@ -139,16 +163,18 @@ def list_files(folder: Path) -> list[Path]:
 
 
 def read_file(path: Path) -> AnchorFile:
-    """Return what an anchor's file says of itself, and whether its hash is right.
+    """Return what an anchor's file says of itself, and whether its hash and its number of heads are right.
 
-    Raises OSError, EOFError, ValueError, KeyError or TypeError if the file is not one that we write.
+    It reads the file once. Raises OSError, EOFError, ValueError, KeyError or TypeError if the file is not one of ours.
     """
-    digest, last, closing = hashlib.sha256(), b"", b""
+    digest, last, closing, heads, in_heads = hashlib.sha256(), b"", b"", 0, True
     with _open_file(path) as lines:
         first = last = next(lines, b"")
         for line in lines:
             digest.update(last)  # every line but the last one, which says this hash
             closing, last = last, line
+            in_heads = in_heads and _is_head(line)
+            heads += in_heads
     head = json.loads(first + b"]}")  # the first line ends with «"heads":[»
     foot = json.loads(b'{"heads":[' + closing + last)  # the last two lines; the first begins with «]»
     return AnchorFile(
@@ -160,18 +186,35 @@ def read_file(path: Path) -> AnchorFile:
         heads=foot["chains"],
         events=foot["events"],
         sealed_at=head["sealed_at"],
-        is_whole=foot["hash"] == digest.hexdigest() and foot["chains"] == sum(1 for _ in read_heads(path)),
+        is_whole=foot["hash"] == digest.hexdigest() and foot["chains"] == heads,
     )
 
 
 def read_heads(path: Path) -> Iterator[Head]:
     """Yield the heads that an anchor's file holds, in the order of their names. Raise ValueError for another line."""
+    return map(_parse_head, _read_lines(path))
+
+
+def _read_lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines of an anchor's file that hold heads."""
     with _open_file(path) as lines:
         next(lines)
-        for line in takewhile(lambda line: not line.startswith(b"]"), lines):
-            if (match := _HEAD_LINE.fullmatch(line)) is None:
-                raise ValueError("a line of an anchor is no head of a chain")
-            yield Head(*json.loads(match[1]))
+        yield from takewhile(_is_head, lines)
+
+
+def _is_head(line: bytes) -> bool:
+    """Return True for a line that holds a head, and False for the «]» after the last; else raise ValueError."""
+    if line.startswith(b"]"):
+        return False
+    if _HEAD_LINE.fullmatch(line) is None:
+        raise ValueError("a line of an anchor is no head of a chain")
+    line.decode()  # raises UnicodeDecodeError, which is a ValueError
+    return True
+
+
+def _parse_head(line: bytes) -> Head:
+    """Return the head that a line of an anchor's file holds."""
+    return Head(*json.loads(line.rstrip(b",\n")))
 
 
 def _store_anchor(anchor: Anchor, last: Anchor | None) -> Anchor:
@@ -295,11 +338,19 @@ def _check_heads(files: list[AnchorFile]) -> Iterator[Flaw]:
 
 
 def _find_new_heads(path: Path, earlier: Path | None) -> Iterator[Head]:
-    """Yield the heads of an anchor's file that the file before it does not hold too; both are in order of names."""
-    old_heads = read_heads(earlier) if earlier else iter(())
-    old = next(old_heads, None)
-    for head in read_heads(path):
-        while old and old.chain < head.chain:
-            old = next(old_heads, None)
-        if head != old:
-            yield head
+    """Yield the heads of an anchor's file that the file before it does not hold too; both are in order of names.
+
+    Most heads are the same in both: lines are compared first, and only those that differ are parsed.
+    """
+    old_lines = (line.rstrip(b",\n") for line in _read_lines(earlier)) if earlier else iter(())
+    old = next(old_lines, b"")
+    for line in (line.rstrip(b",\n") for line in _read_lines(path)):
+        if line != old:
+            head = _parse_head(line)
+            while old and _parse_head(old).chain < head.chain:
+                old = next(old_lines, b"")
+            if line != old:
+                yield head
+                if not old or _parse_head(old).chain != head.chain:
+                    continue  # a new chain: the old line is compared with the next one
+        old = next(old_lines, b"")

@@ -55,7 +55,7 @@ def record_after_migrating(*, using: str, **_options: Any) -> None:
 def record_installed(connection: BaseDatabaseWrapper) -> Event:
     """Record how the database's catalogue marks each guard now and who asked for it, and return the event."""
     with transaction.atomic():
-        return audit.record(VERB, System(CHAIN), actor=None, by=_find_person(), marks=read_marks(connection))  # type: ignore[arg-type]  # it has a chain
+        return audit.record(VERB, System(CHAIN), actor=None, by=find_person(), marks=read_marks(connection))  # type: ignore[arg-type]  # it has a chain
 
 
 def read_marks(connection: BaseDatabaseWrapper) -> dict[str, str]:
@@ -100,7 +100,7 @@ def _find_recorded() -> dict[str, str] | None:
     return installed.data["marks"] if installed else None
 
 
-def _find_person() -> str:
+def find_person() -> str:
     """Return the name of the machine's user who runs the program, or the user's number if there is no name."""
     try:
         return getuser()

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import stat
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
 from factureya.core import audit, clock, health, tasks
-from factureya.core.models import Anchor, UnwrittenAnchor
+from factureya.core.models import Anchor, Event, UnwrittenAnchor
 from factureya.core.record import anchors, guard_record
 from factureya.testing import tampering
 from factureya.testing.people import make_user
@@ -274,6 +275,86 @@ def test_a_chain_that_came_between_two_anchors_is_looked_up(folder):
     moved = [head.chain for head in anchors._find_new_heads(files[1], files[0])]
     assert moved == ["cosa:0", "cosa:2"]
     assert flaws() == []
+
+
+def test_a_head_that_did_not_move_is_not_parsed_again(folder, monkeypatch):
+    """The cost of a day is that of what moved in it, and of reading its file."""
+    chains = [f"cosa:{number:03}" for number in range(60)]
+    for day in range(6):
+        with time_machine.travel(NOON + timedelta(days=day), tick=False):
+            tampering.write_events(make_user(), 1, [*chains, "otra:1"] if day == 0 else ["cosa:007", "cosa:059"])
+            anchors.seal_day()
+    parsed: list[object] = []
+    loads = json.loads
+
+    def count(text: bytes) -> object:
+        parsed.append(text)
+        return loads(text)
+
+    monkeypatch.setattr(anchors.json, "loads", count)
+    assert list(anchors.find_flaws()) == []
+    assert len(parsed) <= 61 + 6 * 2 + 5 * 2 * 4  # all heads once, each file's first and last lines, and what moved
+    monkeypatch.undo()
+    moved = [head.chain for head in anchors._find_new_heads(*reversed(anchors.list_files(folder)[:2]))]
+    assert moved == ["cosa:007", "cosa:059"]
+
+
+@pytest.mark.parametrize("name", [b"\\x41", b"\xff", b"a\tb", b'a"'])
+def test_a_name_that_is_no_json_makes_the_file_unreadable(folder, name):
+    seal()
+    path = folder / "2026-11-24.json"
+    path.write_bytes(tampering.reseal(path.read_bytes().replace(b'["cosa:1",', b'["cosa:1' + name + b'",')))
+    assert ("ancla:2026-11-24.json", 0, "el archivo no se puede leer") in flaws()
+
+
+# -- A backup that is older than the last anchor ------------------------------------------------------
+
+
+def restore_after_an_anchor(folder: Path) -> bytes:
+    """Seal a second day, take the database back to the first, seal again, and return the lost file."""
+    seal()
+    with suppress(ZeroDivisionError), transaction.atomic():
+        seal(NEXT, events=2)
+        raise ZeroDivisionError  # the database forgets the day, and its file stays
+    lost = (folder / "2026-11-25.json").read_bytes()
+    seal(NEXT + timedelta(hours=2))
+    return lost
+
+
+def test_after_a_restore_the_anchors_of_the_lost_log_are_set_aside_and_named(folder, capsys):
+    lost = restore_after_an_anchor(folder)
+    assert ("ancla:2026-11-25", 2, "el ancla de la base de datos no corresponde a su archivo") in flaws()
+    assert UnwrittenAnchor.objects.exists()
+    call_command("set_anchors_aside", reason="Se restauró el respaldo del día 24.")
+    assert capsys.readouterr().out == "Se apartaron 1 anclas: 2026-11-25.json\n"
+    assert (flaws(), UnwrittenAnchor.objects.count()) == ([], 0)
+    event = Event.objects.get(verb="anchors.set_aside")
+    kept = folder / event.data["folder"] / "2026-11-25.json"
+    assert (kept.read_bytes(), stat.S_IMODE(kept.parent.stat().st_mode)) == (lost, 0o700)
+    assert event.data["files"] == [{"name": kept.name, "seq": 2, "hash": json.loads(lost)["hash"]}]
+    assert event.data["reason"] == "Se restauró el respaldo del día 24."
+    assert event.data["by"]
+    call_command("set_anchors_aside", reason="Otra vez.")
+    assert capsys.readouterr().out == "Nada que apartar.\n"
+    assert Event.objects.filter(verb="anchors.set_aside").count() == 1
+
+
+def test_an_altered_anchor_is_not_set_aside_and_stays_a_flaw(folder):
+    seal()
+    path = folder / "2026-11-24.json"
+    path.write_bytes(path.read_bytes().replace(b'["cosa:1",1,', b'["cosa:1",2,'))
+    call_command("set_anchors_aside", reason="Se restauró.")
+    assert flaws() == [("ancla:2026-11-24", 1, "el archivo del ancla fue alterado")]
+
+
+def test_anchors_are_not_set_aside_without_a_reason_or_beside_an_unreadable_file(folder):
+    restore_after_an_anchor(folder)
+    with pytest.raises(CommandError, match="motivo"):
+        call_command("set_anchors_aside", reason=" ")
+    (folder / "2026-11-20.json").write_bytes(b"x")
+    with pytest.raises(CommandError, match="No se pudo leer"):
+        call_command("set_anchors_aside", reason="Se restauró.")
+    assert not Event.objects.filter(verb="anchors.set_aside").exists()
 
 
 # -- verify_audit and /readyz ------------------------------------------------------------------------

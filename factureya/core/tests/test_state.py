@@ -216,6 +216,28 @@ def test_an_old_owner_and_an_old_office_are_written_down_and_go_on():
     assert said == ["el cargo que el evento dice ya no está"]  # the grant that the test had unlinked
 
 
+def test_two_old_offices_of_one_person_are_two_rows():
+    """Offices granted before they had events: each is recorded, and the end of one says nothing of the other."""
+    root, person = make_superuser(), make_user(is_staff=True)
+    with guard_install.lifted(connection):
+        for office in (Office.AGENT, Office.IT_HEAD):
+            columns = {"office": office, "granted_by": root, "granted_at": now(), "starts_at": now()}
+            provider = own_provider() if office == Office.AGENT else None
+            RoleAssignment.objects.create(user=person, provider=provider, **columns)
+        connection.check_constraints()
+    assert state.record_missing() >= 2
+    assert flaws() == []
+    agent = RoleAssignment.objects.get(user=person, office=Office.AGENT)
+    operations.end_office(agent.pk, actor=root, reason="Se fue")
+    assert flaws() == []
+    operations.grant_office(person.pk, office=Office.DEVELOPER, actor=root)
+    assert flaws() == []
+    execute_as_owner(f"UPDATE {OFFICE} SET starts_at = '2020-01-01 00:00:00+00:00' WHERE id = %s", agent.pk)
+    (flaw,) = flaws()
+    assert f"el cargo {agent.pk} " in flaw.problem
+    assert state.record_missing() == 0
+
+
 # -- Cost --------------------------------------------------------------------------------------------
 
 
