@@ -226,6 +226,18 @@ def test_only_an_active_superuser_grants():
             write_grant(person)
 
 
+@postgres_only
+def test_a_guard_reads_no_temporary_table_in_place_of_ours():
+    person, root = make_user(), make_superuser()
+    User.objects.filter(pk=root.pk).update(is_superuser=False)
+    connection.check_constraints()
+    execute("CREATE TEMPORARY TABLE accounts_user AS SELECT * FROM accounts_user")
+    execute("UPDATE pg_temp.accounts_user SET is_superuser = true")
+    assert User.objects.get(pk=root.pk).is_superuser  # the session reads the temporary table
+    with pytest.raises(IntegrityError, match="office_granted_by_superuser"):
+        write_grant(person)
+
+
 def test_an_office_does_not_begin_before_it_is_granted_and_is_not_born_ended():
     person, early = make_user(), now() - timedelta(days=1)
     with pytest.raises(IntegrityError, match="office_not_backdated"):
