@@ -22,8 +22,9 @@ from factureya.core.triggers import Guard, Recorder
 _SELECT_TRIGGERS = {
     "sqlite": "SELECT name, tbl_name, sql, '', 'O' FROM sqlite_master WHERE type = 'trigger'",
     "postgresql": """SELECT t.tgname, c.relname, pg_get_triggerdef(t.oid, true), p.prosrc,
-        concat(t.tgenabled, CASE WHEN p.proconfig = ARRAY['search_path=' || quote_ident(current_schema()) || ', pg_temp']
-            THEN '' ELSE ' with another search path' END)
+        concat(t.tgenabled, CASE
+            WHEN p.proconfig = ARRAY['search_path=' || quote_ident(current_schema()) || ', pg_temp'] THEN ''
+            ELSE ' with another search path' END)
         FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
         WHERE NOT t.tgisinternal AND c.relnamespace = current_schema()::regnamespace""",
 }

@@ -45,7 +45,7 @@ class Guard:
         return f" BEGIN {f'IF {condition} THEN {refusal} END IF;' if condition else refusal} RETURN {row}; END "
 
     def statements(self, vendor: str, schema: str = "public") -> list[str]:
-        """Return the SQL statements that create the guard (trigger) on this engine; `schema` is PostgreSQL's, of the tables."""
+        """Return the SQL statements that create the guard (trigger) on this engine; `schema` is PostgreSQL's."""
         return _create(self, vendor, schema)
 
     @property
@@ -84,7 +84,7 @@ class Recorder:
         return f" BEGIN IF {self.condition('postgresql')} THEN {self.statement[1]}; END IF; RETURN NULL; END "
 
     def statements(self, vendor: str, schema: str = "public") -> list[str]:
-        """Return the SQL statements that create the trigger on this engine; `schema` is PostgreSQL's, of the tables."""
+        """Return the SQL statements that create the trigger on this engine; `schema` is PostgreSQL's."""
         return _create(self, vendor, schema)
 
 
