@@ -207,6 +207,7 @@ RAW = [
     "UPDATE accounts_customer SET registered_email = 'thief@ejemplo.mx'",
     "UPDATE accounts_representative SET valid_until = '2039-01-01'",
     "DELETE FROM accounts_representative",
+    "UPDATE accounts_user SET is_superuser = true WHERE NOT is_superuser",
     "UPDATE django_migrations SET name = 'x'",
 ]
 NAMED = {guard.name for guard in guard_install.guards("postgresql")}
