@@ -1,5 +1,7 @@
 """Guard the history of offices (cargos) and the places of people in companies, on which every other rule rests (M26).
 
+A superuser, who grants every office, is one by the event that opened the account: nobody is made one later.
+
 An office and a place in a verified company are written after the event that says so, and are refused without it.
 """
 
@@ -7,6 +9,7 @@ from factureya.core import triggers
 from factureya.core.guard_terms import changed, guards, last_event_is, translate
 from factureya.core.triggers import Guard
 
+PERSON = "accounts_user"
 OFFICE = "accounts_roleassignment"
 CONTACT = "accounts_contact"
 CUSTOMER = "accounts_customer"
@@ -52,9 +55,26 @@ _MOVED = last_event_is(
     "contact.moved",
     "DATA[rows.contact.user] = CAST(OLD.user_id AS text) AND DATA[from_customer] = CAST(OLD.customer_id AS text)",
 )
+_ACCOUNT_TOLD = last_event_is(
+    "'user:' || NEW.id", "person.joined", "DATA[rows.person.is_superuser] = CAST(NEW.is_superuser AS text)"
+)
 _HISTORY = "los cargos son historia: solo se terminan, una vez"
 
 _WRITTEN = [
+    Guard(
+        "superuser_is_not_inserted",
+        PERSON,
+        "INSERT",
+        "NEW.is_superuser",
+        "una cuenta se hace de superusuario después de su evento",
+    ),
+    Guard(
+        "superuser_follows_its_event",
+        PERSON,
+        "UPDATE",
+        f"NEW.is_superuser AND {changed('id is_superuser')} AND NOT {_ACCOUNT_TOLD}",
+        "una cuenta se hace de superusuario con su evento",
+    ),
     *guards(
         OFFICE,
         "INSERT",

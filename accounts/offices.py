@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from django.contrib.auth.models import Group
 
 from accounts.models import CONTROL_OFFICES, DESK_OFFICES, READING_OFFICES, Office, RoleAssignment, User
+from accounts.models.people import PERSON, describe_person
+from factureya.core import audit
 
 _QUEUE = frozenset({"tickets.view_ticket", "tickets.change_ticket", "tickets.add_ticket"})
 _DESK = _QUEUE | {"accounts.view_customer", "accounts.view_customertoverify", "accounts.change_customertoverify"}
@@ -53,12 +55,18 @@ def list_permissions(offices: Iterable[str]) -> set[str]:
     return set().union(*(PERMISSIONS[office] for office in offices))
 
 
-def sync_groups(user: User) -> None:
-    """Update a person's `is_staff` and Django groups from the offices (cargos) held, also those that begin later."""
+def sync_groups(user: User, *, actor: User) -> None:
+    """Update a person's `is_staff` and Django groups from the offices (cargos) held, also those that begin later.
+
+    The caller has locked the person. A change of `is_staff` is recorded (M26).
+    """
     open_or_future = RoleAssignment.objects.filter(user=user).not_ended()
     offices = set(open_or_future.values_list("office", flat=True))
-    user.is_staff = user.is_superuser or bool(offices & (DESK_OFFICES | CONTROL_OFFICES | READING_OFFICES))
-    user.save(update_fields=["is_staff"])
+    is_staff = user.is_superuser or bool(offices & (DESK_OFFICES | CONTROL_OFFICES | READING_OFFICES))
+    if user.is_staff != is_staff:
+        user.is_staff = is_staff
+        user.save(update_fields=["is_staff"])
+        audit.record("person.staff_changed", user, actor=actor, rows={PERSON: describe_person(user)})
     user.groups.set([_get_group(office) for office in sorted(offices)])
     user.__dict__.pop("assignments", None)  # a cached property; the next use reads the database again
 

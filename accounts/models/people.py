@@ -6,15 +6,19 @@ from enum import StrEnum
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
-from django.db import models
+from django.db import models, transaction
 from django.db.models import PROTECT, CheckConstraint, F, ForeignKey, Q, UniqueConstraint
 from django.utils.crypto import salted_hmac
 from django.utils.functional import cached_property
 
 from accounts.models.companies import Contact
-from factureya.core import clock
+from factureya.core import audit, clock
 from factureya.core.models import Chained
+from factureya.core.record.state import Facts, read_facts
 from factureya.core.refusals import NotAllowed
+
+PERSON = "person"  # how an event calls the row of a person's account
+_PERSON_FACTS = ("pk", "email", "is_superuser", "is_staff", "is_active", "is_emergency")
 
 
 class Provider(models.Model):
@@ -138,7 +142,21 @@ class UserManager(BaseUserManager["User"]):
         """Make a person with an account and return the person; without a password nobody can sign in to it."""
         user = self.model(email=email.strip().lower(), **extra)
         user.set_password(password)
-        user.save(using=self._db)
+        return self.insert_person(user)
+
+    def insert_person(self, user: "User", *, actor: "User | None" = None) -> "User":
+        """Insert a new person, record the account in the person's chain, and return the person (M26).
+
+        The event says also whether the person is a superuser, and comes before it: no other row becomes one.
+        """
+        is_superuser, user.is_superuser = user.is_superuser, False
+        with transaction.atomic(using=self._db):
+            user.save(using=self._db, force_insert=True)
+            rows = {PERSON: {**describe_person(user), "is_superuser": is_superuser}}
+            audit.record_first("person.joined", user, actor=actor, rows=rows)
+            if is_superuser:
+                user.is_superuser = True
+                user.save(using=self._db, update_fields=["is_superuser"])
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **extra: Any) -> "User":
@@ -258,6 +276,11 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
             return self.contact
         except Contact.DoesNotExist:
             return None
+
+
+def describe_person(person: User) -> Facts:
+    """Return what of a person's account decides what the person may do, as an event holds it."""
+    return read_facts(person, **{name: name for name in _PERSON_FACTS})
 
 
 FRESH_SECONDS = 5 * 60  # how long a password that was typed again counts

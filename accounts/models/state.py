@@ -3,7 +3,8 @@
 `core.record.state` reads KINDS. Each `describe_…` returns the whole row as an event holds it.
 """
 
-from accounts.models import Contact, Customer, Representative, RoleAssignment
+from accounts.models import Contact, Customer, Representative, RoleAssignment, User
+from accounts.models.people import PERSON, describe_person
 from factureya.core.record.state import Facts, Kind, read_facts
 
 OFFICE, COMPANY, CONTACT, REPRESENTATIVE = "office", "company", "contact", "representative"
@@ -56,6 +57,17 @@ def _read(row: object, columns: tuple[str, ...]) -> Facts:
 
 
 KINDS = [
+    Kind(
+        PERSON,
+        "la cuenta",
+        verbs=("person.joined", "person.deactivated", "person.reactivated", "person.staff_changed"),
+        rows=User.objects.all,
+        describe=describe_person,
+        subject=lambda person: person,
+        chains=lambda person: (person.chain,),
+        key=("pk",),
+        column="pk",
+    ),
     Kind(
         OFFICE,
         "el cargo",

@@ -30,7 +30,9 @@ def disable_by_request(pk: int, *, folio: str, actor: User) -> User:
     require(person.is_active, "La cuenta ya está desactivada.")
     person.is_active = False
     end_sessions(person, "is_active")
-    audit.record("person.deactivated", person, actor=actor, reason=folio)
+    audit.record(
+        "person.deactivated", person, actor=actor, reason=folio, rows={state.PERSON: state.describe_person(person)}
+    )
     return person
 
 

@@ -52,11 +52,12 @@ def make_person(email: str, full_name: str, password_hash: str, *, verified: boo
     The hash of the password takes long on purpose, so the caller makes it before the transaction. Raises
     IntegrityError if somebody has that address, and Refused if a text is too long.
     """
-    person = User.objects.create(
+    person = User(
         email=require_fit(User, "email", email.lower()),
         password=password_hash,
         full_name=require_fit(User, "full_name", full_name),
     )
+    User.objects.insert_person(person, actor=person)
     EmailAddress.objects.create(user=person, email=person.email, verified=verified, primary=True)
     return person
 

@@ -276,4 +276,4 @@ def _add_assignment(person: User, invitation: Invitation) -> None:
         invited_by=invitation.invited_by_id,
         invitation=invitation.pk,
     )
-    offices.sync_groups(person)
+    offices.sync_groups(person, actor=person)

@@ -94,7 +94,7 @@ def grant_office(
             ends_at=ends_at,
             reason=reason,
         )
-        offices.sync_groups(person)
+        offices.sync_groups(person, actor=actor)
     return assignment
 
 
@@ -115,7 +115,7 @@ def end_office(pk: int, *, reason: str = "", actor: User) -> RoleAssignment:
         rows = {state.OFFICE: state.describe_office(assignment)}  # the event first: the guard looks for it
         audit.record("office.ended", person, actor=actor, office=assignment.office, reason=reason, rows=rows)
         assignment.save(update_fields=["ends_at", "ended_by"])
-        offices.sync_groups(person)
+        offices.sync_groups(person, actor=actor)
     return assignment
 
 
@@ -130,7 +130,9 @@ def deactivate_user(pk: int, *, reason: str, actor: User) -> User:
         require(person.is_active, "La cuenta ya está desactivada.")
         person.is_active = False
         end_sessions(person, "is_active")
-        audit.record("person.deactivated", person, actor=actor, reason=reason)
+        audit.record(
+            "person.deactivated", person, actor=actor, reason=reason, rows={state.PERSON: state.describe_person(person)}
+        )
     return person
 
 
@@ -144,7 +146,9 @@ def reactivate_user(pk: int, *, reason: str, actor: User) -> User:
         require(not person.is_active, "La cuenta está activa.")
         person.is_active = True
         person.save(update_fields=["is_active"])
-        audit.record("person.reactivated", person, actor=actor, reason=reason)
+        audit.record(
+            "person.reactivated", person, actor=actor, reason=reason, rows={state.PERSON: state.describe_person(person)}
+        )
     return person
 
 

@@ -168,6 +168,24 @@ def test_nobody_ends_his_own_office():
         operations.end_office(held.pk, actor=other)
 
 
+# -- A superuser is one by the event that opened the account ------------------------------------------
+
+
+def test_nobody_becomes_a_superuser_past_the_event_of_the_account(hugo: User):
+    with refused_by("superuser_follows_its_event"):
+        update(hugo, is_superuser=True)
+    with transaction.atomic():  # the event of an account that is no superuser's, as the last one
+        audit.record("person.joined", hugo, actor=None, rows={state.PERSON: state.describe_person(hugo)})
+    with refused_by("superuser_follows_its_event"):
+        update(hugo, is_superuser=True)
+    with refused_by("superuser_is_not_inserted"):
+        insert(hugo, email="otro@factureya.com", is_superuser=True)
+    root = make_superuser()
+    with refused_by("superuser_follows_its_event"):
+        update(root, id=root.pk + 1000)
+    assert make_superuser("otra@factureya.com").is_superuser
+
+
 # -- An office is granted with its event (H12) -------------------------------------------------------
 
 
@@ -220,10 +238,22 @@ def test_the_event_of_a_grant_says_the_same_as_the_row(wrong: dict[str, Any]):
 
 def test_only_an_active_superuser_grants():
     person, root = make_user(), make_superuser()
-    for columns in ({"is_superuser": False}, {"is_superuser": True, "is_active": False}):
+    for columns in ({"is_active": False}, {"is_active": True, "is_superuser": False}):
         User.objects.filter(pk=root.pk).update(**columns)
         with pytest.raises(IntegrityError, match="office_granted_by_superuser"):
             write_grant(person)
+
+
+@postgres_only
+def test_a_guard_reads_no_temporary_table_in_place_of_ours():
+    person, root = make_user(), make_superuser()
+    User.objects.filter(pk=root.pk).update(is_superuser=False)
+    connection.check_constraints()
+    execute("CREATE TEMPORARY TABLE accounts_user AS SELECT * FROM accounts_user")
+    execute("UPDATE pg_temp.accounts_user SET is_superuser = true")
+    assert User.objects.get(pk=root.pk).is_superuser  # the session reads the temporary table
+    with pytest.raises(IntegrityError, match="office_granted_by_superuser"):
+        write_grant(person)
 
 
 def test_an_office_does_not_begin_before_it_is_granted_and_is_not_born_ended():

@@ -208,9 +208,9 @@ def test_a_person_corrects_the_name_and_nothing_else(client):
     assert client.post(home, sent).url == home
     ana.refresh_from_db()
     assert (ana.full_name, ana.email, ana.is_staff) == ("Ana Ruiz Paz", "ana@ejemplo.mx", False)
-    assert [event.verb for event in ana.events()] == ["person.renamed"]
+    assert [event.verb for event in ana.events()] == ["person.joined", "person.renamed"]
     client.post(home, {"full_name": "Ana Ruiz Paz"})
-    assert ana.events().count() == 1
+    assert ana.events().count() == 2
     page = client.post(home, {"full_name": ""}).content.decode()
     assert "Escriba su nombre completo." in page
 

@@ -1,9 +1,11 @@
 """The people of the load data: companies with contacts, agents of two providers; made in bulk, one password."""
 
 from bisect import bisect
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
+from typing import Any
 
 from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import make_password
@@ -13,7 +15,7 @@ from django.utils import timezone
 from accounts.models import Contact, Customer, Office, Provider, Representative, User, state
 from accounts.operations.common import insert_assignment
 from factureya.core import audit, clock
-from factureya.core.models import ChainHead, Event
+from factureya.core.models import Chained, ChainHead, Event
 
 DOMAIN = "carga.example"
 TICKETS_PER_COMPANY = 40
@@ -51,9 +53,10 @@ def gather(tickets: int, password: str | None = None) -> SamplePeople:
     now = clock.now() - timedelta(days=1000)
     encoded = make_password(password)
     with transaction.atomic(), clock.at(now):
-        root = _users(["carga-root"], encoded, is_staff=True)[0]
-        root.is_superuser = True  # who grants an office is one
-        root.save(update_fields=["is_superuser"])
+        root = User(email=f"carga-root@{DOMAIN}", password=encoded, full_name="Raíz de Carga")
+        root.is_staff = root.is_superuser = True  # who grants an office is one
+        User.objects.insert_person(root)
+        EmailAddress.objects.create(user=root, email=root.email, verified=True, primary=True)
         agents = _agents(10 + tickets // 5_000, encoded, root)
         contacts = _companies(max(20, tickets // TICKETS_PER_COMPANY), encoded, root)
     weights, total = [], 0.0
@@ -74,6 +77,7 @@ def _users(keys: list[str], encoded: str, *, is_staff: bool) -> list[User]:
         )
         for place, key in enumerate(keys)
     )
+    _record_firsts([(user, {state.PERSON: state.describe_person(user)}, None) for user in people], "person.joined")
     EmailAddress.objects.bulk_create(
         EmailAddress(user=user, email=user.email, verified=True, primary=True) for user in people
     )
@@ -149,7 +153,7 @@ def _record(
     companies: list[Customer], contacts: list[Contact], representatives: list[Representative], root: User
 ) -> None:
     """Write the first event of each company's chain, which holds the company, its contacts and its representative."""
-    events = []
+    entries: list[tuple[Chained, dict[str, Any], User | None]] = []
     for place, company in enumerate(companies):
         here = contacts[place * CONTACTS_PER_COMPANY : (place + 1) * CONTACTS_PER_COMPANY]
         rows = {
@@ -157,8 +161,16 @@ def _record(
             state.CONTACT: [state.describe_contact(contact) for contact in here],
             state.REPRESENTATIVE: state.describe_representative(representatives[place]),
         }
-        event = Event(chain=company.chain, seq=1, prev=audit.GENESIS, verb="company.verified", at=clock.now())
-        event.actor, event.actor_name, event.data = root, root.full_name, {"rows": rows}
+        entries.append((company, rows, root))
+    _record_firsts(entries, "company.verified")
+
+
+def _record_firsts(entries: Sequence[tuple[Chained, dict[str, Any], User | None]], verb: str) -> None:
+    """Write the first event of many chains, each as (subject, rows, actor)."""
+    events = []
+    for subject, rows, actor in entries:
+        event = Event(chain=subject.chain, seq=1, prev=audit.GENESIS, verb=verb, at=clock.now())
+        event.actor, event.actor_name, event.data = actor, actor.full_name if actor else "", {"rows": rows}
         event.hash = audit.compute_hash(event)
         events.append(event)
     ChainHead.objects.bulk_create(ChainHead(chain=event.chain, seq=1, hash=event.hash) for event in events)

@@ -17,10 +17,14 @@ from django.db.migrations.executor import MigrationExecutor
 
 from factureya.core.triggers import Guard, Recorder
 
-# For each engine: name, table, statement, body of the function, and O for enabled (the last two are PostgreSQL's).
+# For each engine: name, table, statement, body of the function, and O for enabled (the last two are PostgreSQL's). A
+# function that has another search path than ours is no «O»: it may read a temporary table in place of a table of ours.
 _SELECT_TRIGGERS = {
     "sqlite": "SELECT name, tbl_name, sql, '', 'O' FROM sqlite_master WHERE type = 'trigger'",
-    "postgresql": """SELECT t.tgname, c.relname, pg_get_triggerdef(t.oid, true), p.prosrc, t.tgenabled
+    "postgresql": """SELECT t.tgname, c.relname, pg_get_triggerdef(t.oid, true), p.prosrc,
+        concat(t.tgenabled, CASE
+            WHEN p.proconfig = ARRAY['search_path=' || quote_ident(current_schema()) || ', pg_temp'] THEN ''
+            ELSE ' with another search path' END)
         FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
         WHERE NOT t.tgisinternal AND c.relnamespace = current_schema()::regnamespace""",
 }
@@ -36,9 +40,17 @@ def install(connection: BaseDatabaseWrapper) -> None:
     """Replace all triggers of the database by the guards of this version of the program, in one transaction."""
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         lift(connection)
+        schema = read_schema(connection) if connection.vendor == "postgresql" else ""
         for guard in guards(connection.vendor):
-            for statement in guard.statements(connection.vendor):
+            for statement in guard.statements(connection.vendor, schema):
                 cursor.execute(statement)
+
+
+def read_schema(connection: BaseDatabaseWrapper) -> str:
+    """Return the schema of PostgreSQL that holds the tables, quoted for SQL."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT quote_ident(current_schema())")
+        return str(cursor.fetchone()[0])
 
 
 def lift(connection: BaseDatabaseWrapper) -> None:

@@ -44,9 +44,9 @@ class Guard:
         refusal = f"RAISE EXCEPTION '{self._refusal.replace('%', '%%')}' USING ERRCODE = 'check_violation';"
         return f" BEGIN {f'IF {condition} THEN {refusal} END IF;' if condition else refusal} RETURN {row}; END "
 
-    def statements(self, vendor: str) -> list[str]:
-        """Return the SQL statements that create the guard (trigger) on this engine."""
-        return _create(self, vendor)
+    def statements(self, vendor: str, schema: str = "public") -> list[str]:
+        """Return the SQL statements that create the guard (trigger) on this engine; `schema` is PostgreSQL's."""
+        return _create(self, vendor, schema)
 
     @property
     def _refusal(self) -> str:
@@ -83,9 +83,9 @@ class Recorder:
         """Return the body of the PostgreSQL function: it writes, if the condition is true."""
         return f" BEGIN IF {self.condition('postgresql')} THEN {self.statement[1]}; END IF; RETURN NULL; END "
 
-    def statements(self, vendor: str) -> list[str]:
-        """Return the SQL statements that create the trigger on this engine."""
-        return _create(self, vendor)
+    def statements(self, vendor: str, schema: str = "public") -> list[str]:
+        """Return the SQL statements that create the trigger on this engine; `schema` is PostgreSQL's."""
+        return _create(self, vendor, schema)
 
 
 def append_only(
@@ -127,9 +127,13 @@ def _match_key(key: str) -> str:
     return " AND ".join(f"{column.strip()} = NEW.{column.strip()}" for column in key.split(","))
 
 
-def _create(trigger: Guard | Recorder, vendor: str) -> list[str]:
-    """Return the SQL statements that create a trigger, and on PostgreSQL its function."""
+def _create(trigger: Guard | Recorder, vendor: str, schema: str) -> list[str]:
+    """Return the SQL statements that create a trigger, and on PostgreSQL its function.
+
+    The function names its own search path with the temporary tables last: otherwise PostgreSQL searches them first, and
+    a guard would read a temporary table of the same name in place of ours.
+    """
     if vendor == "sqlite":
         return [trigger.trigger(vendor)]
     function = f"CREATE OR REPLACE FUNCTION {trigger.name}_fn() RETURNS trigger AS $${trigger.function_body()}$$"
-    return [f"{function} LANGUAGE plpgsql", trigger.trigger(vendor)]
+    return [f"{function} LANGUAGE plpgsql SET search_path = {schema}, pg_temp", trigger.trigger(vendor)]

@@ -80,6 +80,8 @@ _APPROVALS = {
     "request.reminded": Words("Recordó el plazo", Group.APPROVALS),
 }
 _ACCESS = {
+    "person.joined": Words("Abrió la cuenta", Group.ACCESS),
+    "person.staff_changed": Words("Cambió si la cuenta es del personal, por sus cargos", Group.ACCESS),
     "person.deactivated": Words("Desactivó la cuenta", Group.ACCESS, "reason"),
     "person.reactivated": Words("Activó la cuenta", Group.ACCESS, "reason"),
     "person.role_changed": Words("Cambió el papel de la persona en su empresa", Group.ACCESS),

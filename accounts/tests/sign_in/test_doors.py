@@ -328,7 +328,7 @@ def test_changing_the_password_takes_the_old_one_and_ends_other_sessions(client)
     assert client.post(url, {"oldpassword": PASSWORD, "password1": NEW}).url == reverse("accounts:home")
     assert "Su contraseña cambió." in client.get(reverse("accounts:home")).content.decode()
     assert other.get(reverse("accounts:home")).status_code == 302
-    assert [event.verb for event in ana.events()] == ["person.password_changed"]
+    assert [event.verb for event in ana.events()] == ["person.joined", "person.password_changed"]
     mail = OutboxMessage.objects.get()
     assert (mail.kind, mail.to) == ("account/password_changed", ana.email)
     assert sign_in(Client(), ana.email, NEW).status_code == 302

@@ -97,7 +97,7 @@ def test_enrolling_ends_the_sessions_that_only_knew_the_password(client):
     answer = thief.get(reverse("mfa_view_recovery_codes"))
     assert answer.status_code == 302
     assert answer.url.startswith(reverse("account_login"))
-    assert [event.verb for event in dario.events()] == ["office.granted", "factor.enrolled"]
+    assert [event.verb for event in dario.events()] == ["person.joined", "office.granted", "factor.enrolled"]
 
 
 def test_signing_in_takes_the_second_step_or_a_recovery_code(client):
@@ -247,7 +247,7 @@ def test_one_asks_another_approves_and_the_person_starts_anew(client):
     kinds = OutboxMessage.objects.filter(to=dario.email).order_by("pk").values_list("kind", flat=True)
     assert list(kinds) == ["accounts/factor_reset_requested", "accounts/factor_reset_done"]
     verbs = [event.verb for event in dario.events()]
-    assert verbs == ["office.granted", "factor.reset_requested", "factor.reset"]
+    assert verbs == ["person.joined", "office.granted", "factor.reset_requested", "factor.reset"]
     client.post(decide, {"decision": "approve"})
     assert "Ya se decidió" in client.get(CONTROL).content.decode()
 

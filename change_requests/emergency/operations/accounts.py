@@ -44,7 +44,7 @@ def add_account(*, alias: str, purpose: str, scope: str, actor: User, proof: Pro
     try:
         with transaction.atomic():
             account = EmergencyAccount.objects.create(
-                alias=alias, user=_make_user(alias), purpose=purpose, scope=scope, created_by=actor
+                alias=alias, user=_make_user(alias, actor), purpose=purpose, scope=scope, created_by=actor
             )
             audit.record(
                 "account.added",
@@ -163,14 +163,15 @@ def _record_delegation(delegation: Delegation, proof: Proof | None) -> Event:
     )
 
 
-def _make_user(alias: str) -> User:
+def _make_user(alias: str, actor: User) -> User:
     """Make and return the user of an emergency account: not active, no password that works, in a group of its own."""
-    user = User.objects.create(
+    user = User(
         email=f"{alias}@{DOMAIN}",
         full_name=f"Cuenta de emergencia {alias}",
         password=make_password(None),
         is_active=False,
         is_emergency=True,
     )
+    User.objects.insert_person(user, actor=actor)
     user.groups.set([Group.objects.get_or_create(name=GROUP)[0]])
     return user

@@ -93,6 +93,7 @@ def test_deploy_warns_of_a_program_that_owns_tables():
     (warning,) = grants.check_program_owns_nothing(databases=["default"])
     assert isinstance(warning, CheckMessage)
     assert (warning.id, "owns" in warning.msg) == ("core.W003", True)
+    assert "may make temporary tables" in warning.msg
 
 
 @pytest.mark.once
@@ -179,6 +180,8 @@ RAW = [
     "LANGUAGE plpgsql",
     "CREATE TRIGGER mine BEFORE UPDATE ON core_event FOR EACH ROW EXECUTE FUNCTION office_never_changes_fn()",
     "CREATE TABLE mine (id int)",
+    "CREATE TEMPORARY TABLE core_event (id int)",
+    "CREATE SCHEMA mine",
     "CREATE RULE mine AS ON UPDATE TO accounts_contact DO INSTEAD NOTHING",
     "SET session_replication_role = replica",
     "SET ROLE factureya",
@@ -204,6 +207,7 @@ RAW = [
     "UPDATE accounts_customer SET registered_email = 'thief@ejemplo.mx'",
     "UPDATE accounts_representative SET valid_until = '2039-01-01'",
     "DELETE FROM accounts_representative",
+    "UPDATE accounts_user SET is_superuser = true WHERE NOT is_superuser",
     "UPDATE django_migrations SET name = 'x'",
 ]
 NAMED = {guard.name for guard in guard_install.guards("postgresql")}
@@ -226,6 +230,21 @@ def test_b11_and_h12_every_raw_statement_is_refused():
         assert by_permission or any(text.startswith(f"{name}:") for name in NAMED), (statement, text)
     assert read_tables() == before
     assert guard_install.differences(connection) == []
+
+
+@pytest.mark.postgres
+@pytest.mark.usefixtures("program")
+def test_deploy_warns_of_a_program_that_may_make_temporary_tables():
+    with grants.as_owner(connection):
+        execute(f"GRANT TEMPORARY ON DATABASE {connection.settings_dict['NAME']} TO PUBLIC")
+    (warning,) = grants.check_program_owns_nothing(databases=["default"])
+    assert (warning.id, warning.msg) == (
+        "core.W003",
+        "The program's role «factureya_program» may make temporary tables.",
+    )
+    with grants.as_owner(connection):
+        grants.grant(connection, PROGRAM["USER"])
+    assert grants.check_program_owns_nothing(databases=["default"]) == []
 
 
 def find_refusal(statement: str) -> str:

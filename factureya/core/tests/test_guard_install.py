@@ -109,9 +109,11 @@ def test_a_dropped_and_an_unknown_trigger_are_told():
         "ALTER TABLE core_event DISABLE TRIGGER USER",
         "CREATE OR REPLACE FUNCTION core_event_no_delete_fn() RETURNS trigger AS $$ BEGIN RETURN OLD; END $$ "
         "LANGUAGE plpgsql",
+        "ALTER FUNCTION core_event_no_delete_fn() RESET search_path",
+        "ALTER FUNCTION core_event_no_delete_fn() SET search_path = pg_temp, public",
     ],
 )
-def test_a_disabled_trigger_and_an_emptied_function_are_told(statement):
+def test_a_disabled_trigger_and_an_altered_function_are_told(statement):
     execute(statement)
     assert "changed: core_event_no_delete" in guard_install.differences(connection)
 

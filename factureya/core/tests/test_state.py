@@ -64,6 +64,8 @@ def test_what_operations_wrote_has_no_flaw(ana: User):
     root, person = make_superuser(), make_user()
     held = operations.grant_office(person.pk, office=Office.AGENT, provider=own_provider(), actor=root)
     operations.end_office(held.pk, actor=root, reason="Se fue")
+    operations.deactivate_user(person.pk, reason="Se fue", actor=root)
+    operations.reactivate_user(person.pk, reason="Volvió", actor=root)
     operations.grant_office(person.pk, office=Office.AUDITOR, ends_at=now() + timedelta(days=9), actor=root)
     second = sign_up("beto@ocaso.mx")
     operations.join_company(second.contact.customer_id, actor=make_agent())
@@ -91,6 +93,7 @@ def test_a_company_that_changed_by_requests_has_no_flaw():
 
 OFFICE, PERSON = "accounts_roleassignment", "accounts_contact"
 COMPANY, POWERS = "accounts_customer", "accounts_representative"
+ACCOUNT = "accounts_user"
 OWNED, NAMED = "change_requests_informationasset", "change_requests_assetownership"
 TAMPERS: dict[str, tuple[str, str]] = {
     "relabelled": (f"UPDATE {OFFICE} SET office = 'developer' WHERE office = 'security_officer'", "user:"),
@@ -108,6 +111,10 @@ TAMPERS: dict[str, tuple[str, str]] = {
     "role": (f"UPDATE {PERSON} SET role = 'contact'", "customer:"),
     "sees all": (f"UPDATE {PERSON} SET own_tickets_only = (1 = 1)", "customer:"),
     "contact gone": (f"DELETE FROM {PERSON}", "customer:"),
+    "superuser": (f"UPDATE {ACCOUNT} SET is_superuser = (1 = 1) WHERE email = 'ana@ocaso.mx'", "user:"),
+    "staff": (f"UPDATE {ACCOUNT} SET is_staff = (1 = 1) WHERE email = 'ana@ocaso.mx'", "user:"),
+    "mail": (f"UPDATE {ACCOUNT} SET email = 'thief@ejemplo.mx' WHERE email = 'ana@ocaso.mx'", "user:"),
+    "not active": (f"UPDATE {ACCOUNT} SET is_active = (1 = 0) WHERE email = 'ana@ocaso.mx'", "user:"),
     "owner": (
         f"UPDATE {OWNED} SET owner_id = (SELECT min(user_id) FROM {PERSON}) WHERE owner_id IS NOT NULL",
         "asset:",
@@ -197,6 +204,26 @@ def test_rows_of_before_are_written_down_once():
     assert {"company.recorded", "contact.recorded", "representative.recorded"} <= verbs
     operations.change_full_name(full_name="Ana R", actor=cast.ana)
     assert flaws() == []
+
+
+def test_an_account_made_by_the_command_has_an_event(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "Una-clave-larga-2026")
+    email = "root@ocaso.mx"
+    call_command("createsuperuser", email=email, full_name="Raíz", interactive=False, verbosity=0)
+    root = User.objects.get(email=email)
+    assert (root.is_superuser, root.is_staff, root.events().get().verb) == (True, True, "person.joined")
+    assert flaws() == []
+
+
+def test_an_account_of_before_is_written_down_and_its_later_changes_are_found():
+    account = User.objects.bulk_create([User(email="antes@ocaso.mx", full_name="De Antes")])[0]
+    (flaw,) = flaws()
+    assert (flaw.chain, flaw.problem) == (account.chain, f"la cuenta {account.pk} no está en ningún evento")
+    assert state.record_missing() == 1
+    assert flaws() == []
+    User.objects.filter(pk=account.pk).update(email="thief@ejemplo.mx")
+    (flaw,) = flaws()
+    assert "no es como el evento dice: email" in flaw.problem
 
 
 def test_an_old_owner_and_an_old_office_are_written_down_and_go_on():

@@ -431,7 +431,7 @@ def test_a_mail_with_a_reply_clears_the_flag_of_a_bounced_address(ana: User):
     deliver(proven())
     ana.refresh_from_db()
     assert ana.mail_bounced_at is None
-    assert [event.verb for event in ana.events()] == ["person.mail_works"]
+    assert [event.verb for event in ana.events()] == ["person.joined", "person.mail_works"]
 
 
 # -- The same mail by two ways -----------------------------------------------------------------------
