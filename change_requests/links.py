@@ -49,15 +49,15 @@ class BadLink(ValueError):
 def make_confirm_url(request: FormalRequest) -> str:
     """Return the link by which the registered mail address confirms this version; void if the address changes (M8)."""
     lifetime = timedelta(hours=settings.REQUEST_CONFIRM_HOURS)
-    mail_digest = own_links.make_digest(CONFIRM_SALT, find_confirming_mail(request).lower())
-    return _make_url(own_links.CONFIRM, lifetime, request.folio, request.revision_no, mail_digest)
+    address_digest = own_links.make_digest(CONFIRM_SALT, find_confirming_mail(request).lower())
+    return _make_url(own_links.CONFIRM, lifetime, request.folio, request.revision_no, address_digest)
 
 
 def make_not_me_url(request: FormalRequest, address: str, role: str) -> str:
     """Return the link «no fui yo» for a mail to this address, to object to a request in this `role` (M8)."""
     lifetime = timedelta(days=settings.NOT_ME_DAYS)
-    mail_digest = own_links.make_digest(NOT_ME_SALT, address.lower())
-    return _make_url(own_links.NOT_ME, lifetime, request.folio, str(role), mail_digest)
+    address_digest = own_links.make_digest(NOT_ME_SALT, address.lower())
+    return _make_url(own_links.NOT_ME, lifetime, request.folio, str(role), address_digest)
 
 
 def make_password_url(person: User, request: FormalRequest) -> str:
@@ -83,10 +83,10 @@ def find_confirming_mail(request: FormalRequest) -> str:
 
 def read_confirm_link(token: str) -> FormalRequest:
     """Return the request that a link confirms. Raises BadLink when its version or the registered mail changed since."""
-    folio, revision_no, mail_digest = _read_token(CONFIRM_SALT, token)
+    folio, revision_no, digest = _read_token(CONFIRM_SALT, token)
     request = _find_request(folio)
     address = find_confirming_mail(request).lower()
-    if request.revision_no != revision_no or not own_links.matches_digest(CONFIRM_SALT, address, mail_digest):
+    if request.revision_no != revision_no or not own_links.matches_digest(CONFIRM_SALT, address, digest):
         raise BadLink("another revision or mail")
     return request
 
@@ -94,9 +94,9 @@ def read_confirm_link(token: str) -> FormalRequest:
 def read_not_me_link(token: str) -> tuple[FormalRequest, Objector]:
     """Return the request of a «no fui yo» link, and who objects: the mailbox that got the link. Raises BadLink."""
     folio, *role_and_digest = _read_token(NOT_ME_SALT, token)
-    role, mail_digest = role_and_digest if len(role_and_digest) == 2 else ("", "")  # older links carry only the folio
+    role, digest = role_and_digest if len(role_and_digest) == 2 else ("", "")  # older links carry only the folio
     request = _find_request(folio)
-    return request, Objector(_find_mailed_address(request, mail_digest), role)
+    return request, Objector(_find_mailed_address(request, digest), role)
 
 
 def describe_confirm_link(token: str) -> MailedLink:
@@ -160,11 +160,11 @@ def _describe_link(salt: str, token: str, lifetime: timedelta) -> MailedLink:
     return MailedLink(hashlib.sha256(token.encode()).hexdigest(), made_at)
 
 
-def _find_mailed_address(request: FormalRequest, mail_digest: str) -> str:
+def _find_mailed_address(request: FormalRequest, address_digest: str) -> str:
     """Return the address that got mail about the request and whose digest is in the link; empty if there is none."""
     addresses = OutboxMessage.objects.filter(about=request.chain).values_list("to", flat=True)
     for address in addresses.order_by("to").distinct():
-        if mail_digest and own_links.matches_digest(NOT_ME_SALT, address.lower(), mail_digest):
+        if address_digest and own_links.matches_digest(NOT_ME_SALT, address.lower(), address_digest):
             return str(address)
     return ""
 

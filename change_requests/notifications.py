@@ -103,7 +103,7 @@ def mail_alarm_received(request: FormalRequest, event: Event, *, to: str, until:
 
 
 def mail_alarm_seen(request: FormalRequest, event: Event) -> None:
-    """Tell the known mailboxes that said «no fui yo» about an executed request that an officer looked at it."""
+    """Mail all who said «no fui yo» about this executed request, if we know the mailbox: an officer looked at it."""
     objections = request.events().filter(verb="request.disowned").values_list("data", flat=True)
     mailboxes = {data["mailbox"] for data in objections if data.get("mailbox")}
     _mail("alarm_seen", request, event, sorted(mailboxes))

@@ -141,9 +141,9 @@ def _gets_powers_back(user: User, request: FormalRequest) -> bool:
 
 
 def why_not_verify(user: User, request: FormalRequest) -> Refused | None:
-    """Return why the person may not verify the request as a supervisor, or None; the checker of its waiver may not."""
+    """Return why this person may not verify the request as a supervisor, or None if he may."""
     refusal = _why_not_in_office(user, request, Office.SUPERVISOR, Status.VERIFYING)
-    if refusal is None and is_checker(user, request):
+    if refusal is None and is_checker(user, request):  # he will check the work of this request under its waiver
         return NotAllowed(CHECKER_APART)
     return refusal
 

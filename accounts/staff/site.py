@@ -28,19 +28,19 @@ class FactureyaAdminSite(AdminSite):
         return self._works_here(request) and has_passed_factor(request)
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:  # type: ignore[override]
-        """Wrap an admin view as Django does. Whoever may not enter is asked for the second factor, or gets 403."""
+        """Wrap an admin view. Logged in but not allowed: second factor or 403. Posting without a login: login first."""
         inner = super().admin_view(view, cacheable)
 
         @wraps(inner)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            """Call the admin's view if the person may enter. A post without a session is kept until the login."""
             page = form_memory.find_form_page(request, view, kwargs)
-            if request.user.is_authenticated and not self.has_permission(request):
-                return self._turn_away(request, page)
-            if request.method == "POST":
-                if not request.user.is_authenticated and request.path != self._logout_address:
-                    return form_memory.ask_login(request, page)  # a logout needs no login
-                form_memory.drop_held_fields(request)  # kept before a login; this post brings the texts again
+            is_logged_in, is_post = request.user.is_authenticated, request.method == "POST"
+            if is_logged_in and not self.has_permission(request):
+                return self._turn_away(request, page)  # asks for the second factor, or answers 403
+            if is_post and not is_logged_in and request.path != self._logout_address:  # a logout needs no login
+                return form_memory.ask_login(request, page)  # and keep the fields until then
+            if is_post:  # the fields kept before the login are no longer needed: this post carries them
+                form_memory.drop_held_fields(request)
             response: HttpResponseBase = inner(request, *args, **kwargs)
             form_memory.remember_owner(request, response)  # a cookie, to recognise posts after the session
             return response

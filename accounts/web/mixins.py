@@ -72,7 +72,7 @@ class ControlMixin:
         if not has_passed_factor(request):
             return ask_factor(request, page)
         if request.method == "POST":
-            form_memory.drop_held_fields(request)  # texts kept before a login: now posted again
+            form_memory.drop_held_fields(request)  # kept before the login; this post carries them
         response: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
         form_memory.remember_owner(request, response)  # a cookie, to recognise posts after the session
         return response
@@ -101,7 +101,7 @@ class PrivateView(View):
         if is_staff and not has_passed_factor(request):
             return ask_factor(request, self.form_page())
         if is_staff and request.method == "POST":
-            form_memory.drop_held_fields(request)  # texts kept before a login: now posted again
+            form_memory.drop_held_fields(request)  # kept before the login; this post carries them
         response = super().dispatch(request, *args, **kwargs)
         if is_staff:
             form_memory.remember_owner(request, response)  # a cookie, to recognise posts after the session

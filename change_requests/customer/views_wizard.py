@@ -256,15 +256,15 @@ class ReviewStep(StepView):
 
     def find_missing_step(self) -> tuple[str, str] | None:
         """Return the first step that lacks a right answer, and what is wrong; None when all are answered."""
-        return steps.find_missing_step(self.formal, evidence=len(self.kept))
+        return steps.find_missing_step(self.formal, evidence=len(self.kept_files))
 
     @cached_property
-    def kept(self) -> list[Attachment]:
+    def kept_files(self) -> list[Attachment]:
         return request_page.find_files(self.formal)
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
         """Return the form of step 5; it holds the hash of the draft that is shown, to notice a later change."""
-        seen_hash = content.hash_draft(self.formal, self.kept)
+        seen_hash = content.hash_draft(self.formal, self.kept_files)
         options["initial"] = {**options.get("initial", {}), "seen": seen_hash}
         return forms.SubmitForm(*args, **options)
 
@@ -289,8 +289,9 @@ class ReviewStep(StepView):
     def render_page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
         """Return the page of step 5 with all answers of the draft, and what follows once it is sent."""
         formal, draft = self.formal, self.formal.draft
+        unused_errors: dict[str, str] = {}  # this page does not show what is wrong with an answer
         context = {
-            "rows": wording.list_changes(content.find_items(formal, {})),  # the errors, put into {}, are not shown
+            "rows": wording.list_changes(content.find_items(formal, unused_errors)),
             "reason": draft.get("reason", ""),
             "what_heading": self.kind.changes_heading,
             "has_date": self.kind.has_date,
@@ -299,7 +300,7 @@ class ReviewStep(StepView):
             "what_next": describe_what_follows(formal),
             "preview_url": request_page.make_form_url(formal),
         }
-        return super().render_page(form, key, **{**more, **context, "kept": self.kept})
+        return super().render_page(form, key, **{**more, **context, "kept": self.kept_files})
 
 
 def describe_what_follows(formal: FormalRequest) -> str:

@@ -1,6 +1,6 @@
 """Build the archive (*expediente*) of a request: a signed ZIP whose data files are derived from its events (M20, M26).
 
-The verifier derives them once more and compares, so a field that no event holds is not in the ZIP. What the tables say
+The verifier derives them again and compares, so a field that no event holds is not in the ZIP. What the tables say
 is compared too, when the ZIP is made: a difference is written into the signed manifest, and the verifier reports it.
 The same request gives the same bytes, while the key and the latest anchor are the same.
 """

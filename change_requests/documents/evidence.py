@@ -45,16 +45,17 @@ def open_as_sent(attachment: Attachment, sha256: str) -> tuple[dict[str, str], I
 def is_as_sent(attachment: Attachment, sha256: str) -> bool:
     """Return True if the stored bytes of the file still have `sha256`, the hash of what was sent."""
     try:
-        _read_as_sent(attachment, sha256)
+        _read_as_sent(attachment, sha256)  # only a check here: the headers are not needed
     except Altered:
         return False
     return True
 
 
 def find_altered_in(request: FormalRequest) -> list[str]:
-    """Return the names of the evidence files that do not match the request's current version; empty if all match.
+    """Return the names of the evidence files that differ from the request's current version.
 
-    A file is returned if its stored bytes changed, or if only one has it: the version's list, or today's evidence.
+    A file differs if its stored bytes changed, if the version lists it but the request no longer has it, or if the
+    request has it but the version does not list it.
     """
     files = list_evidence(request)
     listed = {(file["name"], file["sha256"]) for file in request.read_payload()["evidence"]}

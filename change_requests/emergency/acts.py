@@ -87,7 +87,7 @@ def read_sent(request: HttpRequest) -> Sent:
         body_sha256 = hashlib.sha256(body).hexdigest() if body else ""
         is_clear = not request.path_info.startswith(INSIDE) or _is_of_our_pages(request)
         return Sent(redact(request), body_sha256, is_clear)
-    except _UNREADABLE as problem:  # too long, too many fields, no boundary, an encoding that is none
+    except _UNREADABLE as problem:  # too long, too many fields, no boundary, an unknown encoding
         return Sent({UNREAD: type(problem).__name__}, body_sha256, is_clear=False)
 
 

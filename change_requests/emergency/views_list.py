@@ -65,7 +65,7 @@ class AskForGrant(PostingForm, EmergencyView):
         if is_good and (first := EmergencyGrant.objects.filter(form_key=key.key, operator=self.user).first()):
             return redirect("emergency:grant", first.folio)  # a double click: the account is no longer free
         if not self.is_drill:
-            self.find_customer(request.POST.get("incident", ""), request.POST.get("customer", ""))
+            self.find_customer(request.POST.get("incident", ""), request.POST.get("customer", ""))  # sets self.customer
         if LOOK in request.POST:
             form = self.form(initial={**request.POST.dict(), "fields_asked": request.POST.getlist("fields_asked")})
             if self.customer is None and not self.is_drill:

@@ -86,7 +86,8 @@ def translate(guard: Guard) -> Guard:
 def no_replace(table: str, name: str, when: str, events: str = "INSERT UPDATE") -> list[Guard]:
     """Return SQLite's guards against OR REPLACE, which would delete another row that has the same unique key.
 
-    The key is unique only among some rows. `when` is SQL: another of them has that key. `{}` in `name` is the event.
+    The key is unique only among some rows. `when` is an SQL condition, true if one of these rows already has the new
+    row's key. `name` contains `{}`, which is replaced by the event.
     """
     return [
         Guard(name.format(event.lower()), table, event, when=when, message="row exists", engines=("sqlite",))
@@ -106,8 +107,8 @@ def make_office_sql(user: str, office: str, at: str) -> str:
 def make_control_staff_sql(user: str, at: str) -> str:
     """Return the SQL condition that a person is active staff of mesa de control at an instant, and not of Desarrollo.
 
-    Only such people keep a half of a critical password, or stand in for an officer (M22, M23). Auditoría is none of
-    them, because it has no other office. `user` and `at` are SQL, such as columns of the new row.
+    Only such people keep a half of a critical password, or stand in for an officer (M22, M23). Auditoría is not
+    among them, because it has no other office. `user` and `at` are SQL, such as columns of the new row.
     """
     offices = ", ".join(f"'{office}'" for office in sorted(CONTROL_OFFICES))
     return f"""(EXISTS (SELECT 1 FROM accounts_user u JOIN accounts_roleassignment o ON o.user_id = u.id

@@ -118,7 +118,7 @@ def _take_form(mailed: MailedForms, index: int) -> Result:
     """
     form, files = mailed.forms[index], mailed.others.list_for(index)
     try:
-        request = _find_named_draft(mailed, index) or operations.create_draft(
+        request = _find_request_by_folio(mailed, index) or operations.create_draft(
             actor=form.person,
             customer=form.person.contact.customer,
             form=form.proposal.form,
@@ -157,11 +157,11 @@ def _keep_form(mailed: MailedForms, form: Form, request: FormalRequest) -> None:
     )
 
 
-def _find_named_draft(mailed: MailedForms, index: int) -> FormalRequest | None:
-    """Return the request whose folio the form has; None if a new request must be made for the form.
+def _find_request_by_folio(mailed: MailedForms, index: int) -> FormalRequest | None:
+    """Return the request that the form's folio names, or None if the form needs a new request.
 
-    That is so if the form has no folio of a request, if the request is another person's draft, or if an earlier form
-    of this mail put other answers into the draft. A request that is no draft any more is returned in any case.
+    It needs one if it has no folio of a request, if the draft is another person's, or if an earlier form in this mail
+    filled the draft with different answers. A request that is already sent is always returned.
     """
     form = mailed.forms[index]
     request = form.request

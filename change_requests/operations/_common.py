@@ -82,7 +82,7 @@ def lock_request(
     """Open a transaction and yield the request, locked and read again, for an operation to change it.
 
     `proof` says how the operation's actor was authenticated; `record_act` puts it into the events of the request.
-    Raises WrongStatus if its status is none of `statuses`, or if «no fui yo» stopped it, unless `is_stopped_too`.
+    Raises WrongStatus if its status is not one of `statuses`, or if «no fui yo» stopped it, unless `is_stopped_too`.
     A refusal in the block undoes what the block wrote. A `Recorded` refusal is raised after the writes are committed.
     """
     recorded_refusal = None

@@ -58,7 +58,7 @@ def _record_intent(pk: int, actor: User, proof: Proof | None) -> None:
     if not FormalRequest.objects.filter(pk=pk, waiver__isnull=False, status=Status.APPROVED).exists():
         return
     with lock_request(pk, Status.APPROVED, proof=proof) as request:
-        reread_allowed(actor, policy.why_not_execute, request)
+        reread_allowed(actor, policy.why_not_execute, request)  # raises if he may not
         record_act("request.execution_intended", request, actor=actor, revision=request.revision_no)
 
 
@@ -131,7 +131,8 @@ def _list_lapsed(slots: Iterable[DecisionSlot]) -> list[list[Any]]:
 def _select_lapsed(slots: Iterable[DecisionSlot]) -> list[DecisionSlot]:
     """Return the slots (approvals) whose decider is no longer active or lost the office (*cargo*) of the decision."""
     holders = find_holders(Office.INFORMATION_OWNER, Office.SECURITY_OFFICER)
-    return [row for row in slots if row.decision.decider_id not in holders[OFFICE_OF[row.decision.Office(row.office)]]]
+    deciders: dict[str, frozenset[int]] = {slot_office: holders[office] for slot_office, office in OFFICE_OF.items()}
+    return [slot for slot in slots if slot.decision.decider_id not in deciders[slot.office]]
 
 
 def _has_no_powers(request: FormalRequest) -> bool:

@@ -26,7 +26,7 @@ MIN_WAIVER_REASON = 50
 
 
 def designate(pk: int, *, actor: User, implementer: User, proof: Proof | None = None) -> FormalRequest:
-    """Name, as the security officer, who will execute the request; until the execution another can be named (M24)."""
+    """Let the security officer name who will apply the request; he may name another until it is executed (M24)."""
     with lock_request(pk, *BEFORE_EXECUTION, proof=proof) as request:
         actor, person = reread_allowed(actor, policy.why_not_designate, request), reread_person(implementer)
         if problem := policy.why_not_implement(person, request, designated_by=actor):

@@ -134,13 +134,14 @@ class StoryRunner:
 
     def _plan_sweeps(self, pk: int) -> None:
         """Plan the reminder and the close of a waiting ticket. Both do nothing if its customer replies first."""
-        closes_at = Ticket.objects.values_list("closes_at", flat=True).get(pk=pk)
-        if closes_at is None:  # no customer is asked anything
+        deadline = Ticket.objects.values_list("closes_at", flat=True).get(pk=pk)
+        if deadline is None:  # no customer is asked anything
             return
-        warn_at = closes_at - operations.reminder_before() - timedelta(seconds=40)  # a real sweep comes a little early
-        self._plan(warn_at, self._sweep_unanswered, operations.warn_before_close, pk, closes_at)
-        close_at = closes_at + timedelta(seconds=70)  # a real sweep comes a little late
-        self._plan(close_at, self._sweep_unanswered, operations.close_unanswered, pk, closes_at)
+        # In operation a sweep sends a reminder a little early, and closes a ticket a little late: here 40 and 70 s.
+        run_reminder_at = deadline - operations.reminder_before() - timedelta(seconds=40)
+        self._plan(run_reminder_at, self._sweep_unanswered, operations.warn_before_close, pk, deadline)
+        run_close_at = deadline + timedelta(seconds=70)
+        self._plan(run_close_at, self._sweep_unanswered, operations.close_unanswered, pk, deadline)
 
     def _sweep_unanswered(self, sweep: Callable[[int], object], pk: int, closes_at: datetime) -> None:
         """Call `sweep` (the reminder or the close) if the ticket waits and nothing has moved its `closes_at`."""

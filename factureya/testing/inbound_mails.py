@@ -1,4 +1,4 @@
-"""Mails on their whole way: kept, read, disposed of. The verdict of our mail server is written by hand."""
+"""Mails on their whole way: kept, read, handled. The verdict of our mail server is written by hand."""
 
 from datetime import datetime
 from typing import Any
@@ -37,7 +37,7 @@ def proven(body: str | bytes = "No puedo timbrar", **headers: Any) -> bytes:
 
 
 def deliver(raw: bytes, *, received_at: datetime | None = None, to: tuple[str, ...] = ()) -> Outcome:
-    """Keep a mail and dispose of it, as every way in does."""
+    """Keep a mail and handle it, as every way in does."""
     return intake.receive(raw, source="pipe", received_at=received_at, recipients=to)
 
 

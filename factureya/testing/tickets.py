@@ -39,7 +39,7 @@ def make_ticket(status: str = Ticket.Status.OPEN, *, requester: User | None = No
 def make_inbound(
     received_at: datetime | None = None, *, disposition: str = "", sender: str = "ana@ejemplo.mx"
 ) -> InboundMessage:
-    """Keep a mail; with a `disposition` it is disposed of."""
+    """Keep a mail; with a `disposition` it is handled."""
     number = next(_serial)
     raw = f"From: {sender}\nTo: soporte@factureya.com\nSubject: Factura {number}\n\nHola {number}\n"
     inbound, _ = keep(raw.encode(), source="pipe", received_at=received_at)

@@ -87,7 +87,7 @@ class OpenLink(PrivateView):
             grant = access.read_token(token)
             if request.user.is_authenticated:
                 return self.answer_signed_in(grant)
-            access.find_holder(grant)
+            access.find_holder(grant)  # only a check here: raises BadLink
         except access.BadLink:
             return render(request, "tickets/bad_link.html", {"is_other": False}, status=404)
         request.session.cycle_key()  # whoever knew the session's old key gains nothing
@@ -101,7 +101,7 @@ class OpenLink(PrivateView):
         """
         if Ticket.objects.visible_to(self.request.user).filter(number=grant.number).exists():
             return redirect("tickets:detail", number=grant.number)
-        access.find_holder(grant)
+        access.find_holder(grant)  # only a check here: raises BadLink
         return render(self.request, "tickets/bad_link.html", {"is_other": True}, status=404)
 
 

@@ -104,6 +104,11 @@ class Tab:
     key: FormKey
     files: list[Attachment]
 
+    @property
+    def form_key(self) -> str:
+        """Return the one-time key as text: the tab's files and what it sends are stored with it."""
+        return self.key.key
+
 
 class Composer:
     """Hold the form with its two tabs and what the agent chose beside it; a posted one can be sent.
@@ -191,7 +196,7 @@ class Composer:
         except Refused as refusal:
             self.form.add_error(None, str(refusal))
             tab.key = renew_used_key(refusal, tab.key, self.agent)
-            tab.files = store.list_draft_files(tab.key.key)
+            tab.files = store.list_draft_files(tab.form_key)
         return ""
 
     def keep(self, session: MutableMapping[str, Any], sent: str = "") -> None:
@@ -233,8 +238,8 @@ class Composer:
         if not self.ticket.is_closed or not (texts["body"] or self.reply.files):
             return
         self._set_fields(kind=NOTE, body="", note="\n\n".join(filter(None, (texts["note"], texts["body"]))))
-        store.move_files(self.reply.key.key, self.note.key.key)
-        self.note.files, self.reply.files = store.list_draft_files(self.note.key.key), []
+        store.move_files(self.reply.form_key, self.note.form_key)
+        self.note.files, self.reply.files = store.list_draft_files(self.note.form_key), []
 
     def newer(self, entries: Sequence[Entry]) -> list[Entry]:
         """Return the messages that the agent had not seen, if they stopped his reply; else none."""
@@ -261,18 +266,16 @@ class Composer:
             proposes_solution=proposes_solution,
             files=self.reply.files,
             seen=data["seen"],
-            form_key=self.reply.key.key,
+            form_key=self.reply.form_key,
         )
         return f"#{message_anchor(ticket.message_count)}"
 
     def _write_note(self) -> str:
         """Write the agent's internal note, and return its anchor on the ticket's page."""
-        key = self.note.key.key
-        operations.add_note(
-            self.ticket.pk, agent=self.agent, body=self.form.cleaned_data["note"], files=self.note.files, form_key=key
-        )
-        note = Note.objects.filter(form_key=key).only("pk").first()
-        return f"#{note_anchor(note.pk)}" if note else "#escribir"
+        form_key, files, body = self.note.form_key, self.note.files, self.form.cleaned_data["note"]
+        operations.add_note(self.ticket.pk, agent=self.agent, body=body, files=files, form_key=form_key)
+        saved_note = Note.objects.filter(form_key=form_key).only("pk").first()
+        return f"#{note_anchor(saved_note.pk)}" if saved_note else "#escribir"  # none: a reply had this key and text
 
 
 def keep_texts(request: HttpRequest, ticket: Ticket) -> None:

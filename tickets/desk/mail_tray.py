@@ -118,7 +118,7 @@ class Spot:
 
 @dataclass(frozen=True)
 class MailState:
-    """Hold what the queue's line about mail says. `fetched_at` is None when no mailbox is polled or was ever read."""
+    """Hold the state of the mail for the line above the queue. `fetched_at`: None if we poll no mailbox, or not yet."""
 
     in_tray: int
     is_stuck: bool  # mails that should have left have not
@@ -167,13 +167,13 @@ def count_questions(user: User) -> dict[str, sql.Question]:
 
 
 def mail_state_questions() -> dict[str, sql.Question]:
-    """Return the subselects for the queue's line about mail: mails in the tray, and 1 if a mail of ours is late."""
+    """Return the subselects that `read_mail_state` needs: how many mails are in the tray, and 1 if our mail is late."""
     tray, overdue = health.find_tray(), health.find_overdue()
     return {"in_tray": sql.capped_count(tray, health.TRAY_CAP), "is_stuck": sql.capped_count(overdue, 1)}
 
 
 def read_mail_state(answers: Mapping[str, int]) -> MailState:
-    """Return the state of the mail, for the line above the queue; `answers`: the counts of `mail_state_questions`."""
+    """Return the state of the mail, for the line above the queue; `answers` has what `mail_state_questions` counts."""
     is_polled = bool(mailbox.get_mailbox_name())
     last_fetch, warnings = health.find_last_fetch(), health.list_warnings()
     return MailState(answers["in_tray"], bool(answers["is_stuck"]), is_polled, last_fetch, warnings)

@@ -276,7 +276,7 @@ def _apply_filters(place: Place, tickets: TicketQuerySet) -> TicketQuerySet:
 def _select_found(place: Place, user: User) -> TicketQuerySet:
     """Select the tickets of any status that this place's search finds: by number, company or the subject's words.
 
-    The filters of the list apply. A text that is none of these finds no ticket.
+    The filters of the list apply. A text that is not one of these finds no ticket.
     """
     visible = _apply_filters(place, Ticket.objects.visible_to(user))
     try:

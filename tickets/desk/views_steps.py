@@ -83,7 +83,7 @@ def hand_over(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def retry_mail(request: HttpRequest, pk: int, mail: int) -> HttpResponse:
-    """Send a mail of the ticket that failed once more: put it into the queue. `mail` is its database key (M6)."""
+    """Put a mail that could not be sent back into the queue, to try it again. `mail` is its database key (M6)."""
 
     def retry(agent: User) -> str:
         operations.retry_mail(pk, agent=agent, mail_pk=mail)

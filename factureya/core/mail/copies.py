@@ -31,7 +31,7 @@ _ANNOUNCED = re.compile(
     re.IGNORECASE,
 )
 _TOKEN = re.compile(rb"(?:enlace|confirmar|no-fui-yo|clave|invitacion)/([\w.:~-]{30,2000})")
-_WIDE_TOKEN = re.compile(
+_UTF16_TOKEN = re.compile(
     rb"(?:e\0n\0l\0a\0c\0e|c\0o\0n\0f\0i\0r\0m\0a\0r|n\0o\0-\0f\0u\0i\0-\0y\0o|c\0l\0a\0v\0e|i\0n\0v\0i\0t\0a\0c\0i\0o\0n)"
     rb"\0/\0((?:[\w.:~-]\0){30,2000})"
 )
@@ -193,9 +193,10 @@ def _holds_token(part: Part) -> bool:
     previous_end = b""  # a token may begin in one piece and end in the next
     for piece in part.iterate_content():
         window = previous_end + piece
-        if _TOKEN.search(window) or _WIDE_TOKEN.search(window):
+        if _TOKEN.search(window) or _UTF16_TOKEN.search(window):
             return True
-        previous_end = window[-2 * own_links.MAX_TOKEN - 100 :]  # two bytes a character in UTF-16; a folder before it
+        # Keep room for one whole link: two bytes for each character (UTF-16), and 100 for the path before the token.
+        previous_end = window[-2 * own_links.MAX_TOKEN - 100 :]
     return False
 
 
@@ -242,7 +243,7 @@ def cut_whole(raw: bytes) -> bytes:
 
 def _mask_tokens(content: bytes) -> bytes:
     """Return binary bytes with our tokens overwritten, in UTF-16 too, so that no byte moves."""
-    return _WIDE_TOKEN.sub(_mask_link, _TOKEN.sub(_mask_link, content))
+    return _UTF16_TOKEN.sub(_mask_link, _TOKEN.sub(_mask_link, content))
 
 
 def _mask_link(found: re.Match[bytes]) -> bytes:

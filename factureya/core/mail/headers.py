@@ -213,7 +213,7 @@ def _skip_blank_lines(raw: bytes, start: int, end: int) -> int:
 
 
 def _does_head_continue(raw: bytes, at: int, end: int) -> bool:
-    """Return True if a known header follows after `at`, the end of a line that is none, and before a blank line."""
+    """Return True if a known header follows before a blank line; `at` is the end of a line that is not a header."""
     following = raw[at : min(end, at + 4096)]
     blank_line = re.search(rb"(?:^|\n)\r?\n", following)
     lines = following[: blank_line.start() + 1] if blank_line else following

@@ -65,11 +65,11 @@ class _Writer:
         self.lines: list[str] = []
         self._line: list[str] = []  # what stands on the line that is being written
         self._item_mark = ""  # of a list's item whose first word is still to come
-        self._gap = 0  # before the next word: nothing, LINE or BLANK_LINE
+        self._next_gap = 0  # before the next word: nothing, LINE or BLANK_LINE
         self._list_numbers: list[int] = []  # of each list around: the number of its last item, or -1
         self._preserved_depth = 0
         self._quote_depth = 0
-        self._last_cell_at = -1  # how many lines there were when the cell before began; -1 outside of a row
+        self._last_cell_line = -1  # number of the line where the previous cell began; -1: no cell before in this row
         self._is_cell_empty = False  # whether the cell has no word yet: a block that begins it begins no line
 
     def read(self, tree: html.HtmlElement) -> str:
@@ -101,7 +101,7 @@ class _Writer:
         elif not self._is_cell_empty:  # a block that begins a cell stays on the cell's line
             self._ask_for_gap(_get_gap(tag))
         if tag == "tr":
-            self._last_cell_at = -1  # the first cell of a row has none to stand beside
+            self._last_cell_line = -1  # the first cell of a row has none to stand beside
         elif tag in LISTS:
             self._list_numbers.append(0 if tag == "ol" else -1)  # -1: a list without numbers
         elif tag == "li":
@@ -121,21 +121,21 @@ class _Writer:
         elif tag == "li":
             self._item_mark = ""  # the mark of an item without words is never written
         elif tag == "table":
-            self._last_cell_at = -1  # no cell to stand beside: the next one begins a line
+            self._last_cell_line = -1  # no cell to stand beside: the next one begins a line
         self._preserved_depth -= tag in PRESERVED  # at 0 blanks and line ends are joined again
         if _is_quote(element):
             self._end_line()
             self._quote_depth -= 1
 
     def _open_cell(self) -> None:
-        """Begin a table cell: on the line of the cell before it if that cell has only one line, else on a new line."""
-        if self._line and self._last_cell_at == len(self.lines):
-            self._gap = 0
+        """Begin a table cell: on the line of the previous cell if that cell took only one line, else on a new line."""
+        if self._line and self._last_cell_line == len(self.lines):
+            self._next_gap = 0
             self._line.append("  ")  # two blanks part the cells
         else:
             self._ask_for_gap(LINE)
-        ends_line = bool(self._line and self._gap)  # the cell's first word will begin another line
-        self._last_cell_at = len(self.lines) + ends_line
+        starts_new_line = bool(self._line and self._next_gap)  # once the first word of the cell is written
+        self._last_cell_line = len(self.lines) + int(starts_new_line)
         self._is_cell_empty = True
 
     def _make_item_mark(self) -> str:
@@ -148,7 +148,7 @@ class _Writer:
 
     def _ask_for_gap(self, gap: int) -> None:
         """Note that at least this gap must stand before the next word: LINE or BLANK_LINE."""
-        self._gap = max(self._gap, gap)
+        self._next_gap = max(self._next_gap, gap)
 
     def _write_text(self, text: str | None) -> None:
         """Write the text of an HTML element: preserved lines (<pre>) as they are, other text with single blanks."""
@@ -158,7 +158,7 @@ class _Writer:
             lines = text.replace("\r\n", "\n").split("\n")
         else:
             lines = [BLANKS.sub(" ", text)]
-            if not self._line or self._gap or self._line[-1].endswith(" "):
+            if not self._line or self._next_gap or self._line[-1].endswith(" "):
                 lines = [lines[0].removeprefix(" ")]  # no blank begins a line or follows another
         for number, line in enumerate(lines):
             if number:
@@ -170,11 +170,11 @@ class _Writer:
     def _begin_line(self) -> None:
         """Write what comes before the next word: a due line break, and a list item's mark at its first word."""
         self._is_cell_empty = False
-        if self._gap:
+        if self._next_gap:
             self._end_line()
-            if self._gap == BLANK_LINE and self.lines and self.lines[-1].strip("> "):
+            if self._next_gap == BLANK_LINE and self.lines and self.lines[-1].strip("> "):
                 self.lines.append(">" if self._quote_depth else "")  # unless the last line is blank already
-            self._gap = 0
+            self._next_gap = 0
         if self._item_mark and not self._line:
             self._line.append(self._item_mark)
             self._item_mark = ""

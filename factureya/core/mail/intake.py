@@ -1,7 +1,7 @@
 """Store every mail before it is read, and handle it exactly once, whichever way it came (M5, M6).
 
-`keep` commits the raw bytes. `dispose` reads them and asks the handlers of `settings.MAIL_ROUTES` (address -> dotted
-paths, in order). A handler is `receive(inbound, mail) -> Plan | Aside | None`. It runs outside of any transaction,
+`keep` commits the raw bytes. `handle_once` reads them and asks the handlers of `settings.MAIL_ROUTES` (address ->
+dotted paths, in order). A handler is `receive(inbound, mail) -> Plan | Aside | None`. It runs outside of transactions,
 decides whether the mail is its own, and prepares slow work such as files. The Plan that it returns does the writing, in
 the one transaction that also stores the mail's disposition and its reading (`readings`).
 
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 Source, Disposition = InboundMessage.Source, InboundMessage.Disposition
 MAX_KEPT = 50 * 1024 * 1024  # bytes of a mail that is kept; what is larger is left to its server
 MAX_ATTEMPTS = 3  # of a mail that fails or kills its process; then it lies in the tray
-SWEEP_AFTER = timedelta(seconds=20)  # younger ones are being disposed of by who kept them
+SWEEP_AFTER = timedelta(seconds=20)  # the process that kept a younger one is handling it
 SWEEP_MAILS = 200  # of one pass
 MAX_SAME_ID = 20  # mails under one Message-ID that are compared
 _OUTCOME_FIELDS = ("disposition", "reason", "about", "content")
@@ -151,10 +151,10 @@ def receive(raw: bytes, *, source: str, received_at: datetime | None = None, rec
 
 def finish(inbound: InboundMessage, is_new: bool) -> Outcome:
     """Handle the mail that `keep` stored, unless it was handled before; return what became of it. Raises Postponed."""
-    return _handle_mail(inbound) if is_new else dispose(inbound.pk)
+    return _handle_mail(inbound) if is_new else handle_once(inbound.pk)
 
 
-def dispose(pk: int) -> Outcome:
+def handle_once(pk: int) -> Outcome:
     """Handle a stored mail once, and return what became of it; one that was handled before gives `ignore-duplicate`.
 
     After MAX_ATTEMPTS failures the mail goes to the agents' tray. Raises Postponed if it must be tried again, and
@@ -186,18 +186,18 @@ def sweep() -> int:
     """Handle the stored mails that a process left unfinished, and return how many were handled."""
     latest = clock.now() - SWEEP_AFTER
     unfinished = InboundMessage.objects.filter(disposition="", kept_at__lte=latest).order_by("kept_at")
-    disposed = 0
+    handled = 0
     for pk in list(unfinished.values_list("pk", flat=True)[:SWEEP_MAILS]):
         try:
-            dispose(pk)
-            disposed += 1
+            handle_once(pk)
+            handled += 1
         except Postponed:
             continue  # it is logged; the next pass tries again
         except (OperationalError, InterfaceError):
             raise
-        except Exception:  # not even the tray takes it: the others must not wait for it
+        except Exception:  # it could not even be put in the tray: log it and go on with the others
             logger.exception("mail %s cannot be disposed of", pk)
-    return disposed
+    return handled
 
 
 def _handle_mail(inbound: InboundMessage) -> Outcome:
@@ -210,8 +210,9 @@ def _handle_mail(inbound: InboundMessage) -> Outcome:
         return _write_outcome(inbound, mail, plan, readings.make_copy_without_links(inbound.raw, mail))
     except (OperationalError, InterfaceError):
         raise  # the database went away: no fault of the mail's
-    except Unstorable as error:  # a full disk is no fault of the mail's either: it waits
-        InboundMessage.objects.filter(pk=inbound.pk).update(attempts=inbound.attempts - 1)  # it did not fail
+    except Unstorable as error:
+        # The attempt was counted before this call: take it back, as a full disk is no failure of the mail.
+        InboundMessage.objects.filter(pk=inbound.pk).update(attempts=inbound.attempts - 1)
         raise Postponed(str(inbound.pk)) from error
     except Exception as error:
         logger.exception("mail %s failed, attempt %s", inbound.pk, inbound.attempts)

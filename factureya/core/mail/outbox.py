@@ -298,7 +298,7 @@ def _mark_failed(message: OutboxMessage, error: Exception) -> None:
     if message.attempts >= settings.OUTBOX_MAX_ATTEMPTS:
         _give_up(claimed, description)
         return
-    due_at = clock.now() + timedelta(minutes=2 ** (message.attempts - 1))
+    due_at = clock.now() + timedelta(minutes=2 ** (message.attempts - 1))  # `attempts` counts the failed one too
     claimed.update(status=Status.QUEUED, due_at=due_at, claimed_at=None, last_error=description)
 
 

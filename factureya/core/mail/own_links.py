@@ -182,7 +182,7 @@ def _is_signed(token: str) -> bool:
     """Return True if we signed the token of a link, with today's key or an earlier one that is still valid."""
     for kind in KINDS:
         with suppress(signing.BadSignature):
-            signing.Signer(salt=kind.salt).unsign(token)
+            signing.Signer(salt=kind.salt).unsign(token)  # only a check here: raises BadSignature
             return True
     return False
 
@@ -196,13 +196,13 @@ def _find_base64_runs(text: str, checks: Checks) -> Iterator[tuple[int, int]]:
 
 
 def _decode_base64(encoded: str) -> Iterator[str]:
-    """Yield the text in a piece of base64, decoded from each of its first four characters: each may begin a group."""
+    """Yield the readable text in a piece of base64. Try four beginnings: we do not know where its groups of 4 begin."""
     standard = encoded.rstrip("=").translate({ord("-"): "+", ord("_"): "/"})  # addresses have «-» and «_» instead
     for skipped in range(4):
-        rest = standard[skipped:]
-        content = binascii.a2b_base64(rest[: len(rest) // 4 * 4]).replace(b"\0", b"")
-        # Pictures, and groups of four that begin wrongly, give mostly bytes that are no text.
-        if len(content.translate(None, _PRINTED)) * 4 < len(content):
+        whole_groups = (len(standard) - skipped) // 4
+        content = binascii.a2b_base64(standard[skipped : skipped + 4 * whole_groups]).replace(b"\0", b"")
+        unprintable = content.translate(None, _PRINTED)  # many bytes, if it is a picture or the beginning is wrong
+        if len(unprintable) < len(content) / 4:
             yield content.decode("latin-1")
 
 

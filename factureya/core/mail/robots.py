@@ -80,7 +80,7 @@ def find_robot_mark(top: Part) -> str:
 
 
 def read_bounce(top: Part, text: str) -> Bounce | None:
-    """Return what a delivery report says, or None if the mail is none; its `text` may quote our Message-IDs."""
+    """Return what the mail `top` says as a delivery report; None if it is not one. `text` may quote our Message-IDs."""
     parts = list(top.walk())  # the first is the mail itself
     statuses = [part for part in parts[1:] if part.kind in STATUS_TYPES]
     if not (statuses or _looks_like_bounce(top.head, top.read_parameter("report-type").lower())):

@@ -45,7 +45,7 @@ class InboundMessage(Chained):
     kept_at = models.DateTimeField("guardado", default=clock.now)
     message_id = models.CharField("Message-ID", max_length=400, blank=True)  # without brackets
     digest = models.CharField("SHA-256 sin encabezados de tránsito", max_length=64)
-    # What it says, decoded: equal in two deliveries of one mail. Null until it is disposed of, and beyond the limits.
+    # What it says, decoded: equal in two deliveries of one mail. Null until it is handled, and beyond the limits.
     content = models.CharField("SHA-256 de lo que dice", max_length=64, null=True, editable=False)
     recipients = models.JSONField("destinatarios del sobre", default=list, blank=True)
     sender = models.CharField("de", max_length=254, blank=True)

@@ -52,7 +52,7 @@ def test_each_view_shows_its_own_mails_and_how_many(client, ana):
     }
     made = {slug: make_inbound(disposition=kind) for slug, kind in kinds.items()}
     make_inbound(disposition="accept-new")
-    make_inbound()  # not yet disposed of
+    make_inbound()  # not yet handled
     for slug, mail in made.items():
         response = client.get(TRAY, {"vista": slug})
         assert [row[0].pk for row in response.context["rows"]] == [mail.pk]

@@ -45,7 +45,7 @@ def reply_and_sweep(turn: int, *, late: bool) -> str:
     received = now() + timedelta(seconds=30) if late else now() - timedelta(seconds=30)
     raw = proven(body, From=author.email, Subject=f"RE: {ticket.number}")
     inbound, _ = intake.keep(raw, source="imap", received_at=received)
-    read = partial(intake.dispose, inbound.pk)
+    read = partial(intake.handle_once, inbound.pk)
     results = race(read, read, partial(sweep, turn // 2 % 4))
     assert kinds(results) == {"ok": 3}, results
     ticket.refresh_from_db()
@@ -86,7 +86,7 @@ def test_two_replies_in_time_void_one_close_once(rounds: range):
             )[0]
             for place in range(2)
         ]
-        results = race(*[partial(intake.dispose, letter.pk) for letter in letters])
+        results = race(*[partial(intake.handle_once, letter.pk) for letter in letters])
         assert kinds(results) == {"ok": 2}, results
         assert sorted(str(result.reason) for result in results) == ["number", "void"]
         ticket.refresh_from_db()

@@ -32,22 +32,22 @@ class Command(BaseCommand):
             raise CommandError(reason)
         os.chdir(settings.BASE_DIR)
         script = str(Path(supervisor.__file__).resolve())
-        os.execv(sys.executable, [sys.executable, "-I", script, json.dumps(children(bind))])  # noqa: S606
+        os.execv(sys.executable, [sys.executable, "-I", script, json.dumps(list_child_processes(bind))])  # noqa: S606
 
 
-def children(bind: str) -> list[dict[str, Any]]:
+def list_child_processes(bind: str) -> list[dict[str, Any]]:
     """Return name, arguments and delay of each process that the supervisor runs; `bind` is the web server's HOST:PORT.
 
-    The web server logs no addresses, because they may hold signed links, which are secret.
+    The web server does not log the URLs of requests, because they may contain signed links, which are secret.
     """
     web = f"gunicorn factureya.wsgi:application --bind {bind} --workers 1 --threads 8"
-    web += " --graceful-timeout 15 --no-control-socket --worker-tmp-dir"
+    web += " --graceful-timeout 15 --no-control-socket"
     worker = "celery -A factureya worker --pool threads --concurrency 4 --loglevel INFO"
     worker += " --without-gossip --without-mingle"
     beat = "celery -A factureya beat --loglevel INFO --pidfile="  # an empty name: no file
     python = [sys.executable, "-m"]
     processes: list[dict[str, Any]] = [
-        {"name": "web", "argv": [*python, *web.split(), _find_heartbeat_folder()]},  # of --worker-tmp-dir
+        {"name": "web", "argv": [*python, *web.split(), "--worker-tmp-dir", _find_heartbeat_folder()]},
         {"name": "worker", "argv": [*python, *worker.split()], "after": OTHERS_AFTER},
         {"name": "beat", "argv": [*python, *beat.split()], "after": OTHERS_AFTER},
     ]

@@ -1,4 +1,4 @@
-"""Mail is kept before it is read and disposed of exactly once, whichever way it came (M5, M6)."""
+"""Mail is kept before it is read and handled exactly once, whichever way it came (M5, M6)."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -222,7 +222,7 @@ def test_a_mail_that_kills_its_process_is_given_up():
         inbound, _ = intake.keep(mail(), source="pipe")
         InboundMessage.objects.filter(pk=inbound.pk).update(attempts=3)
         clock.shift(60)
-        assert intake.dispose(inbound.pk) == Outcome("reject-malformed", "error")
+        assert intake.handle_once(inbound.pk) == Outcome("reject-malformed", "error")
     assert calls == []
 
 

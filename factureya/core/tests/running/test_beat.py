@@ -24,7 +24,7 @@ def beat_of(folder: Path) -> subprocess.Popen[str]:
     up_folder, settings.VAR_DIR = settings.VAR_DIR, folder
     try:
         up.make_folders()
-        argv = next(child["argv"] for child in up.children("127.0.0.1:1") if child["name"] == "beat")
+        argv = next(child["argv"] for child in up.list_child_processes("127.0.0.1:1") if child["name"] == "beat")
     finally:
         settings.VAR_DIR = up_folder
     return subprocess.Popen(
@@ -86,4 +86,4 @@ def test_the_commands_name_no_file_of_beats():
     """None is written, none can be damaged."""
     for name in ("docs/operations.md", "compose.yaml", "factureya/core/management/commands/up.py"):
         assert "--schedule" not in (Path(settings.BASE_DIR) / name).read_text()
-    assert [sys.executable, "-m", "celery"] == up.children("127.0.0.1:1")[2]["argv"][:3]
+    assert [sys.executable, "-m", "celery"] == up.list_child_processes("127.0.0.1:1")[2]["argv"][:3]

@@ -76,10 +76,10 @@ def test_a_port_that_is_taken_is_said_before_anything_starts(monkeypatch):
 
 
 def test_the_children_are_web_worker_beat_and_mail(settings):
-    argv = {child["name"]: child["argv"] for child in up.children("127.0.0.1:8000")}
+    argv = {child["name"]: child["argv"] for child in up.list_child_processes("127.0.0.1:8000")}
     assert list(argv) == ["web", "worker", "beat", "mail"]
     settings.MAIL_IN_LISTEN = ""
-    assert "mail" not in [child["name"] for child in up.children("127.0.0.1:8000")]
+    assert "mail" not in [child["name"] for child in up.list_child_processes("127.0.0.1:8000")]
     assert {"gunicorn", "127.0.0.1:8000"} <= set(argv["web"])
 
 
