@@ -7,7 +7,7 @@ import time_machine
 from django.db import connection, transaction
 from django.utils import timezone
 
-from accounts.models import Customer, User
+from accounts.models import Contact, Customer, User
 from change_requests.emergency import marking, operations, record_checks
 from change_requests.emergency.guards import using
 from change_requests.emergency.models import EmergencyChange, EmergencyContext, RowDifference
@@ -279,18 +279,37 @@ def test_each_row_of_a_person_or_company_is_written_down_under_the_mark_and_no_o
     colleague = scene.cast.colleague(full_name="Beto Luna")
     with marking.writing(grant):
         User.objects.filter(pk=colleague.pk).update(full_name="Otro")
-        colleague.contact.delete()
+        Contact.objects.filter(user=colleague).update(own_tickets_only=True)
         new = make_user(full_name="Nuevo")
     rows = [(row.table_name, row.row_pk, row.old, row.new) for row in RowDifference.objects.order_by("pk")]
     assert [row[:2] for row in rows] == [
         ("accounts_user", str(colleague.pk)),
-        ("accounts_contact", str(rows[1][1])),
+        ("accounts_contact", str(colleague.contact.pk)),
         ("accounts_user", str(new.pk)),
     ]
     assert (rows[0][2]["full_name"], rows[0][3]["full_name"]) == ("Beto Luna", "Otro")
-    assert (rows[1][2]["customer_id"], rows[1][3]) == (grant.customer_id, None)
+    assert [bool(row["own_tickets_only"]) for row in rows[1][2:]] == [False, True]
     assert (rows[2][2], rows[2][3]["full_name"]) == (None, "Nuevo")
     assert "password" not in str(rows)
+
+
+@pytest.mark.clause("M26")
+def test_a_deleted_row_is_written_down_too(scene):
+    """A contact is never deleted (`contact_no_delete`), so the recorder of DELETE is proved without the guards."""
+    grant = scene.bring("open")
+    contact = scene.cast.colleague().contact
+    pk, person = contact.pk, contact.user_id
+    connection.check_constraints()  # PostgreSQL drops no trigger while a deferred check is pending
+    guard_install.lift(connection)
+    for recorder in using.RECORDERS:
+        if recorder.event == "DELETE":
+            for statement in recorder.statements(connection.vendor):
+                execute(statement)
+    with marking.writing(grant):
+        contact.delete()
+    (row,) = RowDifference.objects.all()
+    assert (row.table_name, row.row_pk, row.new) == ("accounts_contact", str(pk), None)
+    assert (row.old["user_id"], row.old["customer_id"]) == (person, grant.customer_id)
 
 
 @pytest.mark.clause("M26")
