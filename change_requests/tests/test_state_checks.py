@@ -13,7 +13,7 @@ from change_requests.models import FormalRequest
 from change_requests.record import state_checks
 from factureya.core import clock, guard_install
 from factureya.testing import request_histories
-from factureya.testing.people import Cast, make_hugo, make_staff
+from factureya.testing.people import Cast, end_offices, make_hugo, make_staff
 from factureya.testing.raw_sql import SQLITE, copy_statement, execute, update
 from factureya.testing.requests import make_request
 
@@ -86,8 +86,7 @@ def test_what_was_stopped_resumed_alarmed_sent_back_and_reminded_is_as_its_event
     operations.not_me(request.pk)
     operations.not_me(request.pk, actor=cast.ana)
     operations.resume(request.pk, actor=cast.elsa, reason="La empresa la confirmó por teléfono.")
-    end = clock.now()
-    execute("UPDATE accounts_roleassignment SET ends_at = %s WHERE user_id = %s", end, cast.fabian.pk)
+    end_offices(cast.fabian)
     with pytest.raises(operations.SentBack):
         operations.execute(request.pk, actor=cast.gina)
     with clock.at(clock.now() + timedelta(days=30)):
