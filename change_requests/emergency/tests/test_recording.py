@@ -129,7 +129,9 @@ def test_a_file_is_named_by_its_hash_and_never_by_the_token_of_its_address(scene
     )
     for file, is_refused in ((own, False), (others, True), (None, True)):
         token = file.attachment.token if file else "desconocido"
-        assert (client.get(f"/archivos/{token}/").status_code == 403) is is_refused
+        response = client.get(f"/archivos/{token}/")
+        b"".join(response)  # a file is read to its end, which closes it
+        assert (response.status_code == 403) is is_refused
         intent = ActivityRecord.objects.filter(grant=grant, kind=Kind.INTENT).latest("seq")
         assert (intent.verb, intent.path) == ("tickets:file", "/archivos/[oculto]/")
         sha256 = f"{file.attachment.sha256[:16]} de {file.ticket.number}" if file else "desconocido"
@@ -259,6 +261,27 @@ def test_without_the_outcome_no_answer_leaves_and_the_change_is_still_in_the_cha
     (_entry, item) = operations.find_items(grant)
     assert item.is_gap
     assert item.needs_note
+
+
+@pytest.mark.parametrize(("ends", "code"), [(False, 503), (True, 302)])
+def test_a_file_that_is_not_sent_is_closed(scene, monkeypatch, ends, code):
+    grant = scene.bring("open")
+    client = enter(scene, grant)
+    file = open_ticket_with_file(scene.cast.ana)
+    opened, open_stored = [], store.open_for_download
+
+    def open_and_end(attachment):
+        opened.append(open_stored(attachment))
+        if ends:
+            operations.end_grant(grant.pk, actor=scene.cast.gina)
+        return opened[-1]
+
+    monkeypatch.setattr(store, "open_for_download", open_and_end)
+    if not ends:
+        unwritable(monkeypatch, Kind.OUTCOME)
+    assert client.get(f"/archivos/{file.attachment.token}/").status_code == code
+    ((_headers, content),) = opened
+    assert content.closed
 
 
 def test_a_body_that_is_too_large_is_not_even_read(scene, settings):
