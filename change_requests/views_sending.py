@@ -3,6 +3,8 @@
 The caller has asked who may have it.
 """
 
+from contextlib import ExitStack
+
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 
@@ -29,8 +31,12 @@ def send_request_file(
     except evidence.Altered as alteration:
         operations.report_altered_evidence(formal.pk, actor=user, names=[attachment.name], proof=read_proof(request))
         return _render_refusal(request, formal, attachment, GONE if alteration.is_missing else CONFLICT)
-    if user.is_staff and request.method == "GET":
-        operations.record_evidence_read(formal, actor=user, file=attachment, sha256=sha256, proof=read_proof(request))
+    with ExitStack() as unsent:
+        unsent.enter_context(content)
+        if user.is_staff and request.method == "GET":
+            proof = read_proof(request)
+            operations.record_evidence_read(formal, actor=user, file=attachment, sha256=sha256, proof=proof)
+        unsent.pop_all()  # the response closes the file
     return stream_stored(headers, content)
 
 

@@ -1,6 +1,7 @@
 """One request in mesa de control: its page, its files, and the *expediente* (M21)."""
 
 import hashlib
+from contextlib import ExitStack
 from typing import Any
 
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -52,10 +53,14 @@ class ExpedienteZip(FolioView):
     def get(self, request: HttpRequest, folio: str) -> HttpResponseBase:
         """Return the request's *expediente* as a ZIP; for a GET, record who got which bytes: a HEAD gets none (M26)."""
         archived: Any = archive.build_zip(self.formal_request)
-        if request.method == "GET":
-            sha256 = hashlib.file_digest(archived, "sha256").hexdigest()
-            archived.seek(0)
-            operations.record_download(self.formal_request, actor=self.user, sha256=sha256, proof=read_proof(request))
+        with ExitStack() as unsent:
+            unsent.enter_context(archived)
+            if request.method == "GET":
+                sha256 = hashlib.file_digest(archived, "sha256").hexdigest()
+                archived.seek(0)
+                proof = read_proof(request)
+                operations.record_download(self.formal_request, actor=self.user, sha256=sha256, proof=proof)
+            unsent.pop_all()  # the response closes the file
         return FileResponse(
             archived,
             as_attachment=True,

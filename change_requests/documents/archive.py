@@ -50,8 +50,19 @@ def build_zip(request: FormalRequest) -> IO[bytes]:
 
     Stored evidence that is lost is left out, so that the verifier names it.
     """
-    file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_MAX_IN_MEMORY)  # noqa: SIM115 (the caller closes it)
     data = collect_archive(request)
+    file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_MAX_IN_MEMORY)  # noqa: SIM115 (the caller closes it)
+    try:
+        _write_zip(request, data, file)
+    except BaseException:
+        file.close()
+        raise
+    file.seek(0)
+    return file
+
+
+def _write_zip(request: FormalRequest, data: dict[str, Any], file: IO[bytes]) -> None:
+    """Write the archive of a formal request, of which `data` are the JSON files, into `file` as a signed ZIP."""
     entries: dict[str, dict[str, Any]] = {}
     with ZipFile(file, "w", ZIP_DEFLATED) as archive:
         for name, content in _list_files(request, data):
@@ -62,8 +73,6 @@ def build_zip(request: FormalRequest) -> IO[bytes]:
         _add_file(archive, verify_expediente.MANIFEST_HASH, verify_expediente.write_hash_line(manifest))
         signature = verify_expediente.describe_signature(*signing.sign(manifest))
         _add_file(archive, verify_expediente.SIGNATURE, verify_expediente.dump_json(signature))
-    file.seek(0)
-    return file
 
 
 def hash_verifier() -> str:

@@ -7,7 +7,7 @@ in a transaction of its own; if it cannot be written, the view is not called and
 import logging
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import IO, Any
 
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
@@ -66,21 +66,33 @@ class EmergencyMiddleware(Middleware):
 def _finish(request: HttpRequest, response: HttpResponse, intent: ActivityRecord, ms: int) -> HttpResponse:
     """Record the outcome and return the response: 503 if it cannot be recorded, the login after the emergency's end.
 
-    A response that is replaced by these is not closed: Django would take that for the end of the request.
+    Of a response that is replaced by these only the file is closed.
     """
     try:
         goes_on = operations.record_outcome(intent, status=response.status_code, ms=ms)
     except (DatabaseError, Refused):
+        _close_file(response)
         return _refuse_unrecorded(request, "outcome")
     if not session.is_elevated(request):  # the request itself ended it
         return response
     if not goes_on:
+        _close_file(response)
         session.tidy_ended(intent.grant_id)
         return session.drop_session(request)
     if response.streaming:
         parts: Any = response  # a StreamingHttpResponse
         parts.streaming_content = _stop_at_the_end(parts.streaming_content, get_person(request), intent)
     return response
+
+
+def _close_file(response: HttpResponse) -> None:
+    """Close the file of a response that is not sent, if it has one.
+
+    The response itself is not closed, because Django would take that for the end of the request.
+    """
+    file: IO[Any] | None = getattr(response, "file_to_stream", None)
+    if file is not None:
+        file.close()
 
 
 def _stop_at_the_end(parts: Iterable[bytes], user: User, intent: ActivityRecord) -> Iterator[bytes]:

@@ -4,14 +4,16 @@ import hashlib
 import json
 from datetime import timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from django.db import DatabaseError
 from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Method, Proof, User
 from change_requests import links, operations
-from change_requests.documents import receipt
+from change_requests.documents import archive, evidence, receipt
 from change_requests.kinds.fields import REGISTERED_EMAIL
 from change_requests.models import DecisionSlot, FormalRequest, InformationAsset
 from change_requests.record import facts
@@ -292,3 +294,33 @@ def test_staff_that_reads_evidence_is_recorded_and_the_company_is_not(cast):
         finish(page)
     (event,) = readings(request)
     assert (event.verb, event.data["name"], event.data["sha256"]) == ("request.evidence_read", file.name, file.sha256)
+
+
+@pytest.mark.parametrize("name", ["expediente_zip", "evidence"])
+def test_a_file_whose_reading_cannot_be_recorded_is_not_sent_and_is_closed(cast, monkeypatch, name):
+    request = request_histories.add_file(cast, request_histories.draft(cast))
+    for reached in (Status.SUBMITTED, Status.VERIFYING):
+        request = request_histories.step(cast, request, reached)
+    opened: list[Any] = []
+
+    def keep(module, opener):
+        call = getattr(module, opener)
+        monkeypatch.setattr(module, opener, lambda *args: opened.append(call(*args)) or opened[-1])
+
+    keep(evidence, "open_as_sent")
+    keep(archive, "build_zip")
+    for record in ("record_download", "record_evidence_read"):
+        monkeypatch.setattr(operations, record, Mock(side_effect=DatabaseError))
+    args = {"expediente_zip": [request.folio], "evidence": [request.folio, request.evidence.get().attachment.token]}
+    with pytest.raises(DatabaseError):
+        browser(cast.laura).get(reverse(f"control:{name}", args=args[name]))
+    (answer,) = opened
+    assert (answer[1] if name == "evidence" else answer).closed
+
+
+def test_an_archive_that_cannot_be_made_is_closed(cast, monkeypatch):
+    files: list[Any] = []
+    monkeypatch.setattr(archive, "_write_zip", lambda _request, _data, file: files.append(file) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        archive.build_zip(request_histories.make(cast, Status.VERIFYING))
+    assert files[0].closed

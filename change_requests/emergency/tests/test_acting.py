@@ -331,6 +331,25 @@ def test_each_row_of_a_person_or_company_is_written_down_under_the_mark_and_no_o
 
 
 @pytest.mark.clause("M26")
+def test_a_deleted_row_is_written_down_too(scene):
+    """A contact is never deleted (`contact_no_delete`), so the recorder of DELETE is proved without the guards."""
+    grant = scene.bring("open")
+    contact = scene.cast.colleague().contact
+    pk, person = contact.pk, contact.user_id
+    connection.check_constraints()  # PostgreSQL drops no trigger while a deferred check is pending
+    guard_install.lift(connection)
+    for recorder in using.RECORDERS:
+        if recorder.event == "DELETE":
+            for statement in recorder.statements(connection.vendor):
+                execute(statement)
+    with marking.writing(grant):
+        contact.delete()
+    (row,) = RowDifference.objects.all()
+    assert (row.table_name, row.row_pk, row.new) == ("accounts_contact", str(pk), None)
+    assert (row.old["user_id"], row.old["customer_id"]) == (person, grant.customer_id)
+
+
+@pytest.mark.clause("M26")
 def test_every_recorder_is_there(scene):
     assert len(using.RECORDERS) == 12
     assert {recorder.table for recorder in using.RECORDERS} == set(using.COLUMNS)

@@ -265,6 +265,27 @@ def test_without_the_outcome_no_answer_leaves_and_the_change_is_still_in_the_cha
     assert item.needs_note
 
 
+@pytest.mark.parametrize(("ends", "code"), [(False, 503), (True, 302)])
+def test_a_file_that_is_not_sent_is_closed(scene, monkeypatch, ends, code):
+    grant = scene.bring("open")
+    client = enter(scene, grant)
+    file = open_ticket_with_file(scene.cast.ana)
+    opened, open_stored = [], store.open_for_download
+
+    def open_and_end(attachment):
+        opened.append(open_stored(attachment))
+        if ends:
+            operations.end_grant(grant.pk, actor=scene.cast.gina)
+        return opened[-1]
+
+    monkeypatch.setattr(store, "open_for_download", open_and_end)
+    if not ends:
+        unwritable(monkeypatch, Kind.OUTCOME)
+    assert client.get(f"/archivos/{file.attachment.token}/").status_code == code
+    ((_headers, content),) = opened
+    assert content.closed
+
+
 def test_a_body_that_is_too_large_is_not_even_read(scene, settings):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 10
     client = enter(scene)

@@ -112,7 +112,8 @@ def test_an_update_or_replace_is_refused(events):
 @postgres_only
 def test_nothing_is_truncated(events):
     connection.check_constraints()  # a table with pending checks cannot be truncated anyway
-    refused("TRUNCATE core_event", "core_event_no_truncate")
+    # Alone it is refused because others refer to it, so the attack takes these along.
+    refused("TRUNCATE core_event CASCADE", "core_event_no_truncate")
     refused("TRUNCATE core_chainhead", "core_chainhead_no_truncate")
     refused("TRUNCATE accounts_user CASCADE", "_no_truncate")
 

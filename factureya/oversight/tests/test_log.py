@@ -12,14 +12,15 @@ from django.utils import timezone
 
 from accounts.models import Office
 from change_requests.emergency.halves import hide_halves
+from change_requests.models import ACCESS, InformationAsset
 from factureya.core import audit, clock, tasks
 from factureya.core.models import Event, LogVerification
-from factureya.core.record import anchors, verification
+from factureya.core.record import anchors, state, verification
 from factureya.oversight import log_page, reading, search
 from factureya.oversight.search import LogQuery
 from factureya.testing.budgets import budget, capped_statements
 from factureya.testing.pages import make_client, text_of
-from factureya.testing.people import Cast, give_office, make_agent, make_auditor, make_staff
+from factureya.testing.people import Cast, end_offices, give_office, make_agent, make_auditor, make_staff
 from factureya.testing.raw_sql import refused_by
 from factureya.testing.request_histories import make
 from factureya.testing.tickets import make_ticket
@@ -193,9 +194,7 @@ def test_roles_are_those_of_the_day(cast: Cast) -> None:
     event = reading.record_in_log("log.read", person)
     roles = log_page.find_roles([event])
     assert roles[event.pk] == "Supervisor"
-    held = person.assignments[0]
-    held.ends_at = clock.now() + timedelta(minutes=1)
-    held.save()
+    end_offices(person, Office.SUPERVISOR)
     with time_machine.travel(clock.now() + timedelta(hours=1), tick=False):
         give_office(person, Office.IT_HEAD)
         later = reading.record_in_log("log.read", person)
@@ -209,6 +208,7 @@ def test_roles_are_those_of_the_day(cast: Cast) -> None:
 def test_the_strip_says_what_the_last_verification_found(cast: Cast, olga: Client) -> None:
     assert log_page.make_strip().title == "Sin verificar todavía."
     make(cast, "verifying")
+    state.record_missing()  # the cast's companies were written past the operations
     anchors.seal_day()
     assert tasks.verify_log()
     found = LogVerification.objects.get()
@@ -246,6 +246,7 @@ def test_an_act_inside_an_emergency_names_its_account() -> None:
 @pytest.mark.usefixtures("_guarded")
 def test_a_damaged_log_is_said_to_be_damaged(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     make(cast, "verifying")
+    state.record_missing()
     flaw = verification.Flaw("request:1", 2, "no enlaza con el anterior")
     monkeypatch.setattr(verification.audit, "find_flaws", lambda: iter([flaw]))
     found = verification.verify_log()
@@ -259,11 +260,13 @@ def test_a_damaged_log_is_said_to_be_damaged(cast: Cast, monkeypatch: pytest.Mon
 @pytest.mark.clause("M26")
 @pytest.mark.parametrize("address", ["", "?q=papeler", "?que=aprobaciones&de=2026-01-01", "?q=SC-0000-0000"])
 def test_the_budget_of_the_log(cast: Cast, olga: Client, address: str) -> None:
-    request = make(cast, "in_approval")
+    request, asset = make(cast, "in_approval"), InformationAsset.objects.exclude(code=ACCESS)[0]
     path = reverse(LOG) + address
     olga.get(path)
     few = capped_statements(lambda: olga.get(path))
-    for _ in range(30):
+    for _ in range(10):  # about a request, a person and an asset, as the events that the page showed before
         with transaction.atomic():
             audit.record("request.saved", request, actor=cast.ana, steps=[])
+            audit.record("office.ended", cast.laura, actor=cast.jorge)
+            audit.record("asset.owner_set", asset, actor=cast.jorge)
     budget(few, capped_statements(lambda: olga.get(path)), PAGE)

@@ -206,7 +206,10 @@ MATRIX = {
 ELSEWHERE = {"follow_up"}
 # No refusal, but nothing happens: the outbox tells of a reminder that the ticket no longer waits on.
 IGNORED = {"reminder_sent"}
-NOT_ABOUT_A_TICKET = {"open_ticket", "open_from_mail", "discard_mail", "reminder_before", "reminder_lookahead"}
+NOT_ABOUT_A_TICKET = {
+    *("open_ticket", "open_from_mail", "discard_mail", "find_incident"),
+    *("reminder_before", "reminder_lookahead"),
+}
 
 
 def traces(ticket: Ticket) -> list[Any]:
