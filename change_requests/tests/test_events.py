@@ -15,13 +15,13 @@ from accounts.models import Method, Proof, User
 from change_requests import links, operations
 from change_requests.documents import archive, evidence, receipt
 from change_requests.kinds.fields import REGISTERED_EMAIL
-from change_requests.models import DecisionSlot, FormalRequest, InformationAsset
+from change_requests.models import DecisionSlot, FormalRequest
 from change_requests.record import facts
 from change_requests.tests.control.test_control_pages import act, browser, look
 from factureya.core import audit, clock
 from factureya.core.models import Event
 from factureya.testing import request_histories
-from factureya.testing.people import make_hugo, make_staff
+from factureya.testing.people import add_alternate, make_hugo, make_staff
 from factureya.testing.request_histories import WHY, code_in_mail, link_in_mail, seen
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M20", "M21", "M26")]
@@ -160,9 +160,7 @@ def test_an_alternate_decides_by_delegation(cast):
     request = request_histories.make(cast, Status.IN_APPROVAL)
     other = make_staff("information_owner", full_name="Jorge Suplente")
     now = clock.now()
-    InformationAsset.objects.filter(owner=cast.fabian).update(
-        alternate=other, alternate_from=now - timedelta(days=1), alternate_until=now + timedelta(days=1)
-    )
+    add_alternate(other, now - timedelta(days=1), now + timedelta(days=1))
     operations.reject(request.pk, actor=other, reason=WHY, seen_hash=seen(request))
     data = last(request, "rejected")
     assert (data["mandate"], data["verdict"]) == ("alternate", "reject")
