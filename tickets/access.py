@@ -53,7 +53,7 @@ def read_token(token: str) -> Grant:
 
 
 def find_person(grant: Grant) -> User:
-    """Return the contact to whom a mail gave a signed link; `grant` is what the link says.
+    """Return the contact for whom a mail's signed link was made; `grant` is what the link says.
 
     Raises BadLink when the link has expired, the contact is disabled, or the contact's address has changed. Whether
     the contact may still see the ticket is not checked here: `find_holder` does it, or `visible_to` on its page.
@@ -68,7 +68,7 @@ def find_person(grant: Grant) -> User:
 
 
 def find_holder(grant: Grant) -> User:
-    """Return the contact whom a mail's link is for. Raises BadLink if it is void, or he may not see its ticket now."""
+    """Return the contact for whom a mail's link was made. Raises BadLink if it is void or he may not see its ticket."""
     user = find_person(grant)
     ticket = Ticket.objects.filter(number=grant.number).first()
     if ticket is None or not policy.may_write_as_customer(user, ticket):
@@ -80,7 +80,7 @@ def grant_access(session: MutableMapping[str, Any], grant: Grant) -> None:
     """Remember in the session that a checked link gives access to a ticket; only the latest MAX_GRANTS are kept."""
     grants = {number: fields for number, fields in _read_grants(session).items() if number != grant.number}
     grants[grant.number] = asdict(grant)
-    session[_SLOT] = dict(list(grants.items())[-MAX_GRANTS:])  # the newest stand last
+    session[_SLOT] = dict(list(grants.items())[-MAX_GRANTS:])  # the latest are at the end
 
 
 def find_actor(user: Any, session: MutableMapping[str, Any], number: str) -> Actor | None:
@@ -113,6 +113,6 @@ def drop_grant(session: MutableMapping[str, Any], number: str) -> None:
 
 
 def _read_grants(session: MutableMapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return what the signed links opened in this session gave access to, by ticket number."""
+    """Return the fields of each Grant that this session got by opening a signed link, by the ticket's number."""
     grants: dict[str, dict[str, Any]] = session.get(_SLOT, {})
     return grants

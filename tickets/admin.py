@@ -21,7 +21,7 @@ class TicketAdmin(admin.ModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         """Return the addresses of the agents' pages, in place of Django's own pages to list, add and delete tickets.
 
-        If an agent posts a form and must log in first, he returns to its page, which `post_…` and `from_…` name.
+        If an agent posts a form and must log in first, he returns to its page, named by `post_from_…` or `from_…`.
         """
         require_staff = self.admin_site.admin_view
         get_or_post = require_http_methods(["GET", "HEAD", "POST"])

@@ -14,8 +14,8 @@ class TicketsConfig(AppConfig):
 def check_times(**_options: Any) -> list[Error]:
     """Return an error for each time setting that would break a rule of the manual; `manage.py check` asks (M15).
 
-    A ticket is closed by silence only when its reminder was sent at least 24 h before; the database sees to it. If
-    the reminder went out less than 24 h before the end (REMINDER_HOURS), no ticket would close at its time.
+    A ticket closes without an answer only if its reminder was sent at least 24 h before; a guard of the database checks
+    it. With REMINDER_HOURS under 24, the reminder would be too late and no ticket would close at its time.
     """
     errors = []
     if settings.REMINDER_HOURS < 24:

@@ -19,16 +19,16 @@ MAX_ADDRESS = 254
 
 
 def find_original(bounce: Bounce) -> OutboxMessage | None:
-    """Return our mail that a bounce reports as undelivered, by the Message-ID that the bounce quotes; or None."""
+    """Return our mail that a bounce reports as undelivered, by the first Message-ID in it that is ours; or None."""
     mails = {mail.message_id: mail for mail in threads.find_sent_mails(bounce.message_ids)}
-    return next((mails[name] for name in bounce.message_ids if name in mails), None)
+    return next((mails[message_id] for message_id in bounce.message_ids if message_id in mails), None)
 
 
 def settle_bounce(inbound: InboundMessage, bounce: Bounce, sent: OutboxMessage) -> Outcome:
     """Record that the mail `sent` was not delivered, and return how the bounce `inbound` is to be stored (M6).
 
     The mail is marked «no entregado» and its recipient's address as failing. If it went to a customer, his
-    ticket En espera is not closed by silence until an agent decides. A bounce that reports a delay changes nothing.
+    ticket En espera does not close without an answer until an agent decides. A mere delay changes nothing.
     """
     if not bounce.is_final:
         return Outcome(Disposition.BOUNCE, "delayed", sent.about)
@@ -46,8 +46,8 @@ def settle_bounce(inbound: InboundMessage, bounce: Bounce, sent: OutboxMessage) 
 def refuse_sender(inbound: InboundMessage, mail: InboundMail, reason: str) -> Outcome:
     """Return the outcome that leaves an unproven sender's mail in quarantine for an agent; tell the sender so (M5).
 
-    Automatic mails, bounces and our own addresses get no notice. If DMARC failed, the company whose address was forged
-    is warned.
+    Automatic mails, bounces and our own addresses get no notice, or mails could go round and round. If DMARC failed,
+    the company whose address was forged is warned.
     """
     if not (mail.robot or mail.bounce or mail_sender.is_own_address(mail.sender)):
         _notify_sender(mail.sender, inbound)

@@ -36,7 +36,9 @@ def describe_turn_without_names(ticket: Ticket) -> Turn:
     """Return title and text of the card on the look-up page: whose turn it is or how it ended, naming nobody (M16)."""
     if ticket.is_open:
         return Turn("Nos toca a nosotros", f"Habitualmente respondemos en {describe_first_reply()}.")
-    return Turn(_describe_customers_turn(ticket).title, "") if ticket.is_waiting else _describe_end(ticket)
+    if ticket.is_waiting:
+        return Turn(_describe_customers_turn(ticket).title, "")  # the text would name the agent
+    return _describe_end(ticket)
 
 
 def _describe_our_turn(ticket: Ticket) -> Turn:
@@ -51,8 +53,8 @@ def _describe_our_turn(ticket: Ticket) -> Turn:
 
 
 def _describe_customers_turn(ticket: Ticket) -> Turn:
-    """Return title and text of the card of a ticket En espera: what we ask him. After many mails: that we read them."""
-    if ticket.close_held_reason == Ticket.HoldReason.FLIPS:
+    """Return title and text of the card of a ticket En espera: what we ask, or that we read the many mails he sent."""
+    if ticket.close_held_reason == Ticket.HoldReason.TOO_MANY_MAILS:
         return Turn(
             "Nos toca a nosotros: recibimos sus correos",
             "Llegaron varios en poco tiempo y los lee una persona. Puede agregar más información.",
@@ -92,8 +94,8 @@ def describe_last_move(ticket: Ticket, assignee_name: str | None) -> str:
 
 
 def _describe_question(ticket: Ticket, agent_name: str) -> str:
-    """Return what the agent asked the customer of a ticket En espera, or that the customer sent many mails since."""
-    if ticket.close_held_reason == Ticket.HoldReason.FLIPS:
+    """Return what the agent asked for in a ticket En espera, or that the customer has sent too many mails since."""
+    if ticket.close_held_reason == Ticket.HoldReason.TOO_MANY_MAILS:
         return "Recibimos sus correos"
     if ticket.asks_confirmation:
         return f"{agent_name} le envió una solución"

@@ -43,7 +43,7 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
             return None
 
     def due_to_warn(self, instant: Any) -> "TicketQuerySet":
-        """Select tickets En espera that close by `instant`, have no reminder yet, and are not held (M15)."""
+        """Select tickets En espera to remind: they close by `instant`; no reminder, and no hold on the close (M15)."""
         return self.filter(
             status=Ticket.Status.WAITING, reminder__isnull=True, close_held_at=None, closes_at__lte=instant
         )
@@ -91,7 +91,7 @@ class Ticket(Chained):
         """Say why a ticket does not close by silence until an agent says so."""
 
         BOUNCE = "bounce", "Un correo al cliente no se entregó"
-        FLIPS = "flips", "El cliente escribió muchas veces en una hora"
+        TOO_MANY_MAILS = "flips", "El cliente escribió muchas veces en una hora"
 
     class Impact(models.IntegerChoices):
         QUESTION = 1, "Es una duda o consulta"

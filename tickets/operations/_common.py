@@ -104,7 +104,7 @@ class NewMessage:
         return written.values_list("ticket_id", "author_id", "body").first()
 
     def _was_confirmed_by_form(self, ticket: Ticket) -> bool:
-        """Return whether this form, without a text, closed the ticket before. That left an event, but no message."""
+        """Return whether this form, sent without a text, closed the ticket before. It left an event, but no message."""
         if self.form_key is None or self.body:
             return False
         return ticket.events().filter(actor=self.author, data__form_key=self.form_key).exists()
@@ -112,14 +112,14 @@ class NewMessage:
 
 def write_message(ticket: Ticket, new_message: NewMessage) -> Message:
     """Insert a public message with its files, and count it in the ticket; the caller saves the ticket."""
-    touch_ticket(ticket, new_message)
+    count_message(ticket, new_message)
     return add_message(ticket, new_message)
 
 
-def touch_ticket(ticket: Ticket, new_message: NewMessage) -> None:
-    """Count a new public message in its ticket, and set its excerpt and who must reply; nothing is saved here.
+def count_message(ticket: Ticket, new_message: NewMessage) -> None:
+    """Count a new public message in its ticket, and set the ticket's excerpt and who must reply; the caller saves it.
 
-    The customer has replied only if he wrote after an answer of ours. Our answer ends the reply that we owed him.
+    The customer has replied only if we had answered before he wrote. After an answer of ours, we owe him no reply.
     """
     ticket.message_count += 1
     ticket.touched_at = now()
@@ -130,7 +130,7 @@ def touch_ticket(ticket: Ticket, new_message: NewMessage) -> None:
 
 
 def add_message(ticket: Ticket, new_message: NewMessage) -> Message:
-    """Insert the public message that `touch_ticket` counted, and its files. IntegrityError: its `form_key` is used."""
+    """Insert the public message that `count_message` counted, and its files; IntegrityError if its key is used."""
     message = Message.objects.create(
         ticket=ticket,
         seq=ticket.message_count,
@@ -168,7 +168,7 @@ def _attach_files(
     pks = list(dict.fromkeys(attachment.pk for attachment in new_message.files))
     if not pks:
         return
-    # A file has a `draft` until it is attached, so one that another message took is not counted here.
+    # A file has a `draft` until it is attached. So a file that was attached before is not counted here.
     if Attachment.objects.filter(pk__in=pks).exclude(draft="").update(draft="") != len(pks):
         raise FilesGone("Un archivo ya no está disponible; súbalo de nuevo.")
     TicketFile.objects.bulk_create(
@@ -234,7 +234,8 @@ def start_waiting(ticket: Ticket, reason: str, since: datetime, proposes_solutio
     """Set the ticket En espera for this reason, without saving it: the customer's turn (M15).
 
     If nobody answers, it closes at `closes_at`, counted from our message (`since`); `queue_at` sorts the agents' queue.
-    An earlier reminder and a postponed close are cancelled; a sweep sends the next reminder.
+    An earlier reminder is dropped, and a hold on the close ends; a sweep sends the next reminder. With
+    `proposes_solution` the customer is asked to confirm that our answer solved the problem.
     """
     forget_reminder(ticket)
     release_held_close(ticket)
@@ -246,7 +247,7 @@ def start_waiting(ticket: Ticket, reason: str, since: datetime, proposes_solutio
 
 
 def stop_waiting(ticket: Ticket) -> None:
-    """Set the ticket Abierto, without saving it: the wait ends and a reminder that is still queued is not sent."""
+    """Set the ticket Abierto, without saving it: the wait ends, and a reminder that is not sent yet is dropped."""
     forget_reminder(ticket)
     release_held_close(ticket)
     ticket.status = OPEN
@@ -256,10 +257,10 @@ def stop_waiting(ticket: Ticket) -> None:
 def hold_close(ticket: Ticket, reason: str) -> None:
     """Keep a ticket En espera from closing by silence until an agent decides, without saving it.
 
-    The reason FLIPS (too many mails in an hour) is not replaced: one of those mails may be the customer's answer.
+    The reason TOO_MANY_MAILS is not replaced: one of those mails may be the customer's answer.
     """
     ticket.close_held_at = ticket.close_held_at or now()
-    if ticket.close_held_reason != Ticket.HoldReason.FLIPS:
+    if ticket.close_held_reason != Ticket.HoldReason.TOO_MANY_MAILS:
         ticket.close_held_reason = reason
 
 
@@ -269,7 +270,7 @@ def release_held_close(ticket: Ticket) -> None:
 
 
 def forget_reminder(ticket: Ticket) -> None:
-    """Take the reminder off the ticket, without saving it; one that is still queued is not sent."""
+    """Set the ticket's reminder to None, without saving it; a reminder that is still queued is not sent."""
     if ticket.reminder_id is not None:
         outbox.drop_mail(ticket.reminder_id)
         ticket.reminder = None
@@ -291,8 +292,8 @@ def queue_reminder(ticket: Ticket) -> None:
 def set_reply_due(ticket: Ticket, since: datetime) -> None:
     """Set when our reply is due, without saving the ticket: `since` plus our goal, in hours of attention.
 
-    A reply that is due already keeps its time, because the customer waits since his oldest unanswered message. The
-    agents' queue sorts the ticket by that time (`queue_at`).
+    If a reply is due already, its time stays: the customer has waited since his oldest unanswered message. `queue_at`,
+    by which the agents' queue is sorted, is set to that time.
     """
     if ticket.reply_due_at is None:
         hours = settings.FIRST_REPLY_BUSINESS_HOURS

@@ -29,9 +29,9 @@ from tickets.operations._common import (
 def void_silence_close(pk: int, *, inbound: InboundMessage, agent: User | None = None) -> Ticket:
     """Reopen a ticket that closed by silence, because this mail had been received by then (M15).
 
-    This is the only way out of Cerrado. `add_information` adds the mail's text next. `agent` is who found the mail in
-    the tray; None is the receiving program. Raises WrongStatus for a close that the customer confirmed, and for a
-    mail that was received after the close.
+    A ticket leaves Cerrado in no other way. The caller then adds the mail's text with `add_information`. `agent` is who
+    found the mail in the tray, or None if the program that receives mails calls. Raises WrongStatus for a close that
+    the customer confirmed, and for a mail that was received after the close.
     """
     with locked(pk, CLOSED) as ticket:
         closed_at = ticket.closed_at
@@ -53,7 +53,9 @@ def void_silence_close(pk: int, *, inbound: InboundMessage, agent: User | None =
             before=CLOSED,
             after=ticket.status,
         )
-        _drop_close_mail(ticket)
+        # The mail that tells the customer of the close is not true any more: drop it if it is still queued.
+        for mail in OutboxMessage.objects.filter(about=ticket.chain, kind=notifications.CLOSED).only("pk"):
+            outbox.drop_mail(mail.pk)
         notifications.announce_voided_close(ticket, event, inbound)
     return ticket
 
@@ -61,40 +63,34 @@ def void_silence_close(pk: int, *, inbound: InboundMessage, agent: User | None =
 def mail_bounced(pk: int, *, mail: OutboxMessage, inbound: InboundMessage) -> Ticket:
     """Record that a mail to the ticket's customer was not delivered, and hold the close of a ticket En espera (M6)."""
     with locked(pk, OPEN, WAITING, CLOSED) as ticket:
-        if ticket.status == WAITING:
+        is_held = ticket.status == WAITING
+        if is_held:
             hold_close(ticket, HoldReason.BOUNCE)
             save_ticket(ticket)
-        audit.record(
-            "ticket.mail_bounced",
-            ticket,
-            actor=None,
-            mail=mail.key,
-            to=mail.to,
-            inbound=inbound.pk,
-            is_held=ticket.status == WAITING,
-        )
+        data = {"mail": mail.key, "to": mail.to, "inbound": inbound.pk, "is_held": is_held}
+        audit.record("ticket.mail_bounced", ticket, actor=None, **data)
     return ticket
 
 
 def robot_answered(pk: int, *, inbound: InboundMessage, mark: str) -> Ticket:
-    """Record that a machine answered a mail of the ticket; `mark` names the machine's sign. No clock moves (M6)."""
+    """Record that a machine answered a mail of the ticket; `mark` says how we know. No deadline moves (M6)."""
     with locked(pk, OPEN, WAITING, CLOSED) as ticket:
         audit.record("ticket.robot_answered", ticket, actor=None, inbound=inbound.pk, mark=mark[:60])
     return ticket
 
 
 def release_close(pk: int, *, agent: User) -> Ticket:
-    """Let the held close by silence of a ticket run again, once an agent has seen why it is held (M15).
+    """End the hold on a ticket's close by silence, once an agent has seen why it is held (M15).
 
-    After a bounce the customer has at least 24 h ⚙ from now. If the customer's own messages held the close, the
-    ticket goes to Abierto. Raises WrongStatus when nothing is held, NotAllowed for another provider's agent.
+    If a mail of ours was not delivered, the customer has at least 24 h ⚙ more from now. If he wrote too many mails, it
+    is our turn: the ticket goes to Abierto. Raises WrongStatus if nothing is held, NotAllowed for another desk's agent.
     """
     with locked(pk, WAITING) as ticket:
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
         if ticket.close_held_at is None:
             raise WrongStatus(f"El cierre de {ticket} no está detenido.")
         reason = ticket.close_held_reason
-        if reason == HoldReason.FLIPS:  # the customer wrote many mails: our turn
+        if reason == HoldReason.TOO_MANY_MAILS:
             stop_waiting(ticket)
             set_reply_due(ticket, now())
         else:
@@ -102,19 +98,13 @@ def release_close(pk: int, *, agent: User) -> Ticket:
             ticket.closes_at = max(require_closes_at(ticket), now() + reminder_before())
             ticket.queue_at = ticket.closes_at
         save_ticket(ticket)
-        audit.record(
-            "ticket.close_released",
-            ticket,
-            actor=agent,
-            reason=reason,
-            after=ticket.status,
-            closes_at=format_instant(ticket.closes_at),
-        )
+        data = {"reason": reason, "after": ticket.status, "closes_at": format_instant(ticket.closes_at)}
+        audit.record("ticket.close_released", ticket, actor=agent, **data)
     return ticket
 
 
 def retry_mail(pk: int, *, agent: User, mail_pk: int) -> Ticket:
-    """Queue again a mail of the ticket that could not be sent; neither status nor clock moves (M6).
+    """Queue again a mail of the ticket that could not be sent; neither status nor deadline moves (M6).
 
     Raises WrongStatus for a mail that has not failed, is not to this ticket's customer, or whose text was wiped.
     """
@@ -126,10 +116,3 @@ def retry_mail(pk: int, *, agent: User, mail_pk: int) -> Ticket:
             raise WrongStatus("Ese correo ya no espera un reintento.")
         audit.record("ticket.mail_retried", ticket, actor=agent, mail=mail.key, kind=mail.kind, to=mail.to)
     return ticket
-
-
-def _drop_close_mail(ticket: Ticket) -> None:
-    """Drop the mail that tells the customer of the close, if it is still queued, because that close was voided."""
-    mails = OutboxMessage.objects.filter(about=ticket.chain, kind=notifications.CLOSED)
-    for mail in mails.only("pk"):
-        outbox.drop_mail(mail.pk)

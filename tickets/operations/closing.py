@@ -54,16 +54,9 @@ def confirm_resolved(
         policy.require(policy.may_write_as_customer(author, ticket), "Este ticket no es de su empresa.")
         if not new_message.is_repeated(ticket):
             message = write_message(ticket, new_message) if body or files else None
-            event = _close_ticket(
-                ticket,
-                ClosedReason.CONFIRMED,
-                "ticket.confirmed",
-                author,
-                now(),
-                channel=channel,
-                message=message.seq if message else None,
-                form_key=form_key,
-            )
+            seq = message.seq if message else None
+            data = {"channel": channel, "message": seq, "form_key": form_key}
+            event = _close_ticket(ticket, ClosedReason.CONFIRMED, "ticket.confirmed", author, now(), **data)
             if message is not None:  # «confirmo, pero…»: whoever had the ticket reads it
                 notifications.notify_assignee(ticket, event, message)
     return ticket
@@ -73,18 +66,10 @@ def confirm_by_phone(pk: int, *, agent: User, contact: User) -> Ticket:
     """Close the ticket because the company's contact confirmed to the agent by phone; record both people (M15)."""
     with locked(pk, OPEN, WAITING) as ticket:
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
-        policy.require(
-            policy.may_write_as_customer(contact, ticket), "Esa persona no es contacto activo de la empresa."
-        )
-        _close_ticket(
-            ticket,
-            ClosedReason.CONFIRMED,
-            "ticket.confirmed_by_phone",
-            agent,
-            now(),
-            contact=contact.pk,
-            contact_name=contact.get_full_name(),
-        )
+        is_contact = policy.may_write_as_customer(contact, ticket)
+        policy.require(is_contact, "Esa persona no es contacto activo de la empresa.")
+        data = {"contact": contact.pk, "contact_name": contact.get_full_name()}
+        _close_ticket(ticket, ClosedReason.CONFIRMED, "ticket.confirmed_by_phone", agent, now(), **data)
     return ticket
 
 
@@ -155,8 +140,8 @@ def _require_unheld(ticket: Ticket) -> None:
 def _close_ticket(ticket: Ticket, reason: str, verb: str, actor: User | None, instant: datetime, **data: Any) -> Event:
     """Close the ticket because it was confirmed, or nobody answered; record the event `verb` and tell the customer.
 
-    What the ticket waited for stays in its columns, as evidence. A confirmation drops a queued reminder and a hold.
-    `data` goes into the event (M15).
+    `actor` is None if nobody answered; `data` goes into the event. What the ticket waited for stays in its columns, as
+    evidence. A confirmation drops a queued reminder and ends a hold on the close (M15).
     """
     before = ticket.status
     ticket.status, ticket.closed_reason, ticket.closed_at = CLOSED, reason, instant

@@ -76,11 +76,11 @@ def add_information(
     inbound: InboundMessage | None = None,
     agent: User | None = None,
 ) -> Ticket:
-    """Add the customer's message; the ticket goes to Abierto, or stays there, and its clock stops (M11, M13).
+    """Add the customer's message; the ticket goes to Abierto, or stays there, and has no `closes_at` (M11, M13).
 
     `inbound` is the mail it came in; `agent` is who added a mail of the tray. When mails have ended the wait
-    MAIL_FLIPS_PER_HOUR ⚙ times in an hour, the next mail is stored, but the ticket stays En espera and its close is
-    held for an agent (M6). Raises TicketClosed if it is Cerrado: call `follow_up`.
+    MAIL_FLIPS_PER_HOUR ⚙ times in an hour, the next mail is stored, but the ticket stays En espera and does not close
+    until an agent decides (M6). Raises TicketClosed if it is Cerrado: call `follow_up`.
     """
     new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
     with locked(pk, OPEN, WAITING, new_message=new_message) as ticket:
@@ -95,7 +95,7 @@ def add_information(
 def add_note(
     pk: int, *, agent: User, body: str, files: Sequence[Attachment] = (), form_key: str | None = None
 ) -> Ticket:
-    """Write an internal note, which the customer never sees; neither status nor clock moves (M15, M16).
+    """Write an internal note, which the customer never sees; neither status nor deadline moves (M15, M16).
 
     The same form sent twice writes it once. Raises FormUsed if `form_key` came with another text or ticket.
     """
@@ -119,7 +119,7 @@ def _write_information(ticket: Ticket, new_message: NewMessage, agent: User | No
     is_held = new_message.inbound is not None and before == WAITING and _has_reopened_too_often(ticket)
     message: Message = write_message(ticket, new_message)
     if is_held:
-        hold_close(ticket, HoldReason.FLIPS)
+        hold_close(ticket, HoldReason.TOO_MANY_MAILS)
     else:
         stop_waiting(ticket)
     set_reply_due(ticket, message.created_at)
@@ -140,22 +140,22 @@ def _write_information(ticket: Ticket, new_message: NewMessage, agent: User | No
 def _has_reopened_too_often(ticket: Ticket) -> bool:
     """Return whether mails took the ticket back to Abierto MAIL_FLIPS_PER_HOUR times in an hour, as in a loop (M6).
 
-    The caller holds the ticket's lock, so that two mails at once are counted one after the other.
+    The caller has locked the ticket, so that two mails at once are counted one after the other.
     """
-    max_flips: int = settings.MAIL_FLIPS_PER_HOUR
-    if ticket.message_count <= max_flips:
-        return False  # each return needs a message after the first one: there are too few
-    flips = ticket.events().filter(
+    max_reopenings: int = settings.MAIL_FLIPS_PER_HOUR
+    if ticket.message_count <= max_reopenings:
+        return False  # no query is needed: each return to Abierto comes with a message after the first one
+    reopenings = ticket.events().filter(
         verb="ticket.information_added",
         at__gt=now() - timedelta(hours=1),
         data__before=WAITING,
         data__channel=Channel.MAIL,
     )
-    return flips.count() >= max_flips
+    return reopenings.count() >= max_reopenings
 
 
 def _check_reason(ticket: Ticket, wait_reason: str | None, proposes_solution: bool) -> None:
-    """Raise WrongStatus or Incomplete when an answer to the customer cannot have this wait reason.
+    """Raise WrongStatus or Incomplete when an answer to the customer cannot have this wait reason (None: no wait).
 
     A ticket En espera stays so, and needs a reason. A proposed solution waits for *autorización*.
     """
@@ -168,7 +168,7 @@ def _check_reason(ticket: Ticket, wait_reason: str | None, proposes_solution: bo
 
 
 def _write_answer(ticket: Ticket, new_message: NewMessage, wait_reason: str | None, proposes_solution: bool) -> None:
-    """Write our answer, take an unassigned ticket, start the wait if there is a reason for one, mail the customer."""
+    """Write our answer and mail it; an unassigned ticket becomes the author's. A `wait_reason` starts the wait."""
     before = ticket.status
     message = write_message(ticket, new_message)
     if ticket.assignee_id is None:

@@ -1,4 +1,4 @@
-"""Do what the desk does without a word to the customer: who has a ticket, what it is about (M3). Moves no clock."""
+"""Do what the desk does without a word to the customer: who has a ticket, what it is about (M3). No deadline moves."""
 
 from accounts.models import Customer, Provider, User
 from factureya.core import audit
@@ -9,7 +9,7 @@ from tickets.operations._common import OPEN, WAITING, locked
 
 
 def take(pk: int, *, agent: User) -> Ticket:
-    """Assign an unassigned ticket to the agent; no clock moves (M15). Raises WrongStatus when somebody else has it."""
+    """Assign an unassigned ticket to the agent; no deadline moves (M15). Raises WrongStatus if somebody else has it."""
     with locked(pk, OPEN, WAITING) as ticket:
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
         if ticket.assignee is None:
@@ -20,7 +20,7 @@ def take(pk: int, *, agent: User) -> Ticket:
 
 
 def assign(pk: int, *, agent: User, assignee: User | None) -> Ticket:
-    """Assign the ticket to an agent of its provider, or with None to nobody; no clock moves (M15)."""
+    """Assign the ticket to an agent of its provider, or with None to nobody; no deadline moves (M15)."""
     with locked(pk, OPEN, WAITING) as ticket:
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
         if assignee is not None and not policy.may_work(assignee, ticket):
@@ -31,7 +31,7 @@ def assign(pk: int, *, agent: User, assignee: User | None) -> Ticket:
 
 
 def classify(pk: int, *, agent: User, category: str, impact: int) -> Ticket:
-    """Correct category and impact of the ticket; no clock moves (M15). Raises NotAllowed for another desk's agent."""
+    """Correct the ticket's category and impact; no deadline moves (M15). Raises NotAllowed for another desk's agent."""
     with locked(pk, OPEN, WAITING) as ticket:
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
         if (ticket.category, ticket.impact) != (category, impact):
@@ -57,7 +57,7 @@ def hand_over(pk: int, *, supervisor: User, provider: Provider) -> Ticket:
 def move_to_customer(source: Customer, target: Customer, *, actor: User) -> int:
     """Move the tickets of `source`, a second sign-up of the verified company `target`, to `target`; return how many.
 
-    Each ticket records its event; status and clocks stay. `accounts.operations.join_company` calls it in its
+    Each ticket records its event; status and deadlines stay. `accounts.operations.join_company` calls it in its
     transaction.
     """
     moved = 0

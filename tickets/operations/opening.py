@@ -22,9 +22,9 @@ from tickets.operations._common import (
     NewMessage,
     Side,
     add_message,
+    count_message,
     locked,
     set_reply_due,
-    touch_ticket,
 )
 
 MAX_NUMBER_TRIES = 5
@@ -75,7 +75,7 @@ def follow_up(
     channel: str = Channel.PORTAL,
     inbound: InboundMessage | None = None,
 ) -> Ticket:
-    """Open a new ticket that cites the closed one, with its subject, category and impact (M12).
+    """Open a new ticket that continues the closed one, with its subject, category and impact (M12).
 
     The closed ticket does not change. Raises WrongStatus when it is not closed, NotAllowed if `author` may not
     write in it, Incomplete with neither text nor file, FormUsed if `form_key` came with another text or ticket before.
@@ -86,7 +86,7 @@ def follow_up(
         return _open_under_free_number(
             new_message,
             closed.customer,
-            None,
+            agent=None,
             subject=closed.subject,
             category=closed.category,
             impact=closed.impact,
@@ -102,7 +102,7 @@ def _open_under_free_number(new_message: NewMessage, customer: Customer, agent: 
     """
     if not new_message.files:
         new_message.require_text("Describa el problema.")
-    # One line: it becomes a mail's subject.
+    # On one line, because it becomes a mail's subject.
     fields["subject"] = " ".join(fields["subject"].split())
     max_length = Ticket._meta.get_field("subject").max_length or 0
     if len(fields["subject"]) > max_length:
@@ -115,7 +115,7 @@ def _open_under_free_number(new_message: NewMessage, customer: Customer, agent: 
             if opened_before := _find_opened_before(new_message, fields.get("follows")):
                 return opened_before
             if attempt == MAX_NUMBER_TRIES - 1 or not Ticket.objects.filter(number=number).exists():
-                raise  # this was the last try, or it was not the number that clashed
+                raise  # this was the last try, or the error has another cause than the number
     raise AssertionError("unreachable")  # pragma: no cover
 
 
@@ -148,8 +148,8 @@ def _open_under_number(
 def _lock_author_and_find_provider(author: User, customer: Customer) -> int:
     """Lock the author's membership in the company, and return the key of our own provider, who gets new tickets (M3).
 
-    A merge of the company into another waits for this lock, and so moves the new ticket too. Raises NotAllowed when the
-    author is no active contact of the company any more. One query reads the membership and the provider.
+    Who merges the company into another waits for this lock, and then moves the new ticket too. Raises NotAllowed when
+    the author is no active contact of the company any more. One query locks the membership and reads the provider.
     """
     own_provider = Provider.objects.filter(is_own=True).values("pk")
     contacts = Contact.objects.select_for_update(of=("self",), no_key=True)
@@ -173,7 +173,7 @@ def _insert_ticket(new_message: NewMessage, customer: Customer, **fields: Any) -
         search_words=searchable(fields["subject"]),
         **fields,
     )
-    touch_ticket(ticket, new_message)  # counts that first message, and sets its excerpt
+    count_message(ticket, new_message)  # counts that first message, and sets its excerpt
     set_reply_due(ticket, instant)
     ticket.save(force_insert=True)
     return ticket
