@@ -17,7 +17,7 @@ from tickets.models import Ticket
 
 LINK_EVERY = timedelta(minutes=15)  # one link per contact and ticket in this time
 WINDOW = timedelta(minutes=10)
-TRIES_PER_ADDRESS = 12  # of a client address, in WINDOW
+TRIES_PER_ADDRESS = 12  # of an IP address, in WINDOW
 TRIES_OF_ALL = 600  # of everybody together, in WINDOW
 
 
@@ -34,13 +34,13 @@ def find_ticket(number: str, email: str) -> Ticket | None:
 
 
 def find_contact(ticket: Ticket, email: str) -> User | None:
-    """Return the contact who owns this address and may see the ticket, to mail him a link to it; or None."""
+    """Return the contact who has this mail address and may see the ticket, to mail him a link to it; or None."""
     contact = _find_contacts(email).filter(customer_id=ticket.customer_id).select_related("user__contact").first()
     return contact.user if contact and policy.may_write_as_customer(contact.user, ticket) else None
 
 
 def send_link(ticket: Ticket, person: User) -> None:
-    """Mail the contact a link to the ticket, at most one per contact and ticket in each period of LINK_EVERY."""
+    """Mail the contact a link to the ticket; nothing if this contact got one for it in this period (LINK_EVERY)."""
     period = int(now().timestamp() // LINK_EVERY.total_seconds())
     key = f"link:{ticket.number}:{person.pk}:{period}"
     if OutboxMessage.objects.filter(key=key).exists():
@@ -52,11 +52,15 @@ def send_link(ticket: Ticket, person: User) -> None:
         return
 
 
-def count_try(address: str) -> bool:
-    """Count a look-up; return False if this IP address, or all addresses together, made too many in this period."""
+def count_try(ip_address: str) -> bool:
+    """Count a look-up; return False if this IP address, or all addresses together, made too many in this period.
+
+    A look-up over the limit of its address is not counted for all: one address cannot use up the look-ups of the rest.
+    """
     period = int(now().timestamp() // WINDOW.total_seconds())
-    own_tries = _count_one_more(f"lookup:{period}:{address}")
-    return own_tries <= TRIES_PER_ADDRESS and _count_one_more(f"lookup:{period}") <= TRIES_OF_ALL
+    if _count_one_more(f"lookup:{period}:{ip_address}") > TRIES_PER_ADDRESS:
+        return False
+    return _count_one_more(f"lookup:{period}") <= TRIES_OF_ALL
 
 
 def _count_one_more(key: str) -> int:

@@ -56,7 +56,7 @@ def is_limited(user: User) -> bool:
 
 
 def read_tabs(user: User, view: str) -> tuple[list[Tab], bool]:
-    """Return the tabs of the customer's list with their counts, and whether he sees any ticket at all; one query."""
+    """Return the tabs of the customer's list, `view` as the current one, and whether he sees any ticket; one query."""
     own_tickets = Ticket.objects.filter(requester_id=user.pk)
     views: dict[str, tuple[str, QuerySet[Ticket]]] = {
         ACTIVE: ("Vigentes", own_tickets.exclude(status=Ticket.Status.CLOSED)),
@@ -69,15 +69,16 @@ def read_tabs(user: User, view: str) -> tuple[list[Tab], bool]:
     questions = {name: sql.capped_count(tickets, COUNT_CAP) for name, (_, tickets) in views.items()}
     counts = sql.ask_all({**questions, "any": sql.capped_count(visible, 1)})
     current = COMPANY if view == COMPANY_CLOSED else view  # the company's closed tickets have no tab of their own
-    tabs = [  # the last value, `is_hot`: a ticket waits for the customer
-        Tab(name, label, sql.show_count(counts[name], COUNT_CAP), name == current, name == TURN and counts[name] > 0)
-        for name, (label, _) in views.items()
-    ]
+    tabs = []
+    for name, (label, _) in views.items():
+        is_hot = name == TURN and counts[name] > 0  # a ticket waits for the customer
+        count = sql.show_count(counts[name], COUNT_CAP)
+        tabs.append(Tab(name, label, count, is_current=name == current, is_hot=is_hot))
     return tabs, bool(counts["any"])
 
 
 def read_groups(user: User, view: str, cursor: Cursor | None) -> tuple[list[Group], Page[Ticket]]:
-    """Return a view of the customer's list as titled groups, and the page that links to its other pages."""
+    """Return a view of the customer's list as titled groups, and the page of tickets that links to the next page."""
     if view == ACTIVE:
         return _read_active_groups(user, cursor)
     if view == TURN:
@@ -89,7 +90,7 @@ def read_groups(user: User, view: str, cursor: Cursor | None) -> tuple[list[Grou
 
 
 def select_tickets(user: User, view: str) -> TicketQuerySet:
-    """Select, unordered, the tickets of a view of the customer's list: the person's own, or the whole company's."""
+    """Select, unordered, the tickets of a view of the customer's list: his own, or the company's if he may see them."""
     visible = Ticket.objects.visible_to(user)
     if view in {ACTIVE, TURN, CLOSED} or is_limited(user):
         visible = visible.filter(requester_id=user.pk)
@@ -102,13 +103,12 @@ def select_tickets(user: User, view: str) -> TicketQuerySet:
 
 def search(user: User, query: str, cursor: Cursor | None) -> Page[Ticket]:
     """Return the page of the visible tickets with this number or fiscal folio, or with these words in the subject."""
-    return keyset.page(
-        NEWEST_FIRST, cursor, _with_row_columns(Ticket.objects.visible_to(user).filter(_match_query(query)))
-    )
+    found = Ticket.objects.visible_to(user).filter(_match_query(query))
+    return keyset.page(NEWEST_FIRST, cursor, _with_row_columns(found))
 
 
 def has_wrong_number(query: str) -> bool:
-    """Return whether the search text looks like a tracking number with a mistyped character, to say so (M10)."""
+    """Return whether the search text is a tracking number with a mistyped character, so that the page says it (M10)."""
     try:
         numbers.parse_number(NUMBER_PREFIX, query)
     except numbers.InvalidNumber:  # "fy-7k2m-9qxa" or "FY 7K2M 9QXA" looks like a number

@@ -1,6 +1,6 @@
 """Find open tickets of the person's company that look like what is about to be reported (M11); a mere suggestion.
 
-Bounded: the latest CANDIDATES open tickets, four columns each, compared word by word in Python.
+Bounded: the latest MAX_CANDIDATES open tickets, four columns each, compared word by word in Python.
 """
 
 import re
@@ -8,9 +8,9 @@ import re
 from accounts.models import User
 from tickets.models import Ticket, searchable
 
-CANDIDATES = 200
-SHOWN = 3
-ENOUGH = 0.5  # share of the shorter subject's words that both have
+MAX_CANDIDATES = 200
+MAX_SHOWN = 3
+MIN_LIKENESS = 0.5  # share of the shorter subject's words that both have
 # Words that say nothing about a problem.
 _EMPTY = frozenset(
     "a al ante aparece aqui asi aun ayer ayuda como con cual cuando de del desde donde e el ella en error es esta "
@@ -21,15 +21,15 @@ _EMPTY = frozenset(
 
 
 def find_similar(user: User, subject: str) -> list[Ticket]:
-    """Return tickets with a similar subject, most similar first, among the latest CANDIDATES visible, not Cerrado."""
+    """Return the tickets with the most similar subjects, the best first, of the latest MAX_CANDIDATES not Cerrado."""
     words = read_words(subject)
     if not words:
         return []
     visible = Ticket.objects.visible_to(user).exclude(status=Ticket.Status.CLOSED)
     latest = visible.order_by("-touched_at", "-id").only("number", "subject", "search_words", "status", "touched_at")
-    scored = [(measure_likeness(words, _split_words(ticket.search_words)), ticket) for ticket in latest[:CANDIDATES]]
-    alike = [(likeness, ticket) for likeness, ticket in scored if likeness >= ENOUGH]
-    return [ticket for _, ticket in sorted(alike, key=lambda pair: -pair[0])[:SHOWN]]
+    likeness = {t: measure_likeness(words, _split_words(t.search_words)) for t in latest[:MAX_CANDIDATES]}
+    alike = [ticket for ticket in likeness if likeness[ticket] >= MIN_LIKENESS]
+    return sorted(alike, key=lambda ticket: likeness[ticket], reverse=True)[:MAX_SHOWN]
 
 
 def read_words(text: str) -> frozenset[str]:
@@ -47,8 +47,10 @@ def measure_likeness(words: frozenset[str], other_words: frozenset[str]) -> floa
         return 0.0
     if any(len(word) >= 5 and not word.isalpha() and not word.isdigit() for word in shared):
         return 1.0  # an error code such as cfdi40147
-    shortest = min(len(words), len(other_words))
-    return len(shared) / shortest if len(shared) >= 2 or shortest == 1 else 0.0
+    shorter_length = min(len(words), len(other_words))
+    if len(shared) == 1 and shorter_length > 1:
+        return 0.0
+    return len(shared) / shorter_length
 
 
 def _split_words(plain: str) -> frozenset[str]:
@@ -57,7 +59,7 @@ def _split_words(plain: str) -> frozenset[str]:
 
 
 def _drop_plural(word: str) -> str:
-    """Return a word without the ending of a Spanish plural, so that «error» and «errores» are one."""
+    """Return a word without a Spanish plural ending («errores» is «error»); a short one whole: «mes» is no plural."""
     if len(word) > 5 and word.endswith("es"):
         return word[:-2]
     return word[:-1] if len(word) > 4 and word.endswith("s") else word

@@ -57,16 +57,21 @@ class Entry:
 def read_history(ticket: Ticket, reader: User) -> list[Entry]:
     """Return the public messages and events of a ticket that this customer reads, oldest first; two queries at most.
 
-    `read_for_customer` gives an icon and a text. An event without a text is left out: the message beside it says it.
+    «Usted» is the author of the reader's own messages. An event without a text is left out: a message says the same.
     """
-    messages = [
-        _build_message_entry(message, files, reader, was_cut=was_cut)
-        for message, files, was_cut in _read_messages(ticket)
-    ]
-    lines = [(event.at, *EVENTS[event.verb].read_for_customer(event, reader)) for event in _find_public_events(ticket)]
-    events = [Entry(at, icon, text) for at, icon, text in lines if text]
+    entries = []
+    for message, files, was_cut in _read_messages(ticket):
+        author = "Usted" if message.author_id == reader.pk else message.author_name
+        blocks = read_blocks(message.body)
+        entries.append(
+            Entry(message.created_at, message=message, author=author, blocks=blocks, files=files, was_cut=was_cut)
+        )
+    for event in _find_public_events(ticket):
+        icon, text = EVENTS[event.verb].read_for_customer(event, reader)
+        if text:
+            entries.append(Entry(event.at, icon, text))
     # Python's sort keeps the order of equals: a message stands before the event that it caused.
-    return sorted(messages + events, key=lambda entry: entry.at)
+    return sorted(entries, key=lambda entry: entry.at)
 
 
 def read_actions(ticket: Ticket) -> list[Entry]:
@@ -86,7 +91,7 @@ def _find_public_events(ticket: Ticket) -> Iterable[Event]:
 def _read_messages(ticket: Ticket) -> Iterable[tuple[Message, list[File], bool]]:
     """Yield each public message of the ticket, with its files and whether a quote was cut from its mail.
 
-    The one query returns a message once for each of its files, so the rows of one message are grouped.
+    There is one query. It returns a message once for each of its files, so the rows of one message are grouped.
     """
     attachment = "files__attachment__"
     rows: QuerySet[Any] = ticket.messages.annotate(
@@ -99,25 +104,12 @@ def _read_messages(ticket: Ticket) -> Iterable[tuple[Message, list[File], bool]]
         file_height=F(f"{attachment}height"),
     )
     for _seq, group in groupby(rows.order_by("seq", "files__pk"), key=lambda row: row.seq):
-        message, *more_files = group  # every row is the message; each carries another file
-        files = [_read_file(row) for row in (message, *more_files) if row.file_token is not None]
-        yield message, files, bool(message.was_cut)
+        message_rows = list(group)  # each row is the same message with another of its files, or with none
+        files = [_read_file(row) for row in message_rows if row.file_token is not None]
+        yield message_rows[0], files, bool(message_rows[0].was_cut)
 
 
 def _read_file(row: Any) -> File:
     """Return the file of a public message from a `row` of `_read_messages`: the message with one of its files."""
     is_picture = is_picture_type(row.file_type)
     return File(row.file_name, row.file_size, row.file_token, is_picture, row.file_width, row.file_height)
-
-
-def _build_message_entry(message: Message, files: Sequence[File], reader: User, *, was_cut: bool) -> Entry:
-    """Return the history's entry of a public message, which names its author, or «Usted» if the reader wrote it."""
-    author = "Usted" if message.author_id == reader.pk else message.author_name
-    return Entry(
-        message.created_at,
-        message=message,
-        author=author,
-        blocks=read_blocks(message.body),
-        files=files,
-        was_cut=was_cut,
-    )

@@ -29,7 +29,10 @@ class PersonView(PrivateView):
     writes = False  # whether it is for writing, which a company whose service ended does no more
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Admit contacts (of a suspended company only to read). Refuse staff. Visitors log in; their text is kept."""
+        """Serve the page to a company's contact, but no page for writing if the company is suspended. Refuse others.
+
+        A visitor must log in first; what he typed is kept.
+        """
         if not self.takes(request):
             return self.http_method_not_allowed(request)
         if not request.user.is_authenticated:
@@ -73,11 +76,10 @@ class MyTickets(PersonView):
         return render(request, "tickets/list.html", context)
 
     def read_view(self) -> str:
-        """Return the view of the list that the address names, or the first one when this person has no such view."""
+        """Return the view of the list that the address names; the first view if it names none that this person has."""
         view = self.request.GET.get("vista", "")
-        if view not in my_tickets.VIEWS or (view.startswith(my_tickets.COMPANY) and my_tickets.is_limited(self.user)):
-            return my_tickets.ACTIVE
-        return view
+        is_denied = view.startswith(my_tickets.COMPANY) and my_tickets.is_limited(self.user)
+        return view if view in my_tickets.VIEWS and not is_denied else my_tickets.ACTIVE
 
 
 class NewTicket(PostingForm, PersonView):
@@ -109,17 +111,18 @@ class NewTicket(PostingForm, PersonView):
         return reverse("tickets:created", args=[ticket.number])
 
     def find_alike(self, form: TicketForm, key: FormKey) -> list[Ticket]:
-        """Return similar tickets to ask about first; none if asked already, or if this form has opened its ticket."""
+        """Return similar tickets to ask about; none if he said no to them, or if this form has opened its ticket."""
         if "otro" in self.request.POST:  # the button that says: it is another problem
             return []
         similar = similar_tickets.find_similar(self.user, form.cleaned_data["subject"])
-        return [] if similar and Message.objects.filter(form_key=key.key).exists() else similar  # a double click
+        is_double_click = bool(similar) and Message.objects.filter(form_key=key.key).exists()
+        return [] if is_double_click else similar
 
     def carry_to(self, chosen_number: str) -> HttpResponse:
-        """Take text and files of the new-ticket form to the answer form of an open ticket: «Agregar a este» (M11).
+        """Put text and files of the new-ticket form into the answer form of an existing ticket: «Agregar a este» (M11).
 
-        The answer form gets the same one-time key, so it has the files too. If he sees no ticket with the chosen
-        number, the same form is shown again.
+        The answer form gets the same one-time key, because the files are stored under it. If the person may not see the
+        chosen ticket, the new-ticket form is shown again.
         """
         key, _ = self.posted_key()
         stored_files, _ = self.update_draft_files(key)
@@ -136,7 +139,10 @@ class NewTicket(PostingForm, PersonView):
     def render_page(
         self, form: TicketForm, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = "", **more: Any
     ) -> HttpResponse:
-        """Return the page «Levantar ticket» with its form and kept files; `draft_reason`: why a draft is shown."""
+        """Return the page «Levantar ticket» with its form and stored files (`kept`); `more` may bring similar tickets.
+
+        `draft_reason` says why an unsent draft is shown, or is "".
+        """
         context = {"form": form, "key": key, "kept": kept, "is_recovered": bool(draft_reason), "person": self.user}
         context |= {"similar": [], "asks": False, "first_reply": wording.describe_first_reply(), **more}
         return render(self.request, "tickets/new.html", context)

@@ -3,14 +3,13 @@
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 
 from accounts.web.client_address import read_client_ip
 from accounts.web.mixins import PrivateView
 from factureya.core.files import store
 from factureya.core.files.sending import stream_stored
-from factureya.core.models import Attachment
 from factureya.portal.errors import too_many_requests
 from tickets import access
 from tickets.customer import lookup, timeline, wording
@@ -48,10 +47,10 @@ class LookUp(PrivateView):
         return self.show_ticket(form, ticket)
 
     def show_ticket(self, form: LookUpForm, ticket: Ticket) -> HttpResponse:
-        """Show the look-up page with the ticket's state and history; mail its link to the contact who asked for it."""
+        """Show the look-up page with the ticket's state and history; if a contact asked for its link, mail it."""
         person = lookup.find_contact(ticket, form.cleaned_data["email"])
-        wants_link = "enlace" in self.request.POST
-        if wants_link and person is not None:
+        is_sent = person is not None and "enlace" in self.request.POST
+        if person is not None and is_sent:
             lookup.send_link(ticket, person)
         context = {
             "form": form,
@@ -60,7 +59,7 @@ class LookUp(PrivateView):
             "turn": wording.describe_turn_without_names(ticket),
             "entries": timeline.read_actions(ticket),
             "has_contact": person is not None,
-            "is_sent": wants_link and person is not None,
+            "is_sent": is_sent,
         }
         return render(self.request, "tickets/lookup.html", context)
 
@@ -74,13 +73,16 @@ class OpenLink(PrivateView):
     http_method_names = ["get", "head"]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer the address of a mail's link, and keep its token out of every Referer that the browser sends."""
+        """Serve the address in a mail's link; the browser must not tell it to other sites, as it holds a secret."""
         response = super().dispatch(request, *args, **kwargs)
         response["Referrer-Policy"] = "no-referrer"
         return response
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Let this session see the ticket of a mail's signed link and go there, or say that the link is void."""
+        """Open a mail's signed link: give this session access to the ticket and go there. A void link gets a 404.
+
+        A person who is logged in gets no access by the link, only by his account.
+        """
         try:
             grant = access.read_token(token)
             if request.user.is_authenticated:
@@ -95,7 +97,7 @@ class OpenLink(PrivateView):
     def answer_signed_in(self, grant: access.Grant) -> HttpResponse:
         """Return the answer to a person who opens a mail's link while logged in: a redirect to the link's ticket.
 
-        If he may not see that ticket, a 404 page says that the link is another person's. Raises BadLink if it is void.
+        If his account may not see it, a 404 page says that the link is another person's. Raises BadLink if it is void.
         """
         if Ticket.objects.visible_to(self.request.user).filter(number=grant.number).exists():
             return redirect("tickets:detail", number=grant.number)
@@ -109,7 +111,7 @@ class Download(PrivateView):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, token: str) -> HttpResponseBase:
-        """Send a ticket's file to who may see it, send an unknown visitor to the login, answer 404 to others."""
+        """Return a ticket's file if the person may see it, else answer 404; a visitor is sent to the login."""
         files = TicketFile.objects.select_related("attachment", "ticket")
         file = files.filter(attachment__token=token).first()
         actor = access.find_actor(request.user, request.session, file.ticket.number if file else "")
@@ -117,15 +119,12 @@ class Download(PrivateView):
             return redirect_to_login(request.get_full_path())
         if file is None or not TicketFile.objects.visible_to(actor.user).filter(pk=file.pk).exists():
             raise Http404("No hay un archivo con esa dirección para usted.")
-        return self.send(file.attachment, request.GET.get("ver", ""))
-
-    def send(self, file: Attachment, view: str) -> FileResponse:
-        """Return the response that streams a file, or a picture in the size `view`. Raises Http404 if it is lost."""
+        view = request.GET.get("ver", "")  # the size of a picture that is shown; "" downloads the file
         try:
-            if file.is_picture and view in PICTURE_VIEWS:
-                headers, content = store.open_picture(file, small=view == SMALL)
+            if file.attachment.is_picture and view in PICTURE_VIEWS:
+                headers, content = store.open_picture(file.attachment, small=view == SMALL)
             else:
-                headers, content = store.open_for_download(file)
+                headers, content = store.open_for_download(file.attachment)
         except FileNotFoundError as error:
             raise Http404("El archivo ya no está.") from error
         return stream_stored(headers, content)

@@ -39,9 +39,9 @@ class TicketView(PrivateView):
     ticket: Ticket
 
     def dispatch(self, request: HttpRequest, *args: Any, number: str, **kwargs: Any) -> HttpResponseBase:
-        """Find the ticket and who acts on its page, by login or by a mail's link; others log in or get 404.
+        """Serve the page to who may see the ticket, by login or by a mail's link. Others must log in, or get a 404.
 
-        A number typed otherwise (in small letters) is redirected to its usual form. A suspended company only reads.
+        A number typed in small letters is redirected to its usual form. A suspended company only reads.
         """
         canonical = reverse(f"tickets:{self.url_name}", args=[number])
         if request.method in {"GET", "HEAD"} and request.path != canonical:
@@ -54,7 +54,7 @@ class TicketView(PrivateView):
         self.actor, self.user = actor, actor.user
         self.ticket = self.find_ticket(number)
         is_write = self.writes or request.method == "POST"
-        # A person who may not write in this ticket at all gets his answer from the view.
+        # Who may not write in this ticket at all is refused by the view, not because the company is suspended.
         if is_write and self.may_write(self.ticket) and self.ticket.customer.is_suspended:
             return render(request, "accounts/suspended.html", {"customer": self.ticket.customer}, status=403)
         return super().dispatch(request, *args, **kwargs)
@@ -65,7 +65,7 @@ class TicketView(PrivateView):
         return visible.select_related("customer", "requester", "assignee", "follows").only(*_SHOWN)
 
     def find_ticket(self, number: str) -> Ticket:
-        """Return the ticket, or answer 404. With a mail's link (`grant`), the person must also be allowed to write."""
+        """Return the ticket. Raises Http404 if the person may not see it, or has a mail's link but may not write."""
         ticket = self.tickets().filter(number=number).first()
         if ticket is None or (self.actor.grant and not self.may_write(ticket)):
             raise Http404("No hay un ticket con ese número para usted.")
@@ -76,7 +76,7 @@ class TicketView(PrivateView):
         return policy.may_write_as_customer(self.user, ticket)
 
     def require_writer(self) -> None:
-        """Answer 404 to who may read the ticket but not write as the customer; staff answer in the admin."""
+        """Raise Http404 if the person may read the ticket but not write as the customer: staff write in the admin."""
         if not self.may_write(self.ticket):
             raise Http404("Aquí solo escribe el cliente.")
 
@@ -100,7 +100,7 @@ class TicketForms(PostingForm, TicketView):
         return {"author": self.user, "form_key": key.key, **form.build_arguments()}
 
     def open_follow_up(self, arguments: dict[str, Any]) -> Ticket:
-        """Open the ticket that continues this closed one, and return it; who came by a mail's link may see it too."""
+        """Open the ticket that continues this closed one; return it. A mail's link to this one gives access to both."""
         ticket = operations.follow_up(self.ticket.pk, **arguments)
         if self.actor.grant is not None:
             access.extend_grant(self.request.session, self.actor.grant, ticket)
@@ -190,7 +190,7 @@ class AddInformation(TicketPage):
         return self.ticket.number
 
     def continue_in_new(self, arguments: dict[str, Any]) -> str:
-        """Open a ticket linked to this one, which closed meanwhile, tell the customer, and return the new number."""
+        """Open a ticket linked to this one, which is Cerrado by now; tell the customer, and return the new number."""
         ticket = self.open_follow_up(arguments)
         messages.warning(
             self.request,
@@ -257,7 +257,7 @@ class FollowUp(TicketForms):
         return FollowUpForm(*args, **options)
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Show the form to continue a closed ticket; if it is not Cerrado, go to the form to answer it."""
+        """Show the form to continue a closed ticket; if the ticket is not Cerrado, go to the form to answer in it."""
         self.require_writer()
         if not self.ticket.is_closed:
             return redirect(reverse("tickets:detail", args=[self.ticket.number]) + "#responder")
@@ -273,12 +273,9 @@ class FollowUp(TicketForms):
     def render_page(
         self, form: FollowUpForm, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = ""
     ) -> HttpResponse:
-        """Return the page «El problema sigue» with its form, the kept files, and why an unsent draft is shown."""
-        return render(
-            self.request,
-            "tickets/follow_up.html",
-            self.context(form=form, key=key, kept=kept, draft_reason=draft_reason),
-        )
+        """Return the page «El problema sigue» with its form, the stored files, and why an unsent draft is shown."""
+        context = self.context(form=form, key=key, kept=kept, draft_reason=draft_reason)
+        return render(self.request, "tickets/follow_up.html", context)
 
 
 class Created(TicketView):
@@ -288,7 +285,7 @@ class Created(TicketView):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Show the page that confirms a new ticket: its number, when we answer, and how long the customer has."""
+        """Show the page after a ticket was opened: its number, when we answer, how long the customer has to reply."""
         context = self.context(first_reply=wording.describe_first_reply(), reply_days=calendar.describe_reply_time())
         return render(request, "tickets/created.html", context)
 
@@ -296,11 +293,11 @@ class Created(TicketView):
 def _measure_wait(ticket: Ticket) -> dict[str, Any]:
     """Return, for the bar on the ticket's page, how much of the customer's time to answer is left, in per cent.
 
-    It also says the server's time and whether the time is over. A ticket that is not En espera has none left.
+    `instant` is the server's time; `is_due`: the customer's time is over. A ticket that is not En espera has none left.
     """
     instant = now()
     if not ticket.is_waiting or ticket.closes_at is None or ticket.waiting_since is None:
         return {"instant": instant, "left": 0, "is_due": False}
     whole_wait = ticket.closes_at - ticket.waiting_since
-    left = max(0, min(100, round(100 * ((ticket.closes_at - instant) / whole_wait)))) if whole_wait else 0
-    return {"instant": instant, "left": left, "is_due": ticket.closes_at <= instant}
+    percent = round(100 * ((ticket.closes_at - instant) / whole_wait)) if whole_wait else 0
+    return {"instant": instant, "left": max(0, min(100, percent)), "is_due": ticket.closes_at <= instant}

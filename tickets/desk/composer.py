@@ -79,16 +79,18 @@ class ComposerForm(FilesMixin):
         return {name: str(self[name].value() or "") for name in ("body", "note")}
 
     def clean(self) -> dict[str, Any]:
-        """Require the text of what the agent sends, a note or a reply; a reply also needs what happens to the ticket.
+        """Require the text of what the agent sends, a note or a reply. For a reply, also require `after`.
 
-        Errors in the fields of the text that he does not send are dropped.
+        `after` is what happens to the ticket. Errors in the fields of the text that he does not send are dropped.
         """
         data = super().clean() or {}
-        is_note = data.get("kind") == NOTE
-        text_field, missing = ("note", "Escriba la nota.") if is_note else ("body", NO_REPLY)
-        for unsent_field in ("after", "body") if is_note else ("note",):
+        if data.get("kind") == NOTE:
+            text_field, missing, unsent_fields = "note", "Escriba la nota.", ["after", "body"]
+        else:
+            text_field, missing, unsent_fields = "body", NO_REPLY, ["note"]
+        for unsent_field in unsent_fields:
             self.errors.pop(unsent_field, None)
-        if not is_note and not data.get("after") and "after" not in self.errors:
+        if text_field == "body" and not data.get("after") and "after" not in self.errors:
             self.add_error("after", "Elija qué pasa con el ticket al enviar su respuesta.")
         if not data.get(text_field) and text_field not in self.errors:
             self.add_error(text_field, missing)
@@ -130,11 +132,11 @@ class Composer:
             return cls(ticket, agent, ComposerForm(ticket), reply, note)
         reply_key, fields, draft_reason = draft
         note_key = _read_key(fields.get("note_key", ""), ticket, agent)
-        # What the agent has seen is counted anew, because the page shows the ticket as it is now.
+        # `seen`, how many messages the agent has read, is not restored: the page shows the ticket as it is now.
         kept_fields = {name: text for name, text in fields.items() if name != "seen"}
         reply, note = (Tab(key, store.list_draft_files(key.key)) for key in (reply_key, note_key))
         composer = cls(ticket, agent, ComposerForm(ticket, initial=kept_fields), reply, note, draft_reason)
-        composer.unsaved_properties = {  # the lists that he changed; `…_was` is what the page had shown
+        composer.unsaved_properties = {  # what he chose in the lists and did not save; `…_was`: what the page had shown
             name: fields.get(name, "")
             for name in ("assignee", "category", "impact")
             if fields.get(name, "") != fields.get(f"{name}_was", "")
@@ -148,24 +150,25 @@ class Composer:
     ) -> "Composer":
         """Return the form that an agent posted from a ticket's page; its files are stored even if a field is wrong.
 
-        «Quitar» removes a stored file and sends nothing. A form with a bad one-time key gets a new key and an error.
+        «Quitar» (REMOVE) deletes a stored file; the form is then shown without errors. A form with a bad one-time key
+        gets a new key and an error.
         """
         is_key_good = form_memory.read_key(data.get("key", ""), _name_form(ticket), agent) is not None
         if "note" not in data and data.get("kind") == NOTE:
             data = data.copy()  # posted from a page of an older release: both tabs used the field `body`
             data["note"], data["body"] = data.get("body", ""), ""
-        keys = [_read_key(data.get(name, ""), ticket, agent) for name in ("key", "note_key")]
-        refusals = []  # of files: first those of the reply, then those of the note
-        for key, name in zip(keys, ("files", "note_files"), strict=True):
+        reply_key, note_key = (_read_key(data.get(name, ""), ticket, agent) for name in ("key", "note_key"))
+        refusals: dict[str, list[Any]] = {}  # why a file was refused
+        for name, key in {"files": reply_key, "note_files": note_key}.items():
             if token := data.get(REMOVE):
                 store.discard_file(key.key, token)
-            refusals.append(store.store_uploads(files.getlist(name), key.key)[1])
-        reply, note = (Tab(key, store.list_draft_files(key.key)) for key in keys)
+            _, refusals[name] = store.store_uploads(files.getlist(name), key.key)
+        reply, note = (Tab(key, store.list_draft_files(key.key)) for key in (reply_key, note_key))
         if REMOVE in data:
             return cls(ticket, agent, ComposerForm(ticket, initial=data.dict()), reply, note)
         form = ComposerForm(ticket, data)
-        form.take_files(reply.files, refusals[0])
-        for refusal in refusals[1]:
+        form.take_files(reply.files, refusals["files"])
+        for refusal in refusals["note_files"]:
             form.add_error("note_files", str(refusal))
         if not is_key_good:
             form.add_error(None, STALE_FORM)
@@ -174,7 +177,7 @@ class Composer:
     def send(self) -> str:
         """Send the reply or write the note, as the agent chose, and return its anchor on the ticket's page.
 
-        If it was refused, or somebody wrote meanwhile, return "". The form then holds the reason.
+        If it was refused, or somebody wrote meanwhile, return "". The form then has the reason as an error.
         """
         if not self.form.is_valid():
             return ""
@@ -193,8 +196,8 @@ class Composer:
     def keep(self, session: MutableMapping[str, Any], sent: str = "") -> None:
         """Keep the texts and files of both tabs in the agent's session, except what was `sent`: REPLY, NOTE or "".
 
-        The page shows next the tab that he chose, or the other tab if only that still holds a text or files. If neither
-        tab does, the session forgets the form.
+        The next page shows the tab that he chose, or the other tab if only that one has a text or files left. If none
+        has any, the session forgets the form.
         """
         texts = self.form.texts
         reply, note = self.reply, self.note
@@ -223,11 +226,11 @@ class Composer:
             self._set_fields(seen=str(ticket.message_count))
 
     def move_reply_if_closed(self) -> None:
-        """Move an unsent reply and its files into the note if the ticket is Cerrado, because no reply can be sent."""
+        """If the ticket is Cerrado, add an unsent reply and its files to the note, because no reply can be sent."""
         texts = self.form.texts
         if not self.ticket.is_closed or not (texts["body"] or self.reply.files):
             return
-        self._set_fields(kind=NOTE, body="", note="\n\n".join(filter(None, reversed(texts.values()))))  # note first
+        self._set_fields(kind=NOTE, body="", note="\n\n".join(filter(None, (texts["note"], texts["body"]))))
         store.move_files(self.reply.key.key, self.note.key.key)
         self.note.files, self.reply.files = store.list_draft_files(self.note.key.key), []
 
@@ -236,7 +239,7 @@ class Composer:
         return select_newer(entries, self.form.cleaned_data["seen"]) if self.is_stale else []
 
     def _set_fields(self, **values: str) -> None:
-        """Set what fields of the agent's form show: the initial values and, in a posted form, the posted ones too."""
+        """Set what these fields of the agent's form show: the initial values and, in a posted form, the posted ones."""
         if self.form.is_bound:
             data = self.form.data.copy()  # type: ignore[attr-defined]
             for name, value in values.items():
@@ -271,7 +274,7 @@ class Composer:
 
 
 def keep_texts(request: HttpRequest, ticket: Ticket) -> None:
-    """Keep in the session what an agent typed for a ticket and did not send: he pressed another button there (M17)."""
+    """Keep in the session what an agent typed for a ticket and did not send, as he pressed another button (M17)."""
     if "key" not in request.POST:  # a button outside the form
         return
     composer = Composer.posted(ticket, require_agent(request), request.POST, request.FILES)
@@ -295,7 +298,8 @@ def build_first_values(ticket: Ticket) -> dict[str, Any]:
 def build_after_choices(ticket: Ticket) -> list[tuple[str, str]]:
     """Return the choices of what happens to the ticket when the agent sends a reply.
 
-    A reply cannot take it from En espera to Abierto. He must choose, because the choice may start the customer's time.
+    The first is empty, so that he must choose: the choice may start the customer's time to answer. A reply cannot take
+    a ticket from En espera to Abierto, so «dejar Abierto» is offered only for a ticket that is Abierto.
     """
     prefix = "seguir En espera" if ticket.is_waiting else "pasar a En espera"
     choices = [("", "Elija…"), *((value, f"{prefix}: {label}") for value, label in _WAITS)]

@@ -158,22 +158,19 @@ def read_page(spot: Spot, user: User) -> keyset.Page[InboundMessage]:
 
 
 def count_questions(user: User) -> dict[str, sql.Question]:
-    """Return for each view with `is_counted` the subselect that counts its mails up to COUNT_CAP, for `sql.ask_all`."""
+    """Return, by view with `is_counted`, the subselect that counts its mails up to COUNT_CAP, for `sql.ask_all`."""
     counted_views = [view for view in VIEWS.values() if view.is_counted]
     return {view.slug: sql.capped_count(view.condition(_select_tray(user)), COUNT_CAP) for view in counted_views}
 
 
 def mail_state_questions() -> dict[str, sql.Question]:
-    """Return the subselects for the queue's line about mail: mails in the tray, and whether a mail of ours is late."""
+    """Return the subselects for the queue's line about mail: mails in the tray, and 1 if a mail of ours is late."""
     tray, overdue = health.find_tray(), health.find_overdue()
     return {"in_tray": sql.capped_count(tray, health.TRAY_CAP), "is_stuck": sql.capped_count(overdue, 1)}
 
 
 def read_mail_state(answers: Mapping[str, int]) -> MailState:
-    """Return what the queue's line about mail says, from the counts that `mail_state_questions` asks for.
-
-    `is_stuck` is 1 if a mail of ours is overdue to leave, else 0.
-    """
+    """Return what the queue's line about mail says; `answers` are the counts that `mail_state_questions` asks for."""
     is_polled = bool(mailbox.get_mailbox_name())
     last_fetch, warnings = health.find_last_fetch(), health.list_warnings()
     return MailState(answers["in_tray"], bool(answers["is_stuck"]), is_polled, last_fetch, warnings)
@@ -185,16 +182,13 @@ def explain_reason(inbound: InboundMessage) -> str:
 
 
 def read_mail(inbound: InboundMessage) -> InboundReading | None:
-    """Return the text of a received mail as it was stored when the mail was processed (M6).
-
-    None for a mail beyond the size limits, and for one not yet processed.
-    """
+    """Return the stored text of a received mail (M6); None if the mail is too large, or not processed yet."""
     return InboundReading.objects.filter(pk=inbound.pk).first()
 
 
 def _select_tray(user: User) -> Mails:
-    """Select all mails for an agent of our own desk, to be narrowed by a view of the tray, and none for others (M3).
+    """Select all received mails for an agent of our own desk, and none for others (M3); a view then selects some.
 
-    No mail of the tray is a ticket's message. So no ticket's desk is checked here; `visible_to` checks it.
+    A mail of the tray is no ticket's message. So nothing is checked here about a ticket's desk, as `visible_to` does.
     """
     return InboundMessage.objects.all() if policy.may_take_calls(user) else InboundMessage.objects.none()

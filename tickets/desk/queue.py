@@ -143,16 +143,15 @@ class Place:
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """Return this list and the opened ticket's place in it as names and values, for hidden fields or an address."""
-        pairs = {
-            "vista": self.view.slug,
-            "q": self.search,
-            "categoria": self.category,
-            "agente": self.agent,
-            **dict([self.cursor.pair] if self.cursor else []),  # which page; none for the first
-            "lugar": str(self.row or ""),
-        }
-        return [(name, value) for name, value in pairs.items() if value]
+        """Return this list and the opened ticket's place in it as names and values, for hidden fields or an address.
+
+        A name without a value is left out.
+        """
+        pairs = [("vista", self.view.slug), ("q", self.search), ("categoria", self.category), ("agente", self.agent)]
+        if self.cursor:  # the first page has none
+            pairs.append(self.cursor.pair)
+        pairs.append(("lugar", str(self.row or "")))
+        return [(name, value) for name, value in pairs if value]
 
     @property
     def query(self) -> str:
@@ -176,7 +175,7 @@ class Place:
     def at_row_of(self, ticket: Ticket) -> "Place":
         """Return this list of the queue with the point where the ticket stands in it, to find the tickets beside it.
 
-        A point that the address carried is kept, because an answer moves the ticket in the list (M13).
+        If the address has such a point already, it is kept, because an answer moves the ticket in the list (M13).
         """
         return replace(self, row=self.row or SOONEST_FIRST.cursor_at(ticket)) if self.is_list else self
 
@@ -193,7 +192,7 @@ def read_page(place: Place, user: User) -> keyset.Page[Ticket]:
 
 
 def count_questions(user: User) -> dict[str, sql.Question]:
-    """Return for each view with `is_counted` the subselect to count its tickets up to COUNT_CAP, for `sql.ask_all`."""
+    """Return, by view with `is_counted`, the subselect that counts its tickets up to COUNT_CAP, for `sql.ask_all`."""
     visible = Ticket.objects.visible_to(user)
     counted_views = [view for view in VIEWS.values() if view.is_counted]
     return {view.slug: sql.capped_count(view.condition(visible, user), COUNT_CAP) for view in counted_views}
@@ -206,17 +205,16 @@ def neighbour_questions(place: Place, user: User, ticket: Ticket) -> dict[str, s
     Both are NULL if he did not come from a list. For a search, one query more finds the companies.
     """
     if not place.is_list:
-        return dict.fromkeys(("previous", "following"), sql.Question("NULL"))
+        return {"previous": sql.Question("NULL"), "following": sql.Question("NULL")}
     tickets = (_select_found(place, user) if place.search else _select_view(place, user)).exclude(pk=ticket.pk)
-    opened_at = place.row or SOONEST_FIRST.cursor_at(ticket)
-    return {
-        name: sql.first_pk(place.view.order.select_beyond(tickets, replace(opened_at, is_back=is_back)))
-        for name, is_back in (("previous", True), ("following", False))
-    }
+    order, point = place.view.order, place.row or SOONEST_FIRST.cursor_at(ticket)
+    previous = order.select_beyond(tickets, replace(point, is_back=True))
+    following = order.select_beyond(tickets, replace(point, is_back=False))
+    return {"previous": sql.first_pk(previous), "following": sql.first_pk(following)}
 
 
 def find_colleagues(provider_ids: Sequence[int]) -> list[tuple[int, str]]:
-    """Return key and name of the active staff who hold a desk office at one of these providers now, by name (M3)."""
+    """Return key and name of the active staff who hold an office of these providers' desks now, by name (M3)."""
     held = RoleAssignment.objects.in_force().filter(provider_id__in=provider_ids, office__in=DESK_OFFICES)
     active = held.filter(user__is_active=True, user__is_staff=True)
     return list(active.order_by("user__full_name", "user").values_list("user", "user__full_name").distinct())
@@ -228,7 +226,8 @@ def find_customers(text: str, limit: int) -> list[Customer]:
     A name must contain every word of the text; accents do not count.
     """
     compact = text.replace(" ", "").replace("-", "")
-    condition = Q(rfc__startswith=compact.upper()) if compact.isalnum() or "&" in compact else Q()  # RFCs may have &
+    may_be_rfc = compact.isalnum() or "&" in compact
+    condition = Q(rfc__startswith=compact.upper()) if may_be_rfc else Q()
     condition |= Q(registered_email=text.lower())
     if words := sql.split_words(text):
         has_words = Q()
@@ -270,7 +269,7 @@ def _apply_filters(place: Place, tickets: TicketQuerySet) -> TicketQuerySet:
 
 
 def _select_found(place: Place, user: User) -> TicketQuerySet:
-    """Select the tickets, in any state, that the search of this place finds: by number, company or the subject's words.
+    """Select the tickets of any status that this place's search finds: by number, company or the subject's words.
 
     The filters of the list apply. A text that is none of these finds no ticket.
     """

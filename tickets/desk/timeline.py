@@ -3,19 +3,21 @@
 The words of each event stand in `tickets.events`. Nothing is left out but what a message or a note beside it says.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import F
 from django.utils.safestring import SafeString
 
-from factureya.core.models import Attachment, Event, OutboxMessage
+from factureya.core.models import Attachment, OutboxMessage
 from factureya.core.templatetags.fy import when
 from tickets import notifications
 from tickets.events import EVENTS, NOTHING
 from tickets.message_text import Block, read_blocks
-from tickets.models import Message, Note, Ticket, TicketFile
+from tickets.models import Note, Ticket, TicketFile
 
 MAX_ERROR = 160  # characters of what the mail server said
 
@@ -49,26 +51,33 @@ class Entry:
 
 
 def read_history(ticket: Ticket) -> list[Entry]:
-    """Return the ticket's history that an agent reads, oldest first; five queries however long it is.
+    """Return the public messages, internal notes and events of a ticket that an agent reads, oldest first.
 
-    It holds public messages, internal notes and events. `delivery`: what became of the mail about an entry.
+    There are five queries, however long it is. An entry's `delivery` is what became of the mail about it; if an event
+    has a message, the message's entry has the delivery. An event without a text is left out, as a message says it.
     """
-    files: dict[tuple[int | None, int | None], list[Attachment]] = {}  # by the key of the message, or of the note
+    files_of_message: dict[int | None, list[Attachment]] = defaultdict(list)
+    files_of_note: dict[int | None, list[Attachment]] = defaultdict(list)
     for file in TicketFile.objects.filter(ticket=ticket).select_related("attachment").order_by("pk"):
-        files.setdefault((file.message_id, file.note_id), []).append(file.attachment)
-    public_messages = ticket.messages.annotate(was_cut=F("inbound__reading__was_cut")).order_by("seq")
-    messages = [
-        replace(_build_message_entry(message, files.get((message.pk, None), [])), was_cut=bool(message.was_cut))
-        for message in public_messages
-    ]
-    notes = [_build_note_entry(note, files.get((None, note.pk), [])) for note in ticket.notes.order_by("pk")]
-    ticket_events = list(ticket.events().only("hash", "verb", "at", "actor_name", "data"))
+        files_of_message[file.message_id].append(file.attachment)
+        files_of_note[file.note_id].append(file.attachment)
+    messages = list(ticket.messages.annotate(was_cut=F("inbound__reading__was_cut")).order_by("seq"))
+    notes = list(ticket.notes.order_by("pk"))
+    events = list(ticket.events().only("hash", "verb", "at", "actor_name", "data"))
     deliveries = _read_deliveries(ticket)
-    delivery_of_message = {event.data.get("message"): deliveries.get(event.hash) for event in ticket_events}  # by seq
-    messages = [replace(entry, delivery=delivery_of_message.get(entry.seq)) for entry in messages]
-    events = [entry for event in ticket_events for entry in _build_event_entries(event, deliveries)]
+    delivery_by_seq = {event.data.get("message"): deliveries.get(event.hash) for event in events}
+    entries = [
+        _build_message_entry(message, files_of_message[message.pk], delivery_by_seq.get(message.seq))
+        for message in messages
+    ]
+    entries += [_build_note_entry(note, files_of_note[note.pk]) for note in notes]
+    for event in events:
+        icon, text = EVENTS[event.verb].read_for_desk(event)
+        delivery = None if event.data.get("message") else deliveries.get(event.hash)
+        if text:
+            entries.append(Entry(event.at, "event", icon, text, delivery=delivery))
     # Python's sort keeps the order of equals: a message stands before the event that it caused.
-    return sorted(messages + notes + events, key=lambda entry: entry.at)
+    return sorted(entries, key=lambda entry: entry.at)
 
 
 def select_newer(entries: Sequence[Entry], seen: int) -> list[Entry]:
@@ -86,45 +95,31 @@ def note_anchor(pk: int) -> str:
     return f"nota-{pk}"
 
 
-def _build_message_entry(message: Message, files: Sequence[Attachment]) -> Entry:
-    """Return the entry of a public message in the ticket's history that an agent reads."""
+def _build_message_entry(message: Any, files: Sequence[Attachment], delivery: Delivery | None) -> Entry:
+    """Return the entry of a public message, annotated with `was_cut`, in the history that an agent reads."""
     return Entry(
         message.created_at,
         str(message.side),
         author=message.author_name,
         anchor=message_anchor(message.seq),
         seq=message.seq,
+        inbound=message.inbound_id,
+        was_cut=bool(message.was_cut),
+        delivery=delivery,
         blocks=read_blocks(message.body),
         files=files,
-        inbound=message.inbound_id,
     )
 
 
 def _build_note_entry(note: Note, files: Sequence[Attachment]) -> Entry:
     """Return the entry of an internal note in the ticket's history that an agent reads."""
-    return Entry(
-        note.created_at,
-        "note",
-        author=note.author_name,
-        anchor=note_anchor(note.pk),
-        blocks=read_blocks(note.body),
-        files=files,
-    )
-
-
-def _build_event_entries(event: Event, deliveries: dict[str, Delivery]) -> list[Entry]:
-    """Return the entry of an event in the history that an agent reads, or none if a message beside it says it all.
-
-    It also says what became of the event's mail, but not for an event with a message: the message's entry says it.
-    """
-    icon, text = EVENTS[event.verb].read_for_desk(event)
-    delivery = None if event.data.get("message") else deliveries.get(event.hash)
-    return [Entry(event.at, "event", icon, text, delivery=delivery)] if text else []
+    anchor, blocks = note_anchor(note.pk), read_blocks(note.body)
+    return Entry(note.created_at, "note", author=note.author_name, anchor=anchor, blocks=blocks, files=files)
 
 
 def _read_deliveries(ticket: Ticket) -> dict[str, Delivery]:
     """Return what became of each mail to the ticket's customer, by the hash of the event that caused it; one query."""
-    # A mail's key begins with that hash.
+    # A mail's key begins with that hash and a colon.
     mails = OutboxMessage.objects.filter(about=ticket.chain).exclude(kind__in=notifications.TO_AGENT)
     shown = mails.only("key", "status", "attempts", "due_at", "sent_at", "bounced_at", "last_error")
     return {mail.key.partition(":")[0]: _describe_delivery(mail) for mail in shown.order_by("pk")}

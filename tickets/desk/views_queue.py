@@ -33,7 +33,7 @@ class Row:
 
     @classmethod
     def build(cls, ticket: Ticket, place: queue.Place, instant: datetime) -> "Row":
-        """Return how the queue shows a ticket now. The link to its page carries `place`, the list to go back to."""
+        """Return a ticket's row in the queue at this instant. The link to its page holds `place`, to come back."""
         return cls(
             ticket,
             workspace_url(ticket.pk, place.at_row_of(ticket)),
@@ -69,10 +69,12 @@ def queue_page(request: HttpRequest) -> HttpResponse:
 
 
 def _read_counts(agent: User) -> tuple[dict[str, int], mail_tray.MailState | None]:
-    """Return how many tickets each view of the queue holds and, for our own desk, what its line about mail says."""
-    sees_mail, questions = policy.may_take_calls(agent), queue.count_questions(agent)
-    counts = sql.ask_all({**questions, **(mail_tray.mail_state_questions() if sees_mail else {})})
-    return counts, mail_tray.read_mail_state(counts) if sees_mail else None
+    """Return how many tickets each view of the queue holds and what its line about mail says (None for other desks)."""
+    questions = queue.count_questions(agent)
+    if not policy.may_take_calls(agent):
+        return sql.ask_all(questions), None
+    counts = sql.ask_all({**questions, **mail_tray.mail_state_questions()})
+    return counts, mail_tray.read_mail_state(counts)
 
 
 def find_list_page(request: HttpRequest, _arguments: dict[str, Any]) -> str:

@@ -65,7 +65,7 @@ def test_what_is_no_heading_and_no_list_is_a_paragraph(body, kinds):
 )
 def test_subjects_that_look_alike(one, other, alike):
     score = similar_tickets.measure_likeness(similar_tickets.read_words(one), similar_tickets.read_words(other))
-    assert (score >= similar_tickets.ENOUGH) is alike
+    assert (score >= similar_tickets.MIN_LIKENESS) is alike
 
 
 @pytest.mark.clause("M11")
