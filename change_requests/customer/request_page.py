@@ -80,7 +80,7 @@ def make_form_url(formal: FormalRequest) -> str:
 
 def find_not_me_effect(formal: FormalRequest) -> str:
     """Return what «no fui yo» would do: stop the request, or tell security; "" if neither, or if it was said before."""
-    if formal.suspended_at is not None or formal.alarmed_at is not None:  # stopped, or reported
+    if formal.suspended_at is not None or formal.alarmed_at is not None:
         return ""
     return policy.find_objection_effect(formal)
 
@@ -88,13 +88,13 @@ def find_not_me_effect(formal: FormalRequest) -> str:
 def read_facts(formal: FormalRequest, reader: User | None = None) -> RequestFacts:
     """Return all that the customer's page shows of a request, in five queries.
 
-    `reader` is None for somebody who came by a link of a mail. A request that was never sent has no content here.
+    `reader` is None for somebody who came by a mail's link. A request that was never sent has no changes here.
     """
     revision = formal.read_revision() if formal.revision_no else None
     empty: dict[str, Any] = {"items": [], "reason": "", "effective_date": ""}
     payload = formal.read_payload() if revision else empty
     messages = list(formal.clarifications.order_by("pk"))
-    # An open question stops the deadline: minutes are left. An edit of the request closes the question unanswered.
+    # While a question is open, the request keeps the minutes left to its deadline. Editing it ends the question.
     question = _find_open_question(messages) if formal.due_minutes_left is not None else None
     decisions = list(formal.decisions.filter(revision_no=formal.revision_no).order_by("pk"))
     is_hers = reader is not None and reader.pk == formal.requester_id
@@ -130,20 +130,21 @@ def _find_open_question(messages: Sequence[Clarification]) -> Clarification | No
 
 def _read_mail_texts(formal: FormalRequest) -> list[MailText]:
     """Return the words of the mails that brought the request's form. A mail about several companies is left out."""
-    if not getattr(formal, "has_mails", True):  # the page's query sets it: no query if no mail came
+    if not getattr(formal, "has_mails", True):  # the query of the customer's page sets it, to spare this query
         return []
     return list(formal.mail_texts.filter(is_shared=False).exclude(body="").order_by("pk"))
 
 
 def _find_new_mail(formal: FormalRequest) -> str:
-    """Return the new registered mail that the request asks for, if somebody must still type the code sent there.
+    """Return the new registered address that the request asks for, if somebody must still type the code mailed there.
 
-    It is empty if no code was sent, if the mail is proven already for this version (`new_mail_revision`), and when the
+    It is empty if no code was sent, if the code of this version was typed already (`new_mail_revision`), and when the
     request is neither being verified nor in approval.
     """
-    if formal.status not in NEW_MAIL_WAITS or formal.new_mail_revision == formal.revision_no:
+    is_proven = formal.new_mail_revision == formal.revision_no
+    if formal.status not in NEW_MAIL_WAITS or is_proven or formal.new_mail_sent_at is None:
         return ""
-    return formal.find_new_value(REGISTERED_EMAIL.code) if formal.new_mail_sent_at is not None else ""
+    return formal.find_new_value(REGISTERED_EMAIL.code)
 
 
 def find_files(formal: FormalRequest) -> list[Attachment]:

@@ -12,7 +12,7 @@ OF_REASON = frozenset({"reason", "effective_date", "evidence"})
 
 
 class Step(NamedTuple):
-    """Hold a step as the line of steps draws it; `state` is done, now or empty."""
+    """Hold a step as the line of steps draws it; `state` is "done", "now", or "" for a step ahead."""
 
     label: str
     state: str
@@ -20,20 +20,12 @@ class Step(NamedTuple):
 
 
 def list_steps(step_label: str, current_step: str) -> list[Step]:
-    """Return the wizard's five steps each done, now, or "" if ahead; `step_label` names the second step."""
+    """Return the wizard's five steps: those done, the current one, and those ahead; `step_label` names the second."""
     current = ORDER.index(current_step)
     labels = ("Qué solicita", step_label, "Motivo y evidencia", "Quién firma", "Revise y envíe")
-    return [
-        Step(label, "done" if n < current else "now" if n == current else "", "listo" if n < current else "")
-        for n, label in enumerate(labels)
-    ]
-
-
-def find_item_problems(formal: FormalRequest, draft: Mapping[str, Any]) -> dict[str, str]:
-    """Return by field what would be wrong with the request's changes if this draft were saved."""
-    errors: dict[str, str] = {}
-    content.find_items(copy_with_draft(formal, draft), errors)  # writes into `errors`
-    return errors
+    done = [Step(label, "done", "listo") for label in labels[:current]]
+    ahead = [Step(label, "", "") for label in labels[current + 1 :]]
+    return [*done, Step(labels[current], "now", ""), *ahead]
 
 
 def copy_with_draft(formal: FormalRequest, draft: Mapping[str, Any]) -> FormalRequest:

@@ -29,10 +29,10 @@ class RequesterView(PrivateView):
     needs_service = False  # whether a company whose service ended may not come here
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Admit to a page of formal requests whoever may ask for a company; set `user`, `customer` and `signer`.
+        """Serve a page of formal requests to a person with powers in force; set `user`, `customer` and `signer`.
 
-        A method that the page does not take gets 405. An anonymous person gets the login. A person without powers in
-        force gets 403 and the reason; so does a company whose service ended, on a page that needs the service.
+        A method that the page does not take gets 405. A visitor gets the login. Staff and people without powers get 403
+        and the reason; so does a company whose service ended, on a page that needs the service.
         """
         if not self.takes(request):
             return self.http_method_not_allowed(request)
@@ -68,7 +68,7 @@ class RequestView(RequesterView):
     formal: FormalRequest
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Redirect a GET whose folio is not in canonical form; then admit who may ask in the company's name."""
+        """Redirect a GET whose folio is typed in another form than ours; else serve the page to who has powers."""
         self.folio: str = kwargs["folio"]
         canonical = reverse(f"requests:{self.url_name}", args=[self.folio])
         if request.method in {"GET", "HEAD"} and request.path != canonical:
@@ -92,7 +92,7 @@ class RequestView(RequesterView):
         formal = visible.annotate(has_mails=has_mails).filter(folio=self.folio).first()
         if formal is None:
             raise Http404(NOT_YOURS)
-        formal.customer = self.customer  # the visible ones are of this company: no query for it
+        formal.customer = self.customer  # a visible request is of this company; so no query is needed
         return formal
 
     def redirect_to_detail(self, text: str = "", level: int = messages.INFO) -> HttpResponse:

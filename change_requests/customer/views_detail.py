@@ -47,7 +47,7 @@ class RequestPage(RequestView, PostingForm):
     ) -> HttpResponse:
         """Return the page of the request with `form`, which answers a clarification, and its one-time `key`.
 
-        `code_form` is the form of a refused code. `kept` and `draft_reason` are not used here: other forms need them.
+        `code_form` is the form of a refused code, to show its errors. `kept` and `draft_reason` are not used here.
         """
         facts = request_page.read_facts(self.formal, self.user)
         context = {
@@ -70,7 +70,7 @@ class Detail(RequestPage):
     url_name = "detail"
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Return the page of the request, with an answer that was typed before the login, if there is one."""
+        """Return the page of the request; an answer that the person typed before he logged in is in its form."""
         self.formal = self.find_request()
         return self.show_form()
 
@@ -207,7 +207,7 @@ class NotMeHere(RequestView):
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Return the page with the button «no fui yo»; or redirect to the request if it would do nothing now."""
+        """Return the page with the button «no fui yo»; or redirect to the request if it has no effect now."""
         formal = self.find_request()
         effect = request_page.find_not_me_effect(formal)
         if not effect:
@@ -234,7 +234,7 @@ class Correct(RequestView):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Make a draft of the sent request, unless it is one already, and redirect to the wizard's second step."""
+        """Turn the sent request into a draft again, unless it is one, and redirect to the wizard's second step."""
         formal = self.find_request()
         if formal.status != Status.DRAFT:
             try:

@@ -41,8 +41,7 @@ class LinkView(PrivateView):
         try:
             return super().dispatch(request, *args, **kwargs)
         except links.BadLink:
-            context = {"page": self.page_of_bad}
-            response = render(request, PAGES + "bad_link.html", context, status=GONE)
+            response = render(request, PAGES + "bad_link.html", {"page": self.page_of_bad}, status=GONE)
             response["Cache-Control"] = "private, no-store"
             return response
 
@@ -53,11 +52,12 @@ class Confirm(LinkView):
     page_of_bad = "confirm"
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Return the page to confirm a request's old and new values; or ask for the login of somebody who may."""
+        """Return the page to confirm a request, old and new values; or ask for the login of who may confirm."""
         formal = links.read_confirm_link(token)
         if login_page := self._ask_other_login(formal):
             return login_page
-        is_waiting = formal.status == FormalRequest.Status.SUBMITTED and formal.suspended_at is None  # by «no fui yo»
+        is_stopped = formal.suspended_at is not None  # by «no fui yo»
+        is_waiting = formal.status == FormalRequest.Status.SUBMITTED and not is_stopped
         context = {"formal": formal, "dossier": request_page.read_facts(formal), "is_waiting": is_waiting}
         return render(request, PAGES + "confirm.html", context)
 
@@ -67,9 +67,8 @@ class Confirm(LinkView):
         if login_page := self._ask_other_login(formal):
             return login_page
         try:
-            operations.confirm_from_registered_email(
-                formal.pk, actor=get_person(request), revision_no=formal.revision_no
-            )
+            revision_no, actor = formal.revision_no, get_person(request)
+            operations.confirm_from_registered_email(formal.pk, actor=actor, revision_no=revision_no)
         except operations.Refused as refusal:
             messages.warning(request, str(refusal))
         else:
@@ -77,13 +76,16 @@ class Confirm(LinkView):
         return redirect("requests:confirm", token=token)
 
     def _ask_other_login(self, formal: FormalRequest) -> HttpResponse | None:
-        """Return the page that asks for the login of somebody who may confirm the request; None if this person may."""
+        """Return the page that asks for the login of somebody who may confirm the request; None if this person may.
+
+        The page's status is 200 if a visitor has just opened the link, else 403.
+        """
         person = self.request.user
         if person.is_authenticated and policy.why_not_confirm(person, formal) is None:
             return None
+        is_refusal = person.is_authenticated or self.request.method == "POST"
         context = {"login_url": redirect_to_login(self.request.path).url}
-        status = 403 if person.is_authenticated or self.request.method == "POST" else 200  # 200: just opened
-        return render(self.request, PAGES + "confirm_login.html", context, status=status)
+        return render(self.request, PAGES + "confirm_login.html", context, status=403 if is_refusal else 200)
 
 
 class NotMe(LinkView):

@@ -22,7 +22,7 @@ from factureya.core.forms import PortalForm
 PAGES = "change_requests/customer/"
 PAGE = 25  # rows
 NEWEST_FIRST = keyset.Order(name="folio", read_key=read_folio, is_descending=True)
-VIEWS = ("vigentes", "terminadas")
+OPEN_VIEW, FINISHED_VIEW = "vigentes", "terminadas"
 OPEN = (*FormalRequest.EDITABLE, *FormalRequest.WITH_PEOPLE, FormalRequest.Status.FAILED)
 
 
@@ -31,11 +31,9 @@ class MyRequests(RequesterView):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Return a page of the company's open or finished requests, newest first; the address says where it begins."""
-        view = request.GET.get("vista", VIEWS[0])
-        view = view if view in VIEWS else VIEWS[0]
+        view = FINISHED_VIEW if request.GET.get("vista") == FINISHED_VIEW else OPEN_VIEW
         visible = policy.visible_to(self.user).select_related("implementer")
-        is_open = view == VIEWS[0]
-        wanted = visible.filter(status__in=OPEN) if is_open else visible.exclude(status__in=OPEN)
+        wanted = visible.filter(status__in=OPEN) if view == OPEN_VIEW else visible.exclude(status__in=OPEN)
         order = replace(NEWEST_FIRST, named_in=visible)  # an address can name only a visible request
         page = keyset.page(order, order.read_from(request.GET), wanted, size=PAGE)
         context: dict[str, Any] = {
@@ -49,14 +47,14 @@ class MyRequests(RequesterView):
 
 
 def _describe_rows(requests: list[FormalRequest]) -> list[dict[str, Any]]:
-    """Return the rows of the company's list: each request with its status mark, title and note, by one query."""
+    """Return the rows of the company's list: each request with its status mark, title and note; one query."""
     revisions = RequestRevision.objects.filter(request__in=[formal.pk for formal in requests])
-    contents = {(r.request_id, r.no): r.payload for r in revisions.only("request", "no", "payload")}
+    payloads = {(sent.request_id, sent.no): sent.payload for sent in revisions.only("request", "no", "payload")}
     return [
         {
             "formal": formal,
             "chip": wording.make_chip(formal),
-            "title": wording.make_title(formal, contents.get((formal.pk, formal.revision_no), "")),
+            "title": wording.make_title(formal, payloads.get((formal.pk, formal.revision_no), "")),
             "is_due": wording.waits_for_company(formal),
             "note": wording.make_note(formal),
         }

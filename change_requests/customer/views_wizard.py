@@ -42,12 +42,15 @@ class StepView(RequestView, PostingForm):
     has_rules = True  # whether the rules of the content say something about the answers
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Serve this step, after the checks of every request's page; these make the step's address from `url_name`."""
+        """Serve this step. Its name is also its `url_name`, by which RequestView checks the address."""
         self.url_name = self.step
         return super().dispatch(request, *args, **kwargs)
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Return the page of this step as saved, or as typed when the session ended; redirect who cannot edit."""
+        """Return the page of this step with the saved answers, or with those typed when the session ended.
+
+        A person who cannot edit the draft is redirected to the request's page.
+        """
         self.formal = self.find_request()
         if reason := self.why_not_edit():
             return self.redirect_to_detail(reason)
@@ -66,7 +69,7 @@ class StepView(RequestView, PostingForm):
         return find_kind(self.formal)
 
     def why_not_edit(self) -> str:
-        """Return why this person cannot edit the draft in the wizard; empty for who can."""
+        """Return why this person cannot edit the draft in the wizard, or "" if he can."""
         if self.formal.status not in FormalRequest.EDITABLE:
             return "La solicitud ya se envió; aquí ve cómo va."
         return "" if self.formal.requester_id == self.user.pk else NOT_HIS
@@ -86,7 +89,9 @@ class StepView(RequestView, PostingForm):
     def check_answers(self, form: PortalForm) -> None:
         """Check the answers of this step by the rules for a request, before saving; put each error beside its input."""
         draft = {**self.formal.draft, **form.answers()}  # type: ignore[attr-defined]
-        for field, text in steps.find_item_problems(self.formal, draft).items():
+        errors: dict[str, str] = {}
+        content.find_items(steps.copy_with_draft(self.formal, draft), errors)  # writes what is wrong into `errors`
+        for field, text in errors.items():
             form.add_error(self.find_input(field, form), text)
 
     def find_input(self, field: str, form: PortalForm) -> str | None:
@@ -97,7 +102,8 @@ class StepView(RequestView, PostingForm):
         """Write the answers of this step into the draft, and return the address of the next step."""
         answers = {**form.answers(), "saved_at": clock.now().isoformat()}  # type: ignore[attr-defined]
         operations.save_draft(self.formal.pk, actor=self.user, draft=answers)
-        return reverse(f"requests:{steps.ORDER[steps.ORDER.index(self.step) + 1]}", args=[self.folio])
+        next_step = steps.ORDER[steps.ORDER.index(self.step) + 1]
+        return reverse(f"requests:{next_step}", args=[self.folio])
 
     def render_page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
         """Return the page of this step, with its form and one-time key; `more` are further values for its template."""
@@ -196,13 +202,13 @@ class ReasonStep(StepView):
     def check_answers(self, form: PortalForm) -> None:
         """Check reason, date and evidence by the rules for a request; step 5 shows the errors of other answers."""
         draft = {**self.formal.draft, **form.answers()}  # type: ignore[attr-defined]
-        copy = steps.copy_with_draft(self.formal, draft)
-        for field, text in content.find_problems(copy, evidence=len(request_page.find_files(self.formal))).items():
+        copy, files = steps.copy_with_draft(self.formal, draft), request_page.find_files(self.formal)
+        for field, text in content.find_problems(copy, evidence=len(files)).items():
             if field in steps.OF_REASON:
                 form.add_error("files" if field == "evidence" else field, text)
 
     def remove_file(self, token: str, key: FormKey) -> None:
-        """Remove a file from the draft's evidence, or from the files that were posted after a session had ended."""
+        """Remove this file from the draft's evidence, or from the files that were posted after a session had ended."""
         evidence = self.formal.evidence.filter(attachment__token=token, dropped_at__isnull=True).first()
         try:
             if evidence is None:
@@ -263,7 +269,10 @@ class ReviewStep(StepView):
         return forms.SubmitForm(*args, **options)
 
     def save(self, form: PortalForm, key: FormKey) -> HttpResponse:
-        """Send the request and redirect to the next page. Show a changed draft anew; else show what is wrong."""
+        """Send the request and redirect to the next page. If the draft changed after it was shown, show it again.
+
+        If it cannot be sent, say why: on the request's page if its status is the reason, else in this form.
+        """
         try:
             operations.submit(self.formal.pk, actor=self.user, seen=form.cleaned_data["seen"])
         except operations.StaleContent:

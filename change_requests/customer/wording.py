@@ -19,9 +19,9 @@ from factureya.core.models import Event
 from factureya.core.templatetags.fy import when, when_long
 
 Status = FormalRequest.Status
-LIFE = (Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL, Status.APPROVED, Status.EXECUTED, Status.CLOSED)
-# Whose end the customer is told; the window of an execution is told in words.
-DATED = frozenset({Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL})
+STAGES = (Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL, Status.APPROVED, Status.EXECUTED, Status.CLOSED)
+# Their deadline is shown to the customer; the time of an execution is told in words.
+SHOW_DEADLINE = frozenset({Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL})
 STOPPED = "Detenida por «No fui yo»"
 
 
@@ -114,7 +114,7 @@ def waits_for_company(formal: FormalRequest) -> bool:
 
 
 def make_note(formal: FormalRequest) -> str:
-    """Return the note in a row of the list: whose turn it is and until when, or when an ended request was executed."""
+    """Return the note in a row of the list: whose turn it is and until when; if it has ended, when it was executed."""
     if not formal.is_open:
         return when(formal.executed_at) if formal.executed_at else ""
     waiting = progress.find_waiting(formal)
@@ -124,15 +124,12 @@ def make_note(formal: FormalRequest) -> str:
 
 def list_changes(items: Iterable[Item]) -> list[Row]:
     """Return a request's changes as the customer reads them; words like «Sin acceso» stand for an empty new value."""
-    return [
-        Row(
-            field.label,
-            field.customer_old.format(field.show(item["old"])),  # such as «La de hoy de {}»
-            field.show(item["new"]) or field.customer_new,
-        )
-        for item in items
-        for field in [find_row(item["field"])]
-    ]
+    rows = []
+    for item in items:
+        field = find_row(item["field"])
+        old = field.customer_old.format(field.show(item["old"]))  # such as «La de hoy de {}»
+        rows.append(Row(field.label, old, field.show(item["new"]) or field.customer_new))
+    return rows
 
 
 def make_title(formal: FormalRequest, payload: str) -> str:
@@ -148,33 +145,30 @@ def list_stages(formal: FormalRequest) -> list[Step]:
     A closed request has passed all of them. A draft or a returned request shows its own status as the first stage. If
     a request ended early or was stopped, its status comes last, and no stage ahead is shown.
     """
-    labels = {
-        status: FormalRequest.ACCESS_LABELS.get(status, status.label) if formal.is_access else status.label
-        for status in LIFE
-    }
+    special_labels = FormalRequest.ACCESS_LABELS if formal.is_access else {}
+    labels = [special_labels.get(status, status.label) for status in STAGES]
     passed = _count_passed_stages(formal)
-    steps = [
-        Step(label, "done" if n < passed else "", "listo" if n < passed else "")
-        for n, label in enumerate(labels.values())
-    ]
+    done = [Step(label, "done", "listo") for label in labels[:passed]]
     if formal.status == Status.CLOSED:
-        return steps
-    current_step = Step(make_chip(formal)[1], "now", "aquí está")
-    is_stage = formal.status in LIFE and formal.suspended_at is None
-    if is_stage or formal.status in (Status.DRAFT, Status.RETURNED):
-        steps[passed] = current_step  # for a draft or a returned request, this is the first
-        return steps
-    return [*steps[:passed], current_step]
+        return done
+    _, status_label = make_chip(formal)
+    current_step = Step(status_label, "now", "aquí está")
+    is_stage = formal.status in STAGES and formal.suspended_at is None
+    if not is_stage and formal.status not in (Status.DRAFT, Status.RETURNED):
+        return [*done, current_step]
+    return [*done, current_step, *(Step(label, "", "") for label in labels[passed + 1 :])]
 
 
 def _count_passed_stages(formal: FormalRequest) -> int:
-    """Return how many of the stages in LIFE (sent to closed) the request has passed: those before its status.
+    """Return how many of the STAGES (sent to closed) the request has passed: those before its status.
 
-    A closed request has passed the last stage too; a draft or a returned request has passed none. If it was rejected,
-    cancelled, expired, failed or reverted, count the dates on record: each stage writes one when it is passed.
+    A closed request has passed all of them, a draft or a returned request none. If it was rejected, cancelled, expired,
+    failed or reverted, count the dates on record: each stage writes one when it is passed.
     """
-    if formal.status in LIFE:
-        return LIFE.index(Status(formal.status)) + (formal.status == Status.CLOSED)  # True counts 1
+    if formal.status == Status.CLOSED:
+        return len(STAGES)
+    if formal.status in STAGES:
+        return STAGES.index(Status(formal.status))
     if formal.status in (Status.DRAFT, Status.RETURNED):
         return 0
     instants = (
@@ -256,7 +250,7 @@ def _find_turn_by_status(formal: FormalRequest, reasons: Sequence[Decision]) -> 
         "executed": when_long(formal.executed_at),
     }
     turn = ACCESS_IN_APPROVAL if status == Status.IN_APPROVAL and formal.is_access else TURNS[status]
-    until = formal.due_at if status in DATED else None
+    until = formal.due_at if status in SHOW_DEADLINE else None
     return turn._replace(text=turn.text.format(**values).strip(), until=until)
 
 
@@ -311,4 +305,4 @@ def _fill_text(text: str, event: Event) -> str:
     """Return a history entry's text with the event's actor, reason and office. An unknown office is «responsable»."""
     data = {"reason": "", **event.data, "who": event.actor_name}
     data["office"] = OFFICES.get(str(data.get("office")), "responsable")
-    return text.format_map(data).removesuffix(": ")  # drop the colon before a missing reason
+    return text.format_map(data).removesuffix(": ")  # without a reason, no colon stands at the end

@@ -60,7 +60,7 @@ def unavailable(request: HttpRequest) -> HttpResponse:
 
 
 def too_many_requests(request: HttpRequest, retry_after: float | None = None) -> HttpResponse:
-    """Answer 429 because a limit was reached; `retry_after` (seconds) is told in minutes and sent as Retry-After."""
+    """Answer 429 because a limit was reached; page and Retry-After say the wait, `retry_after` seconds, if known."""
     minutes = math.ceil(retry_after / 60) if retry_after else None
     response = render(request, "429.html", {"minutes": minutes}, status=429)
     if retry_after:
@@ -78,7 +78,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def _render_standalone(template: str, status: int) -> HttpResponse:
-    """Return the error page of this status, made without the request. If its template fails, return a fixed text."""
+    """Return the error page of this status, which needs nothing of the request. If that fails, return a fixed text."""
     try:
         return HttpResponse(render_to_string(template), status=status)
     except Exception:

@@ -29,11 +29,12 @@ class Today:
 
 
 def describe_today(hours: AttentionHours, at: datetime) -> Today:
-    """Return the card of attention hours at `at` (M2): words, a bar per open stretch, a mark at the present time."""
+    """Return the card of attention hours at the time `at` (M2): words, a bar per open stretch, a mark at that time."""
     local = at.astimezone(hours.zone)
     closing = hours.find_closing(local)
     ranges = RANGES if hours.is_business_day(local.date()) else ()
     detail = " ".join([f"Son las {format_time(local)}.", *_describe_details(hours, local, closing)])
+    marker = _compute_bar_x(local.hour + local.minute / 60) if BAR_FROM <= local.hour < BAR_TO else None
     return Today(
         is_open=closing is not None,
         headline="Abierto ahora" if closing else f"Cerrado, abre {_describe_opening(hours, local)}",
@@ -42,12 +43,12 @@ def describe_today(hours: AttentionHours, at: datetime) -> Today:
             Bar(_compute_bar_x(start.hour), _compute_bar_x(end.hour) - _compute_bar_x(start.hour))
             for start, end in ranges
         ],
-        marker=_compute_bar_x(local.hour + local.minute / 60) if BAR_FROM <= local.hour < BAR_TO else None,
+        marker=marker,
     )
 
 
 def _describe_opening(hours: AttentionHours, local: datetime) -> str:
-    """Return when the office opens: «hoy a las 15:00», «mañana a las 9:00» or «el martes 1 de diciembre a las 9:00»."""
+    """Return when we open: «hoy a las 15:00», «mañana a las 9:00» or «el martes 1 de diciembre a las 9:00»."""
     opening = hours.find_next_opening(local)
     days = (opening.date() - local.date()).days  # from today
     day = {0: "hoy", 1: "mañana"}.get(days)
@@ -68,7 +69,7 @@ def _describe_details(hours: AttentionHours, local: datetime, closing: datetime 
 
 
 def _list_days_off(hours: AttentionHours, first: date, opening: date) -> list[str]:
-    """Return a sentence for each holiday from today (`first`) to the day before the office opens again."""
+    """Return a sentence for each holiday from today (`first`) to the day before we open again (`opening`)."""
     texts = []
     for offset in range((opening - first).days):
         day = first + timedelta(days=offset)

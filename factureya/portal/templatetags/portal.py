@@ -24,8 +24,9 @@ class Link(NamedTuple):
 
 @register.simple_tag(takes_context=True)
 def nav_links(context: Context) -> list[Link]:
-    """Return the links in the header of every page, each with its `aria-current`: "page", "true" (its section) or "".
+    """Return the links in the header of every page, each with its `aria-current`.
 
+    It is "page" for the link to this page, "true" for the section that this page belongs to, and "" for the others.
     Without a request (the 500 and 503 pages) only the public pages are offered.
     """
     request = context.get("request")
@@ -36,8 +37,8 @@ def nav_links(context: Context) -> list[Link]:
         ("Atención a clientes", "portal:support"),
     ]
     addresses = [(label, address(name)) for label, name in [*pages, *_list_own_pages(request)]]
-    section = _find_section(path, [url for _, url in addresses])
-    return [Link(label, url, "page" if url == path else "true" if url == section else "") for label, url in addresses]
+    current = {_find_section(path, [url for _, url in addresses]): "true", path: "page"}  # by address
+    return [Link(label, url, current.get(url, "")) for label, url in addresses]
 
 
 def _list_own_pages(request: HttpRequest | None) -> list[tuple[str, str]]:
@@ -51,13 +52,13 @@ def _list_own_pages(request: HttpRequest | None) -> list[tuple[str, str]]:
         pages = [("Solicitudes", "requests:list")] if may_ask else []  # M8: only who has powers
         return [("Mis tickets", "tickets:list"), *pages]
     pages = [("Cola de tickets", "admin:index")] if user.works_in_admin else []
-    return pages + ([("Mesa de control", "control:inbox")] if user.works_in_control else [])
+    return [*pages, ("Mesa de control", "control:inbox")] if user.works_in_control else pages
 
 
 def _find_section(path: str, urls: list[str]) -> str:
     """Return the header link (one of `urls`) to mark as the section of the page at `path`, or "" if none.
 
-    It is the longest one that `path` begins with. SUPPORT_PAGES belong to «Atención a clientes».
+    It is the longest address that `path` begins with. The SUPPORT_PAGES belong to «Atención a clientes».
     """
     if any(path == address(name) for name in SUPPORT_PAGES):
         return address("portal:support")
