@@ -240,9 +240,10 @@ def _find_urgent_turn(formal: FormalRequest, question: Clarification | None, new
 def _find_turn_by_status(formal: FormalRequest, reasons: Sequence[Decision]) -> Turn:
     """Return what follows with a request by its status alone; `reasons` are the decisions on its version."""
     status = Status(formal.status)
-    refusals = " ".join(f"{d.get_office_display()}: {d.reason}" for d in reasons if not d.is_approval)
+    refused = [decision for decision in reasons if not decision.is_approval]
+    refusals = " ".join(f"{decision.get_office_display()}: {decision.reason}" for decision in refused)
     why = f"Motivo: {formal.outcome_reason}" if formal.outcome_reason else ""
-    values = {
+    values = {  # for the names in braces in the texts of TURNS
         "mail": formal.customer.registered_email,
         "why": why,
         "refusals": refusals or why,

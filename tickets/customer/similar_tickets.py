@@ -27,7 +27,8 @@ def find_similar(user: User, subject: str) -> list[Ticket]:
         return []
     visible = Ticket.objects.visible_to(user).exclude(status=Ticket.Status.CLOSED)
     latest = visible.order_by("-touched_at", "-id").only("number", "subject", "search_words", "status", "touched_at")
-    likeness = {t: measure_likeness(words, _split_words(t.search_words)) for t in latest[:MAX_CANDIDATES]}
+    candidates = list(latest[:MAX_CANDIDATES])
+    likeness = {ticket: measure_likeness(words, _split_words(ticket.search_words)) for ticket in candidates}
     alike = [ticket for ticket in likeness if likeness[ticket] >= MIN_LIKENESS]
     return sorted(alike, key=lambda ticket: likeness[ticket], reverse=True)[:MAX_SHOWN]
 

@@ -131,9 +131,8 @@ class NewTicket(PostingForm, PersonView):
         if ticket is None:
             return self.render_page(TicketForm(initial=fields), key, kept=stored_files)
         answer_key = FormKey(key.key, ticket.number, key.owner)
-        form_memory.keep_draft(
-            self.request.session, answer_key, {"body": _join_answers(fields)}, reason=form_memory.CARRIED
-        )
+        answer = {"body": _join_answers(fields)}
+        form_memory.keep_draft(self.request.session, answer_key, answer, reason=form_memory.CARRIED)
         return redirect(reverse("tickets:detail", args=[ticket.number]) + "#responder")
 
     def render_page(
@@ -165,6 +164,6 @@ def _join_answers(fields: dict[str, str]) -> str:
     parts = [answers.get(name, "") for name in ("subject", "description", "steps")]
     if expected := answers.get("expected"):
         parts.append(f"{message_text.EXPECTED}:\n{expected}")
-    facts = Ticket(**{name: answers.get(name, "") for name in Ticket.FACTS}).facts  # not saved
-    parts += [f"{label}: {value}" for label, value in facts]
+    unsaved_ticket = Ticket(**{name: answers.get(name, "") for name in Ticket.FACTS})
+    parts += [f"{label}: {value}" for label, value in unsaved_ticket.facts]
     return "\n\n".join(filter(None, parts))

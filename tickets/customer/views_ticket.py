@@ -202,7 +202,8 @@ class AddInformation(TicketPage):
     def confirm_solution(self, arguments: dict[str, Any]) -> str:
         """Close the ticket because the customer confirms the solution, and return its number (M15).
 
-        If it was closed already, what he wrote opens a linked ticket, whose number is returned (M12).
+        If it was Cerrado already, what he wrote opens a linked ticket, whose number is returned (M12). Without a text
+        nothing changes.
         """
         try:
             operations.confirm_resolved(self.ticket.pk, **arguments)

@@ -126,9 +126,10 @@ class Composer:
 
         It is empty, or has the texts, files and properties that the agent's session kept because they were not sent.
         """
-        draft = form_memory.find_draft(session, agent, _name_form(ticket))
+        form_name = _name_form(ticket)
+        draft = form_memory.find_draft(session, agent, form_name)
         if draft is None:
-            reply, note = (Tab(form_memory.new_key(agent, _name_form(ticket)), []) for _tab in range(2))
+            reply, note = Tab(form_memory.new_key(agent, form_name), []), Tab(form_memory.new_key(agent, form_name), [])
             return cls(ticket, agent, ComposerForm(ticket), reply, note)
         reply_key, fields, draft_reason = draft
         note_key = _read_key(fields.get("note_key", ""), ticket, agent)
@@ -209,8 +210,9 @@ class Composer:
         if not (has_reply or has_note):
             form_memory.forget_form(session, reply.key.form)
             return
-        kind = NOTE if has_note and (self.form.is_note or not has_reply) else REPLY
+        shows_note = has_note and (self.form.is_note or not has_reply)
         after = "" if sent == REPLY else str(self.form["after"].value() or "")
+        kind = NOTE if shows_note else REPLY
         fields = {**texts, "kind": kind, "after": after, "note_key": note.key.token}
         form_memory.keep_draft(session, reply.key, fields, reason=form_memory.BESIDE)
 
@@ -285,7 +287,10 @@ def keep_texts(request: HttpRequest, ticket: Ticket) -> None:
 
 
 def build_first_values(ticket: Ticket) -> dict[str, Any]:
-    """Return the first values of an agent's form to reply: how many messages he has seen, no text, no choice."""
+    """Return the first values of an agent's form: a reply (a note if the ticket is Cerrado) with no text, no choice.
+
+    `seen` is how many messages the page shows him.
+    """
     return {
         "kind": NOTE if ticket.is_closed else REPLY,
         "seen": ticket.message_count,

@@ -148,7 +148,7 @@ def add_message(ticket: Ticket, new_message: NewMessage) -> Message:
 
 
 def add_internal_note(ticket: Ticket, new_message: NewMessage) -> Note:
-    """Insert an internal note, which no page and no mail for the customer reads (M16)."""
+    """Insert an internal note, which no page and no mail shows to the customer (M16)."""
     note = Note.objects.create(
         ticket=ticket,
         author=new_message.author,
@@ -165,11 +165,12 @@ def _attach_files(
     ticket: Ticket, new_message: NewMessage, *, message: Message | None = None, note: Note | None = None
 ) -> None:
     """Attach the uploaded files to a message or a note. Raises FilesGone when one was deleted or attached before."""
-    pks = list(dict.fromkeys(attachment.pk for attachment in new_message.files))
+    pks = list(dict.fromkeys(attachment.pk for attachment in new_message.files))  # each key once
     if not pks:
         return
     # A file has a `draft` until it is attached. So a file that was attached before is not counted here.
-    if Attachment.objects.filter(pk__in=pks).exclude(draft="").update(draft="") != len(pks):
+    count = Attachment.objects.filter(pk__in=pks).exclude(draft="").update(draft="")
+    if count != len(pks):
         raise FilesGone("Un archivo ya no está disponible; súbalo de nuevo.")
     TicketFile.objects.bulk_create(
         TicketFile(ticket=ticket, message=message, note=note, attachment_id=pk) for pk in pks
@@ -181,8 +182,8 @@ def locked(pk: int, *statuses: str, new_message: NewMessage | None = None) -> It
     """Open a transaction and yield the ticket, locked and read again, if it is in one of `statuses`.
 
     No status is required if `new_message` was received before. So a second click on «confirmar» gets no error when
-    the first closed the ticket. Raises TicketClosed if it is Cerrado and may not be, WrongStatus for another status
-    that is not allowed, FormUsed if the message's one-time key is used.
+    the first closed the ticket. Raises TicketClosed or WrongStatus for a status that is not allowed, FormUsed if the
+    message's one-time key is used.
     """
     tickets = Ticket.objects.select_related("customer", "requester__contact", "assignee")
     try:
@@ -191,7 +192,7 @@ def locked(pk: int, *statuses: str, new_message: NewMessage | None = None) -> It
                 raise _explain_status(ticket)
             yield ticket
     except IntegrityError as error:
-        # Two forms with the same key on two tickets: neither lock made the second wait for the first.
+        # Two forms with the same key on two tickets: each locked its own, so the second did not wait for the first.
         if new_message and new_message.is_used():
             raise FormUsed from error
         raise

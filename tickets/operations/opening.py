@@ -128,8 +128,8 @@ def _open_under_number(
     Raises IntegrityError when the number is taken (one in 3·10¹⁰) or the form's key is used.
     """
     follows: Ticket | None = fields.get("follows")
-    provider = _lock_author_and_find_provider(new_message.author, customer)
-    ticket = _insert_ticket(new_message, customer, number=number, provider_id=provider, **fields)
+    provider_pk = _lock_author_and_find_provider(new_message.author, customer)
+    ticket = _insert_ticket(new_message, customer, number=number, provider_id=provider_pk, **fields)
     message = add_message(ticket, new_message)
     event = audit.record_first(
         "ticket.followed_up" if follows else "ticket.opened",
@@ -154,10 +154,10 @@ def _lock_author_and_find_provider(author: User, customer: Customer) -> int:
     own_provider = Provider.objects.filter(is_own=True).values("pk")
     contacts = Contact.objects.select_for_update(of=("self",), no_key=True)
     membership = contacts.filter(user=author, customer=customer, user__is_active=True)
-    provider = membership.values_list(Subquery(own_provider), flat=True).first()
-    if provider is None:
+    provider_pk = membership.values_list(Subquery(own_provider), flat=True).first()
+    if provider_pk is None:
         raise NotAllowed("Su cuenta cambió mientras escribía; revise y envíelo de nuevo.")
-    return int(provider)
+    return int(provider_pk)
 
 
 def _insert_ticket(new_message: NewMessage, customer: Customer, **fields: Any) -> Ticket:
