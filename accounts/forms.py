@@ -37,7 +37,7 @@ CODE_CAME_BACK = "El correo con el código se devolvió y por seguridad ya no si
 
 
 def _check_password(form: forms.Form, field: str, person: User) -> None:
-    """Show each fault of the new password of this person as an error of the form's field."""
+    """Check this person's new password, and add each fault of it to the errors of the form's field."""
     try:
         passwords.check_password(form.cleaned_data[field], person)
     except forms.ValidationError as problem:
@@ -150,7 +150,7 @@ class SignupForm(NameForm, account.SignupForm):
         self.fields["form_key"].initial = secrets.token_urlsafe(24)
 
     def clean_legal_name(self) -> str:
-        """Return the company's name to store: single spaces, composed letters (NFC). ValidationError if too long."""
+        """Return the company's name as we store it: single spaces, composed letters (NFC). Error if it is too long."""
         name = unicodedata.normalize("NFC", " ".join(self.cleaned_data["legal_name"].split()))
         field = self.fields["legal_name"]
         if len(name) > (getattr(field, "max_length", None) or 0):
@@ -158,7 +158,7 @@ class SignupForm(NameForm, account.SignupForm):
         return name
 
     def clean_rfc(self) -> RFC:
-        """Return the company's RFC from the sign-up form, or show in its field what is wrong with it."""
+        """Return the company's RFC from the sign-up form. The error of the field says what is wrong with it."""
         try:
             return parse_rfc(self.cleaned_data["rfc"])
         except BadRFC as problem:
@@ -173,10 +173,10 @@ class SignupForm(NameForm, account.SignupForm):
         return data
 
     def try_save(self, request: HttpRequest) -> tuple[User | None, Any]:
-        """Register the company and the person who signs up. Return the person and None, which lets allauth go on.
+        """Register the company and the person who signs up. Return the person and None: allauth goes on.
 
-        If the address is taken, return allauth's answer: it shows the same page and mails the owner of the address.
-        So a stranger cannot tell that the address has an account.
+        If an account has the address already, return what allauth returns then. It shows the same page as always, so
+        that a stranger learns nothing, and mails the owner of the address.
         """
         data = {name: self.cleaned_data[name] for name in ("email", "full_name", "rfc", "legal_name", "form_key")}
         try:
@@ -209,7 +209,7 @@ class ConfirmResetForm(CodeForm, account.ConfirmPasswordResetCodeForm):
         self.email = email
 
     def clean_code(self) -> str:
-        """Return the typed code. Raises ValidationError if its mail bounced: a stranger may have read the code."""
+        """Return the typed code. An error if the mail with it could not be delivered: a stranger may have got it."""
         if operations.was_reset_code_returned(self.email):
             raise forms.ValidationError(CODE_CAME_BACK)
         return str(super().clean_code())
@@ -249,9 +249,9 @@ class FactorCodeForm(CodeForm):
     user: User
 
     def clean_code(self) -> str:
-        """Return the typed code, if one of the person's second factors accepts it.
+        """Return the typed code if one of the person's second factors accepts it; else raise ValidationError.
 
-        Otherwise raises ValidationError. If a factor of the person cannot be decrypted, the error says what to do.
+        If a factor of the person cannot be decrypted, no code can be right, and the error says what to do.
         """
         try:
             return str(super().clean_code())  # type: ignore[misc]  # of allauth's form

@@ -65,7 +65,7 @@ class RepresentativeMixin:
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Admit a representative who may manage the company's people, and set `self.customer`.
 
-        A person without a session goes to the login, everybody else gets 403. A suspended company gets 403 for a POST.
+        A person without a session goes to the login, others get 403. A suspended company may read, but a POST gets 403.
         """
         if not request.user.is_authenticated:
             is_page = "get" in self.http_method_names  # a view for POST only cannot be opened after the login
@@ -76,8 +76,7 @@ class RepresentativeMixin:
             raise PermissionDenied
         self.customer = membership.customer
         if request.method == "POST" and self.customer.is_suspended:
-            context = {"customer": self.customer}
-            return render(request, "accounts/suspended.html", context, status=403)
+            return render(request, "accounts/suspended.html", {"customer": self.customer}, status=403)
         return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
 
 
@@ -125,7 +124,7 @@ class ChangeInvitation(RepresentativeMixin, View):
     verb = ""
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Send the pending invitation to the posted address again, or cancel it, as `verb` says."""
+        """Send the pending invitation of the posted mail address again, or cancel it (`self.verb`)."""
         invitation = get_object_or_404(
             Invitation,
             customer=self.customer,
@@ -157,7 +156,7 @@ class AcceptInvitation(FormView):
     form_class = AcceptForm
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Show the page of a mailed invitation. If it is void or somebody is signed in, show a page that says so."""
+        """Show the page of a mailed invitation. If it cannot be used or somebody is signed in, the page says so."""
         if limited := ratelimit.consume_or_429(request, action="accept_invitation"):
             return limited
         try:

@@ -34,7 +34,7 @@ SECRET_MAILS = {"email_confirmation", "email_confirmation_signup", "password_res
 
 
 def choose_landing(user: Any) -> str:
-    """Return the address that a person comes to after signing in: the admin, /control/, the tickets, or the profile."""
+    """Return the page to show after a person has signed in: the admin, /control/, the tickets, or the profile."""
     if user.works_in_admin:
         return reverse("admin:index")
     if user.works_in_control:
@@ -91,17 +91,15 @@ class AccountAdapter(DefaultAccountAdapter):
         return reverse("accounts:home")
 
     def is_safe_url(self, url: str) -> bool:
-        """Return True if the login may redirect to this address: on this host only, and HTTPS if the request is."""
-        request = self.request
-        return url_has_allowed_host_and_scheme(
-            url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-        )
+        """Return True if the login may redirect to this address: on our host, and with HTTPS if the request has it."""
+        host = self.request.get_host()
+        return url_has_allowed_host_and_scheme(url, allowed_hosts={host}, require_https=self.request.is_secure())
 
     def is_ajax(self, request: HttpRequest) -> bool:
         return False
 
     def clean_password(self, password: str, user: User | None = None) -> str:
-        """Return the new password as it is, for allauth. Raises ValidationError with its faults in our words."""
+        """Return the new password unchanged, as allauth wants. Raises ValidationError with its faults in our words."""
         passwords.check_password(password, user or User())
         return password
 
@@ -117,7 +115,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return str(credentials.get("email", "")).lower()
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Raise an error before the password is checked, if too many sign-ins failed for this account or in total."""
+        """Before the password is checked, raise an error if too many sign-ins failed, for this account or for all."""
         super().pre_authenticate(request, **credentials)
         self._everybody_usage = ratelimit.consume(
             request, app="allauth.account", action="login_failed_everybody", key="everybody"
@@ -126,7 +124,7 @@ class AccountAdapter(DefaultAccountAdapter):
             raise self.validation_error("too_many_login_attempts")
 
     def _rollback_login_failed_rl_usage(self) -> None:
-        """Take a successful sign-in out of the count of failed ones. Each try counts as failed until it succeeds."""
+        """Subtract a successful sign-in from the failed ones: each try was counted as failed before it was checked."""
         super()._rollback_login_failed_rl_usage()
         self._everybody_usage.rollback()
 
@@ -152,9 +150,9 @@ class MFAAdapter(DefaultMFAAdapter):
         return factor_keys.encrypt(text)
 
     def decrypt(self, encrypted_text: str) -> str:
-        """Return the secret of a second factor, decrypted with any of our keys.
+        """Return the secret of a second factor, decrypted with the one of our keys that fits.
 
-        If no key fits, the answer is a random secret, so that every code is just wrong and the page does not fail.
+        If none fits, return a random secret: then every code is wrong, but the page still works.
         """
         try:
             return factor_keys.decrypt(encrypted_text)

@@ -26,7 +26,7 @@ class EmailBackend(AuthenticationBackend):
     """Sign in by allauth's e-mail login, with permissions from dated offices instead of groups."""
 
     def get_user(self, user_id: int) -> User | None:
-        """Return the signed-in person with contact and company; None for a deactivated one, which ends the session."""
+        """Return the person of a session, with contact and company. None if deactivated: that ends the session."""
         user = User.objects.select_related("contact__customer").filter(pk=user_id).first()
         return user if user is not None and self.user_can_authenticate(user) else None
 
@@ -35,16 +35,16 @@ class EmailBackend(AuthenticationBackend):
         return set()
 
     def get_group_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
-        """Return the admin permissions from the offices in force. For a single object (`obj`) no office gives any."""
+        """Return the admin permissions that a person's roles (offices) give today; none for a single object (`obj`)."""
         if obj is not None or not user_obj.is_active or user_obj.is_anonymous:
             return set()
         return offices.list_permissions(user_obj.offices)
 
 
 def is_password_fresh(request: HttpRequest) -> bool:
-    """Return True if the password was typed *again* in this session in the last five minutes (M21).
+    """Return True if the person typed his password *again* in the last five minutes of this session (M21).
 
-    An act that cannot be undone needs it. The password of the sign-in itself does not count.
+    The password of the sign-in does not count. It is asked before an act that cannot be undone.
     """
     since = clock.now().timestamp() - FRESH_SECONDS
     records = get_authentication_records(request, request.user)
@@ -54,9 +54,9 @@ def is_password_fresh(request: HttpRequest) -> bool:
 
 
 def confirm_password(request: HttpRequest, password: str) -> str:
-    """Check the password that a person types again before an act that cannot be undone, and record it if right (M21).
+    """Check the password that a person types again before an act that cannot be undone (M21).
 
-    Return an empty text if it was right, else the Spanish error. Tries are limited.
+    If it is right, record that in the session and return "". Else return the Spanish error. The tries are limited.
     """
     if not password:
         return MISSING

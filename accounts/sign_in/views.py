@@ -46,7 +46,7 @@ class LoginView(account.LoginView):
     """Let a person sign in; in the demo the page lists the accounts."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Add to the login page the demo's accounts, and whether unsent text waits to be shown after the login."""
+        """Add the accounts of the demo to the login page, and whether we keep text of the person that was not sent."""
         demo = DEMO_PEOPLE if settings.DEMO else ()
         return super().get_context_data(
             demo_people=demo,
@@ -89,7 +89,7 @@ class ActivateFactorView(totp.ActivateTOTPView):
     """Enrol an authenticator app; its first code is also this session's second factor."""
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """Store the new second factor, end the person's other sessions, and mark this one as opened with the factor."""
+        """Store the new second factor. Other sessions of the person end; this one counts as opened with the factor."""
         with transaction.atomic():
             response = super().form_valid(form)
             operations.record_enrolled_factor(self.request.user)
@@ -134,7 +134,7 @@ class DownloadCodesView(ReadableCodesMixin, codes.DownloadRecoveryCodesView):
 @never_cache
 @login_required
 def totp_qr(request: HttpRequest) -> HttpResponse:
-    """Return the QR code (SVG) of the factor being enrolled, else 404. (The CSP forbids `data:` images in a page.)"""
+    """Return the QR code (SVG) of the new second factor; 404 if there is none. (The CSP forbids `data:` images.)"""
     secret = request.session.get(SECRET_SESSION_KEY)
     if not secret:
         raise Http404

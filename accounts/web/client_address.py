@@ -6,11 +6,11 @@ from django.conf import settings
 
 
 def read_client_ip(request: Any) -> str:
-    """Return the address of the client as the last proxy that we trust saw it, for the limits on attempts.
+    """Return the address of the client, for the limits on attempts.
 
-    Each of TRUSTED_PROXY_COUNT proxies appends one address to X-Forwarded-For, so we count as many from the end.
-    Earlier addresses may be forged by the client. If the header has fewer addresses than there are proxies, the request
-    did not come through them. Then the address of the connection is returned.
+    Each of our TRUSTED_PROXY_COUNT proxies adds to the end of X-Forwarded-For the address that it sees. So we count as
+    many from the end; the client can forge only what is before. With fewer addresses in the header, or no proxies,
+    the address of the connection is returned.
     """
     count = settings.TRUSTED_PROXY_COUNT
     forwarded = request.headers.get("X-Forwarded-For", "").split(",")

@@ -34,7 +34,7 @@ ORPHAN_FORM_AGE = timedelta(days=2)  # how long a form that arrives without a se
 MAX_DRAFTS = 8
 MAX_FIELDS = 40
 MAX_CHARACTERS = 40_000  # of each field; a guided form carried whole to another ticket has 30,000 and some
-RECOVERED, CARRIED, BESIDE = "recovered", "carried", "beside"  # why a draft was kept
+RECOVERED, CARRIED, SET_ASIDE = "recovered", "carried", "beside"  # why a draft was kept
 FILE_FIELDS = {"key": ("files", "photo"), "note_key": ("note_files",)}  # the file inputs under each key
 _SLOT = "form.draft"
 
@@ -74,17 +74,18 @@ def new_key(user: User, form: str) -> FormKey:
 def read_key(token: str, form: str, user: User | None) -> FormKey | None:
     """Return the one-time key in the hidden field (`token`) of the posted form named `form`; it stops a double click.
 
-    None means that the token is forged, of another form, or another person's. If the session ended, `user` is None.
+    Return None if the token is forged, of another form, or of another person. If the session ended, `user` is None.
     Then any person's token is good, because a login follows; but it must be younger than ORPHAN_FORM_AGE.
     """
-    form_key = _read_any_key(token, None if user else ORPHAN_FORM_AGE)
+    max_age = ORPHAN_FORM_AGE if user is None else None
+    form_key = _read_any_key(token, max_age)
     if form_key is None or form_key.form != form or (user is not None and not form_key.belongs_to(user)):
         return None
     return form_key
 
 
 def _read_any_key(token: str, max_age: timedelta | None = ORPHAN_FORM_AGE) -> FormKey | None:
-    """Return the key in a form's signed token, of any form and person; None if the signature is wrong or too old."""
+    """Return the key in a signed token, whatever its form and person; None if it is forged, or older than `max_age`."""
     try:
         return FormKey(*signing.loads(token, salt=SALT, max_age=max_age))
     except signing.BadSignature:
@@ -97,15 +98,16 @@ def _digest_owner(user: User) -> str:
 
 
 def keep_draft(session: Session, key: FormKey, fields: dict[str, str], *, reason: str) -> None:
-    """Store what was typed into a form in the session, in place of an older draft of this form.
+    """Store the text that was typed into a form in the session. It replaces an older draft of this form.
 
-    `reason`: RECOVERED (the session had ended), CARRIED (moved from another form) or BESIDE (the person pressed another
-    button, or another page has shown the draft). The oldest draft beyond MAX_DRAFTS is dropped. Long texts are cut.
+    `reason`: RECOVERED (the session had ended), CARRIED (moved from another form) or SET_ASIDE (the person pressed
+    another button, or another page has shown the draft). The newest MAX_DRAFTS drafts are kept. Long texts are cut.
     """
     filled = [(name, str(text)[:MAX_CHARACTERS]) for name, text in fields.items() if text]
-    others = {form: draft for form, draft in _read_drafts(session).items() if form != key.form}
     draft = {"key": key.key, "form": key.form, "owner": key.owner, "why": reason, "fields": dict(filled[:MAX_FIELDS])}
-    session[_SLOT] = dict([*others.items(), (key.form, draft)][-MAX_DRAFTS:])  # the newest is the last
+    drafts = _read_drafts(session)
+    others = [(form, other) for form, other in drafts.items() if form != key.form]
+    session[_SLOT] = dict([*others, (key.form, draft)][-MAX_DRAFTS:])  # from old to new
 
 
 def find_draft(session: Session, user: User, form: str) -> tuple[FormKey, dict[str, str], str] | None:
@@ -118,7 +120,7 @@ def find_draft(session: Session, user: User, form: str) -> tuple[FormKey, dict[s
 
 
 def forget_draft(session: Session, key: FormKey) -> None:
-    """Delete the draft of a form that was just sent; a draft that has another key stays."""
+    """Delete the draft of a form that was just sent. A draft with another key stays: it is another text."""
     draft = _read_drafts(session).get(key.form)
     if draft and draft["key"] == key.key:
         forget_form(session, key.form)
@@ -147,7 +149,7 @@ def _read_drafts(session: Session) -> dict[str, dict[str, Any]]:
 def set_form_page(find_page: FindPage) -> Callable[[View], View]:
     """Return a decorator for a view whose form is on another page. `find_page` returns that page's address."""
 
-    def mark(view: View) -> View:  # `find_form_page` reads the mark, when a login must lead back to the form
+    def mark(view: View) -> View:  # `find_form_page` reads it, to return to the form after a login
         view.form_page = find_page  # type: ignore[attr-defined]
         return view
 
@@ -155,19 +157,19 @@ def set_form_page(find_page: FindPage) -> Callable[[View], View]:
 
 
 def post_only(page_name: str, *arguments: str) -> Callable[[View], View]:
-    """Return a decorator for a view that accepts only POST. After a login the person returns to the page of the form.
+    """Return a decorator for a view that accepts only POST. A login before it leads back to the page of the form.
 
-    `page_name` is the route of that page. `arguments` names the arguments of the view that this route needs too.
+    `page_name` is the route of that page. It needs the `arguments` of the view that have these names.
     """
     set_page = set_form_page(lambda _, values: reverse(page_name, kwargs={name: values[name] for name in arguments}))
     return lambda view: set_page(require_POST(view))
 
 
 def find_form_page(request: HttpRequest, view: View | None, arguments: dict[str, Any]) -> str:
-    """Return the address to open after the login: for a post, the page that shows its form.
+    """Return the address to open after the login. For a POST it is the page that shows the posted form.
 
-    The query of the post is added: it may say which part of a list was open. For a GET, and for a view that
-    `set_form_page` did not mark, the address of the request is returned.
+    The query of the POST is added to it: it may say which part of a list was open. For a GET, or if the view has no
+    page set by `set_form_page`, it is the address of the request.
     """
     find_page: FindPage | None = getattr(view, "form_page", None)
     if find_page is None or request.method != "POST":
@@ -177,24 +179,24 @@ def find_form_page(request: HttpRequest, view: View | None, arguments: dict[str,
 
 
 def ask_login(request: HttpRequest, page: str) -> HttpResponseRedirect:
-    """Redirect a person without a session to the login, which leads back to `page`; hold what was posted (M17)."""
+    """Redirect a person without a session to the login, and from there to `page`. Keep what he posted (M17)."""
     if request.method == "POST":
         hold_post(request, page)
     return redirect_to_login(page)
 
 
 def hold_post(request: HttpRequest, page: str, user: User | None = None) -> None:
-    """Keep the fields and files of a post that must wait for a login or a second factor, to show them on `page` (M17).
+    """Keep the fields and files of a POST that must wait for a login or second factor, to show them on `page` (M17).
 
-    `user` is the signed-in person, or None. An empty post, or one whose owner is unknown, is not kept. FILE_FIELDS
-    says which hidden key belongs to which file inputs. Files with a forged or another person's key are lost.
+    `user` is the signed-in person, or None. An empty POST is not kept, nor one of which we do not know the person. Each
+    group of files has its own key in a hidden field (FILE_FIELDS). With a forged or another person's key it is lost.
     """
     key = _find_key(request, page, user)
     fields = choose_kept_fields(request.POST)
     if key is None or not (list_texts(fields) or request.FILES):
         return
     for key_field, file_fields in FILE_FIELDS.items():
-        files_key = _read_any_key(request.POST.get(key_field, ""))  # None: no such field, or forged
+        files_key = _read_any_key(request.POST.get(key_field, ""))  # None: missing or forged
         uploads = [file for field in file_fields for file in request.FILES.getlist(field)]
         if files_key is not None and files_key.owner == key.owner and uploads:
             store.store_uploads(uploads, files_key.key)
@@ -202,17 +204,17 @@ def hold_post(request: HttpRequest, page: str, user: User | None = None) -> None
 
 
 def read_held_fields(request: HttpRequest) -> dict[str, str]:
-    """Return what this person typed into the form of this page before the login, to fill it again; else {}."""
+    """Return the fields that this person typed into the form of this page before the login; {} if none are kept."""
     user: Any = request.user
-    draft = find_draft(request.session, user, _name_form(request.path))
-    return draft[1] if draft else {}
+    _key, fields, _reason = find_draft(request.session, user, _name_form(request.path)) or (None, {}, "")
+    return fields
 
 
 def read_fields_to_show(request: HttpRequest) -> dict[str, str]:
     """Return the fields that a member of staff typed before a login, for a box on this page (M17); {} for others.
 
-    The fields are those of the first draft that belongs to this page or was not shown yet (RECOVERED). After it was
-    shown, it becomes BESIDE: only its own page shows it again. Thus the text is not lost if that page is gone.
+    They are of the first draft that belongs to this page or was not shown yet (RECOVERED): any page shows it once, so
+    that the text is not lost if its own page is gone. After that it is SET_ASIDE, and only its own page shows it.
     """
     user: Any = getattr(request, "user", None)  # an error page may be shown before the user is known
     if user is None or not user.is_authenticated or not user.is_staff:
@@ -224,21 +226,21 @@ def read_fields_to_show(request: HttpRequest) -> dict[str, str]:
         key, fields, reason = draft
         if form == _name_form(request.path) or reason == RECOVERED:
             if reason == RECOVERED:
-                keep_draft(request.session, key, fields, reason=BESIDE)  # only its own page shows it again
+                keep_draft(request.session, key, fields, reason=SET_ASIDE)
             return fields
     return {}
 
 
 def drop_held_fields(request: HttpRequest) -> None:
-    """Delete the draft of a post to this address, kept before a login, because the person posts it again now."""
-    # The text `_name_form("")` is the prefix of all forms without a key of their own.
+    """Delete the draft of a POST to this address that was kept before a login: the person posts it again now."""
+    # The names of all forms without a key of their own begin with `_name_form("")`.
     for form, draft in _read_drafts(request.session).items():
         if draft["fields"].get("posted_to") == request.path and form.startswith(_name_form("")):
             forget_form(request.session, form)
 
 
 def remember_owner(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Set a signed cookie with a digest of this person. It tells later who sent a post that has no session."""
+    """Set a signed cookie with a digest of this person. If his session ends, it tells us who sent a POST."""
     user: Any = request.user
     if not user.is_authenticated or _read_browser_owner(request) == _digest_owner(user):
         return
@@ -253,9 +255,9 @@ def remember_owner(request: HttpRequest, response: HttpResponseBase) -> None:
 
 
 def _find_key(request: HttpRequest, page: str, user: User | None) -> FormKey | None:
-    """Return the key under which a post is kept until the login: the posted one, or one made of page and owner.
+    """Return the key under which a POST is kept until the login: the posted one, else one made of page and person.
 
-    The owner is `user`, else the person in the cookie. None: the owner is unknown, or the key is another person's.
+    The person is `user`, else the one of our cookie. Return None if he is unknown, or the key is another person's.
     """
     posted_key = _read_any_key(request.POST.get("key", ""))
     if posted_key is not None:
@@ -270,7 +272,7 @@ def _name_form(page: str) -> str:
 
 
 def _read_browser_owner(request: HttpRequest) -> str:
-    """Return the digest of who last signed in here, from our signed cookie, or "": a kept form is shown only to him."""
+    """Return who last signed in with this browser: the digest in our signed cookie, or "" without a good cookie."""
     try:
         return str(signing.loads(request.COOKIES.get(COOKIE, ""), salt=COOKIE_SALT, max_age=ORPHAN_FORM_AGE))
     except signing.BadSignature:

@@ -32,7 +32,7 @@ def get_person(request: HttpRequest) -> User:
 
 
 def has_passed_factor(request: HttpRequest) -> bool:
-    """Return True if the person gave a second factor in this session, or none is required (STAFF_MFA_REQUIRED)."""
+    """Return True if the person gave a second factor in this session, or if STAFF_MFA_REQUIRED is off."""
     if not settings.STAFF_MFA_REQUIRED:
         return True
     records = get_authentication_records(request, request.user)
@@ -40,9 +40,9 @@ def has_passed_factor(request: HttpRequest) -> bool:
 
 
 def ask_factor(request: HttpRequest, page: str = "") -> HttpResponseBase:
-    """Redirect a member of staff to the page that asks for the second factor, or that enrols one.
+    """Redirect a member of staff to the page that asks for the second factor, or sets one up if he has none.
 
-    From there the person comes back to `page`, by default the address of the request. What was posted is held (M17).
+    From there he comes back to `page`, by default the address of the request. What he posted is kept (M17).
     """
     page = page or request.get_full_path()
     if request.method == "POST":
@@ -63,7 +63,7 @@ class ControlMixin:
     request: HttpRequest
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Admit people of mesa de control. Ask for a missing login or second factor; everybody else gets 403."""
+        """Let only people of mesa de control in, after login and second factor. Everybody else gets 403."""
         page = self.form_page() if request.method == "POST" else request.get_full_path()  # the login leads back here
         if not request.user.is_authenticated:
             return form_memory.ask_login(request, page)
@@ -96,7 +96,7 @@ class PrivateView(View):
         return self.request.get_full_path()
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer a portal page, which no cache may store. Staff (not customers) must give the second factor first."""
+        """Show a page that no cache may store. Staff (but not customers) must give the second factor first."""
         is_staff = request.user.is_authenticated and request.user.is_staff
         if is_staff and not has_passed_factor(request):
             return ask_factor(request, self.form_page())
@@ -131,7 +131,7 @@ class PostingForm:
     def render_page(
         self, form: Any, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = ""
     ) -> HttpResponse:
-        """Return the page with this form, files sent before (`kept`), and why it shows a draft ("" if none)."""
+        """Return the page with this form and its stored files (`kept`). `draft_reason`: why a draft is shown, or ""."""
         raise NotImplementedError
 
     def perform(self, form: Any, key: FormKey) -> str | HttpResponse:
@@ -148,19 +148,18 @@ class PostingForm:
 
     def show_form(self) -> HttpResponse:
         """Return the page with its form: blank, or with this person's unsent draft if the page may show it."""
-        draft = form_memory.find_draft(self.request.session, self.user, self.form_name())
-        if draft is None or not self.may_show(draft[1]):  # [1]: the fields
-            return self.render_page(self.form(initial=self.initial()), form_memory.new_key(self.user, self.form_name()))
-        key, fields, reason = draft
-        return self.render_page(
-            self.form(initial=fields), key, kept=store.list_draft_files(key.key), draft_reason=reason
-        )
+        if draft := form_memory.find_draft(self.request.session, self.user, self.form_name()):
+            key, fields, reason = draft
+            if self.may_show(fields):
+                form = self.form(initial=fields)
+                return self.render_page(form, key, kept=store.list_draft_files(key.key), draft_reason=reason)
+        return self.render_page(self.form(initial=self.initial()), form_memory.new_key(self.user, self.form_name()))
 
     def receive_form(self) -> HttpResponse:
         """Do what the posted form asks (`perform`), and redirect. If something is wrong, show the form with the errors.
 
-        The button «Quitar» of a file (REMOVE) only removes the file. With a forged or foreign key nothing is done. If
-        the operation refuses, its reason is shown; a key that was used already is replaced by a new one.
+        The button «Quitar» (REMOVE) only removes a file and shows the form again. With a forged or another person's key
+        an error is shown. If the operation refuses, its reason is shown; a key that was used is then replaced.
         """
         key, is_good_key = self.posted_key()
         form = self.form(self.request.POST)
@@ -192,7 +191,7 @@ class PostingForm:
         return (key, True) if key else (form_memory.new_key(self.user, self.form_name()), False)
 
     def update_draft_files(self, key: FormKey) -> tuple[list[Attachment], list[store.RefusedFile]]:
-        """Remove the file that «Quitar» names, store new ones, and return the form's files and the refused ones."""
+        """Delete the file whose «Quitar» was pressed, store new ones. Return the form's files and the refusals."""
         if token := self.request.POST.get(REMOVE):
             store.discard_file(key.key, token)
         refusals = _store_posted_files(self.request, key)
@@ -200,7 +199,7 @@ class PostingForm:
 
 
 def login_keeping_draft(request: HttpRequest, form: str, after: str) -> HttpResponse:
-    """Redirect a person without a session to the login, then to `after`. Keep a post that has a key of `form` (M17)."""
+    """Redirect to the login, then to the page `after`. Keep a POST with a good key of the form `form` (M17)."""
     key = form_memory.read_key(request.POST.get("key", ""), form, None) if request.method == "POST" else None
     if key is not None:
         _store_posted_files(request, key)
@@ -209,7 +208,7 @@ def login_keeping_draft(request: HttpRequest, form: str, after: str) -> HttpResp
 
 
 def renew_used_key(refusal: Exception, key: FormKey, user: User) -> FormKey:
-    """Return the key for a form shown again after `refusal`. If `key` is used up, make a new key and move its files."""
+    """Return the key for a form shown again. If it was refused as used already, make a new key and move its files."""
     if not isinstance(refusal, FormUsed):
         return key
     renewed = form_memory.new_key(user, key.form)
@@ -220,4 +219,5 @@ def renew_used_key(refusal: Exception, key: FormKey, user: User) -> FormKey:
 def _store_posted_files(request: HttpRequest, key: FormKey) -> list[store.RefusedFile]:
     """Store the uploaded files (`files`, `photo`) under the form's key, and return those that were refused."""
     uploads = request.FILES.getlist("files") + request.FILES.getlist("photo")
-    return store.store_uploads(uploads, key.key)[1] if uploads else []
+    _stored, refusals = store.store_uploads(uploads, key.key) if uploads else ([], [])
+    return refusals

@@ -214,7 +214,7 @@ class Composer:
         after = "" if sent == REPLY else str(self.form["after"].value() or "")
         kind = NOTE if shows_note else REPLY
         fields = {**texts, "kind": kind, "after": after, "note_key": note.key.token}
-        form_memory.keep_draft(session, reply.key, fields, reason=form_memory.BESIDE)
+        form_memory.keep_draft(session, reply.key, fields, reason=form_memory.SET_ASIDE)
 
     def refresh(self, ticket: Ticket) -> None:
         """Fit the form to the ticket as it is now, before the page is shown again.
