@@ -38,8 +38,8 @@ class Reading:
 
     def read_for_desk(self, event: Event) -> Line:
         """Return the icon and the text of this event in the history that an agent reads; no text means no entry."""
-        text = SafeString(self.desk) if isinstance(self.desk, str) else self.desk(event)  # fixed text, or a function
-        return self.desk_icon or self.icon, text  # few events have an icon of their own for agents
+        text = self.desk(event) if callable(self.desk) else SafeString(self.desk)
+        return self.desk_icon or self.icon, text  # `desk_icon`: another icon for agents only
 
     def read_for_customer(self, event: Event, reader: User) -> Line:
         """Return the icon and the text of this event in the history that a customer reads; no text means no entry."""
@@ -53,7 +53,7 @@ class Reading:
 
 
 def _describe_opening_for_desk(event: Event) -> SafeString:
-    """Return the history's text for the agent: who wrote down a ticket opened by phone. Empty for other tickets."""
+    """Return the history's text for the agent: who opened the ticket for a caller. Empty if it was not by phone."""
     if event.data.get("channel") != Ticket.Channel.PHONE:
         return NOTHING
     return format_html("{} lo levantó por teléfono", event.actor_name)
@@ -71,7 +71,7 @@ def _cite_followed(event: Event) -> SafeString:
 
 
 def _describe_answer_for_desk(event: Event) -> SafeString:
-    """Return the history's text for the agent about what our answer asked; empty if the ticket stayed Abierto."""
+    """Return the history's text for the agent about what our answer asked. Empty if it asked nothing (Abierto)."""
     if event.data.get("after") != WAITING:
         return NOTHING
     start = "Sigue" if event.data.get("before") == WAITING else "Pasó a"
@@ -87,7 +87,7 @@ def _name_question(event: Event) -> str:
 
 
 def _describe_answer(event: Event, _reader: User) -> SafeString:
-    """Return the history's text for the customer about what our answer asked; empty if the ticket stayed Abierto."""
+    """Return the history's text for the customer about what our answer asked. Empty if it asked nothing (Abierto)."""
     if event.data.get("after") != WAITING:
         return NOTHING
     if event.data.get("asks_confirmation"):
@@ -102,13 +102,13 @@ def _describe_answer(event: Event, _reader: User) -> SafeString:
 
 
 def _list_answer(event: Event) -> list[Line]:
-    """Return the look-up page's lines about our answer; a second line if the wait began with it."""
-    wait_begins = event.data.get("after") == WAITING != event.data.get("before")  # it waits now, and did not before
+    """Return the look-up page's lines about our answer; a second line if the ticket is En espera since this answer."""
+    wait_begins = event.data.get("before") != WAITING and event.data.get("after") == WAITING
     return _list_lines("Soporte le respondió", "Pasó a <strong>En espera</strong>" if wait_begins else "")
 
 
 def _list_information(event: Event) -> list[Line]:
-    """Return the look-up page's lines about a customer's message; a second line if the wait ended with it."""
+    """Return the look-up page's lines about a customer's message; a second line if it ended the status En espera."""
     wait_ended = event.data.get("before") == WAITING
     return _list_lines("Recibimos su información", "Pasó a <strong>Abierto</strong>" if wait_ended else "")
 
@@ -133,7 +133,8 @@ def _describe_assignment_for_desk(event: Event) -> SafeString:
 
 def _describe_assignment(event: Event, _reader: User) -> SafeString:
     """Return the history's text for the customer about the agent who has the ticket now; empty when nobody has it."""
-    name = event.data.get("assignee_name") or (event.actor_name if event.verb == "ticket.taken" else "")
+    taker = event.actor_name if event.verb == "ticket.taken" else ""  # he assigned it to himself
+    name = event.data.get("assignee_name") or taker
     return format_html("{}, de Soporte, tomó su caso", name) if name else NOTHING
 
 
@@ -176,13 +177,13 @@ def _describe_phone_confirmation_for_desk(event: Event) -> SafeString:
 
 
 def _describe_bounce_for_desk(event: Event) -> SafeString:
-    """Return the history's text for the agent about an undelivered mail: to whom, and whether it holds the close."""
+    """Return the history's text for the agent: to whom a mail could not be delivered, and if that stopped the close."""
     held = "; el cierre quedó detenido" if event.data.get("is_held") else ""
     return format_html("Un correo a {} no fue entregado{}", event.data.get("to", ""), held)
 
 
 def _describe_release_for_desk(event: Event) -> SafeString:
-    """Return the history's text for the agent about who let a held close run again, or moved the ticket to Abierto."""
+    """Return the history's text for the agent: who let a stopped close go on, or made the ticket Abierto instead."""
     if event.data.get("after") == OPEN:
         return format_html("{} lo pasó a <strong>Abierto</strong>: el cliente escribió", event.actor_name)
     return format_html("{} dejó correr de nuevo el cierre", event.actor_name)

@@ -101,8 +101,8 @@ class TicketForm(FilesMixin):
             self.fields[name].widget.attrs["placeholder"] = " "
 
     def full_clean(self) -> None:
-        """Validate the form of a new ticket. If a question has no text, the error asks to write the question."""
-        if self.is_bound and self.is_question and "description" in self.fields:  # a mail's form has no description
+        """Validate the form of a new ticket. If the customer left the text of a question empty, the error says so."""
+        if self.is_bound and self.is_question and "description" in self.fields:  # for a mail there is no such field
             self.fields["description"].error_messages["required"] = self.NO_QUESTION
         super().full_clean()
 
@@ -113,10 +113,10 @@ class TicketForm(FilesMixin):
         return has_question_impact or self["category"].value() == Ticket.Category.SALES
 
     def clean(self) -> dict[str, Any]:
-        """Require the steps that led to a problem; a question, and a form that an agent fills in, need none (M17)."""
+        """Require the steps that led to a problem. A question needs none, and agents are not asked for them (M17)."""
         data = super().clean() or {}
         is_missing = not data.get("steps") and "steps" not in self.errors
-        if self.asks_steps and is_missing and not self.is_question:
+        if is_missing and self.asks_steps and not self.is_question:
             self.add_error("steps", self.NO_STEPS)
         return data
 
@@ -129,7 +129,7 @@ class TicketForm(FilesMixin):
         if not text:
             return ""
         compact = text.replace("-", "")
-        if len(text) != CFDI_UUID_CHARACTERS and len(compact) != CFDI_UUID_CHARACTERS - 4:  # 4 hyphens
+        if len(text) != CFDI_UUID_CHARACTERS and len(compact) != CFDI_UUID_CHARACTERS - 4:  # without its 4 hyphens
             raise forms.ValidationError(
                 f"El folio fiscal debe tener {CFDI_UUID_CHARACTERS} caracteres; escribió {len(text)}"
             )
@@ -171,7 +171,7 @@ class InformationForm(FilesMixin):
             self.fields["body"].help_text = "Al enviarlo, el ticket vuelve a Abierto y el plazo se detiene."
 
     def take_files(self, kept: list[Attachment], refusals: Iterable[store.RefusedFile]) -> None:
-        """Give the form of a customer's message its stored files, and require a text or a file.
+        """Keep the stored files (`kept`) in the form of a customer's message, and require that it has a text or a file.
 
         A confirmation that the problem is solved needs neither. `refusals` are the files that were not accepted.
         """
@@ -181,7 +181,7 @@ class InformationForm(FilesMixin):
             self.add_error("body", self.MISSING)
 
     def build_arguments(self) -> dict[str, Any]:
-        """Return the customer's message as arguments of the operations; files without words are named in its text."""
+        """Return the customer's message as arguments of the operations. If it has only files, its text names them."""
         body = self.cleaned_data["body"].strip()
         if not body and self.kept:
             body = "Adjunto: " + ", ".join(file.name for file in self.kept)
@@ -229,7 +229,7 @@ class LookUpForm(PortalForm):
     )
 
     def clean_number(self) -> str:
-        """Return the tracking number in canonical form. The error says if its length is wrong, or a character in it."""
+        """Return the ticket's number as we write it. The error says if its length is wrong, or a character in it."""
         text = self.cleaned_data["number"]
         try:
             return numbers.parse_number(NUMBER_PREFIX, text)
@@ -251,7 +251,7 @@ def join_answers(description: str, steps: str, expected: str = "") -> str:
     lines = [drop_number(line) for line in steps.splitlines() if line.strip()]
     numbered = "\n".join(f"{position}. {line}" for position, line in enumerate(lines, 1))
     parts = [_trim_lines(description)]
-    if numbered:  # by phone they may be missing
+    if numbered:  # a ticket opened by phone may have none
         parts.append(f"{message_text.STEPS}:\n{numbered}")
     if expected.strip():
         parts.append(f"{message_text.EXPECTED}:\n{_trim_lines(expected)}")

@@ -26,7 +26,7 @@ _VOID = _VOIDED.format(canonical=f" AND {_RECEIVED}"), _VOIDED.format(canonical=
 
 
 def _if_changed(*columns: str) -> tuple[str, str]:
-    """Return a trigger's condition, for SQLite and for PostgreSQL: one of these columns changes (NULL counts too)."""
+    """Return a trigger's condition «one of these columns changes» for SQLite and PostgreSQL. NULL counts as a value."""
     sqlite = " OR ".join(f"NEW.{column} IS NOT OLD.{column}" for column in columns)
     return sqlite, sqlite.replace("IS NOT", "IS DISTINCT FROM")
 

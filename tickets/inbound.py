@@ -61,7 +61,7 @@ class ProvenMail:
         return shorten_subject(self.mail.subject)
 
     def build_message(self, author: User) -> dict[str, Any]:
-        """Return text, files and origin of the mail, for the operation that adds it to a ticket as from `author`."""
+        """Return the mail as arguments of the operation that adds it to a ticket, as a message of `author`."""
         body = join_mail_text(self.mail.new_text, self.mail.text, self.kept)
         channel = Ticket.Channel.MAIL
         return {"author": author, "body": body, "files": self.kept.files, "channel": channel, "inbound": self.inbound}
@@ -75,15 +75,15 @@ class ProvenMail:
 
 
 def receive(inbound: InboundMessage, mail: InboundMail) -> Plan:
-    """Return the function that will settle a received mail: write it to a ticket, refuse it, or only record it.
+    """Return the function that will write a received mail to a ticket, refuse it, or only record it.
 
     We ask in this order: is it the report that a mail of ours was not delivered (a bounce), is the sender forged
-    (DMARC), is it another bounce, did a machine send it, has it no sender, is the sender not proven? What is left is
-    a proven contact's mail. Only its files are stored here; core calls the function in the mail's transaction.
+    (DMARC), is it another bounce, did a machine send it, has it no sender, is the sender not proven? If nothing holds,
+    it is a contact's mail. Only its files are stored now. `core` calls the function later, in a transaction.
     """
     inbound.sender = mail.sender
     if mail.bounce is not None and (sent := bounces.find_original(mail.bounce)):
-        return partial(bounces.settle_bounce, inbound, mail.bounce, sent)
+        return partial(bounces.settle_bounce, inbound, mail.bounce, sent)  # `sent`: our mail that came back
     sender = mail_sender.judge_sender(mail)
     if sender.refusal == mail_sender.Refusal.DMARC:
         return partial(bounces.refuse_sender, inbound, mail, sender.refusal)
@@ -99,7 +99,7 @@ def receive(inbound: InboundMessage, mail: InboundMail) -> Plan:
 
 
 def store_files(inbound: InboundMessage, files: Sequence[MailFile]) -> Kept:
-    """Store a mail's files until a message takes them. Return the accepted files, and why others were refused."""
+    """Store a mail's files; a message of a ticket takes them later. Return the accepted files, and the refusals."""
     draft = f"mail:{inbound.pk}:{secrets.token_hex(16)}"
     return from_mail.store_files(files, draft=draft) if files else Kept()
 
@@ -111,9 +111,10 @@ def shorten_subject(subject: str) -> str:
 
 
 def join_mail_text(own_words: str, text: str, kept: Kept) -> str:
-    """Return the text that a mail adds to a ticket: its own words, else all its text, else the names of its files.
+    """Return the text that a mail adds to a ticket, with the files that were refused at its end.
 
-    The files that were refused are listed at the end.
+    The text is what the sender wrote himself (`own_words`). If that is empty it is the whole `text` with its quotes,
+    else the names of the files, else a sentence that the mail had no text.
     """
     words = own_words.strip() or text.strip()
     if not words and kept.files:
@@ -126,17 +127,20 @@ def join_mail_text(own_words: str, text: str, kept: Kept) -> str:
 
 def _record_robot(inbound: InboundMessage, mail: InboundMail, senders: list[User]) -> Outcome:
     """Return how to store an automatic answer. If it belongs to a ticket of the sender, record it there too (M6)."""
-    about = ""  # or the event chain of that ticket
-    if found := _find_by_numbers(threads.find_numbers(_read_ids(mail), _read_recipients(inbound, mail)), senders):
-        about = operations.robot_answered(found[0].pk, inbound=inbound, mark=mail.robot).chain  # [0]: the ticket
-    return Outcome(Disposition.AUTO, mail.robot[:40], about)
+    referred = threads.find_numbers(_read_ids(mail), _read_recipients(inbound, mail))
+    found = _find_by_numbers(referred, senders)
+    if found is None:
+        return Outcome(Disposition.AUTO, mail.robot[:40])
+    ticket, _sender = found
+    ticket = operations.robot_answered(ticket.pk, inbound=inbound, mark=mail.robot)
+    return Outcome(Disposition.AUTO, mail.robot[:40], ticket.chain)
 
 
 def _write_to_ticket(proven: ProvenMail) -> Outcome:
-    """Add the mail of a proven sender to the ticket it belongs to, or open one, and return how to store the mail.
+    """Add the mail of a proven sender to its ticket, or open a ticket, and return how to store the mail.
 
-    The mail is refused when several companies registered its sender's address and it belongs to no ticket. If the
-    address was marked as failing, the mark is removed, because the mail shows that the address works.
+    A mail without a ticket is refused if contacts of several companies have its address: we cannot know for which of
+    them to open one. An address noted as failing is noted as good again, because this mail shows that it works.
     """
     if found := _find_target(proven):
         ticket, author, how = found
@@ -152,10 +156,10 @@ def _write_to_ticket(proven: ProvenMail) -> Outcome:
 
 
 def _find_target(proven: ProvenMail) -> tuple[Ticket, User, Reason] | None:
-    """Return a mail's ticket, the first person with the sender's address who may write in it, and how it was found.
+    """Return the ticket of a mail, the person who writes in it, and how it was found; None if there is no ticket.
 
-    An id or address of ours in the mail's headers counts first, then a ticket's number in its subject, then the same
-    subject as a recent ticket. None if nothing is found.
+    First we look for an id or address of ours in the mail's headers, then for a ticket's number in its subject, then
+    for a recent ticket with the same subject. The person is the first with the mail's address who may write there.
     """
     referred = threads.find_numbers(_read_ids(proven.mail), _read_recipients(proven.inbound, proven.mail))
     if found := _find_by_numbers(referred, proven.senders):
@@ -173,22 +177,20 @@ def _find_by_numbers(numbers: list[str], senders: list[User]) -> tuple[Ticket, U
         return None
     named = Ticket.objects.filter(number__in=numbers).only("number", "customer", "requester")
     tickets = {ticket.number: ticket for ticket in named}
-    for number in numbers:
-        for person in senders if number in tickets else ():  # no such ticket: try nobody
-            if policy.may_write_as_customer(person, tickets[number]):
-                return tickets[number], person
+    for ticket in (tickets[number] for number in numbers if number in tickets):  # in the order of `numbers`
+        for person in senders:
+            if policy.may_write_as_customer(person, ticket):
+                return ticket, person
     return None
 
 
 def _find_by_subject(proven: ProvenMail) -> tuple[Ticket, User] | None:
-    """Return the sender's ticket with the mail's subject if it is not Cerrado and under 3 days old; or None (M11)."""
+    """Return the sender's last ticket with the mail's subject, if under 3 days old and not Cerrado; or None (M11)."""
     subject = threads.normalise_subject(proven.subject)
     if not subject:
         return None
-    recent = Ticket.objects.filter(requester__in=proven.senders, opened_at__gt=now() - SAME_SUBJECT_FOR).exclude(
-        status=Ticket.Status.CLOSED
-    )
-    latest = recent.order_by("-pk").values_list("number", "subject")[:50]
+    recent = Ticket.objects.filter(requester__in=proven.senders, opened_at__gt=now() - SAME_SUBJECT_FOR)
+    latest = recent.exclude(status=Ticket.Status.CLOSED).order_by("-pk").values_list("number", "subject")[:50]
     alike = [number for number, other in latest if threads.normalise_subject(other) == subject]
     return _find_by_numbers(alike, proven.senders)
 
@@ -196,10 +198,9 @@ def _find_by_subject(proven: ProvenMail) -> tuple[Ticket, User] | None:
 def _continue_ticket(ticket: Ticket, author: User, how: Reason, proven: ProvenMail) -> Outcome:
     """Add a mail to its ticket, or to the ticket that continues it, and return how to store the mail.
 
-    If silence closed the ticket after the mail had come, that close is voided and the mail is added. To any other
-    closed ticket nothing is added: the mail goes to the open ticket that continues it, or opens one.
-    The ticket is locked first: the sweep that closes silent tickets runs wholly before the mail or wholly after it.
-    `how` says by what the ticket was found.
+    If the ticket was closed for lack of a reply, but this mail had come before, the close is undone and the mail is
+    added. A mail to any other closed ticket goes to the open ticket that continues it, or opens such a ticket.
+    `how` says how the ticket was found. It is locked first, so that the task that closes tickets waits for us.
     """
     locked = Ticket.objects.select_for_update().only("status", "closed_reason", "closed_at")
     ticket = locked.get(pk=ticket.pk)
@@ -220,20 +221,20 @@ def _continue_ticket(ticket: Ticket, author: User, how: Reason, proven: ProvenMa
 
 
 def _find_open_follow_up(closed: Ticket, author: User) -> Ticket | None:
-    """Lock and return the ticket by which this author already continues a closed one, or None (M11, M12)."""
+    """Lock and return the author's newest open ticket that continues the ticket `closed`; or None (M11, M12)."""
     following = Ticket.objects.filter(follows=closed, requester=author)
     following = following.exclude(status=Ticket.Status.CLOSED).order_by("-pk")
     return following.select_for_update().only("pk").first()
 
 
 def _came_in_time(inbound: InboundMessage, ticket: Ticket) -> bool:
-    """Return whether silence closed the ticket although this mail had been received by then (M15)."""
+    """Return whether the ticket was closed for lack of a reply although this mail had been received by then (M15)."""
     unanswered = ticket.closed_reason == Ticket.ClosedReason.UNANSWERED
     return unanswered and ticket.closed_at is not None and inbound.received_at <= ticket.closed_at
 
 
 def _open_ticket(author: User, proven: ProvenMail) -> Outcome:
-    """Open a ticket from a mail, and return how to store it. The impact is the middle one: no mail names it (M10)."""
+    """Open a ticket from a mail; return how to store the mail. The impact is the middle one: a mail has none (M10)."""
     ticket = operations.open_ticket(
         customer=author.contact.customer,
         subject=proven.subject or NO_SUBJECT,

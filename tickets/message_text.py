@@ -23,9 +23,9 @@ class Block:
 
 
 def read_blocks(body: str) -> list[Block]:
-    """Return the headings, numbered lists and paragraphs of a message's plain text, for pages and mails to lay out.
+    """Return the headings, numbered lists and paragraphs of a message's plain text, to show them on pages and in mails.
 
-    No word is lost: a line outside a heading or a list belongs to a paragraph. Empty blocks are left out.
+    No word is lost: a line that is no heading and in no list belongs to a paragraph. Empty blocks are left out.
     """
     blocks: list[Block] = []
     for line in body.splitlines():
@@ -37,14 +37,15 @@ def read_blocks(body: str) -> list[Block]:
 
 
 def _add_line(blocks: list[Block], line: str) -> None:
-    """Add a line of a message to the headings, lists and paragraphs read before it (`blocks`).
+    """Add a line of a message to `blocks`: the headings, lists and paragraphs of the lines before it.
 
-    A numbered line is a step only if it continues the list or begins one with 1. An empty line ends a paragraph.
+    A numbered line is a step only if it has the next number of the list, or begins a list with 1. An empty line ends a
+    paragraph: it becomes an empty block, and the next line begins a new one.
     """
     if line.endswith(":") and line[:-1] in _HEADINGS:
         blocks.append(Block("heading", line[:-1]))
         return
-    match = NUMBERED_LINE.fullmatch(line)  # "2) Abrir": groups "2" and "Abrir"
+    match = NUMBERED_LINE.fullmatch(line)  # "2) Abrir" has the groups "2" and "Abrir"
     if match and _continues_list(blocks, int(match.group(1))):
         if blocks and blocks[-1].kind == "steps":
             blocks[-1].items.append(match.group(2))
@@ -54,11 +55,11 @@ def _add_line(blocks: list[Block], line: str) -> None:
     if line.strip() and blocks and blocks[-1].kind == "paragraph" and blocks[-1].text:
         blocks[-1].text += f"\n{line}"
     else:
-        blocks.append(Block("paragraph", line))  # after an empty line the next one begins anew
+        blocks.append(Block("paragraph", line))
 
 
 def _continues_list(blocks: list[Block], number: int) -> bool:
-    """Return whether a line with this number is the next item of the list before it, or the first of a new list."""
+    """Return whether a line with this number is the next item of the list just above it, or the first of a new list."""
     if blocks and blocks[-1].kind == "steps":
         return number == len(blocks[-1].items) + 1
     return number == 1

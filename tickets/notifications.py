@@ -27,10 +27,10 @@ REMINDER = "tickets/reminder"
 CLOSED = "tickets/closed"
 NEW_MESSAGE = "tickets/new_message"
 TO_AGENT = (NEW_MESSAGE,)  # every other mail goes to the customer
-_ROOT = "tickets.thread"
-_PLUS = "tickets.reply-to"
+_ID_SALT = "tickets.thread"
+_ADDRESS_SALT = "tickets.reply-to"
 _PRINTABLE = re.compile(r"[!-;=?-~]{1,200}")  # what may stand between < and > in a header of ours
-REPLIED = {"Auto-Submitted": "auto-replied"}  # RFC 3834: it answers one mail
+AUTO_REPLY_HEADERS = {"Auto-Submitted": "auto-replied"}  # RFC 3834: it answers one mail
 
 
 def announce_ticket(ticket: Ticket, event: Event, inbound: InboundMessage | None = None) -> None:
@@ -64,7 +64,7 @@ def announce_close(ticket: Ticket, event: Event) -> None:
 
 
 def notify_assignee(ticket: Ticket, event: Event, message: Message) -> None:
-    """Mail the ticket's assignee that the customer wrote. No mail without an assignee, or if he left its desk."""
+    """Mail the ticket's assignee that the customer wrote. Do nothing without one, or if he may not work on it now."""
     if ticket.assignee is None or not policy.may_work(ticket.assignee, ticket):
         return
     context = {"ticket": ticket, "message": message, "url": workspace_url(ticket)}
@@ -85,34 +85,33 @@ def workspace_url(ticket: Ticket) -> str:
 
 
 def notify_unproven_sender(address: str, inbound: InboundMessage) -> None:
-    """Tell an unproven sender that his mail changed no ticket. All get the same text, which quotes no mail (M5)."""
-    key = f"notice:{inbound.pk}"
-    outbox.enqueue("tickets/unproven", key=key, to=address, context={}, headers=REPLIED)
+    """Tell an unproven sender that his mail changed no ticket. The text is always the same and quotes nothing (M5)."""
+    outbox.enqueue("tickets/unproven", key=f"notice:{inbound.pk}", to=address, context={}, headers=AUTO_REPLY_HEADERS)
 
 
 def warn_of_forgery(address: str, to: str, inbound: InboundMessage) -> None:
-    """Send a company a warning, to its address `to`, that somebody forged a mail in the name of its `address` (M5)."""
+    """Warn a company, by a mail to its address `to`, that somebody sent us a forged mail from its `address` (M5)."""
     context = {"address": address, "support_email": settings.SUPPORT_EMAIL}
     outbox.enqueue("tickets/forged", key=f"forged:{inbound.pk}", to=to, context=context)
 
 
 def make_root_id(number: str, secret: str | None = None) -> str:
-    """Return the Message-ID, without brackets, to which every mail of a ticket refers, so that they form one thread.
+    """Return the Message-ID (without < >) to which every mail of a ticket refers, so that they form one thread.
 
-    `secret` is a retired signing key, to recognise ids made before a key change; None is today's key.
+    `secret` is the key that signs it. None is today's key; an older key serves to recognise ids made with it.
     """
     domain = settings.SUPPORT_EMAIL.partition("@")[2]
-    return f"{number.lower()}.{_sign_number(_ROOT, number, secret).hex()[:32]}@{domain}"
+    return f"{number.lower()}.{_sign_number(_ID_SALT, number, secret).hex()[:32]}@{domain}"
 
 
 def make_reply_address(number: str, secret: str | None = None) -> str:
     """Return the address to which a customer's reply to a mail of the ticket goes: soporte+<number>.<token>@.
 
-    Only we can make the token: 160 bits in lower case, because some servers change capitals. `secret` is a
-    retired signing key, to recognise addresses made before a key change; None is today's key.
+    Only we can make the token (160 bits). It is in lower case, because some servers change capitals. `secret` is the
+    key that signs it. None is today's key; an older key serves to recognise addresses made with it.
     """
     local, _, domain = settings.SUPPORT_EMAIL.partition("@")
-    token = b32encode(_sign_number(_PLUS, number, secret)[:20]).decode().lower()
+    token = b32encode(_sign_number(_ADDRESS_SALT, number, secret)[:20]).decode().lower()
     compact = number.removeprefix(NUMBER_PREFIX).replace("-", "").lower()
     return f"{local}+{compact}.{token}@{domain}"
 
@@ -120,8 +119,8 @@ def make_reply_address(number: str, secret: str | None = None) -> str:
 def build_headers(ticket: Ticket, answering: InboundMessage | None) -> dict[str, str]:
     """Return the headers that keep a ticket's mails in one thread of the customer's mail program.
 
-    They also name the address for the customer's replies. `answering` is his last mail, or None. Its Message-ID is
-    cited too, if it has only printable characters.
+    They also name the address for the customer's replies. `answering` is his mail that we answer, or None. Its
+    Message-ID is cited too, unless it has characters that must not stand in a header.
     """
     thread_ids = [make_root_id(ticket.number)]
     if answering is not None and _PRINTABLE.fullmatch(answering.message_id):
@@ -134,27 +133,30 @@ def build_headers(ticket: Ticket, answering: InboundMessage | None) -> dict[str,
 
 
 def make_link_token(user: User, ticket: Ticket) -> str:
-    """Return the token of a contact's link to a ticket. It is valid 30 days ⚙, while his address stays (M15)."""
-    salt, expires_at = own_links.TICKET.salt, int((now() + timedelta(days=settings.LINK_DAYS)).timestamp())
+    """Return the secret part of a contact's ticket link. It ends after 30 days ⚙ or with a new mail address (M15)."""
+    salt = own_links.TICKET.salt
+    expires_at = int((now() + timedelta(days=settings.LINK_DAYS)).timestamp())
     mail_digest = own_links.make_digest(salt, user.email.lower())  # no address can be read from it
     return signing.dumps([user.pk, ticket.number, mail_digest, expires_at], salt=salt, compress=True)
 
 
 def find_last_mail(ticket: Ticket) -> InboundMessage | None:
-    """Return the last mail that became a message of the ticket, or None; only its id and its sender are read."""
+    """Return the last mail that became a message of the ticket, or None. Only its id and sender are loaded."""
     mails = InboundMessage.objects.filter(entry__ticket=ticket).order_by("-entry__seq")
     return mails.only("message_id", "sender").first()
 
 
 def _acknowledge_mail_or_form(kind: str, ticket: Ticket, event: Event, inbound: InboundMessage | None) -> None:
-    """Confirm to the customer, with the mail `kind`, what he did by his mail `inbound`, or by a form if that is None.
+    """Send the customer the mail `kind`, which confirms what he did. `inbound` is the mail by which he did it.
 
-    An answer to a mail counts towards the limits of automatic answers. Beyond a limit it is not sent.
+    `inbound` is None if he used a form of the portal. Answers to mails have a limit; beyond it nothing is sent.
     """
     if inbound is None:
         _tell_customer(kind, ticket, event)
-    elif answer_limits.may_answer(_find_recipient(ticket, inbound)[1]):  # [1]: the mail address
-        _tell_customer(kind, ticket, event, inbound=inbound, headers=REPLIED)
+        return
+    _contact, address = _find_recipient(ticket, inbound)
+    if answer_limits.may_answer(address):
+        _tell_customer(kind, ticket, event, inbound=inbound, headers=AUTO_REPLY_HEADERS)
 
 
 def _tell_customer(
@@ -169,10 +171,11 @@ def _tell_customer(
 ) -> OutboxMessage:
     """Queue the mail `kind` to the customer in the ticket's thread, and return it.
 
-    `inbound` is the mail that it answers; None means the customer's last one, if he ever wrote by mail. `automatic`
+    `inbound` is the customer's mail that it answers; None means his last one, if he ever wrote by mail. `automatic`
     marks a mail that no person wrote. `more` is what only the template of this `kind` needs.
     """
-    if inbound is None and (ticket.channel == Ticket.Channel.MAIL or ticket.message_count > 1):  # else he wrote no mail
+    may_have_mails = ticket.channel == Ticket.Channel.MAIL or ticket.message_count > 1
+    if inbound is None and may_have_mails:
         inbound = find_last_mail(ticket)
     contact, to = _find_recipient(ticket, inbound)
     return outbox.enqueue(
@@ -187,10 +190,11 @@ def _tell_customer(
 
 
 def _find_recipient(ticket: Ticket, inbound: InboundMessage | None) -> tuple[User | None, str]:
-    """Return the person whom the ticket's mails address by name, and the mail address that they go to.
+    """Return the person whom a mail about the ticket addresses by name, and the mail address that it goes to.
 
-    A mail (`inbound`) from the company's registered address is answered to it, if a person with that address may write
-    in the ticket. Other mails go to the ticket's reader (`_find_reader`); without one, None and the registered address.
+    If the customer's mail `inbound` came from the company's registered address, ours goes there, as long as a person
+    with it may write in the ticket. Else it goes to the ticket's reader; if there is none, to the registered address
+    without a name (None).
     """
     address = ticket.customer.registered_email
     if inbound is not None and inbound.sender == address.lower():
@@ -215,7 +219,7 @@ def _find_reader(ticket: Ticket) -> User | None:
 
 
 def _build_context(ticket: Ticket, contact: User | None) -> dict[str, Any]:
-    """Return what every mail to the customer shows; without a `contact` it names the company and has no signed link."""
+    """Return what every mail to the customer shows. Without a contact it names the company and has no signed link."""
     return {
         "ticket": ticket,
         "name": contact.get_full_name() if contact else ticket.customer.legal_name,

@@ -6,7 +6,7 @@ from tickets.models import Ticket
 
 
 def may_open(user: User, customer: Customer) -> bool:
-    """Return whether a ticket of the company can be opened for the person: is he an active contact of it (M10)?"""
+    """Return whether a ticket of the company can be opened for this person: he must be its active contact (M10)."""
     membership = user.membership
     return user.is_active and not user.is_staff and membership is not None and membership.customer_id == customer.pk
 
@@ -17,7 +17,7 @@ def may_take_calls(user: User) -> bool:
 
 
 def may_write_as_customer(user: User, ticket: Ticket) -> bool:
-    """Return whether the person is an active contact of the ticket's company who sees the ticket (M16)."""
+    """Return whether the person is an active contact of the ticket's company who may see the ticket (M16)."""
     membership = user.membership
     if not user.is_active or user.is_staff or membership is None or membership.customer_id != ticket.customer_id:
         return False

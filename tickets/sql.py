@@ -37,9 +37,9 @@ def first_pk(rows: QuerySet[Any]) -> Question:
 
 
 def _make_question(rows: QuerySet[Any], template: str, if_empty: str) -> Question:
-    """Return a subselect for `ask_all`, made of the template: its {} is replaced by the SQL that selects these rows.
+    """Return a subselect for `ask_all`: the `template`, with the SQL that selects these rows in place of its {}.
 
-    `if_empty` is the subselect to use when Django makes no SQL because there can be no rows, as for `none()`.
+    If there can be no rows, as for `none()`, Django makes no SQL. Then `if_empty` is the subselect.
     """
     try:
         sql, params = rows.query.sql_with_params()
@@ -51,10 +51,8 @@ def _make_question(rows: QuerySet[Any], template: str, if_empty: str) -> Questio
 def ask_all(questions: Mapping[str, Question]) -> dict[str, Any]:
     """Ask the database for all these subselects in one statement, and return each one's value under its name."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT " + ", ".join(question.sql for question in questions.values()),
-            [param for question in questions.values() for param in question.params],
-        )
+        statement = "SELECT " + ", ".join(question.sql for question in questions.values())
+        cursor.execute(statement, [param for question in questions.values() for param in question.params])
         return dict(zip(questions, cursor.fetchone(), strict=True))
 
 
@@ -69,9 +67,9 @@ def split_words(text: str) -> list[str]:
 
 
 def match_words(words: Sequence[str]) -> Q | Func:
-    """Return the filter for tickets whose subject has, for each of these words, one that begins with it.
+    """Return the filter for tickets whose subject has a word that begins with «pago» and one with «cfdi», and so on.
 
-    PostgreSQL uses the index on `search_words`, made of the same expression. SQLite also finds it inside a word.
+    PostgreSQL has an index on the same expression. SQLite has none, and also finds the text inside a word.
     """
     if connection.vendor != "postgresql":
         condition = Q()

@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 @shared_task(ignore_result=True)
 def warn_before_close() -> int:
-    """Queue the reminder of every ticket that is soon closed by silence, and return how many were queued (M15)."""
+    """Queue a reminder for every ticket that will soon close for lack of a reply, and return how many (M15)."""
     horizon = now() + operations.reminder_before() + operations.reminder_lookahead()
     due = Ticket.objects.due_to_warn(horizon).values_list("pk", flat=True)
     warned = _act_on_each(due, lambda pk: bool(operations.warn_before_close(pk)))
@@ -33,7 +33,7 @@ def close_unanswered() -> int:
 
 
 def _act_on_each(due: Iterable[int], act: Callable[[int], bool]) -> int:
-    """Run `act` on the key of each due ticket, and return for how many it did something; a failure is only logged."""
+    """Call `act` with each due ticket's key; return how often it did something. A failure is logged and skipped."""
     done = 0
     for pk in list(due):
         try:

@@ -5,6 +5,7 @@ of a held close.
 """
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 from django import forms
@@ -46,7 +47,7 @@ class ChoiceForm(PortalForm):
 
 
 def confirm_by_phone(request: HttpRequest, pk: int) -> HttpResponse:
-    """Ask the agent which contact confirmed the solution by phone, and close the ticket; both are recorded (M15)."""
+    """Ask the agent which contact confirmed the solution by phone. After his choice close the ticket (M15)."""
     ticket, agent = ticket_or_404(request, pk), require_agent(request)
     contacts = {str(person.pk): person for person in find_speakers(ticket)}
     choices = [(key, f"{person.get_full_name()} ({person.email})") for key, person in contacts.items()]
@@ -66,13 +67,15 @@ def hand_over(request: HttpRequest, pk: int) -> HttpResponse:
     ticket, agent = ticket_or_404(request, pk), require_agent(request)
     if not policy.may_hand_over(agent, ticket):
         raise Http404
-    providers = {str(provider.pk): provider for provider in Provider.objects.exclude(pk=ticket.provider_id)}
-    choices = [(key, provider.name) for key, provider in sorted(providers.items(), key=lambda item: item[1].name)]
+    other_providers = Provider.objects.exclude(pk=ticket.provider_id)
+    providers = {str(provider.pk): provider for provider in sorted(other_providers, key=attrgetter("name"))}
+    choices = [(key, provider.name) for key, provider in providers.items()]
     form = ChoiceForm("¿Quién lo atenderá?", choices, "Elija el prestador.", read_posted(request))
     if form.is_valid():
         try:
-            operations.hand_over(pk, supervisor=agent, provider=providers[form.cleaned_data["chosen"]])
-            messages.success(request, f"{ticket.number} pasó a {providers[form.cleaned_data['chosen']]}.")
+            provider = providers[form.cleaned_data["chosen"]]
+            operations.hand_over(pk, supervisor=agent, provider=provider)
+            messages.success(request, f"{ticket.number} pasó a {provider}.")
             return redirect(queue_url(read_place(request)))
         except Refused as refusal:
             form.add_error(None, str(refusal))
@@ -80,7 +83,7 @@ def hand_over(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def retry_mail(request: HttpRequest, pk: int, mail: int) -> HttpResponse:
-    """Queue again the mail with the key `mail` that could not be sent to the ticket's customer (M6)."""
+    """Send a mail of the ticket that failed once more: put it into the queue. `mail` is its database key (M6)."""
 
     def retry(agent: User) -> str:
         operations.retry_mail(pk, agent=agent, mail_pk=mail)
@@ -90,10 +93,10 @@ def retry_mail(request: HttpRequest, pk: int, mail: int) -> HttpResponse:
 
 
 def release_close(request: HttpRequest, pk: int) -> HttpResponse:
-    """Allow a held close again: without a reply the ticket closes; after many mails it goes to Abierto (M6, M15)."""
+    """End the stop of a ticket's automatic close. If many mails caused it, the ticket becomes Abierto (M15)."""
 
     def release(agent: User) -> str:
-        """Allow the close that was held, and return the sentence that tells the agent what happens to the ticket."""
+        """End the stop, and return the sentence for the agent: the ticket is Abierto, or when it closes."""
         ticket = operations.release_close(pk, agent=agent)
         if ticket.is_open:
             return f"{ticket.number} pasó a Abierto: nos toca responder."
@@ -103,9 +106,9 @@ def release_close(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _act_on_ticket(request: HttpRequest, pk: int, act: Callable[[User], str]) -> HttpResponse:
-    """Run the operation `act` of a button on the agent's page of a ticket, and go back to that page.
+    """Do what a button on the agent's page of a ticket asks (`act`), and show that page again.
 
-    The agent is told the sentence that `act` returns, or why it was refused. What he was typing is kept.
+    The page shows the sentence that `act` returns, or why it was refused. The text that he was typing is kept.
     """
     keep_texts(request, ticket_or_404(request, pk))
     try:
@@ -116,7 +119,7 @@ def _act_on_ticket(request: HttpRequest, pk: int, act: Callable[[User], str]) ->
 
 
 def _show_page(request: HttpRequest, ticket: Ticket, form: ChoiceForm, title: str, template: str) -> HttpResponse:
-    """Show the page of a step that cannot be taken back, with its form, for an agent to choose and confirm."""
+    """Show a page with a `form` on which an agent makes a choice and confirms it, because it cannot be undone."""
     place = read_place(request)
     context = page_context(
         request, title, ticket=ticket, form=form, place=place, back_url=workspace_url(ticket.pk, place)

@@ -17,11 +17,11 @@ from tickets.desk.composer import NOTE, REPLY, Composer, keep_texts
 from tickets.desk.pages import page_context, queue_url, read_place, require_agent, ticket_or_404, workspace_url
 from tickets.models import Ticket
 
-OTHERS = 5
+MAX_OTHER_TICKETS = 5
 
 
 def workspace(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show the ticket's page to an agent of its provider, with what he typed there before and did not send."""
+    """Show the ticket's page to an agent of its provider, with the text that he typed there before and did not send."""
     ticket, agent = ticket_or_404(request, pk), require_agent(request)
     place = read_place(request).at_row_of(ticket)
     return _show_page(request, ticket, Composer.opened(ticket, agent, request.session), place)
@@ -30,8 +30,8 @@ def workspace(request: HttpRequest, pk: int) -> HttpResponse:
 def write(request: HttpRequest, pk: int) -> HttpResponse:
     """Send the reply or the note that an agent posted on the ticket's page; if refused, show the page with the reason.
 
-    Assignee, category and impact that he changed there are saved first. Whatever was not sent is kept. «Quitar» only
-    removes a file.
+    Assignee, category and impact that he changed there are saved first. The text that was not sent is kept. If he
+    pressed the button «Quitar» of a file, only this file is removed, and the page is shown again.
     """
     ticket, agent = ticket_or_404(request, pk), require_agent(request)
     place = read_place(request).at_row_of(ticket)  # taken before the answer moves the ticket in the list
@@ -39,7 +39,8 @@ def write(request: HttpRequest, pk: int) -> HttpResponse:
     if "quitar" not in request.POST:
         _save_properties(request, ticket)
         if anchor := composer.send():
-            composer.keep(request.session, NOTE if composer.form.is_note else REPLY)
+            sent_part = NOTE if composer.form.is_note else REPLY
+            composer.keep(request.session, sent_part)  # the other part was not sent
             return redirect(workspace_url(pk, place, anchor))
     composer.keep(request.session)
     ticket = ticket_or_404(request, pk)
@@ -48,10 +49,7 @@ def write(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def set_properties(request: HttpRequest, pk: int) -> HttpResponse:
-    """Save the assignee, category and impact that an agent chose, and go back to the ticket's page.
-
-    What he was typing is kept. The ticket's status cannot be set here: answers and the customer move it.
-    """
+    """Save the assignee, category and impact that an agent chose, and show the page again with the typed texts."""
     ticket = ticket_or_404(request, pk)
     back = redirect(workspace_url(pk, read_place(request).at_row_of(ticket)))
     keep_texts(request, ticket)
@@ -61,10 +59,10 @@ def set_properties(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _save_properties(request: HttpRequest, ticket: Ticket, *, is_asked: bool = False) -> bool:
-    """Save the assignee, category and impact that an agent chose on the ticket's page. Return False if refused.
+    """Save the assignee, category and impact that an agent chose on the ticket's page.
 
-    The agent is told why. `is_asked` means that he pressed the button that saves these lists. Without it, unchanged
-    choices are left alone.
+    Return False if they were refused; the page tells him why. `is_asked` means that he pressed the button that saves
+    them. Without it, if he changed nothing, nothing is done and the answer is True.
     """
     agent, old_assignee = require_agent(request), str(ticket.assignee_id or "")
     category = _read_choice(request, "category", ticket.category)
@@ -73,9 +71,9 @@ def _save_properties(request: HttpRequest, ticket: Ticket, *, is_asked: bool = F
     is_unchanged = (category, impact, assignee) == (ticket.category, str(ticket.impact), old_assignee)
     if is_unchanged and not is_asked:
         return True
-    colleague_keys = {str(key) for key, _name in queue.find_colleagues([ticket.provider_id])}
+    assignees = {str(key) for key, _name in queue.find_colleagues([ticket.provider_id])} | {"", old_assignee}
     is_listed = category in Ticket.Category.values and impact in map(str, Ticket.Impact.values)
-    if not is_listed or assignee not in colleague_keys | {"", old_assignee}:
+    if not is_listed or assignee not in assignees:
         messages.warning(request, "Elija de las listas quién lo atiende, la categoría y el impacto.")
         return False
     try:
@@ -88,16 +86,17 @@ def _save_properties(request: HttpRequest, ticket: Ticket, *, is_asked: bool = F
 
 
 def _read_choice(request: HttpRequest, name: str, current_value: str) -> str:
-    """Return what the agent chose in the list `name` of the ticket's page, or the current value if he did not touch it.
+    """Return the value that the agent chose in the list `name` of the ticket's page, or else the current value.
 
-    The field `…_was` says what the list showed; a colleague may have changed the value since.
+    The field `…_was` has the value that the page showed. If the agent left it so, `current_value` is right: a
+    colleague may have changed it since.
     """
-    chosen = request.POST.get(name)
-    return current_value if chosen is None or chosen == request.POST.get(f"{name}_was") else chosen
+    chosen, shown = request.POST.get(name), request.POST.get(f"{name}_was")
+    return current_value if chosen in (None, shown) else chosen
 
 
 def _assign_ticket(ticket: Ticket, agent: User, assignee_pk: int | None) -> None:
-    """Assign the ticket to the person chosen, or to nobody (None). An agent who chose himself takes a free ticket."""
+    """Assign the ticket to the chosen person or to nobody (None). An agent who chose himself «takes» a free one."""
     if assignee_pk == ticket.assignee_id:
         return
     if assignee_pk == agent.pk and ticket.assignee_id is None:
@@ -108,9 +107,9 @@ def _assign_ticket(ticket: Ticket, agent: User, assignee_pk: int | None) -> None
 
 
 def _show_page(request: HttpRequest, ticket: Ticket, composer: Composer, place: queue.Place) -> HttpResponse:
-    """Show the agent's page of a ticket with its form to answer, and links to the tickets beside it in its list.
+    """Show the agent's page of a ticket with the form to answer it (`composer`).
 
-    `place` is the list of the queue from which it was opened.
+    `place` is the list of the queue from which it was opened. The page links to the ticket before and after it there.
     """
     agent, instant = require_agent(request), clock.now()
     answers = sql.ask_all({**queue.neighbour_questions(place, agent, ticket), **queue.count_questions(agent)})
@@ -140,10 +139,10 @@ def _show_page(request: HttpRequest, ticket: Ticket, composer: Composer, place: 
 
 
 def _build_property_choices(ticket: Ticket, agent: User, unsaved: dict[str, str]) -> dict[str, Any]:
-    """Return what the lists of assignee, category and impact offer on the ticket's page; nothing if it is Cerrado.
+    """Return the choices for assignee, category and impact on the ticket's page; none if the ticket is Cerrado.
 
-    The people are those of its provider's desk, and its assignee (M3). `unsaved` holds what the agent chose on a form
-    that was not saved because his session had ended; it is shown as chosen.
+    The people are those of its provider's desk, and its assignee (M3). `unsaved` holds the choices that the agent made
+    and that were not saved, because his session had ended. They are shown as chosen again.
     """
     if ticket.is_closed:
         return {"assignees": [], "categories": [], "impacts": []}
@@ -172,10 +171,10 @@ def _find_followed_url(ticket: Ticket, agent: User) -> str:
 
 
 def _find_other_tickets(ticket: Ticket, agent: User) -> list[tuple[Ticket, str]]:
-    """Return the company's latest other tickets that the agent may see, with their addresses; closed ones come last."""
+    """Return other tickets of the company that the agent may see, with addresses: last changed first, Cerrado last."""
     visible = Ticket.objects.visible_to(agent).filter(customer_id=ticket.customer_id).exclude(pk=ticket.pk)
     shown = visible.only("subject", "status", "touched_at").order_by("-touched_at", "-pk")
-    active = list(shown.exclude(status=Ticket.Status.CLOSED)[:OTHERS])
-    if len(active) < OTHERS:
-        active += shown.filter(status=Ticket.Status.CLOSED)[: OTHERS - len(active)]
-    return [(other, workspace_url(other.pk, queue.Place(queue.NOWHERE))) for other in active]  # opened from no list
+    others = list(shown.exclude(status=Ticket.Status.CLOSED)[:MAX_OTHER_TICKETS])
+    if room := MAX_OTHER_TICKETS - len(others):
+        others += shown.filter(status=Ticket.Status.CLOSED)[:room]
+    return [(other, workspace_url(other.pk, queue.Place(queue.NOWHERE))) for other in others]  # opened from no list

@@ -67,7 +67,7 @@ class MailTicketForm(TicketForm):
 
 
 def tray_page(request: HttpRequest) -> HttpResponse:
-    """Show the tray of mails that our own desk decides about: the mails of one view, and how many some views have."""
+    """Show the mails of one view of the tray, which our own desk decides about, and how many mails some views have."""
     agent = _require_tray_agent(request)
     spot = Spot.parse(request.GET.dict())
     page = mail_tray.read_page(spot, agent)
@@ -91,10 +91,10 @@ def mail_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def download_original(request: HttpRequest, pk: int) -> HttpResponse:
-    """Send the agent a received mail as a file to save, which no browser shows on our origin (M16, M17).
+    """Let the agent download a received mail as a file; no browser shows it as a page of our site (M16, M17).
 
-    Our links are cut out of it. The untouched bytes leave by `manage.py export_mail` alone. A mail that could not be
-    read gets 404.
+    The secret links of our own mails are removed from it. Only `manage.py export_mail` gives the mail unchanged. For a
+    mail that could not be read the answer is 404, because then we cannot remove the links.
     """
     inbound = _mail_or_404(require_agent(request), pk)
     content = readings.read_for_download(inbound)
@@ -105,7 +105,7 @@ def download_original(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def discard_mail(request: HttpRequest, pk: int) -> HttpResponse:
-    """Discard a mail of the tray with the agent's reason, and go back to the tray; the mail stays stored."""
+    """Mark a mail of the tray as discarded, with the agent's reason, and go back to the tray. Nothing is deleted."""
     agent = _require_tray_agent(request)
     inbound = _mail_or_404(agent, pk)
     form = DiscardForm(request.POST)
@@ -116,17 +116,18 @@ def discard_mail(request: HttpRequest, pk: int) -> HttpResponse:
             return redirect(_tray_url(Spot.of_mail(inbound)))
         except Refused as refusal:
             form.add_error(None, str(refusal))
-    return _show_mail(request, _mail_or_404(agent, pk), form)
+    return _show_mail(request, _mail_or_404(agent, pk), form)  # read again: a colleague may have decided
 
 
 def link_mail(request: HttpRequest, pk: int) -> HttpResponse:
-    """Add a mail of the tray to the ticket whose number the agent wrote; first ask him which contact wrote it (M16).
+    """Add a mail of the tray to the ticket whose number the agent typed. First ask him which contact sent it (M16).
 
-    The mail becomes a message of that contact. It becomes an internal note if the agent does not know who wrote it.
+    The mail becomes a message of that contact. If the agent does not know who sent it, it becomes an internal note.
     """
     agent = _require_tray_agent(request)
     inbound = _mail_or_404(agent, pk)
-    ticket = _find_ticket(request, agent)
+    number = request.POST.get("numero") or request.GET.get("numero", "")
+    ticket = Ticket.objects.visible_to(agent).find_by_number(number)
     if ticket is None:
         messages.warning(request, "Revise el número: no hay un ticket suyo con él. Se ve como FY-7K4M-92Q0.")
         return redirect(_mail_url(pk))
@@ -155,8 +156,9 @@ def open_ticket(request: HttpRequest, pk: int) -> HttpResponse:
     agent = _require_tray_agent(request)
     inbound = _mail_or_404(agent, pk)
     chosen = request.POST.get("contacto", "") or request.GET.get("contacto", "")
-    if not chosen:
-        return _show_search(request, inbound)
+    if not chosen:  # show the search for the contact, at first by the sender's address
+        context = _build_context(request, inbound, "Abrir un ticket", **read_search(request, inbound.sender))
+        return TemplateResponse(request, "admin/tickets/mail_search.html", context)
     contact = contact_or_404(chosen)
     form = MailTicketForm(
         read_posted(request), initial={"subject": mail_in.shorten_subject(inbound.subject), "impact": None}
@@ -174,7 +176,7 @@ def open_ticket(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _read_words(inbound: InboundMessage) -> dict[str, Any]:
-    """Return the text and the files that a mail of the tray adds to a ticket; a fixed text if we could not read it."""
+    """Return the text and files that a mail of the tray adds to a ticket; a fixed text if we cannot read the mail."""
     reading = mail_tray.read_mail(inbound)
     if reading is None:
         return {"body": UNREADABLE, "files": ()}
@@ -183,7 +185,7 @@ def _read_words(inbound: InboundMessage) -> dict[str, Any]:
 
 
 def _require_tray_agent(request: HttpRequest) -> User:
-    """Return the person if he works at our own desk, which reads the tray. Raises PermissionDenied for others (M3)."""
+    """Return the agent if he works at our own desk: only it has the tray. Raises PermissionDenied for others (M3)."""
     agent = require_agent(request)
     if not policy.may_take_calls(agent):
         raise PermissionDenied
@@ -191,32 +193,21 @@ def _require_tray_agent(request: HttpRequest) -> User:
 
 
 def _mail_or_404(agent: User, pk: int) -> InboundMessage:
-    """Return the received mail with this key if this agent may read it, else answer 404 (M16)."""
+    """Return the received mail with the database key `pk`. Raises Http404 if this agent may not read it (M16)."""
     inbound = mail_tray.visible_to(agent).filter(pk=pk).first()
     if inbound is None:
         raise Http404("No hay un correo con esa dirección para usted.")
     return inbound
 
 
-def _find_ticket(request: HttpRequest, agent: User) -> Ticket | None:
-    """Return the ticket to which the agent adds a mail, by the number that he wrote; None if he sees no such ticket."""
-    written = request.POST.get("numero") or request.GET.get("numero", "")
-    return Ticket.objects.visible_to(agent).find_by_number(written)
-
-
-def _show_search(request: HttpRequest, inbound: InboundMessage) -> HttpResponse:
-    """Show the page where an agent finds the contact who sent a mail; at first it searches for the sender's address."""
-    search = read_search(request, inbound.sender)
-    context = _build_context(request, inbound, "Abrir un ticket", **search)
-    return TemplateResponse(request, "admin/tickets/mail_search.html", context)
-
-
 def _show_mail(request: HttpRequest, inbound: InboundMessage, form: DiscardForm) -> HttpResponse:
     """Show the page of a received mail: its text, what we checked, what was decided, and the form to discard it.
 
-    If we could not read the mail, it has no text here; sender and recipients are those that the mail server noted.
+    If we could not read the mail, the page has no text of it; sender and recipients come from the mail server.
     """
     agent, reading = require_agent(request), mail_tray.read_mail(inbound)
+    recipients = reading.recipients if reading else ()
+    verdict = Verdict(reading.verdict) if reading else Verdict.NONE
     context = _build_context(
         request,
         inbound,
@@ -224,8 +215,8 @@ def _show_mail(request: HttpRequest, inbound: InboundMessage, form: DiscardForm)
         form=form,
         reading=reading,
         senders=", ".join(reading.senders) if reading else inbound.sender,
-        recipients=", ".join((reading.recipients if reading else ()) or inbound.recipients),
-        verdict=mail_tray.VERDICTS[Verdict(reading.verdict) if reading else Verdict.NONE],
+        recipients=", ".join(recipients or inbound.recipients),
+        verdict=mail_tray.VERDICTS[verdict],
         why=mail_tray.explain_reason(inbound),
         ticket=_find_resulting_ticket(inbound, agent),
         decided=Event.objects.filter(chain=inbound.chain).order_by("seq").last(),
@@ -235,7 +226,7 @@ def _show_mail(request: HttpRequest, inbound: InboundMessage, form: DiscardForm)
 
 
 def _find_resulting_ticket(inbound: InboundMessage, agent: User) -> Ticket | None:
-    """Return the ticket that a received mail was added to, opened, or is about, if the agent may see it; or None."""
+    """Return the ticket that a received mail opened, was added to, or is about; None if the agent may not see it."""
     prefix = chain_of("")  # "ticket:"
     if not inbound.about.startswith(prefix):  # it is about no ticket
         return None
@@ -244,7 +235,7 @@ def _find_resulting_ticket(inbound: InboundMessage, agent: User) -> Ticket | Non
 
 
 def _build_context(request: HttpRequest, inbound: InboundMessage, title: str, **more: Any) -> dict[str, Any]:
-    """Return what the template of every page about a mail of the tray shows; `more` is what this page adds."""
+    """Return the template's context for a page about a mail of the tray; `more` is what only this page needs."""
     spot, mail_url = Spot.of_mail(inbound), _mail_url(inbound.pk)
     return page_context(request, title, inbound=inbound, mail_url=mail_url, spot=spot, list_url=_tray_url(spot), **more)
 

@@ -22,10 +22,10 @@ class Goal:
 
 
 def describe_goal(ticket: Ticket, instant: datetime) -> Goal:
-    """Return what the queue shows as due for a ticket: our reply, the customer's answer, or when it was closed."""
+    """Return what the queue shows as due next in a ticket: our reply or the customer's. If closed, since when."""
     if ticket.closed_at is not None:
         return Goal(f"Cerrado {when(ticket.closed_at)}")
-    if ticket.close_held_at is not None:  # it does not close by silence until an agent says so
+    if ticket.close_held_at is not None:  # no automatic close until an agent decides
         return Goal("Cierre detenido", "un agente decide", "fy-soon")
     if ticket.closes_at is not None:  # En espera
         return _describe_customers_term(ticket.closes_at, instant)
@@ -36,14 +36,14 @@ def describe_goal(ticket: Ticket, instant: datetime) -> Goal:
 
 
 def describe_headline(ticket: Ticket, instant: datetime) -> Goal:
-    """Return what is due as one sentence for the head of the agent's page of the ticket.
+    """Return the next thing due in a ticket as one sentence, for the top of the agent's page.
 
-    A reminder that could not be sent comes first, because it keeps the ticket from closing (M15).
+    If the reminder to the customer could not be sent, only that is said: without it the ticket never closes (M15).
     """
     if ticket.is_waiting and ticket.reminder and ticket.reminder.status == OutboxMessage.Status.FAILED:
         return Goal("No se cierra: el recordatorio no se pudo enviar. Llame o escriba de nuevo", css="fy-late")
     due = describe_goal(ticket, instant)
-    if ticket.close_held_at is not None:  # «Cierre detenido» alone
+    if ticket.close_held_at is not None:  # only «Cierre detenido», without «un agente decide»
         return Goal(due.text, css=due.css)
     if ticket.is_open and due.detail:
         return Goal(f"{_capitalise(due.detail)}: {due.text[:1].lower()}{due.text[1:]}", css=due.css)
@@ -56,17 +56,16 @@ def describe_wait(ticket: Ticket, instant: datetime) -> str:
 
 
 def describe_last_message(ticket: Ticket) -> str:
-    """Return the ticket's last message in at most 48 characters, or how a ticket with one message came in."""
+    """Return the ticket's last message in at most 48 characters. If it has only one, return how that came in."""
     if ticket.message_count <= 1:
-        return {"portal": "Levantado por el portal", "mail": "Levantado por correo"}.get(
-            ticket.channel, "Levantado por teléfono"
-        )
+        origins = {"portal": "Levantado por el portal", "mail": "Levantado por correo"}
+        return origins.get(ticket.channel, "Levantado por teléfono")
     text = ticket.last_excerpt
     return f"«{text}»" if len(text) <= 48 else f"«{text[:46].rstrip()}…»"
 
 
 def describe_span(span: timedelta) -> str:
-    """Return a duration as people say it: to the minute within a day, to the hour within a week, then in days."""
+    """Return a duration in words: days from a week on, days and hours from a day on, else hours and minutes."""
     if span >= timedelta(days=7):
         return f"{span.days} d"
     if span >= timedelta(days=1):
@@ -75,7 +74,7 @@ def describe_span(span: timedelta) -> str:
 
 
 def _describe_our_term(due: datetime, instant: datetime, detail: str) -> Goal:
-    """Return when our reply is due, or since when it is late; `detail` says which reply. CSS marks late and soon."""
+    """Return when our reply is due, or how late it is; `detail` says which reply. Late and soon get a colour (CSS)."""
     left = due - instant
     if left < timedelta(0):
         return Goal(f"Vencida hace {describe_span(-left)}", detail, "fy-late")
@@ -85,7 +84,7 @@ def _describe_our_term(due: datetime, instant: datetime, detail: str) -> Goal:
 
 
 def _describe_customers_term(closes_at: datetime, instant: datetime) -> Goal:
-    """Return when a ticket En espera closes if the customer does not answer; marked if that time has come already."""
+    """Return when a ticket En espera closes if the customer does not answer. It gets a colour if that time is over."""
     detail = "si el cliente no responde"
     if closes_at < instant:
         return Goal("Por cerrarse", detail, "fy-soon")

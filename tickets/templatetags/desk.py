@@ -16,15 +16,16 @@ register = template.Library()
 def side_bar(context: template.Context) -> dict[str, Any]:
     """Return the entries of the admin's side bar: the queue's views, the mail tray, and the pages of other apps.
 
-    Only who holds a desk office sees the views; only our own desk sees the tray. If the page did not count the
-    tickets, the views stand without numbers.
+    Only agents see the views, and only those of our own desk the tray. If the page did not count the tickets, the views
+    have no numbers.
     """
-    request, counts, queue_place = (context["request"], context.get("view_counts") or {}, context.get("place"))
-    has_office = request.user.is_authenticated and bool(request.user.desk_provider_ids)
-    apps = context.get("available_apps") or []
-    groups = _build_view_groups(counts, queue_place.view.slug if queue_place else "") if has_office else []
-    if has_office and policy.may_take_calls(request.user):
+    request, counts, queue_place = context["request"], context.get("view_counts") or {}, context.get("place")
+    is_agent = request.user.is_authenticated and bool(request.user.desk_provider_ids)
+    current_slug = queue_place.view.slug if queue_place else ""
+    groups = _build_view_groups(counts, current_slug) if is_agent else []
+    if is_agent and policy.may_take_calls(request.user):
         groups.append(("Correo", [_build_tray_entry(request.path)]))
+    apps = context.get("available_apps") or []
     other_apps = [_mark_current_page(app, request.path) for app in apps if app["app_label"] != "tickets"]
     return {"groups": groups, "apps": other_apps}
 
@@ -46,7 +47,7 @@ def _build_tray_entry(path: str) -> dict[str, Any]:
 
 
 def _build_view_entry(view: queue.View, url: str, count: int | None, current_slug: str) -> dict[str, Any]:
-    """Return the side bar's entry of a queue view with its count, up to «99+». An urgent one with tickets is marked."""
+    """Return the side bar's entry of a queue view with its count, up to «99+». `is_hot`: urgent, and has tickets."""
     return {
         "label": view.label,
         "url": f"{url}?vista={view.slug}",
@@ -58,6 +59,8 @@ def _build_view_entry(view: queue.View, url: str, count: int | None, current_slu
 
 def _mark_current_page(app: dict[str, Any], path: str) -> dict[str, Any]:
     """Return the name of an app and its admin pages for the side bar; the page of this path is marked as current."""
-    # "\0" is in no path: a page without an address is never the current one.
-    models = [{**model, "is_current": path.startswith(model["admin_url"] or "\0")} for model in app["models"]]
+    models = [
+        {**model, "is_current": bool(model["admin_url"]) and path.startswith(model["admin_url"])}
+        for model in app["models"]
+    ]
     return {"name": app["name"], "models": models}

@@ -48,7 +48,7 @@ def body(blocks: Iterable[Block]) -> SafeString:
 
 @register.simple_tag
 def ticket_rows(group: Group, reader: User) -> SafeString:
-    """Render the tickets of one titled part of the customer's list as rows; those that wait for him are marked."""
+    """Render one group of the customer's list as rows, a ticket each. If the group waits for him, they are marked."""
     list_url, due_class = reverse("tickets:list"), " fy-item--due" if group.is_due else ""
     chips = {status: chip(status, label) for status, label in Ticket.Status.choices}
     return format_html_join(
@@ -98,10 +98,9 @@ def _render_entry(entry: Entry) -> SafeString:
 
 
 def _render_below_text(entry: Entry) -> SafeString:
-    """Render what stands below a message's text in the history: its files, after a notice if a quote was cut out."""
+    """Render what is below a message's text in the history: a notice if a quote was cut out, and its files."""
     cut_notice = '<p class="fy-small fy-muted fy-mb-0">Se recortó lo citado.</p>' if entry.was_cut else ""
-    files = {"files": entry.files}
-    file_list = render_to_string("tickets/partials/message_files.html", files) if entry.files else ""
+    file_list = render_to_string("tickets/partials/message_files.html", {"files": entry.files}) if entry.files else ""
     return SafeString(cut_notice + file_list)
 
 
@@ -122,8 +121,8 @@ def _describe_row(ticket: Any, reader: User) -> str:
 
 
 def _describe_due(ticket: Any) -> str:
-    """Return the text below a ticket's status in the customer's list: when it closes or closed, or who has it."""
-    if ticket.close_held_at:  # it does not close until an agent decides
+    """Return the text below a ticket's status in the customer's list: when it closes or closed, else its assignee."""
+    if ticket.close_held_at:  # no automatic close until an agent decides
         return "El plazo está detenido"
     if ticket.is_waiting:
         return f"Se cierra el {when_long(ticket.closes_at)}"

@@ -199,7 +199,7 @@ def test_the_walk_finds_them():
     assert len(PATTERNS) > 50
     for name in (
         "factureya.core.mail.replies.SAID.0",
-        "tickets.threads._PREFIXES.0",
+        "tickets.threads._REPLY_PREFIXES.0",
         "factureya.core.mail.html_text.TAG.0",
     ):
         assert name in PATTERNS
