@@ -42,7 +42,7 @@ def answer_missing_form(inbound: InboundMessage, mail: InboundMail, outcome: Out
 
 
 def answer_unreadable_form(inbound: InboundMessage, mail: InboundMail, fault: Unreadable, outcome: Outcome) -> None:
-    """Mail the sender what is wrong with the forms of a mail that became a ticket, or a reply in a ticket."""
+    """Mail the sender what is wrong with the forms of his mail, if it opened a ticket or was added to one."""
     if outcome.disposition in {Disposition.NEW, Disposition.REPLY}:
         details = _describe_errors(fault.details)
         _enqueue_answer("refused", inbound, mail, outcome.about, answer=str(fault), details=details)
@@ -57,9 +57,9 @@ def answer_faulty_form(
     *,
     index: int,
 ) -> None:
-    """Mail the sender what is wrong with one form of a mail that had good forms too; the answer names the form's file.
+    """Mail the sender what is wrong with one form (`file`) of a mail that had good forms too.
 
-    `requests` were made of the good forms; it is empty if none could be made. `index` counts the faulty forms from 0.
+    `requests` were made of the good forms, or none if they were refused. `index` counts the faulty forms from 0.
     """
     _enqueue_answer(
         "refused",
@@ -82,9 +82,9 @@ def answer_held_form(
     file: MailFile,
     index: int,
 ) -> None:
-    """Mail the sender why a form that was read could not be sent; `request` is the draft kept for correction, or None.
+    """Mail the sender why a readable form was refused. `request` is the draft that he can correct, or None.
 
-    `index` is the place of the form in its mail.
+    `index` counts the readable forms of the mail from 0.
     """
     if isinstance(refusal, Invalid):
         text, details = "Faltan datos o alguno no es posible.", _describe_errors(refusal.errors)
@@ -109,10 +109,10 @@ def answer_left_out_files(
     for_desk: Sequence[str],
     unread: Sequence[str],
 ) -> None:
-    """Mail the sender which files were refused, not read, or left to mesa de control, if there are any.
+    """Mail the sender which files were not used. Without such files send nothing.
 
-    `refusals` are texts. `for_desk` (left to mesa) and `unread` are names of files. Mesa de control finds the files
-    `for_desk` on the pages of `requests`, so the answer names them only if there is a request.
+    `refusals` say why a file was refused. `unread` are the names of forms too many to read. `for_desk` are the names of
+    files that mesa de control will see on the pages of `requests`; without a request the answer leaves them out.
     """
     if refusals or unread or (for_desk and requests):
         _enqueue_answer(
@@ -139,8 +139,8 @@ def _enqueue_answer(
 ) -> None:
     """Put an answer to this mail into the outbox, unless its sender had too many answers in the last hour.
 
-    The answer belongs to the chain of events `about`, or if a `request` is given, to the request's chain. `suffix`
-    tells the answers of one kind to one mail apart, and `more` is for the template.
+    The answer belongs to the history (chain of events) of the `request`, or else to the history named `about`. `suffix`
+    makes the keys of several answers to one mail differ. `more` is for the template.
     """
     if not answer_limits.may_answer(mail.sender, answer_limits.FORM_ANSWERS):
         return

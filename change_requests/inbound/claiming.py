@@ -45,49 +45,47 @@ FaultyFile = tuple[MailFile, Unreadable]
 def receive(inbound: InboundMessage, mail: InboundMail) -> Plan | Aside | None:
     """Return what to do with a mail that brings a PDF form, or that came to mesadecontrol@ without one.
 
-    A Plan takes the forms. An Aside lets the mail become a ticket, and then tells its sender what is wrong. None leaves
-    the mail to other handlers: it is of a robot or an unproven sender, or came to soporte@ without a form of ours.
+    A Plan makes requests of the forms. An Aside lets the mail become a ticket, and then tells its sender what is wrong.
+    None leaves the mail to others: a machine or an unproven sender wrote it, or it came to soporte@ without our form.
     """
     is_desk_mailbox = settings.CONTROL_DESK_EMAIL in _list_mailboxes(inbound, mail)
     files = [file for file in mail.files if _may_be_form(file, is_desk_mailbox)]
     if not (files or is_desk_mailbox) or mail.bounce is not None or mail.robot:
-        return None  # most mails: who sent them need not be found out here
+        return None  # most mails: we need not ask who sent them
     senders = mail_sender.judge_sender(mail).people  # all people with the proven address
     if not senders:
         return None
     if not files:
         return Aside(partial(answers.answer_missing_form, inbound, mail))
-    # The PDFs that look like a form are read first, at most MAX_FORMS; then they stand in the mail's order again.
-    chosen = sorted(range(len(files)), key=lambda number: not _looks_like_form(files[number]))[:MAX_FORMS]
-    forms, faults = _read_forms(senders, [files[number] for number in sorted(chosen)], is_desk_mailbox)
+    # At most MAX_FORMS PDFs are chosen, first those that look like a form; they are read in the mail's order.
+    likeliest_first = sorted(range(len(files)), key=lambda index: not _looks_like_form(files[index]))
+    chosen = likeliest_first[:MAX_FORMS]
+    forms, faults = _read_forms(senders, [files[index] for index in sorted(chosen)], is_desk_mailbox)
     if forms:
-        unread = [file for number, file in enumerate(files) if number not in chosen and _looks_like_form(file)]
+        unread = [file for index, file in enumerate(files) if index not in chosen and _looks_like_form(file)]
         return partial(taking.take_forms, _gather_forms(inbound, mail, forms, faults, unread))
-    # The sender is told one fault: a precise one before a vague one.
-    fault = min((fault for _, fault in faults), key=lambda fault: fault.fault in _VAGUE_FAULTS)
-    is_ours = fault.fault in _FAULTS_OF_OUR_FORMS or any(_FORM_OR_FOLIO.search(file.name) for file in files)
+    # The sender is told only one problem: the first that is not vague, or else the first.
+    told = min((problem for _, problem in faults), key=lambda problem: problem.fault in _VAGUE_FAULTS)
+    is_ours = told.fault in _FAULTS_OF_OUR_FORMS or any(_FORM_OR_FOLIO.search(file.name) for file in files)
     if not is_desk_mailbox and not is_ours:
         return None  # any PDF, sent to soporte@ with a ticket
-    return Aside(partial(answers.answer_unreadable_form, inbound, mail, fault))
+    return Aside(partial(answers.answer_unreadable_form, inbound, mail, told))
 
 
 def find_folio_of_chain(chain: str) -> str | None:
-    """Return the folio of the request whose chain of events has this name («request:7»); None if there is none.
-
-    `receive_email --json` prints it.
-    """
+    """Return the folio of the request with the chain name «request:7», for `receive_email --json`; or None."""
     pk = chain.partition(":")[2]
     return FormalRequest.objects.filter(pk=pk).values_list("folio", flat=True).first()
 
 
 def _list_mailboxes(inbound: InboundMessage, mail: InboundMail) -> set[str]:
-    """Return the addresses the mail was sent to, in lower case and without a part such as «+7», to find ours."""
+    """Return the addresses the mail was sent to, in lower case; soporte+7@ counts as soporte@."""
     parts = [address.lower().rpartition("@") for address in (*inbound.recipients, *mail.recipients)]
     return {f"{local.partition('+')[0]}@{domain}" for local, _, domain in parts}
 
 
 def _may_be_form(file: MailFile, is_desk_mailbox: bool) -> bool:
-    """Return True for a PDF; at soporte@, where tickets bring PDFs, only if it has fields or is named like a form."""
+    """Return True for a PDF. At soporte@ many tickets have PDFs: there it must have fields or be named like a form."""
     name = file.name.lower()
     if not (name.endswith(".pdf") or file.content_type == "application/pdf" or file.content.startswith(b"%PDF-")):
         return False
@@ -97,14 +95,14 @@ def _may_be_form(file: MailFile, is_desk_mailbox: bool) -> bool:
 def _looks_like_form(file: MailFile) -> bool:
     """Return True if a PDF is named like a form of ours or has fields. These PDFs are read first.
 
-    A PDF that packs its objects (ObjStm) may hide its fields, and counts as one that has them.
+    In a PDF with compressed objects (ObjStm) we cannot see its fields, so it counts as one that has them.
     """
     has_fields = b"/AcroForm" in file.content or b"/ObjStm" in file.content
     return has_fields or bool(_FORM_NAME.search(file.name))
 
 
 def _is_our_form(file: MailFile, fault: Unreadable) -> bool:
-    """Return True if a PDF that we could not read is one of our forms, which must not be kept as evidence."""
+    """Return True if a PDF with a fault is one of our forms: then it is never evidence for another form."""
     is_known = fault.fault in _FAULTS_OF_OUR_FORMS or b"/AcroForm" in file.content
     return is_known or bool(_FORM_NAME.search(file.name))
 
@@ -112,9 +110,9 @@ def _is_our_form(file: MailFile, fault: Unreadable) -> bool:
 def _read_forms(
     senders: list[User], files: Sequence[MailFile], is_desk_mailbox: bool
 ) -> tuple[list[Form], list[FaultyFile]]:
-    """Return the forms that can be taken from these PDFs of proven senders, and the other PDFs, each with its fault.
+    """Return the good forms among these PDFs of proven senders, and the other PDFs, each with what is wrong with it.
 
-    A change of data is only taken at mesadecontrol@.
+    A form that changes data is good only at mesadecontrol@.
     """
     forms: list[Form] = []
     faults: list[FaultyFile] = []
@@ -130,9 +128,9 @@ def _read_forms(
 
 
 def _understand_form(senders: list[User], file: MailFile, proposal: Proposal) -> Form:
-    """Return the requester of a form and its answers as a draft, checked against the company's data. Raises Unreadable.
+    """Return a form with its requester, and its answers as a draft of a request. Raises Unreadable if it is wrong.
 
-    A form is refused for a folio of another company or kind, a sender without powers, or data of another company.
+    It is wrong if its folio or data are of another company, its folio of another kind, or its requester without powers.
     """
     request = _find_named_request(proposal)
     person = _choose_requester(senders, request, proposal)
@@ -151,7 +149,7 @@ def _understand_form(senders: list[User], file: MailFile, proposal: Proposal) ->
 
 
 def _find_named_request(proposal: Proposal) -> FormalRequest | None:
-    """Return the request with the folio that the form shows, of whatever company; None when there is none."""
+    """Return the request with the folio that stands in the form, of any company; None if there is no such request."""
     try:
         folio = numbers.parse_number(FormalRequest.PREFIXES[FormalRequest.Form(proposal.form)], proposal.folio)
     except numbers.InvalidNumber:
@@ -160,15 +158,15 @@ def _find_named_request(proposal: Proposal) -> FormalRequest | None:
 
 
 def _choose_requester(senders: list[User], request: FormalRequest | None, proposal: Proposal) -> User:
-    """Return who asks for what the form says, among `senders`: the people who share the address of the mail.
+    """Return who asks for what the form says: the best one of `senders`, who share the mail's address.
 
-    The person who began `request`, whose folio the form has, is preferred; then people of its company; then people of
-    the company with the form's RFC. Among equals, a person with powers in force is preferred.
+    The best one began the `request` with the form's folio; else he is of its company; else his company has the form's
+    RFC. Among several such people, one with powers in force is chosen.
     """
     rfc = form_read.clean_rfc(proposal.values["rfc"])
 
     def rank(person: User) -> tuple[bool, ...]:
-        """Return how well a person of the mail's address fits as requester of the form; the greatest tuple wins."""
+        """Return how well a person fits as requester of the form: a tuple, of which the greatest wins."""
         customer = person.contact.customer
         is_of_company = request is not None and customer.pk == request.customer_id
         is_author = request is not None and person.pk == request.requester_id
@@ -178,7 +176,7 @@ def _choose_requester(senders: list[User], request: FormalRequest | None, propos
 
 
 def _find_colleague(customer: Customer, email: str) -> int:
-    """Return the key of the company's active person with this mail, whom an access form names. Raises Unreadable."""
+    """Return the database key of the company's active person with this mail, named in a form. Raises Unreadable."""
     person = kinds_people.find_person(customer, email)
     if person is None:
         details = {"person_email": "No hay una persona activa de su empresa con ese correo."}
@@ -191,8 +189,8 @@ def _gather_forms(
 ) -> MailedForms:
     """Store the files of a mail that are no forms, and return them together with the mail's forms.
 
-    If the mail has a single form, all these files are its evidence. If it has more (faulty and unread ones count), a
-    file is evidence of the form whose draft has the folio in the file's name. Mesa de control reads all other files.
+    If the mail has one form, they are all its evidence. If it has more (faulty and unread ones count), a file is
+    evidence for the form whose request has the folio in the file's name. Other files are only for mesa de control.
     """
     faulty = [(file, fault) for file, fault in faults if _is_our_form(file, fault)]
     form_files = [*(form.file for form in forms), *(file for file, _ in faulty), *unread]
@@ -207,7 +205,7 @@ def _gather_forms(
 
 
 def _find_form_index(file: MailFile, forms: Sequence[Form]) -> int | None:
-    """Return the index of the form whose draft has the folio in a file's name («SC-5R8T-2NW2 poder.pdf»), or None."""
+    """Return the index of the form with the folio that is in a file's name, «SC-5R8T-2NW2 poder.pdf»; or None."""
     match = _FOLIO_IN_NAME.search(file.name)
     if match is None:
         return None

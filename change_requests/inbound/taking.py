@@ -80,8 +80,8 @@ class Result:
 def take_forms(mailed: MailedForms) -> Outcome:
     """Make requests of the forms of a mail, and return what became of the mail.
 
-    The words of the mail are kept with every request. The sender is told of forms and files that were not taken. The
-    outcome is MALFORMED if no request was made, else REQUEST. Its reason is TAKEN if at least one form was submitted.
+    The text of the mail is kept with every request. The sender is told of forms and files that were not used. The
+    outcome is MALFORMED without a request, else REQUEST; its reason is TAKEN if at least one form was submitted.
     """
     results = [_take_form(mailed, index) for index in range(len(mailed.forms))]
     requests = list(dict.fromkeys(result.request for result in results if result.request is not None))
@@ -105,9 +105,9 @@ def take_forms(mailed: MailedForms) -> Outcome:
 
 
 def _take_form(mailed: MailedForms, index: int) -> Result:
-    """Make a draft of the form with this index in its mail, with its files, and submit it; return what became of it.
+    """Make a draft of the form with this index, add its files as evidence, and submit it; return what became of it.
 
-    When something is refused, the sender is told and the draft stays to be corrected.
+    If something is refused, the sender is told. A draft that was made stays, so that he can correct it.
     """
     form, files = mailed.forms[index], mailed.others.list_for(index)
     try:
@@ -123,7 +123,7 @@ def _take_form(mailed: MailedForms, index: int) -> Result:
         answers.answer_held_form(mailed.inbound, mailed.mail, None, refusal, file=form.file, index=index)
         return Result(None, REFUSED, tuple(files))
     unused_files = files  # until they are evidence
-    try:  # each operation is all or nothing: what was saved before stays
+    try:  # if an operation fails, what the ones before it saved stays
         operations.save_draft(request.pk, actor=form.person, draft=form.draft)
         if files:
             operations.add_evidence(request.pk, actor=form.person, files=files)
@@ -137,8 +137,8 @@ def _take_form(mailed: MailedForms, index: int) -> Result:
 def _find_named_draft(mailed: MailedForms, index: int) -> FormalRequest | None:
     """Return the request whose folio the form has; None if a new request must be made for the form.
 
-    A new one is made for a form without a folio of a request, and for a draft of another person. It is also made if an
-    earlier form of the mail filled the draft with other answers. A request that was sent before is returned as it is.
+    That is so if the form has no folio of a request, if the request is another person's draft, or if an earlier form
+    of this mail put other answers into the draft. A request that is no draft any more is returned in any case.
     """
     form = mailed.forms[index]
     request = form.request
@@ -150,7 +150,7 @@ def _find_named_draft(mailed: MailedForms, index: int) -> FormalRequest | None:
 
 
 def _answer_refusal(mailed: MailedForms, index: int, request: FormalRequest, refusal: operations.Refused) -> str:
-    """Mail the sender that the draft of the form waits to be corrected, or was sent before; return which of the two."""
+    """Mail the sender that he can correct the form's draft, or that it was sent before. Return DRAFT or ALREADY."""
     request.refresh_from_db()
     file = mailed.forms[index].file
     if request.status in FormalRequest.EDITABLE:
@@ -163,13 +163,13 @@ def _answer_refusal(mailed: MailedForms, index: int, request: FormalRequest, ref
 def _keep_words(
     mailed: MailedForms, results: Sequence[Result], requests: Sequence[FormalRequest], files: Sequence[Attachment]
 ) -> None:
-    """Save the words of the mail, and its `files` that are no evidence, with each request. Mesa de control reads them.
+    """Save the text of the mail, and its `files` that are no evidence, with each request, for mesa de control.
 
-    The folios of the other requests are saved too, and whether the mail's requests are of several companies. `results`
-    has one result for each form.
+    Also save the folios of the mail's other requests, and whether these are of several companies. `results` has one
+    result for each form.
     """
     if not (mailed.words or files or len(requests) > 1):
-        return  # one request, and nothing to read beside it
+        return  # at most one request, and nothing more to read
     authors = {
         result.request: form.person
         for result, form in zip(results, mailed.forms, strict=True)

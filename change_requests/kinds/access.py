@@ -31,9 +31,9 @@ class AccessKind(RequestKind):
     def find_value_today(self, customer: Customer, item: Item) -> str:
         """Return the value that the item's field has today. If it is not the item's old value, nothing is executed.
 
-        For a person who loses the access or sets another password it is the mail address, or "" without an active
-        account. If a person who would lose the access has powers now, it is «(tiene poderes)». For the mail of a new
-        person it is "", or «(ya está)» if a contact of the company has that mail. For any other field it is "".
+        If a person loses the access or sets a new password, it is the mail address, or "" if he has no active account.
+        A person with powers must not lose the access: then it is «(tiene poderes)», which is no old value. For a new
+        person's mail it is "", or «(ya está)» if a contact of the company has it. For any other field it is "".
         """
         if item["field"] in (CONTACT.code, PASSWORD.code):
             powers = Representative.objects.filter(customer=customer, user=OuterRef("pk")).in_force()
@@ -76,7 +76,7 @@ class ColleagueKind(AccessKind):
     title_prefix = ""
 
     def title(self, items: Sequence[Item]) -> str:
-        """Return the request's title, «Baja de acceso de beto@ejemplo.mx», without the mail while nobody is named."""
+        """Return the request's title, «Baja de acceso de beto@ejemplo.mx»; no mail while no person is chosen."""
         mails = [item["old"] for item in items if item["field"] == self.field.code]
         return f"{self.title_prefix} de {mails[0]}" if mails else self.title_prefix
 
@@ -88,7 +88,7 @@ class ColleagueKind(AccessKind):
         return {"person": mails.get(self._find_person_key(request))}
 
     def find_people(self, request: FormalRequest) -> list[tuple[int, str, str]]:
-        """Return key, name and mail of the active contacts to offer, by name. Some kinds leave out the requester."""
+        """Return key, name and mail of the contacts who can be chosen, by name; in some kinds not the requester."""
         contacts = Contact.objects.filter(customer=request.customer, user__is_active=True)
         if not self.includes_requester:
             contacts = contacts.exclude(user=request.requester_id)
@@ -96,7 +96,7 @@ class ColleagueKind(AccessKind):
         return [(contact.user_id, contact.user.get_full_name(), contact.user.email) for contact in contacts]
 
     def find_items(self, request: FormalRequest, errors: Errors) -> list[Item]:
-        """Return one item (change): its old value is the mail of the chosen person. Add to `errors` what is wrong."""
+        """Return one item (change) with the chosen person's mail as old value. Add to `errors` what is wrong."""
         person = people.find_active_people(request.customer).filter(pk=self._find_person_key(request)).first()
         if person is None:
             errors["user"] = "Elija a la persona de su empresa."
@@ -105,18 +105,15 @@ class ColleagueKind(AccessKind):
         return [make_item(self.field.asset, self.field.code, person.email, "")]
 
     def _find_person_key(self, request: FormalRequest) -> int:
-        """Return the key of the person whom the draft names; 0 if the draft, still unchecked, has no number."""
+        """Return the database key of the person in the draft; 0, which nobody has, if it is not a number."""
         key = str((request.draft.get("person") or {}).get("user"))
-        return int(key) if key.isdecimal() and len(key) < 19 else 0  # a longer one fits no BIGINT
+        return int(key) if key.isdecimal() and len(key) < 19 else 0  # longer ones are too big for the database
 
     def check_person(self, request: FormalRequest, person: User, errors: Errors) -> None:
         """Add to `errors` why the request cannot be about this person. Here everybody may be; a kind may refuse."""
 
     def apply(self, request: FormalRequest, payload: dict[str, Any], actor: User) -> User | None:
-        """Apply the approved request to the person whom its only item names.
-
-        Return the person if a mail with a link to set a password follows, else None.
-        """
+        """Do what was approved for the person of the only item. Return him if we must mail a link for a password."""
         person = people.find_person(request.customer, payload["items"][0]["old"])
         assert person is not None  # the execution compared the item with `find_value_today` before
         return self.apply_to(person, request, actor)

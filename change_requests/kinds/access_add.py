@@ -51,9 +51,9 @@ class AccessAdd(AccessKind):
         return {"person": person}
 
     def find_items(self, request: FormalRequest, errors: Errors) -> list[Item]:
-        """Return one item (change) for each answer about the person who gets access; add to `errors` what is wrong.
+        """Return one item (change) for each filled answer about the new person; add to `errors` what is wrong.
 
-        Phone and position may be missing, and are cut to the length that fits.
+        Phone and position may be empty. If one of them is too long, its end is dropped.
         """
         person = request.draft.get("person") or {}
         name, email = clean_line(person.get("full_name")), clean_line(person.get("email")).lower()
@@ -72,7 +72,7 @@ class AccessAdd(AccessKind):
         return [make_item(field.asset, field.code, "", value) for field, value in values if value]
 
     def apply(self, request: FormalRequest, payload: dict[str, Any], actor: User) -> None:
-        """Mail an invitation to the portal to the new person, who creates his access with it."""
+        """Mail the new person an invitation to the portal; with it he makes his own account."""
         email = next(item["new"] for item in payload["items"] if item["field"] == EMAIL.code)
         accounts.invite_by_request(
             request.customer, email=email, folio=request.folio, invited_by=request.requester, actor=actor

@@ -20,15 +20,15 @@ class ChangeKind(RequestKind):
     has_date = True
 
     def find_value_today(self, customer: Customer, item: Item) -> str:
-        """Return today's value of the item's field. For a new representative it is the replaced one's data, as text."""
+        """Return today's value of the item's field. For a representative it is the data of the one who is replaced."""
         if item["field"] == REPRESENTATIVE.code:
             return representative.find_value_today(customer, item)
         return str(getattr(customer, item["field"]))
 
     def find_executable_value(self, customer: Customer, item: Item) -> str:
-        """Return today's value of the item's field, or «(es de otra empresa)» if another company has the new value.
+        """Return today's value of the item's field. If it is not the item's old value, nothing is executed.
 
-        The execution compares it with the item's old value and applies nothing if they differ.
+        So it is «(es de otra empresa)», which is no old value, if another company has the new value already.
         """
         is_taken = find_row(item["field"]).is_taken
         if is_taken and is_taken(customer, item["new"]):

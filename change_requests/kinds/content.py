@@ -20,16 +20,13 @@ MAX_DAYS_AHEAD = 365  # of an effective date
 
 
 def hash_draft(request: FormalRequest, files: Iterable[Attachment]) -> str:
-    """Return one hash of the draft's answers and files.
-
-    The page on which a person reviews the draft holds this hash. If the draft changed since, it is not sent.
-    """
+    """Return one hash of the draft's answers and files: if it changed since a person reviewed them, nothing is sent."""
     answers = {key: request.draft.get(key) for key in ("items", "person", "reason", "effective_date")}
     return payload.hash_bytes(payload.write_canonical({**answers, "files": sorted(file.sha256 for file in files)}))
 
 
 def find_problems(request: FormalRequest, *, evidence: int) -> Errors:
-    """Return why the draft, which has `evidence` files, cannot be sent: a Spanish text for each wrong field."""
+    """Return why the draft cannot be sent: a Spanish text by field. `evidence` is the number of its files."""
     errors: Errors = {}
     items = find_items(request, errors)
     reason, min_length = clean_line(request.draft.get("reason")), find_kind(request).min_reason
@@ -55,7 +52,7 @@ def find_value_today(request: FormalRequest, item: Item) -> str:
 
 
 def _check_effective_date(text: str, errors: Errors) -> None:
-    """Add an error if the effective date is no date, or not between today and a year from today. It may be empty."""
+    """Add an error if the effective date is not a date from today to a year from today. It may be empty."""
     today = timezone.localdate(clock.now())
     try:
         if text and not today <= parse_day(text) <= today + timedelta(days=MAX_DAYS_AHEAD):

@@ -69,13 +69,14 @@ def _show_status(status: str) -> str:
 
 
 def _make_status_columns(status: str, effective_date: str) -> dict[str, Any]:
-    """Return a dictionary with the new value of the company's column `suspended_at`: when the suspension begins.
+    """Return the new value of the company's column `suspended_at`, by its name: None for the status «active».
 
-    The value is None for the status «active». Else it is the effective date's first instant, but never before now.
+    Else the suspension begins with the effective date, but never before now.
     """
     if status == Customer.Status.ACTIVE:
         return {"suspended_at": None}
-    return {"suspended_at": max(filter(None, (clock.now(), find_first_instant(effective_date))))}
+    now, start = clock.now(), find_first_instant(effective_date)  # None without an effective date
+    return {"suspended_at": max(now, start or now)}
 
 
 RFC = SensitiveField(

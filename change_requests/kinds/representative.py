@@ -116,9 +116,9 @@ INPUTS: dict[str, forms.Field] = {
 def find_changes(request: FormalRequest, answers: Mapping[str, str], errors: Errors) -> list[Item]:
     """Return one item (change): the company gets a new representative, who replaces another or is added.
 
-    The item's values are lines: all parts of a representative as one text. `answers` are the new parts in the draft,
-    by name; a missing part stays as the replaced representative has it. What is wrong is added to `errors`. It is also
-    wrong if the new representative has no account in the company, or represents it already.
+    The item's values are lines: a representative's data (parts) in one text. `answers` are the new parts by name. A
+    part that is missing in them stays as it is for the replaced representative. What is wrong is added to `errors`:
+    also that the new representative has no account in the company, or represents it already.
     """
     replaced = _find_replaced(request, answers, errors)
     old_line = replaced.line if replaced else ""
@@ -130,7 +130,7 @@ def find_changes(request: FormalRequest, answers: Mapping[str, str], errors: Err
     line = compose_line(**new)
     if replaced and line == old_line:
         errors[PREFIX + "name"] = SAME_AS_TODAY
-    elif old["email"] != new["email"] and not people.may_be_added(request.customer, new["email"]):  # another person
+    elif old["email"] != new["email"] and not people.may_be_added(request.customer, new["email"]):
         errors[PREFIX + "email"] = "Esa persona ya representa a la empresa."
     elif people.find_person(request.customer, new["email"]) is None:
         errors.setdefault(
@@ -141,23 +141,24 @@ def find_changes(request: FormalRequest, answers: Mapping[str, str], errors: Err
 
 
 def find_value_today(customer: Customer, item: Item) -> str:
-    """Return today's line (one text) of the representative to be replaced, to compare it with the item's old value.
+    """Return the item's old value if it is still true, else another text: then nothing is executed.
 
-    Return "" if nobody is replaced, or if no representative has the old line any more. Return «(sin cuenta)» if the new
-    representative has no account, and «(ya está)» if a person to be added represents the company already.
+    The value is a representative's data in one text (line); it is "" if nobody is replaced. The other text says that
+    the new one has no account, or represents the company already; it is "" if nobody has the old line any more.
     """
-    if item["new"] and people.find_person(customer, decompose_line(item["new"])["email"]) is None:
+    new_email = decompose_line(item["new"])["email"]
+    if item["new"] and people.find_person(customer, new_email) is None:
         return "(sin cuenta)"
     if not item["old"]:
-        return "" if people.may_be_added(customer, decompose_line(item["new"])["email"]) else "(ya está)"
-    lines = (person.line for person in people.find_open_representatives(customer))
-    return next((line for line in lines if line == item["old"]), "")
+        return "" if people.may_be_added(customer, new_email) else "(ya está)"
+    has_old_line = any(person.line == item["old"] for person in people.find_open_representatives(customer))
+    return item["old"] if has_old_line else ""
 
 
 def _find_replaced(request: FormalRequest, answers: Mapping[str, str], errors: Errors) -> Representative | None:
-    """Return the representative to be replaced: the one whose mail the draft has, or without that answer the requester.
+    """Return the representative whom the draft replaces, by the mail address in its answers.
 
-    An empty mail means that nobody is replaced: return None. For an unknown mail add an error and return None.
+    Without that answer it is the requester. None if the address is empty (nobody is replaced) or unknown (an error).
     """
     representatives = people.find_open_representatives(request.customer)
     email = answers.get(REPLACES)
@@ -172,9 +173,9 @@ def _find_replaced(request: FormalRequest, answers: Mapping[str, str], errors: E
 
 
 def _check_parts(new: dict[str, str], errors: Errors) -> None:
-    """Add to `errors` what is wrong with the new representative's parts, except the dates; tidy the RFC in `new`.
+    """Add to `errors` what is wrong with the new representative's parts, except the dates. Tidy `new["rfc"]`.
 
-    A bar (|) is refused in every part, because it separates the parts in a line.
+    No part may have a bar (|), because bars separate the parts in a line.
     """
     if not new["name"]:
         errors[PREFIX + "name"] = "Escriba el nombre del representante."
@@ -198,7 +199,7 @@ def _check_parts(new: dict[str, str], errors: Errors) -> None:
 def _check_dates(new: Mapping[str, str], errors: Errors) -> None:
     """Add to `errors` what is wrong with the dates of the new representative's powers.
 
-    The first day is needed. The last day may be empty. If not, it must be no earlier than the first day and today.
+    The first day is required. The last day may be empty; else it must not be before the first day or before today.
     """
     days: dict[str, date | None] = {}
     for column in ("valid_from", "valid_until"):
@@ -214,7 +215,7 @@ def _check_dates(new: Mapping[str, str], errors: Errors) -> None:
 
 
 def show(line: str) -> str:
-    """Return a representative's line as people read it: name, mail, capacity, instrument and dates below each other."""
+    """Return a representative's line as people read it: below each other name, RFC and mail, power, document, dates."""
     if not line:
         return ""
     parts = decompose_line(line)
@@ -242,8 +243,8 @@ def find_mail(line: str) -> str:
 def replace(request: FormalRequest, old: str, new: str, actor: User) -> None:
     """Revoke the company's representative with the line `old`, and register the one with the line `new`.
 
-    Either line may be empty. Both people get another role in the portal, which ends their sessions. A person who stays
-    representative, with other data, keeps role and sessions.
+    Either line may be empty. The roles of both people in the portal change, which ends their sessions. If it is one
+    person, whose data change, his role and sessions stay.
     """
     leaving = _revoke(request, old, actor) if old else None
     coming = _register(request, new) if new else None
@@ -265,9 +266,9 @@ def _revoke(request: FormalRequest, line: str, actor: User) -> Representative:
 
 
 def _register(request: FormalRequest, line: str) -> Representative:
-    """Insert the representative whom this line of the request describes, and return the row.
+    """Insert the representative with this line, and return the row. It says who verified the request, and when.
 
-    The row says who verified the request, and when. The first file of evidence is the document of the powers.
+    The first file of evidence is stored as the document of the powers.
     """
     values = decompose_line(line)
     files = Evidence.objects.filter(request=request, revision_no__isnull=False, dropped_at__isnull=True)
@@ -275,12 +276,11 @@ def _register(request: FormalRequest, line: str) -> Representative:
     # By the constraint request_in_approval_was_verified neither is NULL.
     assert request.verified_by is not None
     assert request.verified_at is not None
+    start, end = values.pop("valid_from"), values.pop("valid_until")
     return Representative.objects.create(
-        **values
-        | {
-            "valid_from": date.fromisoformat(values["valid_from"]),
-            "valid_until": date.fromisoformat(values["valid_until"]) if values["valid_until"] else None,
-        },
+        **values,
+        valid_from=date.fromisoformat(start),
+        valid_until=date.fromisoformat(end) if end else None,
         customer=request.customer,
         user=people.find_person(request.customer, values["email"]),
         document=document.attachment if document else None,

@@ -84,7 +84,7 @@ class DataForm(RowsForm):
             self.errors.pop(name, None)
 
     def _list_unused_inputs(self) -> list[str]:
-        """Return the names of the inputs whose box was not ticked: they do not count."""
+        """Return the names of the inputs whose box was not ticked in the posted form: their values are ignored."""
         unticked = [box for box in BOXES if self.is_bound and not self.data.get(box.name)]
         return [name for box in unticked for name in box.inputs]
 
@@ -95,7 +95,7 @@ class DataForm(RowsForm):
         return text
 
     def clean(self) -> dict[str, Any]:
-        """Check that a box is ticked, that the address fits, and that RFC or name is written if their box is ticked."""
+        """Check that a box is ticked, the address is not too long, and the box of RFC and name has one of them."""
         data = super().clean() or self.cleaned_data
         if not any(data.get(box.name) for box in BOXES):
             self.add_error(None, MISSING_ANY)
@@ -104,15 +104,17 @@ class DataForm(RowsForm):
             self.add_error(
                 "street", f"El domicilio completo tiene hasta {MAX_ADDRESS} caracteres; son {length}. Acórtelo."
             )
-        has_identity = data.get("rfc") or data.get("legal_name") or {"rfc", "legal_name"} & set(self.errors)
-        if data.get("c_identity") and not has_identity:  # a wrong RFC or name counts as written
+        # A wrong RFC or name is not in `data`, but it was filled in: its own error is enough.
+        is_filled_in = any(data.get(name) or name in self.errors for name in ("rfc", "legal_name"))
+        if data.get("c_identity") and not is_filled_in:
             self.add_error("rfc", MISSING_IDENTITY)
         return data
 
     def answers(self) -> Draft:
-        """Return the draft's part of this step: the new values of the ticked boxes, by field.
+        """Return what this step puts into the draft: the new values of the ticked boxes, by field.
 
-        An empty RFC or legal name is left out: it does not change. The address is also kept in parts, for the form.
+        RFC and legal name have one box: the one that is empty does not change. The address is also kept in its parts,
+        to fill the form again.
         """
         data: dict[str, Any] = self.cleaned_data
         items: dict[str, str] = {}
@@ -150,24 +152,26 @@ class SensitiveData(ChangeKind):
         """Return the request's title with the fields that change, such as «Cambio de RFC, teléfono y correo»."""
         labels = [find_row(item["field"]).label for item in items] or ["información"]
         names = [label if label.isupper() else label[0].lower() + label[1:] for label in labels]  # RFC keeps capitals
-        return "Cambio de " + " y ".join(filter(None, [", ".join(names[:-1]), names[-1]]))  # «RFC, teléfono» y «correo»
+        *first_names, last_name = names
+        return "Cambio de " + (f"{', '.join(first_names)} y {last_name}" if first_names else last_name)
 
     def draft_title(self, draft: Draft) -> str:
-        """Return the draft's title with the fields that it has so far; the parts of a representative count as one."""
-        names = [name for name in draft.get("items") or {} if not name.startswith(representative.CODE)]
-        if len(names) < len(draft.get("items") or {}):
-            names.append(representative.CODE)
-        return self.title([make_item("", name, "", "") for name in names])
+        """Return the draft's title with the fields that it changes so far; a representative's parts are one field."""
+        answers = draft.get("items") or {}
+        codes = [name for name in answers if not name.startswith(representative.CODE)]
+        if len(codes) < len(answers):  # parts of a representative were left out
+            codes.append(representative.CODE)
+        return self.title([make_item("", code, "", "") for code in codes])
 
     def step_form(self, request: FormalRequest, *args: Any, **options: Any) -> DataForm:
         representatives = people.find_open_representatives(request.customer).order_by("pk")[:MOST_REPRESENTATIVES]
         return DataForm(*args, representatives=list(representatives), **options)
 
     def step_initial(self, request: FormalRequest) -> dict[str, Any]:
-        """Return the values that the form shows first: the draft's new values, with the boxes of these values ticked.
+        """Return the values that the form shows at first: the draft's new values, and their boxes ticked.
 
-        The requester is offered as the representative to be replaced. An address from a PDF form has no parts, so it
-        stands whole in the street.
+        As the representative to be replaced it shows the requester, if the draft names nobody. An address from a PDF
+        form has no parts, so all of it is shown in the street.
         """
         items: dict[str, str] = request.draft.get("items") or {}
         initial: dict[str, Any] = {representative.REPLACES: request.requester.email, **items}
@@ -182,7 +186,7 @@ class SensitiveData(ChangeKind):
         return {"items": items}
 
     def find_items(self, request: FormalRequest, errors: Errors) -> list[Item]:
-        """Return one item for each field that the draft changes, and one for all parts of a representative."""
+        """Return one item (change) a field of the draft; a representative is one. Add to `errors` what is wrong."""
         answers = {name: clean_line(new) for name, new in (request.draft.get("items") or {}).items()}
         parts = {name: new for name, new in answers.items() if name.startswith(representative.PREFIX)}
         items: list[Item] = []
@@ -199,7 +203,7 @@ class SensitiveData(ChangeKind):
 
 
 def _make_change(request: FormalRequest, field: SensitiveField, new: str, errors: Errors) -> Item:
-    """Return the item that gives a field of the company its new value; what is wrong is added to `errors`."""
+    """Return the item (change) that gives a field of the company the value `new`. Add to `errors` what is wrong."""
     customer, code = request.customer, field.code
     try:
         new = field.clean(new)

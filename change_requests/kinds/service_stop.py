@@ -56,7 +56,7 @@ class ServiceStop(ChangeKind):
         return {"items": {}}
 
     def find_items(self, request: FormalRequest, errors: Errors) -> list[Item]:
-        """Return the only item (change): the service becomes suspended. Add to `errors` if it is suspended already."""
+        """Return the only item (change): the service is suspended. If it is so already, add an error."""
         status = request.customer.status
         if status == Customer.Status.SUSPENDED:
             errors["status"] = "El servicio ya está suspendido."

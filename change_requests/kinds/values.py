@@ -28,7 +28,7 @@ def clean_line(text: object) -> str:
 
 
 def clean_lines(text: object) -> str:
-    """Return a person's text with its lines, in NFC, without spare spaces; secret links of our mails are cut (M16)."""
+    """Return a person's text in NFC, without needless spaces or secret links of our mails (M16). Lines are kept."""
     written = own_links.cut_links(str(text or ""))
     lines = [" ".join(line.split()) for line in written.strip().splitlines()]
     return unicodedata.normalize("NFC", "\n".join(lines).strip())
@@ -40,7 +40,7 @@ def keep(text: str) -> str:
 
 
 def clean_rfc(text: str) -> str:
-    """Return the RFC in the form that is stored. Raise WrongValue if no taxpayer can have it."""
+    """Return the RFC as we store it. Raise WrongValue if it cannot be an RFC."""
     try:
         return rfc.parse_rfc(text).value
     except rfc.BadRFC as problem:
@@ -48,7 +48,7 @@ def clean_rfc(text: str) -> str:
 
 
 def clean_mail(text: str) -> str:
-    """Return the address in lower case. Raise WrongValue for what is no address, and for an address of ours."""
+    """Return the mail address in lower case. Raise WrongValue if it is no address, too long, or one of ours."""
     address = text.lower()
     try:
         validate_email(address)

@@ -32,10 +32,10 @@ class Kept:
 
 
 def store_files(files: Sequence[MailFile], *, draft: str) -> Kept:
-    """Store the files of a mail that pass the limits; return rows, refusals, and for each file whether it is stored.
+    """Store the files of a mail. Return the rows of the stored ones, why others were refused, and which were stored.
 
-    The stored files have the key `draft` until an operation puts them into a ticket or request. Raises Unstorable if
-    the store is full or cannot be written; then the whole mail waits (M17).
+    They have the key `draft` until an operation puts them into a ticket or request. Raises Unstorable if the disk is
+    full or cannot be written; then the whole mail waits (M17).
     """
     stored: list[Attachment] = []
     refusals: list[str] = []
@@ -56,7 +56,7 @@ def store_files(files: Sequence[MailFile], *, draft: str) -> Kept:
 
 
 def _store_file(file: MailFile, draft: str) -> Attachment:
-    """Store one file of a mail and return its row; an embedded mail and a file of Outlook (TNEF) are not examined."""
+    """Store one file of a mail and return its row. A mail or a file of Outlook (TNEF) in it is stored unexamined."""
     upload: UploadedFile[Any] = UploadedFile(BytesIO(file.content), _make_clean_name(file), size=len(file.content))
     if file.content_type == types.EML.content_type:
         return files_store.store_as(upload, types.EML, draft=draft)
@@ -66,6 +66,6 @@ def _store_file(file: MailFile, draft: str) -> Attachment:
 
 
 def _make_clean_name(file: MailFile) -> str:
-    """Return a safe name for a file of a mail. One without an extension gets that of the content type in the mail."""
+    """Return a safe name for a file of a mail. If it has no extension, add the one of its content type in the mail."""
     name = files_store.clean_name(file.name)
     return name if "." in name else name + _EXTENSIONS.get(file.content_type, "")

@@ -8,9 +8,9 @@ from django.utils.http import content_disposition_header
 
 
 def stream_stored(headers: Mapping[str, str], content: IO[Any]) -> FileResponse:
-    """Return a response that streams a stored, open file with the headers that `core.files.store` made for it."""
+    """Return a response that streams the open file `content` of the store with `headers`, which `store` made for it."""
     response = FileResponse(content)
-    for name, value in headers.items():  # after FileResponse has guessed headers of its own
+    for name, value in headers.items():  # they replace the ones that FileResponse guessed
         response[name] = value
     return response
 

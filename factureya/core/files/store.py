@@ -71,16 +71,13 @@ def store(upload: "UploadedFile[Any]", *, draft: str) -> Attachment:
 
 
 def store_as(upload: "UploadedFile[Any]", kind: types.Kind, *, draft: str) -> Attachment:
-    """Store a file as the `kind` that the caller found, without examining it, and return its row. Only for mail.
-
-    Raises RefusedFile and Unstorable.
-    """
+    """Store a file of a mail as this `kind`, unexamined, and return its row. Raises RefusedFile and Unstorable."""
     name = clean_name(upload.name or "")
     return _save_checked(name, types.Examined(kind, _read_upload(upload, name)), draft)
 
 
 def store_uploads(uploads: "Iterable[UploadedFile[Any]]", draft: str) -> tuple[list[Attachment], list[RefusedFile]]:
-    """Store files for the form whose key is `draft`; return the rows of the stored files, and the refusals."""
+    """Store files for the form with the key `draft`, as many as fit. Return the stored ones' rows, and the refusals."""
     stored: list[Attachment] = []
     refusals: list[RefusedFile] = []
     limit = settings.ATTACHMENT_MAX_FILES
@@ -115,19 +112,18 @@ def move_files(draft: str, to: str) -> None:
 
 
 def open_for_download(attachment: Attachment) -> tuple[dict[str, str], IO[Any]]:
-    """Return the headers and the open file for the download of an attachment.
+    """Return the headers and the open file for a download. The caller must have checked that the person may read it.
 
-    With the headers no browser shows the file in our origin and no cache keeps it. Raises FileNotFoundError if
-    the store lost the file. The caller must have checked that the person may read it.
+    Raises FileNotFoundError if the store lost the file.
     """
     return download_headers(attachment), _get_storage().open(str(attachment.file.name))
 
 
 def download_headers(attachment: Attachment) -> dict[str, str]:
-    """Return the headers with which a browser saves a file and does not show it, run it or keep it in a cache."""
-    allowed = {kind.content_type for kind in types.KINDS}
+    """Return the headers that make a browser save a file, and not show it, run it or keep it in a cache."""
+    is_known = attachment.content_type in {kind.content_type for kind in types.KINDS}
     return {
-        "Content-Type": attachment.content_type if attachment.content_type in allowed else "application/octet-stream",
+        "Content-Type": attachment.content_type if is_known else "application/octet-stream",
         "Content-Length": str(attachment.size),
         "Content-Disposition": content_disposition_header(True, attachment.name) or "attachment",
         **SANDBOXED,
@@ -135,10 +131,9 @@ def download_headers(attachment: Attachment) -> dict[str, str]:
 
 
 def open_picture(attachment: Attachment, *, small: bool = False) -> tuple[dict[str, str], IO[Any]]:
-    """Return the headers and the open file of a picture that a page shows; `small` asks for its small copy.
+    """Return the headers and the open file of a picture that a page shows. `small` asks for its small copy, if any.
 
-    Without a small copy the picture itself is returned. Raises FileNotFoundError for a file that we did not re-encode,
-    and for one that the store lost.
+    Raises FileNotFoundError for a file that is no picture of ours (re-encoded), and for one that the store lost.
     """
     if attachment.content_type not in types.PICTURES:
         raise FileNotFoundError(attachment.token)
@@ -156,10 +151,7 @@ def open_picture(attachment: Attachment, *, small: bool = False) -> tuple[dict[s
 
 
 def purge_orphans() -> int:
-    """Delete files that no message took within 24 h ⚙: those of abandoned forms, and strays, which have no row.
-
-    Return the number of files deleted.
-    """
+    """Delete files that no message took within 24 h ⚙: of forms never sent, or without a row. Return how many."""
     before = clock.now() - timedelta(hours=settings.ATTACHMENT_ORPHAN_HOURS)
     strays = [name for name in _find_strays() if _get_storage().get_modified_time(name) < before]
     for name in strays:
@@ -171,9 +163,9 @@ def purge_orphans() -> int:
 
 
 def clean_name(raw: str) -> str:
-    """Return a file name that is safe to show: no folders, no control, bidirectional or invisible characters."""
+    """Return a file name that is safe to show: without folders, and without control, bidi or invisible characters."""
     base = unicodedata.normalize("NFC", raw).replace("\\", "/").rpartition("/")[2]
-    # C* is control, format (bidi overrides, zero width), surrogate, private, unassigned. split() drops extra blanks.
+    # Categories C…: control, format (bidi, zero width), surrogate, private, unassigned. split() drops extra blanks.
     shown = "".join(c for c in base if unicodedata.category(c)[0] != "C")
     words = shown.translate(_NOT_IN_NAMES).split()
     return _shorten_name(" ".join(words).strip(". "))
@@ -182,7 +174,7 @@ def clean_name(raw: str) -> str:
 def set_true_extension(name: str, kind: types.Kind) -> str:
     """Return a file name with the extension of the file's real kind: `foto.gif` stored as PNG becomes `foto.png`.
 
-    The extension of another kind that we store is replaced. Any other is taken for a part of the name, and kept.
+    The extension of another kind that we know is replaced. An unknown one is kept, as a part of the name.
     """
     extension = _get_extension(name)
     if extension in kind.extensions:
@@ -192,9 +184,9 @@ def set_true_extension(name: str, kind: types.Kind) -> str:
 
 
 def _save_checked(name: str, examined: types.Examined, draft: str) -> Attachment:
-    """Write an examined file and the small copy of a picture into the store; return the row of the file.
+    """Write an examined file into the store, and for a picture its small copy. Return the file's row.
 
-    The secret links of our mails are cut out of the file (M16). Raises Unstorable.
+    The secret links of our mails are removed from the file (M16). Raises Unstorable.
     """
     kind, picture = examined.kind, examined.picture
     stored = copies.cut_file(examined.stored, is_mail=kind == types.EML, is_text=kind == types.TEXT)
@@ -222,7 +214,7 @@ def _make_small_path(path: str) -> str:
 
 
 def _read_upload(upload: "UploadedFile[Any]", name: str) -> bytes:
-    """Return the content of an uploaded file. Raises RefusedFile, with its `name`, if it is empty or too big."""
+    """Return the content of an uploaded file. Raises RefusedFile with this `name` if it is empty or too big."""
     limit = settings.ATTACHMENT_MAX_BYTES
     content: bytes = b"" if (upload.size or 0) > limit else upload.read(limit + 1)  # the declared size may lie
     size = max(upload.size or 0, len(content))
@@ -255,7 +247,7 @@ def _make_refusal(name: str, reason: str) -> RefusedFile:
 
 
 def _delete_untaken(**conditions: Any) -> int:
-    """Delete up to _PURGE_BATCH files that no message has taken, and return how many; `conditions` filter the rows."""
+    """Delete up to _PURGE_BATCH files that meet the `conditions` and that no message has taken; return how many."""
     with transaction.atomic():
         waiting = Attachment.objects.exclude(draft="").filter(**conditions).order_by("pk")  # a taken file has no draft
         # Locked: an operation that takes the file at this instant either has it already or finds it gone.
@@ -267,15 +259,17 @@ def _delete_untaken(**conditions: Any) -> int:
 
 
 def _delete_on_commit(path: str) -> None:
-    """Delete a stored file and its small copy once the transaction is committed, so that no row loses its file."""
+    """Delete a file and its small copy when the transaction commits; if it fails, the rows stay and need the file."""
     transaction.on_commit(lambda: _get_storage().delete(path), robust=True)
     transaction.on_commit(lambda: _get_storage().delete(_make_small_path(path)), robust=True)
 
 
 def _find_strays() -> Iterator[str]:
     """Yield the path of each file in the store that has no row, because the transaction was rolled back."""
-    for folder in _list_folder("")[0]:  # the folders of the store; [1] are the files
-        token_by_file = {file: file.removesuffix(_SMALL) for file in _list_folder(folder)[1]}
+    folders, _ = _list_folder("")
+    for folder in folders:
+        _, files = _list_folder(folder)
+        token_by_file = {file: file.removesuffix(_SMALL) for file in files}
         rows = Attachment.objects.filter(token__in=set(token_by_file.values()))
         known = set(rows.values_list("token", flat=True))
         yield from (f"{folder}/{file}" for file, token in token_by_file.items() if token not in known)
@@ -305,4 +299,5 @@ def _shorten_name(name: str) -> str:
     extension = _get_extension(name)
     tail = f".{extension}" if extension and len(extension) <= 10 else ""  # a longer one is no extension
     stem = name[: -len(tail)] if tail else name
-    return f"{stem[: MAX_NAME - len(tail)].strip('. ') or 'archivo'}{tail}"
+    short_stem = stem[: MAX_NAME - len(tail)].strip(". ")
+    return f"{short_stem or 'archivo'}{tail}"
