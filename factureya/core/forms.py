@@ -14,9 +14,9 @@ from factureya.core.models import Attachment
 MAX_TEXT = 10_000
 # A field with one of these words in its name is not kept: it may hold a secret, or what only the page itself may say.
 _SECRET_WORDS = "csrf password token code secret hash otp".split()
-_BUTTONS = frozenset("key quitar agregar_a otro resolved seen next".split())  # the page has them anew
+_NOT_KEPT = frozenset("key quitar agregar_a otro resolved seen next".split())  # buttons, and what each page makes anew
 # Chosen from a list: kept, but not a text that a person wrote.
-_CHOICES = frozenset(
+_CHOICE_FIELDS = frozenset(
     "a_quien action after agente assignee categoria category chosen contacto decision elegido impact implementer kind "
     "note_key outcome vista".split()
 )
@@ -33,7 +33,7 @@ class Textarea(forms.Textarea):
     """Write the textarea without a template, because a template costs more time than the rest of the field."""
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
-        """Return the textarea as HTML; browsers drop its first line break, so one is put before the text."""
+        """Return the textarea as HTML. Browsers drop its first line break, so one more is put before the text."""
         attributes = flatatt({"name": name, **self.build_attrs(self.attrs, attrs)})
         return format_html("<textarea{}>\n{}</textarea>", attributes, self.format_value(value) or "")
 
@@ -88,19 +88,19 @@ class FilesField(forms.Field):
 def choose_kept_fields(posted: Mapping[str, Any]) -> dict[str, str]:
     """Return the fields of a posted form that may be stored, to fill the form again if it could not be accepted.
 
-    Secrets, one-time keys and buttons are left out.
+    Left out are secrets (a word such as «password» in the name), and buttons and keys, which each page makes anew.
     """
     return {
         name: str(value)
         for name, value in posted.items()
-        if name not in _BUTTONS and not any(word in name.lower() for word in _SECRET_WORDS)
+        if name not in _NOT_KEPT and not any(word in name.lower() for word in _SECRET_WORDS)
     }
 
 
 def list_texts(fields: dict[str, str]) -> list[str]:
-    """Return the texts that a person wrote: no choices, no old values (`…_was`), and nothing without a letter in it."""
+    """Return what a person wrote: no choices from a list, no earlier values (`…_was`), no values without a letter."""
     return [
         value
         for name, value in fields.items()
-        if name not in _CHOICES and not name.endswith("_was") and any(character.isalpha() for character in value)
+        if name not in _CHOICE_FIELDS and not name.endswith("_was") and any(character.isalpha() for character in value)
     ]

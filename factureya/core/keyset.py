@@ -25,8 +25,8 @@ Row = TypeVar("Row", bound=Model)
 
 
 def read_pk(text: str) -> int:
-    """Return the primary key that is written in `text`. Raises ValueError for anything but ASCII digits."""
-    if not (text.isascii() and text.isdigit() and len(text) < 19):  # a BIGINT holds that
+    """Return the primary key that is written in `text`. Raises ValueError for anything but 1 to 18 ASCII digits."""
+    if not (text.isascii() and text.isdigit() and len(text) < 19):  # any 18 digits fit into a BIGINT
         raise ValueError(text)
     return int(text)
 
@@ -71,12 +71,12 @@ class Order:
             return None
 
     def read_from(self, address: Mapping[str, str]) -> "Cursor | None":
-        """Return the cursor in the parameters of a list page's address; None stands for the first page."""
+        """Return the cursor in a list page's address, to the rows after one row or before it; None: the first page."""
         after = self.read(address.get(AFTER, ""))
         return after or self.read(address.get(BEFORE, ""), is_back=True)
 
     def sort(self, rows: QuerySet[Row], *, is_back: bool = False) -> QuerySet[Row]:
-        """Return the rows sorted in this order, or against it with `is_back`."""
+        """Return the rows sorted in this order, or in the opposite one with `is_back`."""
         sign = "-" if self.is_descending != is_back else ""
         return rows.order_by(*(f"{sign}{column}" for column in (self.at, self.key) if column))
 
@@ -89,14 +89,14 @@ class Order:
             return self.sort(rows)
         comparison = "lt" if self.is_descending != cursor.is_back else "gt"
         key = cursor.key
-        if self.name and self.name != self.key:  # `cursor.key` is only a name: look up the row's sort key
+        if self.name and self.name != self.key:  # the address names the row by another column: look up its key
             named = rows.model._default_manager.all() if self.named_in is None else self.named_in
             same_name = named.filter(**{self.name: cursor.key})
             key = Subquery(same_name.values(self.key)[:1])
         condition = Q(**{f"{self.key}__{comparison}": key})
         if self.at:
             beyond = Q(**{f"{self.at}__{comparison}": cursor.at})
-            # Beyond by the instant, or at the same instant by the key; the bound in front lets the index start there.
+            # Another instant, or the same one and another key. The condition in front lets the index start there.
             condition = Q(**{f"{self.at}__{comparison}e": cursor.at}) & (beyond | Q(**{self.at: cursor.at}) & condition)
         return self.sort(rows.filter(condition), is_back=cursor.is_back)
 
@@ -141,8 +141,8 @@ class Page(Generic[Row]):
 def page(order: Order, cursor: Cursor | None, *lists: QuerySet[Row], size: int = PAGE_ROWS) -> Page[Row]:
     """Return the page at `cursor` of one list, or of several lists merged into one. No cursor means the first page.
 
-    Each list takes one query. One row more than a page is read: if it exists, another page follows (`has_more`).
-    A step back that finds less than a whole page has reached the beginning: then the whole first page is returned.
+    Each list takes one query. One row more than a page is read: if it exists, there is another page (`has_more`).
+    A cursor that goes back and finds less than a whole page has reached the beginning: the first page is returned.
     """
     is_back = cursor is not None and cursor.is_back
     rows = _merge_lists(order, [list(order.select_beyond(part, cursor)[: size + 1]) for part in lists], is_back=is_back)
@@ -150,18 +150,18 @@ def page(order: Order, cursor: Cursor | None, *lists: QuerySet[Row], size: int =
     if is_back:
         if len(rows) < size:
             return page(order, None, *lists, size=size)
-        rows.reverse()
+        rows.reverse()  # they were read backwards
+    has_previous = has_more if is_back else cursor is not None  # a step forward came from the previous page
+    has_next = is_back or has_more  # a step back came from the next page
     return Page(
         rows,
-        # Previous: surely after a step forward (it had a cursor); after a step back only if a row more was found.
-        order.cursor_at(rows[0], is_back=True) if rows and (has_more if is_back else cursor) else None,
-        # Next: surely after a step back; else only if a row more was found.
-        order.cursor_at(rows[-1]) if rows and (is_back or has_more) else None,
+        order.cursor_at(rows[0], is_back=True) if rows and has_previous else None,
+        order.cursor_at(rows[-1]) if rows and has_next else None,
     )
 
 
 def _merge_lists(order: Order, lists: Sequence[list[Row]], *, is_back: bool) -> list[Row]:
-    """Return the rows of several sorted lists as one list, sorted by `order`, or against it with `is_back`."""
+    """Return the rows of several sorted lists as one list, in this order, or in the opposite one with `is_back`."""
     if len(lists) == 1:
         return lists[0]
     columns = [column for column in (order.at, order.key) if column]

@@ -26,8 +26,8 @@ _XML = """<?xml version="1.0" encoding="UTF-8"?>
 
 def store(description: dict[str, Any]) -> Attachment:
     """Make the demo file that a story describes (`kind`, `name`, `title`, `text`), and store it as an attachment."""
-    kind = description["kind"]
-    content = _XML.encode() if kind == "xml" else {"screen": _draw_screen, "pdf": _make_pdf}[kind](description)
+    makers = {"xml": lambda _description: _XML.encode(), "screen": _draw_screen, "pdf": _make_pdf}
+    content = makers[description["kind"]](description)
     return files_store.store(SimpleUploadedFile(description["name"], content), draft=DRAFT)
 
 

@@ -4,6 +4,7 @@ import re
 import tomllib
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,7 @@ def seed(people: People, present: datetime) -> None:
     for asset in InformationAsset.objects.exclude(code=ACCESS):  # access alone has no owner
         operations.set_asset_owner(asset.pk, actor=root, owner=people["fabian"])
     users = User.objects.select_related("contact__customer").in_bulk([person.pk for person in people.values()])
-    people = {
-        key: users[person.pk] for key, person in people.items()
-    }  # read again: their companies were verified since
+    people = {key: users[person.pk] for key, person in people.items()}  # their companies were verified meanwhile
     for story in tomllib.loads((Path(__file__).parent / "requests.toml").read_text())["story"]:
         _play_story(story, people, present)
 
@@ -79,14 +78,10 @@ def _confirm_new_email(request: FormalRequest, people: People, step: Story) -> N
     operations.confirm_new_email(request.pk, code=code.group())
 
 
-def _make_decision_step(decide: Callable[..., Any], officer: str) -> Callable[[FormalRequest, People, Story], None]:
-    """Return a function that plays one step of a story: `officer` calls `decide`, which approves or rejects."""
-
-    def play(request: FormalRequest, people: People, step: Story) -> None:
-        sha256 = request.read_revision().sha256  # says which version of the request the officer saw
-        decide(request.pk, actor=people[officer], reason=step["text"], seen_hash=sha256)
-
-    return play
+def _decide(operation: Callable[..., Any], officer: str, request: FormalRequest, people: People, step: Story) -> None:
+    """Call `operation`, which approves or rejects the request, as the person `officer`; the step has the reason."""
+    sha256 = request.read_revision().sha256  # says which version of the request the officer saw
+    operation(request.pk, actor=people[officer], reason=step["text"], seen_hash=sha256)
 
 
 STEPS: dict[str, Callable[[FormalRequest, People, Story], Any]] = {
@@ -98,9 +93,9 @@ STEPS: dict[str, Callable[[FormalRequest, People, Story], Any]] = {
     "verify": lambda r, people, step: operations.verify(r.pk, actor=people["laura"], note=step["text"]),
     "return": lambda r, people, step: operations.return_to_requester(r.pk, actor=people["laura"], reason=step["text"]),
     "ask": lambda r, people, step: operations.ask_clarification(r.pk, actor=people[step["who"]], question=step["text"]),
-    "approve_owner": _make_decision_step(operations.approve, "fabian"),
-    "approve_security": _make_decision_step(operations.approve, "elsa"),
-    "reject": _make_decision_step(operations.reject, "elsa"),
+    "approve_owner": partial(_decide, operations.approve, "fabian"),
+    "approve_security": partial(_decide, operations.approve, "elsa"),
+    "reject": partial(_decide, operations.reject, "elsa"),
     "designate": lambda r, people, _step: operations.designate(r.pk, actor=people["elsa"], implementer=people["gina"]),
     "execute": lambda r, people, _step: operations.execute(r.pk, actor=people["gina"]),
     "close": lambda r, people, _step: operations.close(r.pk, actor=people["laura"]),

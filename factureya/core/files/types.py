@@ -68,7 +68,7 @@ TNEF_SIGNATURE = b"\x78\x9f\x3e\x22"
 EXTENSIONS = frozenset(e for kind in KINDS for e in kind.extensions) | {"gif"}
 
 # Pillow's name of the format -> what is written. The first frame of a GIF becomes a PNG, which loses nothing.
-_WRITTEN: dict[str, tuple[Kind, dict[str, Any]]] = {
+_SAVED_AS: dict[str, tuple[Kind, dict[str, Any]]] = {
     "PNG": (PNG, {"format": "PNG", "compress_level": 4}),  # half the time of 6 on the worst picture
     "GIF": (PNG, {"format": "PNG", "compress_level": 4}),
     "JPEG": (JPEG, {"format": "JPEG", "quality": 88}),
@@ -76,9 +76,9 @@ _WRITTEN: dict[str, tuple[Kind, dict[str, Any]]] = {
 }
 _IMAGE_EXTENSIONS = {"png", "jpg", "jpeg", "gif", "webp"}
 # Extension of a file outside the allow-list -> why it is refused, and what to send instead.
-_PROGRAM = "es un programa, y los programas no se aceptan. Envíe una captura de pantalla o un PDF."
-_REASONS = {
-    **dict.fromkeys("exe com bat cmd msi scr dll ps1 vbs js jar sh apk app dmg lnk".split(), _PROGRAM),
+_PROGRAM_REFUSAL = "es un programa, y los programas no se aceptan. Envíe una captura de pantalla o un PDF."
+_REFUSAL_BY_EXTENSION = {
+    **dict.fromkeys("exe com bat cmd msi scr dll ps1 vbs js jar sh apk app dmg lnk".split(), _PROGRAM_REFUSAL),
     **dict.fromkeys(
         "key cer pfx p12 pem".split(), "puede ser su llave o certificado. No lo envíe a nadie: Factureya nunca lo pide."
     ),
@@ -91,8 +91,9 @@ _REASONS = {
         "es una imagen de un tipo que no se acepta. Guárdela como JPG o PNG y súbala de nuevo.",
     ),
 }
-_DRAWN = {"html", "svg", "script"}
-_MODES = {"PNG": {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}, "JPEG": {"L", "RGB"}, "WEBP": {"RGB", "RGBA"}}
+_UNKNOWN_REFUSAL = "es de un tipo que no se acepta. Envíe PNG, JPG, WebP, GIF, PDF, XML o TXT."
+_DRAWING_ELEMENTS = {"html", "svg", "script"}
+_STORABLE_MODES = {"PNG": {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}, "JPEG": {"L", "RGB"}, "WEBP": {"RGB", "RGBA"}}
 _MAX_JPEG_SCANS = 100  # a progressive photo has about ten; each scan walks over all pixels again
 
 # One 40-megapixel picture takes about 300 MB while it is turned and written: two at a time, the others wait.
@@ -102,7 +103,8 @@ _decoding_slots = threading.BoundedSemaphore(2)
 def examine_file(extension: str, content: bytes) -> Examined:
     """Find out what an uploaded file really is; return its kind and the bytes to store. Raises Unacceptable.
 
-    An image is known by its content, whatever its name says; PDF, XML and TXT need both the content and the extension.
+    An image is recognised by its content, whatever its extension is. For PDF, XML and TXT the extension chooses a
+    check, which the content must pass. All else is refused, with a text that says what to send instead.
     """
     if picture_format := _detect_picture_format(content):
         return _reencode_picture(picture_format, content)
@@ -110,13 +112,11 @@ def examine_file(extension: str, content: bytes) -> Examined:
         raise Unacceptable(
             "no es una imagen, aunque su nombre lo diga. Tome la captura de nuevo, guárdela como PNG o JPG y súbala."
         )
-    if check := _CHECKS.get(extension):
+    if check := _CHECK_BY_EXTENSION.get(extension):
         return Examined(check(content), content)
     if content.startswith((b"MZ", b"\x7fELF", b"#!")):
-        raise Unacceptable(_PROGRAM)
-    raise Unacceptable(
-        _REASONS.get(extension, "es de un tipo que no se acepta. Envíe PNG, JPG, WebP, GIF, PDF, XML o TXT.")
-    )
+        raise Unacceptable(_PROGRAM_REFUSAL)
+    raise Unacceptable(_REFUSAL_BY_EXTENSION.get(extension, _UNKNOWN_REFUSAL))
 
 
 def _detect_picture_format(content: bytes) -> str:
@@ -134,11 +134,11 @@ def _reencode_picture(picture_format: str, content: bytes) -> Examined:
     """Return an image decoded and written anew, so that nothing hidden in it is stored, with its small copy.
 
     Only the first frame is written, upright, with its transparency and without metadata. Raises Unacceptable if the
-    image cannot be read or has too many pixels.
+    image cannot be read, or has so many pixels (or scans, as a JPEG may have) that it takes too much memory or time.
     """
-    kind, save_options = _WRITTEN[picture_format]
+    kind, save_options = _SAVED_AS[picture_format]
     damaged = Unacceptable("está dañada o incompleta. Tome la captura de nuevo y súbala.")
-    if picture_format == "JPEG" and content.count(b"\xff\xda") > _MAX_JPEG_SCANS:  # the mark of a scan
+    if picture_format == "JPEG" and content.count(b"\xff\xda") > _MAX_JPEG_SCANS:  # \xff\xda begins a scan
         raise damaged
     try:
         with _decoding_slots, Image.open(BytesIO(content), formats=[picture_format]) as image:
@@ -179,13 +179,13 @@ def _make_pixel_refusal(how_many: str) -> Unacceptable:
 def _convert_mode(image: Image.Image, file_format: str) -> Image.Image:
     """Return an image converted to a colour mode that `file_format` can store; the image looks the same."""
     if image.has_transparency_data and image.mode not in {"LA", "RGBA"}:
-        return image.convert("RGBA")  # a palette or one colour that is transparent
-    return image if image.mode in _MODES[file_format] else image.convert("RGB")
+        return image.convert("RGBA")  # the other modes can only call one colour, or some of a palette, transparent
+    return image if image.mode in _STORABLE_MODES[file_format] else image.convert("RGB")
 
 
 def _check_pdf(content: bytes) -> Kind:
-    """Return the kind PDF if a file has the marks of a PDF near its beginning and its end; else raise Unacceptable."""
-    # Some programs leave blanks before the header or bytes after the end mark; a cut-off file has no end mark.
+    """Return the kind PDF if a file begins with «%PDF-» and ends with «%%EOF»; else raise Unacceptable."""
+    # Some programs leave blanks before «%PDF-» or bytes after «%%EOF»; a file that is cut off has no «%%EOF».
     if content.lstrip(b"\xef\xbb\xbf \t\r\n\0").startswith(b"%PDF-") and b"%%EOF" in content[-2048:]:
         return PDF
     raise Unacceptable("no es un PDF o está incompleto. Ábralo, guárdelo de nuevo como PDF y súbalo.")
@@ -214,8 +214,8 @@ def _refuse_doctype(*_declaration: object) -> None:
 
 
 def _refuse_drawing(name: str, _attributes: object) -> None:
-    """Raise Unacceptable if an XML element belongs to a web page or a drawing. The parser calls this for each."""
-    if name.rpartition(":")[2].lower() in _DRAWN:
+    """Raise Unacceptable if the XML element `name` belongs to a web page or a drawing; called for each element."""
+    if name.rpartition(":")[2].lower() in _DRAWING_ELEMENTS:
         raise Unacceptable("es una página web o un dibujo, no un XML de datos. Envíe una captura en PNG o JPG.")
 
 
@@ -231,12 +231,12 @@ def _check_text(content: bytes) -> Kind:
 
 
 def _decode_text(content: bytes) -> str | None:
-    """Return bytes as text: as UTF-16 if they begin with its mark, else as UTF-8 or cp1252; None if nothing fits."""
-    utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    for encoding in ("utf-16",) if utf16 else ("utf-8", "cp1252"):
+    """Return bytes as text: UTF-16 if they begin with its byte order mark, else UTF-8 or cp1252; None if none fits."""
+    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    for encoding in ["utf-16"] if is_utf16 else ["utf-8", "cp1252"]:
         with suppress(UnicodeDecodeError):
             return content.decode(encoding)
     return None
 
 
-_CHECKS: dict[str, Callable[[bytes], Kind]] = {"pdf": _check_pdf, "xml": _check_xml, "txt": _check_text}
+_CHECK_BY_EXTENSION: dict[str, Callable[[bytes], Kind]] = {"pdf": _check_pdf, "xml": _check_xml, "txt": _check_text}

@@ -24,9 +24,8 @@ def may_answer(address: str, kind: str = ANSWERS) -> bool:
     An address has a limit for each kind (ANSWERS, FORM_ANSWERS), and all addresses together have one, so that two
     machines cannot answer each other for ever.
     """
-    return _count_one_mail(f"{kind}:{address}", settings.MAIL_ANSWERS_PER_SENDER, HOUR) and _count_one_mail(
-        "answers", settings.MAIL_ANSWERS_PER_HOUR, HOUR
-    )
+    is_below_own_limit = _count_one_mail(f"{kind}:{address}", settings.MAIL_ANSWERS_PER_SENDER, HOUR)
+    return is_below_own_limit and _count_one_mail("answers", settings.MAIL_ANSWERS_PER_HOUR, HOUR)
 
 
 def may_notify(address: str) -> bool:
@@ -41,7 +40,7 @@ def may_warn(address: str) -> bool:
 
 def delete_expired_counters() -> int:
     """Delete the counters of automatic mails whose period is surely over, and return how many were deleted."""
-    deleted, _ = MailQuota.objects.filter(since__lte=now() - max(HOUR, DAY)).delete()  # the longest period
+    deleted, _ = MailQuota.objects.filter(since__lte=now() - DAY).delete()  # no period is longer
     return deleted
 
 
@@ -51,7 +50,7 @@ def _count_notice(name: str) -> bool:
 
 
 def _count_one_mail(name: str, limit: int, period: timedelta) -> bool:
-    """Count one more automatic mail under `name` and return True; False if it is over the `limit` for a `period`."""
+    """Count one more automatic mail under `name` and return True; False if this `period` had `limit` mails already."""
     if limit > 0 and sql.count_one_more(name, limit, period):
         return True
     logger.info("no automatic mail: %s reached its limit of %s", name, limit)

@@ -37,8 +37,8 @@ def decode(raw: bytes, charset: str = "") -> str:
 def _decode_bytes(raw: bytes, charset: str) -> str:
     """Return bytes of a mail as text: by its charset if all bytes fit it, else as UTF-8 if all bytes fit that.
 
-    If they fit neither, marks stand for the bytes that cannot be read. Then a known charset other than UTF-8 and
-    Windows-1252 is used. Without one, UTF-8 is used, or Windows-1252 if UTF-8 would turn most non-ASCII into marks.
+    If they fit neither, a mark (U+FFFD) stands for each byte that cannot be read. The mail's charset is used, unless it
+    is unknown, UTF-8 or Windows-1252. Then it is UTF-8, or Windows-1252 if UTF-8 can read few of the non-ASCII bytes.
     """
     codec = _find_codec(charset)
     for name in filter(None, (codec, "utf-8")):
@@ -47,14 +47,13 @@ def _decode_bytes(raw: bytes, charset: str) -> str:
     if codec and codec not in {"utf-8", "cp1252"}:
         return raw.decode(codec, "replace")
     text = raw.decode("utf-8", "replace")
-    marks = text.count("\ufffd")
-    if marks * 2 <= len(text) - len(text.encode("ascii", "ignore")):
-        return text
-    return raw.decode("cp1252", "replace")
+    non_ascii = len(text) - len(text.encode("ascii", "ignore"))
+    is_mostly_read = text.count("\ufffd") * 2 <= non_ascii
+    return text if is_mostly_read else raw.decode("cp1252", "replace")
 
 
 def _find_codec(name: str) -> str:
-    """Return Python's name for the charset that a mail names; "" if Python has none or it is no charset (as `idna`)."""
+    """Return Python's name for the charset that a mail names; "" if it has none or that is no charset (like `idna`)."""
     try:
         codec = codecs.lookup(name[:60])
     except (LookupError, ValueError, UnicodeError):
@@ -82,7 +81,7 @@ def _decode_japanese(raw: bytes) -> str:
 
 
 def _convert_to_shift_jis(jis: bytes) -> bytes:
-    """Return two-byte JIS X 0208 characters as Shift JIS, because Python can decode more of that; line ends stay."""
+    """Return two-byte JIS X 0208 characters as Shift JIS, of which Python can decode more; line ends stay."""
     shift_jis, position = bytearray(), 0
     while position < len(jis):
         pair = jis[position : position + 2]

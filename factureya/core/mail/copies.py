@@ -18,8 +18,8 @@ MAX_ENCODED = 4 * MAX_READ  # bytes of one text part that are decoded: more than
 LEFT_OUT = b"\r\n[El resto de este texto no se incluye en la copia.]\r\n"
 NOT_SHOWN = "[El correo devuelto no se muestra.]"
 TEXT_NAMES = (".txt", ".htm", ".html", ".ics", ".csv", ".xml", ".json", ".log", ".md", ".rtf")
-WIDE = ("utf-16", "utf-32", "utf16", "utf32", "utf-7", "ucs-2", "unicode-1-1-utf-7")
-ASCII = b"enlace/a:b"  # as any charset has it that holds ASCII
+WIDE_CHARSETS = ("utf-16", "utf-32", "utf16", "utf32", "utf-7", "ucs-2", "unicode-1-1-utf-7")
+ASCII_SAMPLE = b"enlace/a:b"  # the same bytes in every charset that contains ASCII
 # Where a report repeats the mail it returns: a line of its head, or the words before it.
 _HEAD_LINE = re.compile(
     r"[>|\s]{0,10}(?:return-path|received|message-id|mime-version|x-factureya-loop|auto-submitted|dkim-signature)\s?:",
@@ -51,22 +51,22 @@ class _Copy:
 
     def build(self) -> bytes:
         """Return the copy of the mail that a person may download, or the mail itself if nothing changed."""
-        replacements: list[tuple[int, int, bytes]] = []
-        at = 0
+        pieces: list[bytes | memoryview] = []
+        at, is_changed = 0, False
         for start, end, new_body in [*self.bodies, (len(self.raw), len(self.raw), None)]:  # the last is the mail's end
             between = self.raw[at:start]  # the heads of parts between two bodies
-            if (shown := self.cut_text(between)) != between:
-                replacements.append((at, start, shown))
-            if new_body is not None:
-                replacements.append((start, end, new_body))
+            shown = self.cut_text(between)
+            pieces += [shown, memoryview(self.raw)[start:end] if new_body is None else new_body]
+            is_changed = is_changed or shown != between or new_body is not None
             at = end
-        return _replace_places(self.raw, replacements) if replacements else self.raw
+        return b"".join(pieces) if is_changed else self.raw
 
     def cut_text(self, text: bytes, charset: str = "") -> bytes:
         """Return a text of the mail with our links cut out. After MAX_READ bytes of a mail a note replaces the rest."""
         size = min(len(text), self.bytes_left)
         self.bytes_left -= size
-        is_wide = charset.startswith(WIDE) or decode(ASCII, charset) != ASCII.decode()  # UTF-16 writes ASCII otherwise
+        # UTF-16 and others write ASCII in their own way, so their texts are decoded first.
+        is_wide = charset.startswith(WIDE_CHARSETS) or decode(ASCII_SAMPLE, charset) != ASCII_SAMPLE.decode()
         shown = _cut_wide_text(text[:size], charset, self.checks) if is_wide else _cut_text(text[:size], self.checks)
         return shown if size == len(text) else shown + LEFT_OUT
 
@@ -74,8 +74,8 @@ class _Copy:
 def cut_mail(raw: bytes, depth: int = 0) -> bytes:
     """Return the mail without the tokens of our signed links, or the same bytes if it has none (M16).
 
-    A delivery report also loses the body of the mail that it returns. A mail beyond the limits is cut as one
-    text, without its parts. `depth` counts the parts around a mail that is attached to another; else it is 0.
+    A delivery report also loses the body of the mail that it returns. A mail beyond the limits is not read part by
+    part: it is cut as if it were one text. `depth` is how many parts are around this mail: 0 unless it is attached.
     """
     try:
         top = read_parts(raw, Budget())
@@ -87,7 +87,7 @@ def cut_mail(raw: bytes, depth: int = 0) -> bytes:
 
 
 def cut_file(content: bytes, *, is_mail: bool = False, is_text: bool = False) -> bytes:
-    """Return a file of a mail without the tokens of our links (M16). A binary file keeps its length."""
+    """Return a file of a mail without the tokens of our links (M16). One that is no mail or text keeps its length."""
     if is_mail:
         return cut_mail(content)
     return _cut_text(content) if is_text else _mask_tokens(content)
@@ -106,15 +106,18 @@ def cut_report(text: str) -> str:
     """Return a delivery report's text as far as the head of the mail it returns; a note replaces what follows."""
     lines = text.split("\n")
     for number, line in enumerate(lines):
-        is_announced = _ANNOUNCED.match(line[:200])  # as by «Original message»
-        if is_announced or _HEAD_LINE.match(line[:200]):
-            end = _find_head_end(lines, number + 1 if is_announced else number) or number + 1  # 0: no head
-            return "\n".join([*lines[:end], NOT_SHOWN])
+        if _ANNOUNCED.match(line[:200]):  # as by «Original message»: the head follows
+            end = _find_head_end(lines, number + 1)
+        elif _HEAD_LINE.match(line[:200]):
+            end = _find_head_end(lines, number)
+        else:
+            continue
+        return "\n".join([*lines[: end or number + 1], NOT_SHOWN])  # 0: no head follows the announcement
     return text
 
 
 def _find_head_end(lines: list[str], at: int) -> int:
-    """Skip blank lines from line `at` on; return the number of the line after the mail head there, 0 if none is."""
+    """Skip blank lines from line `at` on; return the number of the line after the mail head there; 0: no head."""
     while at < len(lines) and not lines[at].strip("> |\t\r"):
         at += 1
     begin = at
@@ -124,20 +127,10 @@ def _find_head_end(lines: list[str], at: int) -> int:
     return at if is_head else 0
 
 
-def _replace_places(raw: bytes, replacements: list[tuple[int, int, bytes]]) -> bytes:
-    """Return a mail's bytes with places (start, end, new bytes) replaced, which are sorted and do not overlap."""
-    parts: list[bytes | memoryview] = []
-    at = 0
-    for start, end, new_bytes in replacements:
-        parts += [memoryview(raw)[at:start], new_bytes]
-        at = end
-    return b"".join([*parts, memoryview(raw)[at:]])
-
-
 def _copy_part(copy: _Copy, part: Part, depth: int) -> None:
-    """Note in `copy` the new body of a part (None: the body stays as it is); if it has inner parts, that of each.
+    """Add to `copy` the new body of a part, or of each of its inner parts if it has some. None: the body stays.
 
-    A note replaces the body of a mail that a delivery report returns.
+    A note replaces the body of a mail that a delivery report returns. `depth` is how many parts are around this one.
     """
     if part.is_message and part.parts and copy.is_report:
         inner = part.parts[0]
@@ -148,7 +141,8 @@ def _copy_part(copy: _Copy, part: Part, depth: int) -> None:
     elif _is_binary(part) and not _holds_token(part):
         copy.bodies.append((part.start, part.end, None))
     else:
-        content = part.content(None if part.is_message else MAX_ENCODED)
+        limit = None if part.is_message else MAX_ENCODED
+        content = part.content(limit)
         shown = _cut_content(copy, part, content, depth)
         new_body = None if shown == content else _encode_content(part, shown)
         copy.bodies.append((part.start, part.end, new_body))
@@ -157,13 +151,14 @@ def _copy_part(copy: _Copy, part: Part, depth: int) -> None:
 def _cut_content(copy: _Copy, part: Part, content: bytes, depth: int) -> bytes:
     """Return the content of a mail's part with our links cut out, for the copy that a person may download.
 
-    A mail is cut to its head if a report returns it or it is MAX_DEPTH parts deep. A binary file keeps its length.
+    An attached mail is cut to its head if a report returns it or if MAX_DEPTH parts (`depth`) are around it. A binary
+    file keeps its length. A plain text of a report loses the mail that it repeats.
     """
     name = part.file_name.lower()
     if part.kind in HEADERS_TYPES:
         return cut_to_head(content)
     if part.is_message or name.endswith(".eml"):
-        if copy.is_report or depth >= MAX_DEPTH:  # `depth`: the number of parts around this one
+        if copy.is_report or depth >= MAX_DEPTH:
             return cut_to_head(content)
         return cut_mail(content, depth + 1)
     if _is_binary(part):
@@ -171,7 +166,7 @@ def _cut_content(copy: _Copy, part: Part, content: bytes, depth: int) -> bytes:
     if b"begin " in content:
         content = _drop_uuencoded_files(content)
     shown = copy.cut_text(content, part.read_parameter("charset").lower())
-    if copy.is_report and part.kind == "text/plain":  # its words may repeat the returned mail
+    if copy.is_report and part.kind == "text/plain":
         return _cut_report_bytes(shown)
     return shown
 
@@ -180,7 +175,8 @@ def _drop_uuencoded_files(content: bytes) -> bytes:
     """Return a text without its uuencoded files if they are too many or one holds our link; else return it as it is."""
     files, other_text = find_uuencoded(content)
     contents = b"\n".join(file.content for file in files)[:MAX_READ]  # what is beyond is left out anyway
-    return other_text + LEFT_OUT if len(files) > MAX_PARTS or _cut_text(contents) != contents else content
+    is_harmless = len(files) <= MAX_PARTS and _cut_text(contents) == contents
+    return content if is_harmless else other_text + LEFT_OUT
 
 
 def _is_binary(part: Part) -> bool:
@@ -198,7 +194,7 @@ def _holds_token(part: Part) -> bool:
         window = previous_end + piece
         if _TOKEN.search(window) or _WIDE_TOKEN.search(window):
             return True
-        previous_end = window[-2 * own_links.MAX_TOKEN - 100 :]
+        previous_end = window[-2 * own_links.MAX_TOKEN - 100 :]  # two bytes a character in UTF-16; a folder before it
     return False
 
 
@@ -212,7 +208,7 @@ def _cut_report_bytes(content: bytes) -> bytes:
 def _encode_content(part: Part, content: bytes) -> bytes:
     """Return new content of a part encoded as the head of the part says: in base64, quoted-printable or not at all."""
     if part.encoding == "base64":
-        lines = (content[at : at + 57] for at in range(0, len(content), 57))
+        lines = (content[at : at + 57] for at in range(0, len(content), 57))  # they give 76 characters
         return b"".join(binascii.b2a_base64(line)[:-1] + b"\r\n" for line in lines)
     if part.encoding == "quoted-printable":
         return binascii.b2a_qp(content)
@@ -249,8 +245,9 @@ def _mask_tokens(content: bytes) -> bytes:
 
 
 def _mask_link(found: re.Match[bytes]) -> bytes:
-    """Return our link from a binary file with an x for each character of its token; as it is if it has no signature."""
+    """Return a link in a binary file with x for each character of its token; without a signature, leave it as it is."""
     link, token = found.group(), found.group(1)
     if not _SIGNED.search(token.replace(b"\0", b"")):  # in UTF-16 a zero byte follows each character
         return link
-    return link[: -len(token)] + (b"x\0" * (len(token) // 2) if b"\0" in token else b"x" * len(token))
+    mask = b"x\0" * (len(token) // 2) if b"\0" in token else b"x" * len(token)
+    return link[: -len(token)] + mask

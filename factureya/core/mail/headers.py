@@ -23,7 +23,7 @@ SENDER_FIELDS = frozenset(
 BLANK = b" \t\r\n"
 FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
 # A line that is no header is junk when one of these follows it; else the body begins there.
-KNOWN = re.compile(
+KNOWN_FIELD = re.compile(
     rb"^(?:from|to|cc|subject|date|message-id|mime-version|content-type|received|return-path|reply-to)[ \t]*:",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -64,7 +64,7 @@ class Head:
         return [pair for name in names for value in self.raw(name) for pair in parse_addresses(value)]
 
     def read_ids(self, *names: str) -> tuple[str, ...]:
-        """Return the message ids of these fields without brackets, each once."""
+        """Return the message ids in these fields without brackets, each once, and at most MAX_REFERENCES."""
         text = " ".join(value for name in names for value in self.raw(name))
         return tuple(dict.fromkeys(MESSAGE_ID.findall(text)))[:MAX_REFERENCES]
 
@@ -77,19 +77,20 @@ def read_head(raw: bytes, start: int = 0, end: int | None = None, *, is_top: boo
     """
     end = len(raw) if end is None else end
     fields: list[tuple[str, bytearray]] = []
-    junk_lines = 0 if is_top else MAX_JUNK  # lines that are no headers; a part starts at the limit: none is allowed
+    junk_left = MAX_JUNK if is_top else 0  # how many lines that are no headers may still come
     at = _skip_blank_lines(raw, start, end) if is_top else start
     for line, after in _iterate_lines(raw, at, end):
         if not line:
             return _build_head(fields), after
         if line[:1] in {b" ", b"\t"} and fields:  # it continues the header before it
-            fields[-1][1].extend(b" " + line.lstrip())
+            _, last_value = fields[-1]
+            last_value.extend(b" " + line.lstrip())
         elif found := FIELD.match(line):
             fields.append((found.group(1).decode("ascii").lower(), bytearray(found.group(2).lstrip())))
-        elif junk_lines == MAX_JUNK or not _does_head_continue(raw, after, end):  # the body begins here
+        elif not junk_left or not _does_head_continue(raw, after, end):  # the body begins here
             return _build_head(fields), at
         else:
-            junk_lines += 1
+            junk_left -= 1
         at = after
         if len(fields) > MAX_FIELDS or at - start > MAX_HEAD:
             raise HeadTooLong
@@ -100,7 +101,8 @@ def compute_fingerprint(raw: bytes) -> tuple[str, str]:
     """Return the Message-ID (without brackets, possibly empty) and the digest by which a mail is recognised again (M6).
 
     The digest is the SHA-256 of the body and of the SENDER_FIELDS, so that a second delivery by another server, or to
-    both our mailboxes, is the same mail. If there is a Message-ID, blanks do not count: servers fold long lines.
+    both our mailboxes, is the same mail. If there is a Message-ID, blanks of the body do not count, because servers
+    fold long lines; without one, only the same body is the same mail.
     """
     try:
         head, body_at = read_head(raw, is_top=True)
@@ -160,12 +162,15 @@ def _split_mailboxes(value: str) -> Iterator[tuple[str, str]]:
     """
     name, text, bracketed, comment_depth = "", "", "", 0
     for piece in [*PIECE.findall(value), ","]:  # the comma ends the last entry
-        if piece in {"(", ")"}:  # a comment, of which nothing is used
-            comment_depth = max(0, comment_depth + (1 if piece == "(" else -1))
-        elif comment_depth or not piece.strip():
-            name += piece if not comment_depth else ""  # the blanks of a name are kept
+        if piece in {"(", ")"}:  # a comment begins or ends; nothing of it is used
+            comment_depth = comment_depth + 1 if piece == "(" else max(0, comment_depth - 1)
+        elif comment_depth:
+            continue
+        elif not piece.strip():
+            name += piece  # the blanks of a name are kept
         elif piece in {",", ";"}:  # the entry ends; text without <…> is an address and not a name
-            yield name if bracketed else "", (bracketed or text.rpartition(":")[2]).strip("<> ")  # «group: address»
+            address = bracketed or text.rpartition(":")[2]  # «group: address»
+            yield name if bracketed else "", address.strip("<> ")
             name, text, bracketed = "", "", ""
         elif piece.startswith("<"):
             bracketed = "<>" if bracketed else piece  # «<>» gives an empty address
@@ -184,13 +189,14 @@ def _decode_word(encoding: str, payload: str) -> bytes:
 
 
 def decode_base64(raw: bytes | memoryview) -> bytes:
-    """Return the bytes of base64 text; characters that are no base64 are left out, and a wrong end is mended."""
+    """Return the bytes of base64 text; characters that are no base64, and a last one that is too many, are left out."""
     try:
         return binascii.a2b_base64(raw)
     except binascii.Error:
         clean = re.sub(rb"[^A-Za-z0-9+/]", b"", bytes(raw))
-        # A single last character holds no byte.
-        return binascii.a2b_base64(clean[: len(clean) - (len(clean) % 4 == 1)] + b"==")
+        if len(clean) % 4 == 1:  # four characters hold three bytes; a single one holds none
+            clean = clean[:-1]
+        return binascii.a2b_base64(clean + b"==")
 
 
 def _iterate_lines(raw: bytes, at: int, end: int) -> Iterator[tuple[bytes, int]]:
@@ -210,10 +216,11 @@ def _skip_blank_lines(raw: bytes, start: int, end: int) -> int:
 
 
 def _does_head_continue(raw: bytes, at: int, end: int) -> bool:
-    """Return True if a known header follows before the next blank line; a line that is no header ends at `at`."""
+    """Return True if a known header follows before the next blank line; `at` is where a line ends that is no header."""
     following = raw[at : min(end, at + 4096)]
     blank_line = re.search(rb"(?:^|\n)\r?\n", following)
-    return KNOWN.search(following[: blank_line.start() + 1] if blank_line else following) is not None
+    lines = following[: blank_line.start() + 1] if blank_line else following
+    return KNOWN_FIELD.search(lines) is not None
 
 
 def _build_head(fields: list[tuple[str, bytearray]]) -> Head:
@@ -237,5 +244,5 @@ def _iterate_chunks(body: memoryview, size: int = 1024 * 1024) -> Iterator[bytes
     for at in range(0, len(body), size):
         chunk = carried + bytes(body[at : at + size])
         carried = b"\r" if chunk.endswith(b"\r") else b""
-        yield (chunk[:-1] if carried else chunk).replace(b"\r\n", b"\n")
+        yield chunk.removesuffix(b"\r").replace(b"\r\n", b"\n")
     yield carried

@@ -15,8 +15,8 @@ INVISIBLE = re.compile(r"<(script|style|head|title)\b", re.IGNORECASE)
 CLOSING = {name: re.compile(rf"</{name}\s*>", re.IGNORECASE) for name in ("script", "style", "head", "title")}
 DECLARATION = re.compile(r"^\s*<\?xml[^>]{0,200}\?>")
 # A name, and a long text before the next «<»: the parser compares each attribute of a tag with all before it.
-LONG = re.compile(r"<([A-Za-z!?][A-Za-z0-9-]{0,40})[^<]{4000,}+")
-UNREAD = frozenset({"style", "script"})  # whose content is no attribute, and often long
+LONG_TAG = re.compile(r"<([A-Za-z!?][A-Za-z0-9-]{0,40})[^<]{4000,}+")
+RAW_TEXT_ELEMENTS = frozenset({"style", "script"})  # whose content is no attribute, and often long
 BETWEEN_ATTRIBUTES = str.maketrans("/\"'=", "    ")
 MAX_ATTRIBUTES = 2000  # of one tag
 ATTRIBUTE_SIZE = 40  # characters; what is longer on the average is a picture written into its tag
@@ -31,7 +31,7 @@ BLOCKS = frozenset(
     "nav optgroup option section summary table tbody thead tfoot tr caption body html blockquote ul ol menu dir pre "
     "textarea listing".split()
 )
-APART = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6"})
+BLANK_LINE_BLOCKS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6"})
 LINE, BLANK_LINE = 1, 2  # what must stand before the next word
 
 
@@ -108,7 +108,8 @@ class _Writer:
             self._item_mark = self._make_item_mark()
         self._preserved_depth += tag in PRESERVED  # inside <pre> blanks and line ends stay
         if _is_quote(element):
-            self._change_quote_depth(1)
+            self._end_line()
+            self._quote_depth += 1  # each line of a quote begins with one «>», however deep it is
 
     def _close_element(self, element: html.HtmlElement) -> None:
         """Note the end of an HTML element: a gap follows it, and its list, cell, table or quote is left."""
@@ -123,7 +124,8 @@ class _Writer:
             self._last_cell_at = -1  # no cell to stand beside: the next one begins a line
         self._preserved_depth -= tag in PRESERVED  # at 0 blanks and line ends are joined again
         if _is_quote(element):
-            self._change_quote_depth(-1)
+            self._end_line()
+            self._quote_depth -= 1
 
     def _open_cell(self) -> None:
         """Begin a table cell: on the line of the cell before it if that cell has only one line, else on a new line."""
@@ -132,7 +134,8 @@ class _Writer:
             self._line.append("  ")  # two blanks part the cells
         else:
             self._ask_for_gap(LINE)
-        self._last_cell_at = len(self.lines) + bool(self._line and self._gap)  # after a gap: a new line
+        ends_line = bool(self._line and self._gap)  # the cell's first word will begin another line
+        self._last_cell_at = len(self.lines) + ends_line
         self._is_cell_empty = True
 
     def _make_item_mark(self) -> str:
@@ -143,11 +146,6 @@ class _Writer:
         self._list_numbers[-1] += 1
         return f"{indent}{self._list_numbers[-1]}. "
 
-    def _change_quote_depth(self, change: int) -> None:
-        """Enter (+1) or leave (-1) a quote in the page; the lines of nested quotes get a single «>»."""
-        self._end_line()
-        self._quote_depth += change
-
     def _ask_for_gap(self, gap: int) -> None:
         """Note that at least this gap must stand before the next word: LINE or BLANK_LINE."""
         self._gap = max(self._gap, gap)
@@ -156,9 +154,12 @@ class _Writer:
         """Write the text of an HTML element: preserved lines (<pre>) as they are, other text with single blanks."""
         if not text:
             return
-        lines = text.replace("\r\n", "\n").split("\n") if self._preserved_depth else [BLANKS.sub(" ", text)]
-        if not self._preserved_depth and (not self._line or self._gap or self._line[-1].endswith(" ")):
-            lines = [lines[0].removeprefix(" ")]  # no blank begins a line or follows another
+        if self._preserved_depth:
+            lines = text.replace("\r\n", "\n").split("\n")
+        else:
+            lines = [BLANKS.sub(" ", text)]
+            if not self._line or self._gap or self._line[-1].endswith(" "):
+                lines = [lines[0].removeprefix(" ")]  # no blank begins a line or follows another
         for number, line in enumerate(lines):
             if number:
                 self._end_line(is_forced=True)
@@ -188,9 +189,9 @@ class _Writer:
 
 def _has_too_many_attributes(page: str) -> bool:
     """Return True if a tag of an HTML page may have so many attributes that the parser takes seconds (M6)."""
-    for found in LONG.finditer(page):
+    for found in LONG_TAG.finditer(page):
         name, tag = found.group(1).lower(), found.group()
-        if name in UNREAD or name.startswith("!"):  # code or a comment follows their «>», no attributes
+        if name in RAW_TEXT_ELEMENTS or name.startswith("!"):  # code or a comment follows their «>», no attributes
             tag = tag.partition(">")[0]
         attributes = len(tag.translate(BETWEEN_ATTRIBUTES).split())
         # Long attributes are few: mostly pictures written into the tag.
@@ -201,7 +202,9 @@ def _has_too_many_attributes(page: str) -> bool:
 
 def _get_gap(tag: str) -> int:
     """Return the gap that an element of this name needs before and after it: 0, LINE or BLANK_LINE."""
-    return BLANK_LINE if tag in APART else LINE if tag in BLOCKS else 0
+    if tag in BLANK_LINE_BLOCKS:
+        return BLANK_LINE
+    return LINE if tag in BLOCKS else 0
 
 
 def _is_hidden(element: html.HtmlElement) -> bool:

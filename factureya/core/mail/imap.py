@@ -36,7 +36,7 @@ PORTS = {"imaps": 993, "imap+tls": 143, "imap": 143}
 UID = re.compile(rb"\bUID (\d{1,10})\b")
 SIZE = re.compile(rb"\bRFC822\.SIZE (\d{1,20})\b")
 FLAGS = re.compile(rb"\bFLAGS \(([^()]{0,2000})\)")
-BEGINS = re.compile(rb"\d{1,10} \(")  # the answer about one mail
+ANSWER_BEGINS = re.compile(rb"\d{1,10} \(")  # the answer about one mail
 RECEIVED = f"BODY.PEEK[HEADER.FIELDS (RECEIVED)]<0.{RECEIVED_BYTES}>"
 
 
@@ -110,14 +110,15 @@ def _open_connection(scheme: str, host: str, port: int) -> BaseMailBox:
 def _load_folder(box: BaseMailBox, began: datetime) -> MailFolder:
     """Return the row of the polled folder: how far it was read, and which old mails are still to be taken.
 
-    The first poll makes the row and takes the unread mails. When the server renumbers all mails, they are chosen anew.
+    The first poll makes the row and takes the unread mails. If the server has renumbered all mails (UIDVALIDITY), the
+    mails to take are chosen anew.
     """
     _, (answer, *_) = box.client.response("UIDVALIDITY")
     validity, name = int(answer or 0), mailbox.get_mailbox_name()
     folder = MailFolder.objects.filter(pk=name).first()
     if folder is None:
         # The highest UID first: a mail that comes between the two questions then counts as new, not as old.
-        highest, unread = _find_highest_uid(box), _search_uids(box, "UNSEEN")
+        highest, unread = max(_search_uids(box, "ALL"), default=0), _search_uids(box, "UNSEEN")
         return MailFolder.objects.create(
             name=name,
             uid_validity=validity,
@@ -135,11 +136,12 @@ def _load_folder(box: BaseMailBox, began: datetime) -> MailFolder:
 
 def _choose_from_rebuilt(box: BaseMailBox, folder: MailFolder) -> None:
     """Set `wanted` after the server renumbered the mailbox: the mails that came since our first poll began."""
-    highest = _find_highest_uid(box)
+    highest = max(_search_uids(box, "ALL"), default=0)
     # A search knows only days, in the server's time zone; the instants are compared below.
     day = folder.taken_over_at.date() - timedelta(days=1)
     recent = [uid for uid in _search_uids(box, str(AND(date_gte=day))) if uid <= highest]
-    wanted = set(_search_uids(box, "UNSEEN")) if folder.read_until is None else set()  # unread ones, if no poll is done
+    is_first_poll_done = folder.read_until is not None  # if not, the unread mails are still to be taken
+    wanted = set() if is_first_poll_done else set(_search_uids(box, "UNSEEN"))
     for first in range(0, len(recent), ASKED_AT_ONCE):
         uids = ",".join(map(str, recent[first : first + ASKED_AT_ONCE]))
         for uid, (received_fields, answer) in _fetch_answers(box, uids, f"(INTERNALDATE {RECEIVED})").items():
@@ -156,11 +158,6 @@ def _list_new_uids(box: BaseMailBox, folder: MailFolder) -> list[int]:
     return wanted + [uid for uid in _search_uids(box, f"UID {last + 1}:*") if uid > last]
 
 
-def _find_highest_uid(box: BaseMailBox) -> int:
-    """Return the highest UID in the mailbox, or 0."""
-    return max(_search_uids(box, "ALL"), default=0)
-
-
 def _search_uids(box: BaseMailBox, criteria: str) -> list[int]:
     """Return the UIDs that match the criteria, in order."""
     return sorted(map(int, box.uids(criteria)))
@@ -175,7 +172,10 @@ def _take_mail(box: BaseMailBox, folder: MailFolder, uid: int) -> None:
     MailFolder.objects.filter(pk=folder.pk, uid_validity=folder.uid_validity, last_uid__lt=uid).update(last_uid=uid)
     if fetched is None:
         return
-    _mark_as_seen(box, uid)
+    # For people who read the mailbox. `BaseMailBox.flag` would also remove the mails that others marked as deleted.
+    status, _ = box.client.uid("STORE", str(uid), "+FLAGS", f"({MailMessageFlags.SEEN})")
+    if status != "OK":
+        logger.warning("mail %s of the mailbox was kept and could not be marked as seen", uid)
     try:
         if is_whole:
             intake.finish(inbound, is_new)
@@ -183,14 +183,6 @@ def _take_mail(box: BaseMailBox, folder: MailFolder, uid: int) -> None:
             intake.quarantine(inbound.pk, "limits")
     except intake.Postponed:
         logger.warning("mail %s is kept and not yet disposed of", inbound.pk)
-
-
-def _mark_as_seen(box: BaseMailBox, uid: int) -> None:
-    r"""Set \Seen on a mail, for people who read the mailbox; a failure is only logged."""
-    # Not by `BaseMailBox.flag`, which also removes the mails that others marked as deleted.
-    status, _ = box.client.uid("STORE", str(uid), "+FLAGS", f"({MailMessageFlags.SEEN})")
-    if status != "OK":
-        logger.warning("mail %s of the mailbox was kept and could not be marked as seen", uid)
 
 
 def _download(box: BaseMailBox, folder: MailFolder, uid: int) -> tuple[bytes, datetime | None, bool] | None:
@@ -204,9 +196,10 @@ def _download(box: BaseMailBox, folder: MailFolder, uid: int) -> tuple[bytes, da
     if not size or (uid > folder.old_uid and _was_moved_here(folder, received_fields, answer)):  # no size: gone
         return None
     is_whole = int(size.group(1)) <= intake.MAX_KEPT
-    body = _fetch_answers(box, str(uid), f"(BODY.PEEK[{'' if is_whole else 'HEADER'}])").get(uid)
-    # No answer: somebody removed it between the two questions.
-    return (body[0], _parse_internal_date(answer), is_whole) if body else None
+    section = "" if is_whole else "HEADER"
+    raw, _ = _fetch_answers(box, str(uid), f"(BODY.PEEK[{section}])").get(uid, (None, b""))
+    # None: somebody removed it between the two questions.
+    return None if raw is None else (raw, _parse_internal_date(answer), is_whole)
 
 
 def _was_moved_here(folder: MailFolder, received_fields: bytes, answer: bytes) -> bool:
@@ -241,7 +234,8 @@ def _parse_received_date(fields: bytes) -> datetime | None:
 def _fetch_answers(box: BaseMailBox, uids: str, items: str) -> dict[int, tuple[bytes, bytes]]:
     """Ask the mail server for `items` of these mails; return for each UID the literal and the other text.
 
-    The literal holds the bytes of a mail or its headers (IMAP). Lines about one mail are joined. Raises IMAP4.error.
+    The literal, as IMAP calls it, holds the bytes of a mail or of its headers. Answers about one mail are joined.
+    Raises IMAP4.error.
     """
     status, data = box.client.uid("FETCH", uids, items)
     if status != "OK":
@@ -249,14 +243,15 @@ def _fetch_answers(box: BaseMailBox, uids: str, items: str) -> dict[int, tuple[b
     lines: list[tuple[bytes, bytes]] = []
     for piece in data:
         line, literal = piece if isinstance(piece, tuple) else (piece or b"", b"")  # a tuple has a literal
-        if lines and not BEGINS.match(line):  # it continues the answer before it
-            begun = lines.pop()
-            lines.append((begun[0] or literal, begun[1] + b" " + line))
+        if lines and not ANSWER_BEGINS.match(line):  # it continues the answer before it
+            earlier_literal, earlier_line = lines.pop()
+            lines.append((earlier_literal or literal, earlier_line + b" " + line))
         else:
             lines.append((literal, line))
     answers: dict[int, tuple[bytes, bytes]] = {}
     for literal, line in lines:
-        if uid := UID.search(line):
-            earlier = answers.get(int(uid.group(1)), (b"", b""))
-            answers[int(uid.group(1))] = (earlier[0] or literal, earlier[1] + b" " + line)
+        if found := UID.search(line):
+            uid = int(found.group(1))
+            earlier_literal, earlier_line = answers.get(uid, (b"", b""))
+            answers[uid] = (earlier_literal or literal, earlier_line + b" " + line)
     return answers

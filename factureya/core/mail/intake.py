@@ -76,8 +76,8 @@ def keep(
 ) -> tuple[InboundMessage, bool]:
     """Store a mail as it came, and commit; return its row, and True if it is new or False if it was stored before.
 
-    `received_at` is when our first server got the mail; None means now (M15). If the stored mail was refused without
-    proof of its sender, it is new when it comes with proof. Raises TooLarge or DatabaseError; then nothing was stored.
+    `received_at` is when our first server got the mail; None means now (M15). A mail that was refused because nothing
+    proved its sender counts as new if it comes again with proof. Raises TooLarge or DatabaseError: nothing was stored.
     """
     if len(raw) > MAX_KEPT:
         raise TooLarge(f"{len(raw)} bytes")
@@ -163,7 +163,7 @@ def dispose(pk: int) -> Outcome:
     inbound = InboundMessage.objects.get(pk=pk)
     if inbound.disposition:
         return _make_duplicate_outcome(inbound)
-    inbound.attempts += _count_attempt(pk)  # 0: another process may handle it too; the first to lock wins
+    inbound.attempts += _count_attempt(pk)  # 0: another process may handle it now; the first to lock the row wins
     if inbound.attempts > MAX_ATTEMPTS:
         return _put_in_tray(inbound, "error")
     return _handle_mail(inbound)
@@ -231,13 +231,14 @@ def _read_and_plan(inbound: InboundMessage) -> tuple[InboundMail | None, Plan]:
     """Parse a stored mail; return it (None if beyond the limits) and the plan: the function that will act on it.
 
     The first handler that returns a plan takes the mail. An earlier one may add an Aside, which runs after the plan.
+    Quotes and the signature are cut only from an answer to our mail. A mail that no handler takes goes to the tray.
     """
     try:
         mail = parse.parse(inbound.raw)
     except LimitExceeded as limit:
         logger.warning("mail %s is beyond the limits: %s", inbound.pk, limit)
         return None, lambda: Outcome(Disposition.MALFORMED, "limits")
-    if import_string(settings.MAIL_ANSWERS_OURS)(inbound, mail):  # it answers our mail: cut quotes, signature
+    if import_string(settings.MAIL_ANSWERS_OURS)(inbound, mail):
         mail = mail.shortened()
     asides: list[Aside] = []
     for handler in _find_handlers(inbound, mail):
@@ -299,16 +300,16 @@ def _write_outcome(inbound: InboundMessage, mail: InboundMail | None, plan: Plan
 
 
 def _is_replaced(earlier: InboundMessage, mail: InboundMail | None) -> bool:
-    """Return True if the earlier delivery was refused without proof and this one has proof: no duplicate (M5, M6)."""
+    """Return True if the earlier delivery was refused without proof and this one has proof, so it counts (M5, M6)."""
     if mail is None or not _is_refused(earlier):
         return False
     return _is_first_proof(earlier, readings.find_sender_verdict(mail))
 
 
 def _lock_with_same_id(inbound: InboundMessage) -> tuple[InboundMessage, list[InboundMessage]]:
-    """Lock the mail and the first mails with its Message-ID; return the mail, and those others already handled.
+    """Lock the mail and MAX_SAME_ID mails with its Message-ID; return the mail, and those others that were handled.
 
-    The locks are taken in the order of the keys: of two deliveries at once, one waits for the other's outcome.
+    The locks are taken in the order of the keys, so that of two deliveries at once one waits for the other's outcome.
     """
     rows = InboundMessage.objects.select_for_update().only(*_SETTLED).order_by("pk")
     if not inbound.message_id:

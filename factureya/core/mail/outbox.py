@@ -23,6 +23,7 @@ from django.db.models import F, QuerySet
 from django.template import engines
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.encoding import force_str
 from django.utils.module_loading import import_string
 
 from factureya.core import audit, clock
@@ -53,9 +54,9 @@ def enqueue(
     """Render `templates/mail/<kind>.txt` (its first line is the subject) into the outbox, and return the row.
 
     It runs in the caller's transaction. `key` is unique, made of the event that caused the mail: the same event cannot
-    mail twice (IntegrityError). `is_secret` wipes the text once the mail is sent or given up (codes). `automatic` is
-    False for what a person wrote; all other mails say `Auto-Submitted`, so that no machine answers them (RFC 3834).
-    `about` names what the mail is about, as ticket:FY-…; `headers` are added to the mail's own. Raises
+    mail twice (IntegrityError). `is_secret` wipes the text once the mail is sent or given up, as codes need.
+    `automatic` is False for what a person wrote; all other mails say `Auto-Submitted`, so that no machine answers them
+    (RFC 3834). `about` names what the mail is about, as ticket:FY-…; `headers` are added to the mail's own. Raises
     ValidationError if `to` is not one address.
     """
     validate_email(to)
@@ -205,7 +206,7 @@ class _Waker:
         self.broker_rests_until = 0.0
 
     def wake(self, _pk: int) -> None:
-        """Ask the broker to start the task that sends all due mails. After a failure, let the broker rest a while."""
+        """Ask the broker to start the task that sends all due mails; after a failure, not for BROKER_REST_SECONDS."""
         if monotonic() < self.broker_rests_until:
             return  # the sweep will find the mail
         try:
@@ -292,7 +293,7 @@ def _mark_sent(message: OutboxMessage) -> None:
 
 
 def _mark_failed(message: OutboxMessage, error: Exception) -> None:
-    """Queue a mail again, due in 1, 2, 4… minutes, after a failed try; after OUTBOX_MAX_ATTEMPTS tries give it up."""
+    """After a failed try queue a mail again, due in 1, 2, 4… minutes; after OUTBOX_MAX_ATTEMPTS tries give it up."""
     claimed = _find_claimed(message).filter(status=Status.SENDING)  # none if it was dropped, or claimed again
     description = _describe_error(error)[:500]
     if message.attempts >= settings.OUTBOX_MAX_ATTEMPTS:
@@ -309,7 +310,7 @@ def _describe_error(error: Exception) -> str:
         answers = list(error.recipients.values())
     elif isinstance(error, SMTPResponseException):
         answers = [(error.smtp_code, error.smtp_error)]
-    texts = [f"{code} {text.decode(errors='replace') if isinstance(text, bytes) else text}" for code, text in answers]
+    texts = [f"{code} {force_str(text, errors='replace')}" for code, text in answers]
     return "; ".join(texts) or f"{type(error).__name__}: {error}"
 
 

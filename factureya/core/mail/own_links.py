@@ -83,7 +83,7 @@ class Checks:
         self.left = MAX_CHECKS
 
     def is_signed(self, token: str) -> bool:
-        """Return True if we signed this token of a link, or if no check is left and its length is right."""
+        """Return True if we signed this token of a link; after MAX_CHECKS checks, if its length is that of ours."""
         if len(token) - token.rfind(":") - 1 != SIGNATURE:  # the signature is what follows the last colon
             return False
         self.left -= 1  # the number of signatures that may still be computed
@@ -109,12 +109,10 @@ def matches_digest(salt: str, value: str, claimed: str) -> bool:
 def cut_links(text: str, checks: Checks | None = None) -> str:
     """Return the text with a mark in place of each token of our links and each code that our mails announce (M16).
 
-    `checks` counts the signatures that are computed and limits them: give the same one with all texts of a mail.
+    `checks` limits how many signatures are computed: give the same object with all texts of one mail.
     """
     places = [(start, end, MARK) for start, end in _find_links(text, checks or Checks())]
     places += [(start, end, CODE_MARK) for start, end in _find_codes(text)]
-    if not places:
-        return text
     pieces, at = [], 0
     for start, end, mark in sorted(places):
         if start >= at:  # else it overlaps a place that is cut already
@@ -171,7 +169,8 @@ def _find_token_start(text: str, start: int, end: int, colon: int, breaks: list[
     """Return where the token of a link that ends at `end` begins, or None if the token is not ours.
 
     After the address of one of our pages, the token is ours and begins at `start`. Elsewhere it is ours only if we
-    signed it; then it begins at `start`, or at one of the last four `breaks` before `colon`.
+    signed it. Then it begins at `start`, or at one of the last four `breaks` (see `_find_tokens`) before `colon`,
+    because what stands before a line break may look like its beginning.
     """
     if text[max(0, start - 20) : start].lower().endswith(_LAST_FOLDERS):  # «enlace/»
         return start
@@ -192,9 +191,8 @@ def _is_signed(token: str) -> bool:
 def _find_base64_runs(text: str, checks: Checks) -> Iterator[tuple[int, int]]:
     """Yield the places of the pieces of base64 in a text that hold one of our links when they are decoded."""
     for run in _BASE64.finditer(text):
-        if run.end() - run.start() >= BASE64_RUN and any(
-            _has_token(decoded, checks) for decoded in _decode_base64(run.group())
-        ):
+        is_long = run.end() - run.start() >= BASE64_RUN
+        if is_long and any(_has_token(decoded, checks) for decoded in _decode_base64(run.group())):
             yield run.span()
 
 
@@ -239,7 +237,7 @@ class _Reading:
 
         The new text knows where its pieces stood in the old one: a link found in the new text is cut out of the old.
         """
-        after = _Reading("", before=self)
+        changed = _Reading("", before=self)
         new_pieces: list[str] = []
         size, at = 0, 0
         for found in pattern.finditer(self.text):
@@ -253,23 +251,24 @@ class _Reading:
             ):
                 if piece:
                     new_pieces.append(piece)
-                    after.places.append(size)
-                    after.pieces.append((old_start, len(piece), old_length))
+                    changed.places.append(size)
+                    changed.pieces.append((old_start, len(piece), old_length))
                     size += len(piece)
             at = found.end()
         if not at:  # the pattern found nothing
             return self
         rest = self.text[at:]
-        after.places.append(size)
-        after.pieces.append((at, len(rest), len(rest)))
-        after.text = "".join([*new_pieces, rest])
-        return after
+        changed.places.append(size)
+        changed.pieces.append((at, len(rest), len(rest)))
+        changed.text = "".join([*new_pieces, rest])
+        return changed
 
     def find_original_place(self, start: int, end: int) -> tuple[int, int]:
         """Return where the characters from `start` to `end` stood in the original text, before all replacements."""
         reading: _Reading = self
         while reading.before is not None:
-            start, end = reading._find_source(start)[0], reading._find_source(end - 1)[1]
+            start, _ = reading._find_source(start)
+            _, end = reading._find_source(end - 1)
             reading = reading.before
         return start, end
 

@@ -3,13 +3,14 @@
 Nothing in the result is proven: `accounts.mail_sender` decides who wrote, and the handlers decide the rest.
 """
 
+import mimetypes
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from itertools import count
 
 from factureya.core.mail import copies, own_links
-from factureya.core.mail.headers import HeadTooLong, parse_addresses, read_head
+from factureya.core.mail.headers import HeadTooLong, read_head
 from factureya.core.mail.html_text import MAX_HTML, html_to_text, strip_tags
 from factureya.core.mail.parts import (
     MAX_PARTS,
@@ -108,13 +109,14 @@ def parse(raw: bytes) -> InboundMail:
 
 
 def peek(raw: bytes) -> tuple[str, str]:
-    """Return sender and subject of a mail that is beyond the limits of `parse`, for the agents' tray; "" if unknown."""
+    """Return sender and subject of a mail beyond the limits of `parse`, for the agents' tray; "" if not just one."""
     try:
         head, _ = read_head(raw, is_top=True)
     except HeadTooLong:
         return "", ""
-    senders = [pair for value in head.raw("from") for pair in parse_addresses(value)]
-    return (senders[0][1] if len(senders) == 1 else "", own_links.cut_links(head.get("subject")))
+    addresses = [address for _, address in head.read_addresses("from")]
+    sender = addresses[0] if len(addresses) == 1 else ""
+    return sender, own_links.cut_links(head.get("subject"))
 
 
 def with_line_feeds(raw: bytes) -> bytes:
@@ -123,9 +125,9 @@ def with_line_feeds(raw: bytes) -> bytes:
 
 
 def _is_forward(subject: str) -> bool:
-    """Return True if the subject says that the mail forwards somebody else's."""
+    """Return True if the subject says that the mail forwards another: «RV: …», even after «RE: »."""
     bare = subject.lower().strip()
-    while prefix := next((prefix for prefix in ANSWER_SUBJECTS if bare.startswith(prefix)), ""):  # «RE: RE: RV: …»
+    while prefix := next((prefix for prefix in ANSWER_SUBJECTS if bare.startswith(prefix)), ""):
         bare = bare.removeprefix(prefix).lstrip()
     return bare.startswith(FORWARD_SUBJECTS)
 
@@ -146,7 +148,8 @@ class _Reader:
     def _read_text(self, part: Part) -> str:
         """Return the text of a part of a mail, with that of its inner parts; parts that are no text become files.
 
-        Of alternative texts one is chosen. A delivery status gives no text, because `read_bounce` reads it.
+        Of alternative texts one is chosen. A delivery status gives no text, because `read_bounce` reads it. If no inner
+        parts of a multipart were found, it is read as text, and kept as a file too.
         """
         self.budget.check_time()
         if part.is_multipart and part.parts:
@@ -154,7 +157,7 @@ class _Reader:
             if part.kind == "multipart/alternative":
                 return _choose_text(texts)
             return "\n\n".join(text.strip("\n") for _, text in texts if text.strip())
-        if part.is_multipart:  # but no inner parts were found: it is read as text and kept as a file
+        if part.is_multipart:
             if part.kind != "multipart/alternative":
                 self._add_file(part)
             return part.read_text()
@@ -192,7 +195,8 @@ class _Reader:
         if not name and part.is_message and part.parts:
             name = "".join(c for c in part.parts[0].head.get("subject")[:60] if c.isalnum() or c in " -_").strip()
             name = f"{name}.eml" if name else ""
-        name = name or f"adjunto-{next(self._serial)}{part.guess_suffix()}"
+        suffix = ".eml" if part.is_message else mimetypes.guess_extension(part.kind) or ".bin"
+        name = name or f"adjunto-{next(self._serial)}{suffix}"
         place = part.find_place()
         self.files.append(MailFile(name, part.kind, place.read(part.source), place))
 

@@ -4,7 +4,6 @@ The standard library's parser takes 400 MB for 25 MB of mail, and quadratic time
 """
 
 import binascii
-import mimetypes
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -22,8 +21,8 @@ MAX_DELIMITERS = 20_000  # lines that begin like a delimiter
 MAX_DELIMITER = 1000  # characters behind a boundary that are looked at
 MAX_FIELD = 4096  # characters of a Content-Type or Content-Disposition that are read
 MAX_TEXT_BYTES = 2 * 1024 * 1024  # of an encoded text part; the raw message keeps the rest
-IDENTITY = {"", "7bit", "8bit", "binary"}
-DECODED = {"base64", "quoted-printable"}
+NOT_ENCODED = {"", "7bit", "8bit", "binary"}
+DECODED_ENCODINGS = {"base64", "quoted-printable"}
 
 
 class LimitExceeded(Exception):
@@ -43,7 +42,7 @@ class Place:
     inner: tuple[int, int] | None = None
 
     def read(self, raw: bytes) -> bytes:
-        """Return the decoded bytes of a file from `raw`, the bytes of its mail; broken code as far as it goes."""
+        """Return the decoded bytes of a file from `raw`, the bytes of its mail; a damaged file as far as it goes."""
         encoded = memoryview(raw)[self.start : self.end]
         if self.encoding == "base64":
             content = decode_base64(encoded)
@@ -63,13 +62,13 @@ class Budget:
     delimiters: int = 0
 
     def add_delimiter(self) -> None:
-        """Count one more line of the mail that begins like a delimiter of parts. Raises LimitExceeded at too many."""
+        """Count one more line of the mail that begins like a delimiter of parts. Raises LimitExceeded for too many."""
         self.delimiters += 1
         if self.delimiters > MAX_DELIMITERS:
             raise LimitExceeded("parts")
 
     def add_part(self, depth: int) -> None:
-        """Count one more part of the mail. Raises LimitExceeded if it is one too many, too deep, or too late."""
+        """Count one more part of the mail. Raises LimitExceeded if there are too many, too deep, or too late ones."""
         self.parts += 1
         if self.parts > MAX_PARTS:
             raise LimitExceeded("parts")
@@ -142,7 +141,7 @@ class Part:
     def find_place(self, limit: int | None = None) -> Place:
         """Return where the part's body, or its first `limit` bytes, lies in the mail; if uuencoded, its first file."""
         end = self.end if limit is None else min(self.end, self.start + limit)
-        body = Place(self.start, end, self.encoding if self.encoding in DECODED else "")
+        body = Place(self.start, end, self.encoding if self.encoding in DECODED_ENCODINGS else "")
         if self.encoding not in {"x-uuencode", "uuencode", "x-uue"}:
             return body
         files, _ = find_uuencoded(body.read(self.source))
@@ -150,7 +149,7 @@ class Part:
 
     def iterate_content(self, size: int = 1024 * 1024) -> Iterator[bytes]:
         """Yield the decoded bytes of a part in pieces of about `size` encoded bytes; quoted-printable is one piece."""
-        if self.encoding not in {"base64", *IDENTITY}:
+        if self.encoding not in {"base64", *NOT_ENCODED}:
             yield self.content()
             return
         carried = b""  # the last characters of base64, which are no whole group of four
@@ -171,10 +170,6 @@ class Part:
     def decode_text(self, content: bytes) -> str:
         """Return decoded bytes of this part as text, with line feeds."""
         return decode(content, self.read_parameter("charset")).replace("\r\n", "\n").replace("\r", "\n")
-
-    def guess_suffix(self) -> str:
-        """Return the file extension of this part's type, with its dot."""
-        return ".eml" if self.is_message else mimetypes.guess_extension(self.kind) or ".bin"
 
     def walk(self) -> Iterator["Part"]:
         """Yield this part of a mail and all parts inside it, those of embedded mails too."""
@@ -234,19 +229,14 @@ def _read_part(raw: bytes, start: int, end: int, default: str, budget: Budget, d
     budget.add_part(depth)
     head, body_at = read_head(raw, start, end, is_top=depth == 0)
     part = Part(raw, head, body_at, end, default)
-    if part.is_multipart and (boundary := _get_boundary(part)):
+    if part.is_multipart and (name := part.read_parameter("boundary", is_text=False).rstrip()):
+        boundary = b"--" + name.encode("utf-8", "replace")
         inner_default = "message/rfc822" if part.kind == "multipart/digest" else "text/plain"
         for begin, stop in _find_sections(raw, body_at, end, boundary, budget):
             part.parts.append(_read_part(raw, begin, stop, inner_default, budget, depth + 1))
-    elif part.is_message and part.encoding in IDENTITY:  # else it is encoded, and stays one part
+    elif part.is_message and part.encoding in NOT_ENCODED:  # else it is encoded, and stays one part
         part.parts.append(_read_part(raw, body_at, end, "text/plain", budget, depth + 1))
     return part
-
-
-def _get_boundary(part: Part) -> bytes:
-    """Return the delimiter that stands between the inner parts of a part, or nothing if its head names none."""
-    name = part.read_parameter("boundary", is_text=False).rstrip()
-    return b"--" + name.encode("utf-8", "replace") if name else b""
 
 
 def _find_sections(raw: bytes, start: int, end: int, boundary: bytes, budget: Budget) -> Iterator[tuple[int, int]]:
@@ -255,9 +245,9 @@ def _find_sections(raw: bytes, start: int, end: int, boundary: bytes, budget: Bu
     for at, after, is_last in _find_delimiters(raw, start, end, boundary, budget):
         if begin >= 0:
             yield begin, max(begin, _skip_line_end(raw, at))  # `max`: the part may be empty
-        begin = -1 if is_last else after
         if is_last:
             return
+        begin = after
     if begin >= 0:
         yield begin, end
 

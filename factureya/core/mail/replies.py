@@ -106,10 +106,11 @@ def _find_original(lines: list[str]) -> int:
     last = max((n for n, line in enumerate(lines) if line.strip()), default=-1)  # the last line with text
     has_text_above = False
     for number, line in enumerate(lines):
-        attribution = _find_attribution(lines, number)  # its words and its number of lines
+        attribution, line_count = _find_attribution(lines, number)
         is_original = _is_original(line) or _is_quoted_head(lines, number)
-        if attribution and number > last_quoted:  # `is_end`: no text follows; then less proof is needed
-            is_original = is_original or _is_certain_attribution(attribution[0], is_end=number + attribution[1] > last)
+        if attribution and number > last_quoted:
+            is_end = number + line_count > last  # no text follows; then less proof is needed
+            is_original = is_original or _is_certain_attribution(attribution, is_end=is_end)
         if has_text_above and is_original:
             return number
         has_text_above = has_text_above or not (is_rule(line) or line.startswith(">") or attribution)
@@ -137,23 +138,25 @@ def _is_quoted_head(lines: list[str], at: int) -> bool:
     return "date" in labels and bool(labels & {"to", "subject"})
 
 
-def _find_attribution(lines: list[str], at: int) -> tuple[str, int] | None:
+def _find_attribution(lines: list[str], at: int) -> tuple[str, int]:
     """Return the attribution of a quote («El … escribió:») that begins at line `at`, and its number of lines.
 
-    It begins with a date and has up to MAX_WRAPPED lines, or it is one line with name and address. None if none begins.
+    It begins with a date and has up to MAX_WRAPPED lines, or it is one line with name and address. Else it is ("", 0).
     """
     if not DATED.match(lines[at]):  # «Ana <ana@x.mx> escribió:»
-        return (lines[at], 1) if NAMED.match(lines[at]) else None
+        return (lines[at], 1) if NAMED.match(lines[at]) else ("", 0)
     joined = lines[at].strip()
     for count, line in enumerate(lines[at + 1 : at + MAX_WRAPPED], start=1):
         if joined.rstrip(" *_").endswith(":"):
-            return (joined, count) if _looks_like_attribution(joined) else None
+            return (joined, count) if _looks_like_attribution(joined) else ("", 0)
         # No end yet: it is no attribution if a blank line, a quote or another date follows, or if it is too long.
         if not line.strip() or line.startswith(">") or DATED.match(line) or len(joined) > 400:
-            return None
+            return "", 0
         joined = f"{joined} {line.strip()}"
-    is_complete = at + MAX_WRAPPED > len(lines) or joined.rstrip(" *_").endswith(":")  # or the mail ends here
-    return (joined, min(MAX_WRAPPED, len(lines) - at)) if is_complete and _looks_like_attribution(joined) else None
+    is_complete = at + MAX_WRAPPED > len(lines) or joined.rstrip(" *_").endswith(":")  # the mail ends here, or it does
+    if not is_complete or not _looks_like_attribution(joined):
+        return "", 0
+    return joined, min(MAX_WRAPPED, len(lines) - at)
 
 
 def _looks_like_attribution(joined: str) -> bool:
@@ -174,7 +177,8 @@ def _is_certain_attribution(attribution: str, *, is_end: bool) -> bool:
 def _drop_quotes(lines: list[str]) -> list[int]:
     """Return the numbers of the lines to keep: the sender's own. Quotes are kept if the sender answers each of them.
 
-    A line with «>» is a quote only after «El … escribió:»: customers also write «> Facturas» for a step of a menu.
+    A line with «>» is a quote only after «El … escribió:» and at most two blank lines, because customers also write
+    «> Facturas» for a step of a menu.
     """
     if _is_interleaved(lines):
         last_own = max(n for n, line in enumerate(lines) if not line.startswith(">") and not is_rule(line))
@@ -182,11 +186,14 @@ def _drop_quotes(lines: list[str]) -> list[int]:
     own_lines: list[int] = []
     number, has_attribution = 0, False
     while number < len(lines):
-        attribution = _find_attribution(lines, number)
-        if attribution and _is_quote_next(lines, number + attribution[1]):
-            number, has_attribution = number + attribution[1], True
+        _, line_count = _find_attribution(lines, number)
+        after = number + line_count
+        next_text = next((line for line in lines[after : after + 3] if line.strip()), "")
+        if line_count and next_text.startswith(">"):
+            number, has_attribution = after, True
             continue
-        if not (has_attribution and lines[number].startswith(">")):
+        is_quoted = has_attribution and lines[number].startswith(">")
+        if not is_quoted:
             own_lines.append(number)
         number += 1
     return own_lines
@@ -201,12 +208,6 @@ def _is_interleaved(lines: list[str]) -> bool:
         elif after_quote and not is_rule(line):
             answers, after_quote = answers + 1, False
     return answers > 1
-
-
-def _is_quote_next(lines: list[str], at: int) -> bool:
-    """Return True if the next line with text, of the three lines from `at`, is a quote: it begins with «>»."""
-    following = next((line for line in lines[at : at + 3] if line.strip()), "")
-    return following.startswith(">")
 
 
 def _drop_signature(lines: list[str], own_lines: list[int]) -> list[int]:
@@ -233,6 +234,7 @@ def is_device_line(line: str) -> bool:
     words = [word.strip(".,;:!()[]*_'\"") for word in bare.partition("<")[0].split()]  # «<link>» may follow
     words = [word for word in words if word and not word.startswith(("http:", "https:"))]  # no links
     names = [name for word in words[len(opening.split()) :] for name in word.replace("-", " ").split()]  # «iPhone-12»
-    names += opening.split()[1:2] if opening.startswith("get ") else []  # «Get Outlook» names the program itself
+    if opening.startswith("get "):  # «Get Outlook» names the program itself
+        names.append(opening.removeprefix("get "))
     others = [name for name in names if name not in DEVICES and name not in JOINING and not MODEL.fullmatch(name)]
     return not others and any(name in DEVICES for name in names)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from factureya.core.mail.headers import Head
 from factureya.core.mail.parts import Part
@@ -61,33 +62,25 @@ def has_null_sender(head: Head) -> bool:
 
 
 def find_robot_mark(top: Part) -> str:
-    """Return which sign («loop», «list»…) shows that a machine wrote the mail, which we do not answer; "" if none."""
+    """Return the first sign («loop», «list»…) that a machine wrote the mail, which we do not answer; "" if none."""
     head = top.head
     submitted = head.get("auto-submitted").lower().partition(";")[0].strip()
     if submitted and submitted != "no":
         return f"auto-submitted {submitted}"[:40]
-    if any("loop" in name and head.get(name) for name in ("x-factureya-loop", "x-loop")):
-        return "loop"
-    if any(head.get(name).strip().lower() not in {"", "no", "false"} for name in AUTOREPLY_FIELDS):
-        return "autoreply"
-    if head.get("precedence").strip().lower() in BULK:
-        return "precedence"
-    return _find_implicit_mark(top, head)
-
-
-def _find_implicit_mark(top: Part, head: Head) -> str:
-    """Return which sign shows that a machine wrote the mail, though no header says so; an empty text if none does."""
-    if any(head.get(name) for name in LIST_FIELDS):
-        return "list"
-    if top.read_parameter("report-type").lower() == "disposition-notification":
-        return "mdn"
-    if has_null_sender(head):
-        return "return-path"
-    return "subject" if AWAY.match(head.get("subject")) else ""
+    signs: dict[str, Any] = {
+        "loop": head.get("x-factureya-loop") or head.get("x-loop"),
+        "autoreply": any(head.get(name).strip().lower() not in {"", "no", "false"} for name in AUTOREPLY_FIELDS),
+        "precedence": head.get("precedence").strip().lower() in BULK,
+        "list": any(head.get(name) for name in LIST_FIELDS),
+        "mdn": top.read_parameter("report-type").lower() == "disposition-notification",
+        "return-path": has_null_sender(head),
+        "subject": AWAY.match(head.get("subject")),
+    }
+    return next((sign for sign, is_found in signs.items() if is_found), "")
 
 
 def read_bounce(top: Part, text: str) -> Bounce | None:
-    """Return what a delivery report says, or None if the mail is no such report; `text` is what the mail says."""
+    """Return what a delivery report says, or None if the mail is none; its `text` may quote our Message-IDs."""
     parts = list(top.walk())  # the first is the mail itself
     statuses = [part for part in parts[1:] if part.kind in STATUS_TYPES]
     if not (statuses or _looks_like_bounce(top.head, top.read_parameter("report-type").lower())):

@@ -63,7 +63,8 @@ class MailServer(SMTP):
         async with AsyncExitStack() as place_holder:  # a large mail takes a place here
             raw = await self._read_mail(envelope, place_holder)
             status = TOO_LARGE if raw is None else await self.handler.keep(raw, envelope)
-        for _ in envelope.rcpt_tos if self.is_lmtp else [None]:  # LMTP answers for each recipient
+        answers = len(envelope.rcpt_tos) if self.is_lmtp else 1  # LMTP answers for each recipient
+        for _ in range(answers):
             await self.push(status)
         self._set_post_data_state()  # type: ignore[no-untyped-call]
 
@@ -85,7 +86,7 @@ class MailServer(SMTP):
                 mail += piece
             if len(mail) > LARGE and not is_large:
                 is_large = True
-                await place_holder.enter_async_context(self.handler.large)
+                await place_holder.enter_async_context(self.handler.large_mails)
         return None if is_too_large else bytes(mail)
 
 
@@ -97,9 +98,11 @@ async def _read_lines(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
             piece = await reader.readuntil(b"\r\n")
         except asyncio.LimitOverrunError as overrun:
             piece = await reader.readexactly(overrun.consumed)
-        if is_line_start and piece == b".\r\n":  # the end of the mail
-            return
-        yield piece[1:] if is_line_start and piece.startswith(b".") else piece
+        if is_line_start:
+            if piece == b".\r\n":  # the end of the mail
+                return
+            piece = piece.removeprefix(b".")
+        yield piece
         is_line_start = piece.endswith(b"\r\n")
 
 
@@ -109,7 +112,7 @@ class Handler:
     def __init__(self) -> None:
         self.under_way = 0
         self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="mail")
-        self.large = asyncio.Semaphore(LARGE_AT_ONCE)
+        self.large_mails = asyncio.Semaphore(LARGE_AT_ONCE)
 
     async def keep(self, raw: bytes, envelope: Envelope) -> str:
         """Store and handle a mail in a thread, and return the SMTP answer that says whether it was stored."""

@@ -31,27 +31,27 @@ def read_verdict(headers: Iterable[str], *, authserv: str, domain: str) -> Verdi
     it FAIL. It is PASS only if every result is a pass for exactly that domain.
     """
     verdicts = [
-        _judge_result(section, domain.lower())
+        _judge_result(result.group(1).lower(), section, domain.lower())
         for header in headers
         for section in _split_results(header, authserv.strip().lower())
-        if _RESULT.match(section)
+        if (result := _RESULT.match(section))
     ]
     if Verdict.FAIL in verdicts:
         return Verdict.FAIL
     return Verdict.PASS if set(verdicts) == {Verdict.PASS} else Verdict.NONE
 
 
-def _judge_result(section: str, domain: str) -> Verdict:
-    """Return PASS if the DMARC result `section` proves a sender of this domain, NONE if it is undecided, else FAIL."""
-    result = _RESULT.match(section)
-    assert result is not None
-    word = result.group(1).lower()
-    if word in _UNDECIDED:  # «none», «temperror»…
+def _judge_result(result: str, section: str, domain: str) -> Verdict:
+    """Return PASS if a DMARC `result` («pass», «fail»…) proves a sender of this domain; `section` is its whole text.
+
+    Return NONE if the result is undecided or does not say which domain passed; else FAIL.
+    """
+    if result in _UNDECIDED:  # «none», «temperror»…
         return Verdict.NONE
-    if word != "pass":
+    if result != "pass":
         return Verdict.FAIL
     passed_domain = _FROM.search(section)
-    if passed_domain is None:  # it does not say which domain passed
+    if passed_domain is None:
         return Verdict.NONE
     return Verdict.PASS if passed_domain.group(1).lower().rstrip(".") == domain else Verdict.FAIL
 
@@ -59,12 +59,12 @@ def _judge_result(section: str, domain: str) -> Verdict:
 def _split_results(header: str, authserv: str) -> list[str]:
     """Return the results in an Authentication-Results header, without comments, if `authserv` wrote it; else none."""
     sections: list[list[str]] = [[]]
-    depth = 0  # how many comments «(…» are open
+    comment_depth = 0  # how many comments «(…» are open
     for piece in _PIECES.findall(header):  # a bracket, «;», a quoted text, or the text between
         if piece in "()":
-            depth = max(depth + (1 if piece == "(" else -1), 0)
+            comment_depth = comment_depth + 1 if piece == "(" else max(0, comment_depth - 1)
             sections[-1].append(" ")
-        elif depth:
+        elif comment_depth:
             continue
         elif piece == ";":
             sections.append([])

@@ -12,15 +12,16 @@ from kombu.utils.json import dumps
 
 logger = logging.getLogger(__name__)
 PART = ".part"  # behind the name of a message that is still being written
-LEFT_AFTER = 60.0  # seconds; nobody writes one message for so long
+ABANDONED_SECONDS = 60.0  # seconds; nobody writes one message for so long
 
 
 def remove_parts(folder: Path) -> None:
     """Delete the messages of Celery that a killed process left half-written in the queue's folder.
 
-    A young one stays: a process may be writing it. No work is lost: sweeps do what the deleted messages asked for.
+    One younger than ABANDONED_SECONDS stays: a process may be writing it. No work is lost: sweeps do what the deleted
+    messages asked for.
     """
-    before = time.time() - LEFT_AFTER
+    before = time.time() - ABANDONED_SECONDS
     for part in folder.glob(f"*{PART}"):
         with suppress(FileNotFoundError):  # its writer has just renamed it, or another process deleted it
             if part.stat().st_mtime < before:

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import IO
 
-LONG_ENOUGH = 30.0  # seconds a child must live for its next start to come after 1 s
+STABLE_SECONDS = 30.0  # seconds a child must live for its next start to come after 1 s
 MAX_BACKOFF = 30.0  # seconds
 GRACE = 20.0  # seconds between TERM and KILL
-PACE = 0.2  # seconds between two looks at the children
+LOOK_SECONDS = 0.2  # seconds between two looks at the children
 
 
 @dataclass
@@ -37,17 +37,18 @@ class Child:
     def keep_running(self, now: float) -> None:
         """Start this child process if that is due, or plan its next start if it died.
 
-        The next start comes 1 s later. For a child that keeps dying young the wait doubles each time, up to 30 s.
+        The next start comes 1 s later. For a child that dies within STABLE_SECONDS of each start the wait doubles each
+        time, up to MAX_BACKOFF.
         """
         if self.process is None:
             if now >= self.due_at:
                 self.start(now)
-        elif (code := self.process.poll()) is not None:
-            self.kill()  # the processes that it left in its group
-            is_young = now - self.started_at < LONG_ENOUGH
-            self.backoff = min(self.backoff * 2, MAX_BACKOFF) if is_young else 1.0
+        elif (exit_code := self.process.poll()) is not None:
+            self.kill()  # ends the processes that it left in its group
+            was_stable = now - self.started_at >= STABLE_SECONDS
+            self.backoff = 1.0 if was_stable else min(self.backoff * 2, MAX_BACKOFF)
             self.process, self.due_at = None, now + self.backoff
-            say(self.name, f"ended with {code}; again in {self.backoff:.0f} s")
+            say(self.name, f"ended with {exit_code}; again in {self.backoff:.0f} s")
 
     def start(self, now: float) -> None:
         """Start this child process, and a thread that copies each line that it prints into our log."""
@@ -63,11 +64,6 @@ class Child:
         self.started_at = now
         threading.Thread(target=_copy_output, args=(self.name, self.process.stdout), daemon=True).start()
         say(self.name, f"started, pid {self.process.pid}")
-
-    def terminate(self) -> None:
-        """Ask this child process to end with TERM; it ends its own children."""
-        if self.process and self.process.poll() is None:
-            self.process.terminate()
 
     def kill(self) -> None:
         """End every process that is left in the group of this child, with KILL."""
@@ -94,7 +90,7 @@ class Supervisor:
         while not self._stopping:
             for child in self.children:
                 child.keep_running(time.monotonic())
-            time.sleep(PACE)
+            time.sleep(LOOK_SECONDS)
         self._end_children()
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
@@ -104,14 +100,15 @@ class Supervisor:
     def _end_children(self) -> None:
         """Ask all child processes to end, wait at most GRACE seconds in all, and kill what is left."""
         for child in self.children:
-            child.terminate()
+            if child.process and child.process.poll() is None:
+                child.process.terminate()  # each child ends its own children
         deadline = time.monotonic() + GRACE
         for child in self.children:
             if child.process is None:
                 continue
             try:
-                code = child.process.wait(max(0.0, deadline - time.monotonic()))
-                say(child.name, f"stopped ({code})")
+                exit_code = child.process.wait(max(0.0, deadline - time.monotonic()))
+                say(child.name, f"stopped ({exit_code})")
             except subprocess.TimeoutExpired:
                 say(child.name, f"did not stop in {GRACE:.0f} s: killed")
             child.kill()

@@ -68,7 +68,7 @@ def icon(name: str) -> SafeString:
 
 @register.simple_tag
 def file_type(file: Attachment) -> SafeString:
-    """Return a badge with the extension of a file, such as PDF; assistive technology reads the file name instead."""
+    """Return a badge with a file's extension (four letters at most); assistive technology reads the name instead."""
     word = file.name.rpartition(".")[2].upper()[:4]
     css = f" fy-ft--{word.lower()}" if word in {"PDF", "XML"} else ""
     return format_html('<span class="fy-ft{}" aria-hidden="true">{}</span>', css, word or "–")
@@ -169,7 +169,8 @@ def filesize(size: int | None) -> str:
 def initials(name: str) -> str:
     """Return the initials of a person's first and last name: «RP» for «Rosa Elena Paredes»; «de», «la»… are skipped."""
     words = [w for w in re.findall(r"\w+", name) if w.lower() not in {"de", "del", "la", "las", "los", "y"}]
-    return "".join(word[0].upper() for word in ([words[0], words[-1]] if len(words) > 1 else words))
+    first_and_last = words[:1] + words[1:][-1:]  # one word alone gives one letter
+    return "".join(word[0].upper() for word in first_and_last)
 
 
 @register.filter

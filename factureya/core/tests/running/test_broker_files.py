@@ -56,7 +56,7 @@ def test_what_a_killed_process_left_half_written_is_removed_at_the_next_start(tm
     left, writing, whole = (messages / name for name in names)
     for path in (left, writing, whole):
         path.write_text("{")
-    minutes_ago = time.time() - broker_files.LEFT_AFTER - 1
+    minutes_ago = time.time() - broker_files.ABANDONED_SECONDS - 1
     for path in (left, whole):
         os.utime(path, (minutes_ago, minutes_ago))
     up.make_folders()

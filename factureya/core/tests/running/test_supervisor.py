@@ -34,7 +34,7 @@ def test_a_child_that_dies_young_waits_longer_each_time(capsys):
         child.process.wait(10)
     # A difference of two large floats: exact only where the machine has been up for a short time.
     assert waits == pytest.approx([1, 2, 4, 8, 16, 30, 30])
-    child.keep_running(child.started_at + supervisor.LONG_ENOUGH)
+    child.keep_running(child.started_at + supervisor.STABLE_SECONDS)
     assert child.backoff == pytest.approx(1)
     assert "x      | ended with 1; again in 30 s" in capsys.readouterr().out
 
