@@ -62,7 +62,7 @@ class Order:
         Return None for a text that cannot be a cursor of this list.
         """
         micros, _, key = text.rpartition(".")
-        if len(text) > _MAX_TEXT or bool(micros) != bool(self.at):
+        if len(text) > _MAX_TEXT or bool(micros) != bool(self.at):  # `!=`: it is of a list with another order
             return None
         try:
             at = _EPOCH + read_pk(micros) * _MICROSECOND if self.at else None

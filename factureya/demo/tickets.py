@@ -25,7 +25,7 @@ from tickets import operations
 from tickets.models import Ticket
 
 # Mails younger than this stay queued, so that the demo's worker really sends a few.
-QUEUED_AGE = timedelta(minutes=30)
+UNSENT_PERIOD = timedelta(minutes=30)
 _UNITS = {"m": 60, "h": 3600, "d": 86_400}
 
 Story = dict[str, Any]
@@ -62,8 +62,8 @@ class Player:
             heapq.heappush(self.heap, (instant, self.order, lambda: act(*args)))
 
     def _send_mails(self, instant: datetime) -> None:
-        """Mark the mails due by `instant` as sent, without sending them; those of the last QUEUED_AGE stay queued."""
-        if instant < self.present - QUEUED_AGE:
+        """Mark the mails due by `instant` as sent, without sending them; those of the UNSENT_PERIOD stay queued."""
+        if instant < self.present - UNSENT_PERIOD:
             queued = OutboxMessage.objects.filter(status=OutboxMessage.Status.QUEUED, due_at__lte=instant)
             with clock.at(instant), _drop_mails():
                 for pk in list(queued.values_list("pk", flat=True)):

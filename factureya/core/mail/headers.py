@@ -127,20 +127,22 @@ def decode_plain(value: bytes) -> str:
 def decode_words(value: str) -> str:
     """Return a header value with its encoded words decoded (RFC 2047); a word that cannot be decoded stays as it is.
 
-    Neighbouring words of one charset are joined before, because some senders cut a character in two.
+    Neighbouring words of one charset are joined before they are decoded, because some senders cut a character in two.
     """
     text: list[str] = []
     pending: list[bytes] = []  # neighbouring words in `charset`, not yet decoded
     charset, at = "", 0
     for found in WORD.finditer(value):
         between = value[at : found.start()]
-        if charset and (between.strip() or charset != found.group(1).lower()):
+        new_charset, encoding, payload = found.group(1).lower(), found.group(2).lower(), found.group(3)
+        if charset and (between.strip() or charset != new_charset):
             text.append(decode(b"".join(pending), charset))
             pending = []
         if between.strip() or not at:  # blanks between two encoded words are not shown
             text.append(between)
-        charset, at = found.group(1).lower(), found.end()
-        pending.append(_decode_word(found.group(2).lower(), found.group(3)))
+        charset, at = new_charset, found.end()
+        raw = payload.encode("utf-8", "replace")
+        pending.append(binascii.a2b_qp(raw, header=True) if encoding == "q" else decode_base64(raw))
     text += [decode(b"".join(pending), charset), value[at:]]
     return "".join(text).translate(LINE_ENDS)
 
@@ -182,12 +184,6 @@ def _split_mailboxes(value: str) -> Iterator[tuple[str, str]]:
             name += re.sub(r"\\(.)", r"\1", piece[1:].removesuffix('"')) if is_quoted else piece
 
 
-def _decode_word(encoding: str, payload: str) -> bytes:
-    """Return the bytes of an encoded word of a header; `encoding` is "q" (quoted-printable) or "b" (base64)."""
-    raw = payload.encode("utf-8", "replace")
-    return binascii.a2b_qp(raw, header=True) if encoding == "q" else decode_base64(raw)
-
-
 def decode_base64(raw: bytes | memoryview) -> bytes:
     """Return the bytes of base64 text; characters that are no base64, and a last one that is too many, are left out."""
     try:
@@ -212,11 +208,12 @@ def _skip_blank_lines(raw: bytes, start: int, end: int) -> int:
     """Return the place where the first header of a mail begins after blank lines; `start` if no header follows them."""
     found = re.compile(rb"[\r\n]*").match(raw, start, min(end, start + MAX_HEAD))
     at = found.end() if found else start
-    return at if FIELD.match(raw[at : at + 200].partition(b"\n")[0]) else start
+    first_line, _, _ = raw[at : at + 200].partition(b"\n")
+    return at if FIELD.match(first_line) else start
 
 
 def _does_head_continue(raw: bytes, at: int, end: int) -> bool:
-    """Return True if a known header follows before the next blank line; `at` is where a line ends that is no header."""
+    """Return True if a known header follows after `at`, the end of a line that is none, and before a blank line."""
     following = raw[at : min(end, at + 4096)]
     blank_line = re.search(rb"(?:^|\n)\r?\n", following)
     lines = following[: blank_line.start() + 1] if blank_line else following

@@ -215,9 +215,8 @@ def _is_hidden(element: html.HtmlElement) -> bool:
 
 def _is_quote(element: html.HtmlElement) -> bool:
     """Return True if a mail program marked this HTML element as a quote from the mail that is answered."""
-    if element.tag != "blockquote":
-        return False
-    return element.get("type") == "cite" or bool(element.get("cite")) or "quote" in element.get("class", "")
+    is_marked = element.get("type") == "cite" or element.get("cite") or "quote" in element.get("class", "")
+    return element.tag == "blockquote" and bool(is_marked)
 
 
 def _strip_invisible(page: str) -> str:

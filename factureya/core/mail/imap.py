@@ -47,7 +47,7 @@ class BadCertificate(Exception):
 def fetch() -> int:
     """Store and handle the new mails of MAIL_IN_IMAP_URL, and return how many were looked at.
 
-    It ends early at PASS_MAILS or PASS_SECONDS; the next call goes on. Raises the errors of the mail server.
+    After PASS_MAILS mails or PASS_SECONDS it ends early; the next call goes on. Raises the errors of the mail server.
     """
     began, until = clock.now(), time.monotonic() + PASS_SECONDS
     with _connect(urlsplit(settings.MAIL_IN_IMAP_URL)) as box:

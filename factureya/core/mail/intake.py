@@ -37,7 +37,7 @@ MAX_ATTEMPTS = 3  # of a mail that fails or kills its process; then it lies in t
 SWEEP_AFTER = timedelta(seconds=20)  # younger ones are being disposed of by who kept them
 SWEEP_MAILS = 200  # of one pass
 MAX_SAME_ID = 20  # mails under one Message-ID that are compared
-_SETTLED = ("disposition", "reason", "about", "content")
+_OUTCOME_FIELDS = ("disposition", "reason", "about", "content")
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,10 @@ def dispose(pk: int) -> Outcome:
     inbound = InboundMessage.objects.get(pk=pk)
     if inbound.disposition:
         return _make_duplicate_outcome(inbound)
-    inbound.attempts += _count_attempt(pk)  # 0: another process may handle it now; the first to lock the row wins
+    now = clock.now()
+    waiting = InboundMessage.objects.filter(pk=pk, disposition="", attempted_at__lte=now - SWEEP_AFTER)
+    # If it was tried just now, another process may still handle it: no attempt is counted; the first to lock wins.
+    inbound.attempts += waiting.update(attempts=F("attempts") + 1, attempted_at=now)
     if inbound.attempts > MAX_ATTEMPTS:
         return _put_in_tray(inbound, "error")
     return _handle_mail(inbound)
@@ -218,13 +221,6 @@ def _handle_mail(inbound: InboundMessage) -> Outcome:
     finally:
         # Python may free these rows late, as they refer to each other; the bytes of the mail go now (M6).
         inbound.__dict__.pop("raw", None)
-
-
-def _count_attempt(pk: int) -> int:
-    """Count one more attempt to handle a mail and return 1; return 0 if another process may be handling it now."""
-    now = clock.now()
-    waiting = InboundMessage.objects.filter(pk=pk, disposition="", attempted_at__lte=now - SWEEP_AFTER)
-    return waiting.update(attempts=F("attempts") + 1, attempted_at=now)
 
 
 def _read_and_plan(inbound: InboundMessage) -> tuple[InboundMail | None, Plan]:
@@ -307,11 +303,11 @@ def _is_replaced(earlier: InboundMessage, mail: InboundMail | None) -> bool:
 
 
 def _lock_with_same_id(inbound: InboundMessage) -> tuple[InboundMessage, list[InboundMessage]]:
-    """Lock the mail and MAX_SAME_ID mails with its Message-ID; return the mail, and those others that were handled.
+    """Lock the mail and the first MAX_SAME_ID with its Message-ID; return the mail, and those others that were handled.
 
     The locks are taken in the order of the keys, so that of two deliveries at once one waits for the other's outcome.
     """
-    rows = InboundMessage.objects.select_for_update().only(*_SETTLED).order_by("pk")
+    rows = InboundMessage.objects.select_for_update().only(*_OUTCOME_FIELDS).order_by("pk")
     if not inbound.message_id:
         return rows.get(pk=inbound.pk), []
     same_id = list(rows.filter(message_id=inbound.message_id)[:MAX_SAME_ID])

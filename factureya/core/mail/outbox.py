@@ -241,13 +241,12 @@ def _build_email(message: OutboxMessage) -> EmailMessage:
 
 def _load_files(message: OutboxMessage) -> list[tuple[str, bytes, str]]:
     """Return the files (name, bytes, type) to attach, which a hook of the mail's kind makes; none if the hook fails."""
-    files: list[tuple[str, bytes, str]] = []
+    hook = settings.OUTBOX_FILES.get(message.kind)
     try:
-        if hook := settings.OUTBOX_FILES.get(message.kind):
-            files = import_string(hook)(message)
+        return list(import_string(hook)(message)) if hook else []
     except Exception:
         logger.exception("mail %s leaves without its file", message.key)
-    return files
+        return []
 
 
 def _encode_subject(text: str) -> str:

@@ -136,14 +136,11 @@ def _find_links(text: str, checks: Checks) -> list[tuple[int, int]]:
         variants.append(unescaped.replace(_TAG))  # the text without HTML tags
     if "-3a" in unescaped.text.lower():  # links that urldefense rewrote
         variants.append(unescaped.replace(_DEFENSE))
-    return [
-        variant.find_original_place(start, end)
-        for variant in variants
-        for start, end in (
-            *_find_tokens(variant.text, variant.places, checks),
-            *_find_base64_runs(variant.text, checks),
-        )
-    ]
+    places: list[tuple[int, int]] = []
+    for variant in variants:
+        found = [*_find_tokens(variant.text, variant.places, checks), *_find_base64_runs(variant.text, checks)]
+        places += [variant.find_original_place(start, end) for start, end in found]
+    return places
 
 
 def _find_tokens(text: str, breaks: list[int], checks: Checks) -> Iterator[tuple[int, int]]:
@@ -152,17 +149,19 @@ def _find_tokens(text: str, breaks: list[int], checks: Checks) -> Iterator[tuple
     `breaks` are the sorted places of the text where an escape or a line break was replaced.
     """
     last_end = 0  # where the last token of ours ended
-    at = text.find(":")
-    while at >= 0:
-        if found := _SIGNED.match(text, at):  # «:» and what may be a signature
-            before = _TOKEN_END.match(text[max(last_end, at - MAX_TOKEN) : at][::-1])  # read backwards from «:»
-            start = at - (before.end() if before else 0)
-            if (begin := _find_token_start(text, start, found.end(), at, breaks, checks)) is not None:
-                yield begin, found.end()
-                last_end = found.end()
-            at = text.find(":", found.end())
-        else:
-            at = text.find(":", at + 1)
+    colon = text.find(":")
+    while colon >= 0:
+        signature = _SIGNED.match(text, colon)  # «:» and what may be a signature
+        if signature is None:
+            colon = text.find(":", colon + 1)
+            continue
+        before = _TOKEN_END.match(text[max(last_end, colon - MAX_TOKEN) : colon][::-1])  # read backwards from «:»
+        start, end = colon - (before.end() if before else 0), signature.end()
+        begin = _find_token_start(text, start, end, colon, breaks, checks)
+        if begin is not None:
+            yield begin, end
+            last_end = end
+        colon = text.find(":", end)
 
 
 def _find_token_start(text: str, start: int, end: int, colon: int, breaks: list[int], checks: Checks) -> int | None:
@@ -210,7 +209,7 @@ def _decode_base64(encoded: str) -> Iterator[str]:
 def _has_token(text: str, checks: Checks) -> bool:
     """Return True if the text holds a token of one of our links."""
     reading = _Reading.read_whole(text)
-    return any(True for _ in _find_tokens(reading.text, reading.places, checks))
+    return next(_find_tokens(reading.text, reading.places, checks), None) is not None
 
 
 class _Reading:
@@ -301,7 +300,7 @@ class WithoutTokens(logging.Filter):
     """Cut signed tokens out of every log record: whoever reads one could use it while it lasts (M16)."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Cut our links' tokens and every long part of an address out of a log record. Return True: it is logged."""
+        """Cut our links' tokens and every long part of an address out of a log record; return True: it is logged."""
         text = record.getMessage()
         if (short := cut_links(_LONG_SEGMENT.sub("…", text))) != text:
             record.msg, record.args = short, ()

@@ -260,8 +260,9 @@ def _find_delimiters(
     while at >= 0:
         budget.add_delimiter()
         rest_at = at + len(boundary)
-        feed = raw.find(b"\n", rest_at, min(end, rest_at + MAX_DELIMITER))
-        line_end = feed if feed >= 0 else min(end, rest_at + MAX_DELIMITER)
+        looked_at_end = min(end, rest_at + MAX_DELIMITER)
+        line_feed = raw.find(b"\n", rest_at, looked_at_end)
+        line_end = line_feed if line_feed >= 0 else looked_at_end
         rest = raw[rest_at:line_end].rstrip(b" \t\r")
         if rest in {b"", b"--"}:  # else another delimiter, which begins with the same characters
             yield at, min(line_end + 1, end), rest == b"--"

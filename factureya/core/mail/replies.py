@@ -29,7 +29,7 @@ YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 # A person tells so who wrote to whom; a program never does.
 PERSONAL = re.compile(r"\b(?:me|nos|te|le|les|lo|los|se) (?:escribi|ha escrito)|\bwrote (?:me|us|to)\b", re.IGNORECASE)
 # Customers write sentences in these languages: without an address only a quote behind it makes an attribution.
-SPOKEN = re.compile(r"\b(?:escribi[óo]|ha escrito|wrote)\b", re.IGNORECASE)
+CUSTOMER_VERB = re.compile(r"\b(?:escribi[óo]|ha escrito|wrote)\b", re.IGNORECASE)
 LABELS = {
     "from": "de|from|von|da|van|expéditeur",
     "date": "enviado el|enviados?|sent|date|fecha|envoyé|gesendet|data|inviato|verzonden|enviada em",
@@ -40,7 +40,7 @@ LABEL = re.compile(
     r"^[\s>]*[*_]*(?:" + "|".join(f"(?P<{key}>{names})" for key, names in LABELS.items()) + r")[*_]*\s*:[*_]*(?=\s|$)",
     re.IGNORECASE,
 )
-RULES = "-_=*#~+.•"  # signs of which a line is drawn
+LINE_SIGNS = "-_=*#~+.•"  # signs of which a line is drawn
 HEADER_LINE = re.compile(r"^(?:[A-Za-z][A-Za-z-]*:|\s+\S)")
 SENT_FROM = (
     "sent from|sent via|sent with|get outlook|get bluemail|enviado desde|enviado con|enviado de|enviado por|enviado do|"
@@ -77,7 +77,7 @@ def extract_reply(text: str, *, is_forward: bool = False) -> str:
     checked_lines = [line if len(line) <= MAX_LINE else LONG_LINE for line in lines]
     start = _count_stray_lines(checked_lines)  # headers above the text
     lines, checked_lines = lines[start:], checked_lines[start:]
-    end = _find_original(checked_lines)  # where a quote without «>» begins
+    end = _find_unmarked_quote(checked_lines)  # where a quote without «>» begins
     forward_start = next((n for n, line in enumerate(checked_lines) if FORWARD.match(line)), len(lines))
     if is_forward or forward_start < end:  # the forwarded mail stands above any quote
         return text.strip()
@@ -96,37 +96,38 @@ def _count_stray_lines(lines: list[str]) -> int:
     return end if is_head else 0
 
 
-def _find_original(lines: list[str]) -> int:
+def _find_unmarked_quote(lines: list[str]) -> int:
     """Return the number of the line where a quote without «>» begins, or the number of lines if there is none.
 
     Such a quote begins with «-----Mensaje original-----», the head of a mail, or an attribution («El … escribió:»).
-    Text of the sender must stand above it. If «>» follows an attribution, `_drop_quotes` cuts the quote instead.
+    Text of the sender must stand above it. An attribution counts only below the last line with «>»: before such a line
+    `_drop_quotes` cuts the quote instead.
     """
     last_quoted = max((n for n, line in enumerate(lines) if line.startswith(">")), default=-1)
     last = max((n for n, line in enumerate(lines) if line.strip()), default=-1)  # the last line with text
     has_text_above = False
     for number, line in enumerate(lines):
         attribution, line_count = _find_attribution(lines, number)
-        is_original = _is_original(line) or _is_quoted_head(lines, number)
+        is_quote_start = _is_original_line(line) or _is_quoted_head(lines, number)
         if attribution and number > last_quoted:
             is_end = number + line_count > last  # no text follows; then less proof is needed
-            is_original = is_original or _is_certain_attribution(attribution, is_end=is_end)
-        if has_text_above and is_original:
+            is_quote_start = is_quote_start or _is_certain_attribution(attribution, is_end=is_end)
+        if has_text_above and is_quote_start:
             return number
-        has_text_above = has_text_above or not (is_rule(line) or line.startswith(">") or attribution)
+        has_text_above = has_text_above or not (_has_no_words(line) or line.startswith(">") or attribution)
     return len(lines)
 
 
-def _is_original(line: str) -> bool:
+def _is_original_line(line: str) -> bool:
     """Return True if the line is «-----Mensaje original-----», in any language: a mail program quotes a mail below."""
     bare = line.strip(" \t*_")
     return bare.startswith("--") and bare.endswith("--") and bare.strip("- \t").lower() in ORIGINALS
 
 
-def is_rule(line: str) -> bool:
+def _has_no_words(line: str) -> bool:
     """Return True if a line of a mail has no words: it is blank, a separator («-----»), or a mail tracker's «ᐧ»."""
     bare = line.strip()
-    return bare in {"", "ᐧ"} or (len(bare) > 1 and bare[0] in RULES and bare == bare[0] * len(bare))
+    return bare in {"", "ᐧ"} or (len(bare) > 1 and bare[0] in LINE_SIGNS and bare == bare[0] * len(bare))
 
 
 def _is_quoted_head(lines: list[str], at: int) -> bool:
@@ -153,7 +154,8 @@ def _find_attribution(lines: list[str], at: int) -> tuple[str, int]:
         if not line.strip() or line.startswith(">") or DATED.match(line) or len(joined) > 400:
             return "", 0
         joined = f"{joined} {line.strip()}"
-    is_complete = at + MAX_WRAPPED > len(lines) or joined.rstrip(" *_").endswith(":")  # the mail ends here, or it does
+    # It is complete if the mail ends here, or if its last line ends with «:».
+    is_complete = at + MAX_WRAPPED > len(lines) or joined.rstrip(" *_").endswith(":")
     if not is_complete or not _looks_like_attribution(joined):
         return "", 0
     return joined, min(MAX_WRAPPED, len(lines) - at)
@@ -171,7 +173,7 @@ def _is_certain_attribution(attribution: str, *, is_end: bool) -> bool:
     An address in it is proof. Year and time are proof if it ends the mail, or is in a language customers do not write.
     """
     is_dated = bool(CLOCK.search(attribution) and YEAR.search(attribution))
-    return "@" in attribution or (is_dated and (is_end or not SPOKEN.search(attribution)))
+    return "@" in attribution or (is_dated and (is_end or not CUSTOMER_VERB.search(attribution)))
 
 
 def _drop_quotes(lines: list[str]) -> list[int]:
@@ -181,7 +183,7 @@ def _drop_quotes(lines: list[str]) -> list[int]:
     «> Facturas» for a step of a menu.
     """
     if _is_interleaved(lines):
-        last_own = max(n for n, line in enumerate(lines) if not line.startswith(">") and not is_rule(line))
+        last_own = max(n for n, line in enumerate(lines) if not line.startswith(">") and not _has_no_words(line))
         return list(range(last_own + 1))
     own_lines: list[int] = []
     number, has_attribution = 0, False
@@ -205,7 +207,7 @@ def _is_interleaved(lines: list[str]) -> bool:
     for line in lines:
         if line.startswith(">"):
             after_quote = True
-        elif after_quote and not is_rule(line):
+        elif after_quote and not _has_no_words(line):
             answers, after_quote = answers + 1, False
     return answers > 1
 
@@ -220,7 +222,7 @@ def _drop_signature(lines: list[str], own_lines: list[int]) -> list[int]:
             own_lines = own_lines[:index]
             break
     end = len(own_lines)
-    while end and (is_rule(lines[own_lines[end - 1]]) or is_device_line(lines[own_lines[end - 1]])):
+    while end and (_has_no_words(lines[own_lines[end - 1]]) or is_device_line(lines[own_lines[end - 1]])):
         end -= 1
     return own_lines[:end]
 

@@ -9,9 +9,9 @@ from factureya.core.mail.parts import Part
 
 AUTOREPLY_FIELDS = "x-autoreply x-autorespond x-auto-reply x-autoreply-from x-mail-autoreply x-autoresponder".split()
 LIST_FIELDS = "list-id list-post list-unsubscribe list-help mailing-list x-mailing-list".split()
-BULK = {"bulk", "list", "junk", "auto_reply", "auto-reply"}
+BULK_PRECEDENCES = {"bulk", "list", "junk", "auto_reply", "auto-reply"}
 # With its colon, as programs write it: a person's subject may begin with the same words.
-AWAY = re.compile(
+AWAY_SUBJECT = re.compile(
     r"^\s*(?:auto(?:matic)?[ -]?(?:reply|response)|automatische antwort|réponse automatique|resposta automática|"
     r"respuesta automática|out of (?:the )?office|fuera de (?:la )?oficina)\s*(?::|$)",
     re.IGNORECASE,
@@ -70,11 +70,11 @@ def find_robot_mark(top: Part) -> str:
     signs: dict[str, Any] = {
         "loop": head.get("x-factureya-loop") or head.get("x-loop"),
         "autoreply": any(head.get(name).strip().lower() not in {"", "no", "false"} for name in AUTOREPLY_FIELDS),
-        "precedence": head.get("precedence").strip().lower() in BULK,
+        "precedence": head.get("precedence").strip().lower() in BULK_PRECEDENCES,
         "list": any(head.get(name) for name in LIST_FIELDS),
         "mdn": top.read_parameter("report-type").lower() == "disposition-notification",
         "return-path": has_null_sender(head),
-        "subject": AWAY.match(head.get("subject")),
+        "subject": AWAY_SUBJECT.match(head.get("subject")),
     }
     return next((sign for sign, is_found in signs.items() if is_found), "")
 

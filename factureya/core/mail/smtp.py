@@ -165,7 +165,7 @@ def parse_listen_address(listen: str) -> tuple[str, int]:
 
 
 async def serve(host: str, port: int) -> None:
-    """Receive mails on this port until the signal TERM or INT; then give mails under way GRACE_SECONDS to end."""
+    """Receive mails on this port until the signal TERM or INT; then wait at most GRACE_SECONDS until all are stored."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for stop_signal in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(stop_signal, stop.set)
