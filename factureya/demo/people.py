@@ -48,7 +48,7 @@ def create(start: datetime) -> dict[str, User]:
 
 
 def list_accounts() -> list[tuple[str, str, str]]:
-    """Return the demo's main accounts as (address, name, role or offices) in this order, for `seed_demo` to print."""
+    """Return the demo's main accounts as (address, name, role or offices), as `seed_demo` prints them."""
     keys = "ana beto carla dario irma laura elsa fabian jorge gina hugo root".split()
     order = {make_address(key): index for index, key in enumerate(keys)}
     users = User.objects.select_related("contact__customer").filter(email__in=order)

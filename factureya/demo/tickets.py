@@ -62,7 +62,7 @@ class Player:
             heapq.heappush(self.heap, (instant, self.order, lambda: act(*args)))
 
     def _send_mails(self, instant: datetime) -> None:
-        """Mark the mails due by `instant` as sent, without sending them; those of the UNSENT_PERIOD stay queued."""
+        """Mark the mails due by `instant` as sent, without sending them; later ones than UNSENT_PERIOD stay queued."""
         if instant < self.present - UNSENT_PERIOD:
             queued = OutboxMessage.objects.filter(status=OutboxMessage.Status.QUEUED, due_at__lte=instant)
             with clock.at(instant), _drop_mails():

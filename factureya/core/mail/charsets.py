@@ -38,7 +38,7 @@ def _decode_bytes(raw: bytes, charset: str) -> str:
     """Return bytes of a mail as text: by its charset if all bytes fit it, else as UTF-8 if all bytes fit that.
 
     If they fit neither, a mark (U+FFFD) stands for each byte that cannot be read. The mail's charset is used, unless it
-    is unknown, UTF-8 or Windows-1252. Then it is UTF-8, or Windows-1252 if UTF-8 can read few of the non-ASCII bytes.
+    is unknown, UTF-8 or Windows-1252. Then it is UTF-8, or Windows-1252 if UTF-8 reads less than half of its non-ASCII.
     """
     codec = _find_codec(charset)
     for name in filter(None, (codec, "utf-8")):

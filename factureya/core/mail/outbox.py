@@ -54,7 +54,7 @@ def enqueue(
     """Render `templates/mail/<kind>.txt` (its first line is the subject) into the outbox, and return the row.
 
     It runs in the caller's transaction. `key` is unique, made of the event that caused the mail: the same event cannot
-    mail twice (IntegrityError). `is_secret` wipes the text once the mail is sent or given up, as codes need.
+    mail twice (IntegrityError). `is_secret` wipes the text once the mail is sent or given up: it holds a code.
     `automatic` is False for what a person wrote; all other mails say `Auto-Submitted`, so that no machine answers them
     (RFC 3834). `about` names what the mail is about, as ticket:FY-…; `headers` are added to the mail's own. Raises
     ValidationError if `to` is not one address.

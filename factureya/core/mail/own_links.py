@@ -83,7 +83,7 @@ class Checks:
         self.left = MAX_CHECKS
 
     def is_signed(self, token: str) -> bool:
-        """Return True if we signed this token of a link; after MAX_CHECKS checks, if its length is that of ours."""
+        """Return True if we signed this token of a link; after MAX_CHECKS checks, if its signature has our length."""
         if len(token) - token.rfind(":") - 1 != SIGNATURE:  # the signature is what follows the last colon
             return False
         self.left -= 1  # the number of signatures that may still be computed

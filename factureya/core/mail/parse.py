@@ -109,7 +109,10 @@ def parse(raw: bytes) -> InboundMail:
 
 
 def peek(raw: bytes) -> tuple[str, str]:
-    """Return sender and subject of a mail beyond the limits of `parse`, for the agents' tray; "" if not just one."""
+    """Return sender and subject of a mail beyond the limits of `parse`, for the agents' tray.
+
+    The sender is "" if From does not name exactly one; both are "" if the head is too long.
+    """
     try:
         head, _ = read_head(raw, is_top=True)
     except HeadTooLong:

@@ -169,8 +169,8 @@ def filesize(size: int | None) -> str:
 def initials(name: str) -> str:
     """Return the initials of a person's first and last name: «RP» for «Rosa Elena Paredes»; «de», «la»… are skipped."""
     words = [w for w in re.findall(r"\w+", name) if w.lower() not in {"de", "del", "la", "las", "los", "y"}]
-    first_and_last = words[:1] + words[1:][-1:]  # one word alone gives one letter
-    return "".join(word[0].upper() for word in first_and_last)
+    chosen = [words[0], words[-1]] if len(words) > 1 else words
+    return "".join(word[0].upper() for word in chosen)
 
 
 @register.filter
