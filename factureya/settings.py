@@ -54,6 +54,9 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 20
 # One file a day with the end of every chain of events (docs/operations.md); copy it to where nobody here can write.
 ANCHORS_DIR = Path(env("ANCHORS_DIR", default=str(VAR_DIR / "anchors")))
 
+# Originals of suppliers' packages and their copies, written once (M32); not in MEDIA_ROOT, whose strays are deleted.
+PACKAGES_DIR = Path(env("PACKAGES_DIR", default=str(VAR_DIR / "packages")))
+
 # -- Apps --------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -154,6 +157,7 @@ GUARDS = [
     "tickets.guards",
     "change_requests.guards",
     "change_requests.emergency.guards",
+    "change_requests.packages.guards",
 ]
 # What `verify_audit` compares beside the chains: functions that yield a Flaw for each row that no event explains (M26).
 AUDIT_STATE_CHECKS: list[str] = [
@@ -304,6 +308,12 @@ EMERGENCY_TICKET_FINDER = "tickets.operations.find_incident"
 CREDENTIAL_DAYS = env.int("CREDENTIAL_DAYS", default=90)  # M22: a sealed password is renewed
 CREDENTIAL_WARN_DAYS = env.int("CREDENTIAL_WARN_DAYS", default=10)  # its custodians are told before
 CLOCK_SKEW_SECONDS = env.int("CLOCK_SKEW_SECONDS", default=2)  # between the web's clock and the database's
+
+# -- Credit packages of suppliers (M28-M32) ----------------------------------------------------------
+PACKAGE_MAX_BYTES = env.int("PACKAGE_MAX_BYTES", default=500 * 1024 * 1024)
+PACKAGE_DOCUMENT_MAX_BYTES = 10 * 1024 * 1024  # a patch, a licence, a consent
+PACKAGE_FREE_BYTES = 256 * 1024 * 1024  # room that an upload leaves on the disk
+PACKAGE_UPLOAD_HOURS = env.int("PACKAGE_UPLOAD_HOURS", default=24)  # after its last piece an upload is deleted
 
 # -- Attachments (M17) -------------------------------------------------------------------------------
 ATTACHMENT_MAX_BYTES = 10 * 1024 * 1024
