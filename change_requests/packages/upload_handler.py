@@ -1,37 +1,54 @@
-"""Write the large file of a posted form to the disk beside the packages, chunk by chunk, while the form arrives (M32).
+"""Write the files of a posted form to the disk of the packages, chunk by chunk, while the form arrives (M32).
 
-Django's own handlers keep the form's other files. The file counts only if the whole form came: a form whose connection
-broke looks complete to Django, so the form's last field (COMPLETE) must be there.
+A form whose connection broke looks complete to Django, so the form's last field (COMPLETE) must have come. What no
+operation took is deleted when the request ends.
 """
 
+import os
+import secrets
+from collections.abc import Collection
 from contextlib import suppress
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
+from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler, StopFutureHandlers
-from django.http import HttpRequest
 
-from change_requests.packages import uploads
+from change_requests.packages import parts
 from factureya.core.files.store import clean_name
 from factureya.core.refusals import Refused
+from factureya.core.templatetags.fy import filesize
 
-COMPLETE = "completo"  # the last field of every form with a large file
+COMPLETE = "completo"  # the last field of every form with files
+BROKEN = "La subida se interrumpió y no quedó nada del archivo. Elíjalo otra vez."
 
 
-class LargeFileHandler(FileUploadHandler):
-    """Take the file of one field of a form; `refusal` says why it was not kept, or is None."""
+@dataclass
+class Spooled:
+    """Hold a file that came with a form: its name, its bytes on the disk, or why it was not kept."""
 
-    def __init__(self, request: HttpRequest, field: str, slot: uploads.Slot) -> None:
-        super().__init__(request)
-        self.field, self.slot = field, slot
-        self.refusal: Refused | None = None
-        self.path: Path | None = None
-        self.name = ""
-        self._size = self._form_size = 0
+    name: str
+    path: Path
+    size: int = 0
+    refusal: Refused | None = None
+
+
+class FormFilesHandler(FileUploadHandler):
+    """Take the files of these fields of a form; `received` has the last one of each field.
+
+    With `refusal` nothing is written: the form is read to its end only because the browser waits for that.
+    """
+
+    def __init__(self, fields: Collection[str], refusal: Refused | None = None) -> None:
+        super().__init__()
+        self.fields, self.refusal = fields, refusal
+        self.received: dict[str, Spooled] = {}
+        self._form_size = 0
+        self._present: Spooled | None = None
         self._file: IO[bytes] | None = None
-        self._is_mine = False
 
     def handle_raw_input(
         self, input_data: Any, META: Any, content_length: int, boundary: Any, encoding: Any = None
@@ -40,90 +57,75 @@ class LargeFileHandler(FileUploadHandler):
         self._form_size = content_length
 
     def new_file(self, field_name: str, file_name: str, *args: Any, **options: Any) -> None:
-        """Open a new file on the disk for the large file, and keep the other handlers off it."""
+        """Open a new file on the disk for a file of ours, and keep Django's handlers off every file of the form."""
         super().new_file(field_name, file_name, *args, **options)
-        self._is_mine = field_name == self.field
-        if not self._is_mine:
-            return
-        self.discard()  # of the same field, sent twice
-        self.name, self.refusal, self._size = clean_name(file_name), None, 0
-        try:
-            uploads.require_package(self.name, 1)
-            self.path = uploads.make_spare_path(self.slot)
-            uploads.require_room(self.slot, self._form_size)
-            self._file = self.path.open("wb")
-        except Refused as refusal:
-            self._refuse(refusal)
-        except OSError as error:
-            self._refuse_disk(error)
+        self._present = None
+        if field_name in self.fields and self.refusal is None:
+            self._drop(field_name)
+            path = parts.find_folder() / f"form-{secrets.token_hex(20)}"
+            self._present = self.received[field_name] = Spooled(clean_name(file_name), path)
+            self._try(self._open)
         raise StopFutureHandlers
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes | None:
-        """Write a chunk of the large file; hand on a chunk of another file. After a refusal the rest is read past."""
-        if not self._is_mine:
-            return raw_data
-        if self._file is not None:
-            self._size += len(raw_data)
-            try:
-                uploads.require_package(self.name, self._size)
-                self._file.write(raw_data)
-            except Refused as refusal:
-                self._refuse(refusal)
-            except OSError as error:
-                self._refuse_disk(error)
+        """Write a chunk of a file of ours. After a refusal the rest is read past."""
+        if self._file is not None and self._present is not None:
+            self._present.size += len(raw_data)
+            self._try(self._write, raw_data)
         return None
 
-    def file_complete(self, file_size: int) -> UploadedFile | None:
-        """Close the large file, and return a file without content that stands for it in the form."""
-        if not self._is_mine:
-            return None
+    def file_complete(self, file_size: int) -> UploadedFile:
+        """Close the file, and return one without content that stands for it in the form."""
         if self._file is not None:
-            try:
-                self._file.close()
-            except OSError as error:
-                self._refuse_disk(error)
+            self._try(self._file.close)
             self._file = None
-        return UploadedFile(BytesIO(), name=self.name, size=file_size)
-
-    def upload_interrupted(self) -> None:
-        """Delete what was written of a form that could not be read to its end."""
-        self.discard()
-
-    def adopt(self) -> uploads.Upload | None:
-        """Put the file that came with a whole form into the slot, and return it; None if the form had none.
-
-        Raises Refused if the form did not come whole, or for why the file was not kept.
-        """
-        if self.refusal is not None:
-            raise self.refusal
-        if self.path is None:
-            return None
-        if COMPLETE not in self._posted():
-            raise uploads.Broken(uploads.BROKEN)
-        return uploads.take_whole(self.slot, self.path, self.name)
+        return UploadedFile(BytesIO(), name=self.file_name, size=file_size)
 
     def discard(self) -> None:
-        """Delete the file of this form, unless the slot has it now."""
+        """Delete what came with the form."""
         if self._file is not None:
             with suppress(OSError):
                 self._file.close()
             self._file = None
-        if self.path is not None:
-            self.path.unlink(missing_ok=True)
-            self.path = None
+        for name in list(self.received):
+            self._drop(name)
 
-    def _posted(self) -> Any:
-        """Return the fields of the form, which was read before."""
-        assert self.request is not None
-        return self.request.POST
+    def _open(self) -> None:
+        """Open the file on the disk. Raises Unstorable if it may not fit."""
+        assert self._present is not None
+        parts.require_room(self._form_size)
+        handle = os.open(self._present.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._file = os.fdopen(handle, "wb")
+
+    def _write(self, raw_data: bytes) -> None:
+        """Write a chunk. Raises Refused if the file is larger than any package."""
+        assert self._present is not None
+        assert self._file is not None
+        if self._present.size > settings.PACKAGE_MAX_BYTES:
+            raise Refused(f"«{self._present.name}» pesa más de {filesize(settings.PACKAGE_MAX_BYTES)}.")
+        self._file.write(raw_data)
+
+    def _try(self, step: Any, *arguments: Any) -> None:
+        """Do a step; if it fails, remember why the file is not kept, and delete what was written of it."""
+        assert self._present is not None
+        try:
+            step(*arguments)
+        except Refused as refusal:
+            self._refuse(refusal)
+        except OSError:  # the disk is full or cannot be written
+            self._refuse(parts.Unstorable())
 
     def _refuse(self, refusal: Refused) -> None:
-        """Remember why the file is not kept, and delete what was written of it."""
-        self.discard()
-        self.refusal = refusal
+        """Remember the refusal of the present file, and delete it."""
+        assert self._present is not None
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+            self._file = None
+        self._present.refusal = refusal
+        self._present.path.unlink(missing_ok=True)
 
-    def _refuse_disk(self, error: OSError) -> None:
-        """Refuse the file because of a full disk. Raises any other error of the system again."""
-        if not uploads.is_disk_error(error):
-            raise error
-        self._refuse(uploads.NoSpace(uploads.NO_SPACE))
+    def _drop(self, field_name: str) -> None:
+        """Delete the file of one field, if it has one."""
+        if spooled := self.received.pop(field_name, None):
+            spooled.path.unlink(missing_ok=True)

@@ -13,6 +13,10 @@
     const title = $("[data-fy-name]"), hash = $("[data-fy-hash]"), say = $("[role=status]"), stop = $("[name=cancelar]");
     const button = form.querySelector("[data-fy-waits]"), hint = form.querySelector("[data-fy-waits-hint]");
     const token = form.querySelector("[name=csrfmiddlewaretoken]").value;
+    const KEY = `fy-subida:${url}`; // which file of this computer the server has a part of
+    const markOf = (file) => JSON.stringify([file.name, file.size, file.lastModified]);
+    const recall = () => { try { return localStorage.getItem(KEY); } catch { return null; } };
+    const remember = (mark) => { try { if (mark) localStorage.setItem(KEY, mark); else localStorage.removeItem(KEY); } catch { /* then it begins anew */ } };
     let going = null, told = -1;
 
     const wait = (isWaiting) => {
@@ -65,17 +69,19 @@
       }
     };
     const send = async (file, signal) => {
-      const mark = String(file.lastModified), began = performance.now();
-      const found = await insist({ method: "GET" }, signal);
-      const isSame = found.name === file.name && found.size === file.size && found.stamp === mark;
-      let at = isSame ? found.received : 0, first = at, state = found, stuck = 0;
-      while (!(isSame && found.sha256) && (at < file.size || !state.sha256)) {
-        const piece = file.slice(at, at + PIECE), before = at;
-        state = await insist({ method: "POST", body: piece, headers: {
-          "Content-Type": "application/octet-stream", "X-Upload-Name": encodeURIComponent(file.name), "X-Upload-Mark": mark,
-          "X-Upload-Size": file.size, "X-Upload-Offset": at } }, signal);
+      const began = performance.now(), name = encodeURIComponent(file.name);
+      let state = await insist({ method: "GET" }, signal);
+      // another file, or one that changed since: what the server has of the old one is of no use
+      const isSame = state.size === file.size && recall() === markOf(file);
+      if (state.size && !isSame) state = await insist({ method: "POST", body: new URLSearchParams({ cancelar: "1" }) }, signal);
+      remember(markOf(file));
+      let at = state.received ?? 0, first = at, stuck = 0;
+      while (!state.sha256) {
+        const before = at;
+        state = await insist({ method: "POST", body: file.slice(at, at + PIECE), headers: {
+          "Content-Type": "application/octet-stream", "X-Upload-Name": name, "X-Upload-Size": file.size, "X-Upload-Offset": at } }, signal);
         at = state.received;
-        stuck = at > before ? 0 : stuck + 1;
+        stuck = at > before || state.sha256 ? 0 : stuck + 1;
         if (stuck > TRIES) throw { text: "Otra ventana está subiendo un archivo aquí. Ciérrela o cancele la subida." };
         if (stuck) { first = Math.min(first, at); await pause(300 * stuck); }
         const speed = (at - first) / (performance.now() - began);
