@@ -165,7 +165,11 @@ AUDIT_STATE_CHECKS: list[str] = [
     "change_requests.record.state_checks.find_flaws",
 ]
 # The kinds of rows whose whole content stands in events: lists of `core.record.state.Kind`.
-STATE_KINDS = ["accounts.models.state.KINDS", "change_requests.record.state.KINDS"]
+STATE_KINDS = [
+    "accounts.models.state.KINDS",
+    "change_requests.record.state.KINDS",
+    "change_requests.packages.record.KINDS",
+]
 # Called in the transaction that seals the day: callables (anchor).
 ANCHOR_SEALED = ["accounts.notifications.tell_day_sealed"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -222,6 +226,13 @@ CELERY_BEAT_SCHEDULE = {
     "expire_due": {"task": "change_requests.tasks.expire_due", "schedule": timedelta(minutes=5)},
     "remind_due": {"task": "change_requests.tasks.remind_due", "schedule": timedelta(minutes=5)},
     "tidy_emergencies": {"task": "change_requests.tasks.tidy_emergencies", "schedule": timedelta(minutes=1)},
+    # Each file once a night, from 3:00 in Mexico on; the other runs take new files, and go on with a long night.
+    "compare_package_files": {
+        "task": "change_requests.tasks.compare_package_files",
+        "schedule": crontab(minute="0,15,30,45"),
+        "options": {"expires": 15 * 60},
+    },
+    "purge_package_uploads": {"task": "change_requests.tasks.purge_package_uploads", "schedule": timedelta(hours=1)},
 }
 
 # -- Mail --------------------------------------------------------------------------------------------

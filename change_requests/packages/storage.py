@@ -34,6 +34,7 @@ class WriteOnceStorage(FileSystemStorage):
         """
         path = Path(self.path(name))
         path.parent.mkdir(mode=FOLDER, parents=True, exist_ok=True)
+        os.utime(part)  # a stray is deleted by its age, and this file is no stray
         try:
             os.link(part, path)
         except FileExistsError as error:
