@@ -1,4 +1,4 @@
-"""What the pages of the rooms of mesa de control share: who is let in, where a login leads back to, refusals (M3, M26)."""
+"""What the pages of the rooms of mesa de control share: who is let in, ways back, refusals (M3, M26)."""
 
 from typing import Any, ClassVar
 

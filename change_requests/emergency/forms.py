@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts.models import Customer, User
-from change_requests.control.views_common import PersonField, Reason, RefusableForm, SafeForm, make_choice
+from change_requests.control.views_common import ActForm, PersonField, Reason, RefusableForm, SafeForm, make_choice
 from change_requests.emergency import wording
 from change_requests.emergency.models import (
     ActivityVerdict,

@@ -124,7 +124,7 @@ ACTS = (
         "Descárguela abajo, de «Lo ya decidido». La prueba alguien distinto de quien la hizo.",
         "Registrar la prueba",
         forms.TestForm,
-        _call(operations.test_copy),
+        _call(operations.record_test),
         "Quedó registrada la prueba.",
     ),
     Act(

@@ -1,4 +1,4 @@
-"""One change of a package as its page shows it to one person: its steps, what was decided, what is missing (M28–M32)."""
+"""One change of a package as its page shows it to one person: steps, decisions, what is missing (M28–M32)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -94,7 +94,13 @@ class ChangePage:
     def steps(self) -> list[Step]:
         """Return the seven steps: of an ended change those that were done, and none is now."""
         present = progress.find_step(self.change)
-        done = present - 1 if present else len({part.title for part in self.decided}) if self.is_refused else len(progress.STEPS)
+        done = (
+            present - 1
+            if present
+            else len({part.title for part in self.decided})
+            if self.is_refused
+            else len(progress.STEPS)
+        )
         states = [DONE if n <= done else NOW if n == present else AHEAD for n in range(1, len(progress.STEPS) + 1)]
         return [Step(title, state) for title, state in zip(progress.STEPS, states, strict=True)]
 

@@ -68,7 +68,7 @@ class Number(forms.DecimalField):
             **options,
         )
 
-    def to_python(self, value: Any) -> Decimal | None:
+    def to_python(self, value: Any) -> Decimal | None:  # type: ignore[override]  # as DecimalField's own
         """Return the number. Raises ValidationError for what is none."""
         text = str(value or "").strip().removeprefix("$").replace(",", "").strip()
         return super().to_python(text)
@@ -140,7 +140,9 @@ class RegisterForm(PackageForm):
         most=MAX_TEXT,
         missing="Escriba qué dice la licencia sobre modificarlo",
     )
-    replaces = Choice(label="Reemplaza a (opcional)", is_list=True, required=False, missing="Elija un paquete de la lista")
+    replaces = Choice(
+        label="Reemplaza a (opcional)", is_list=True, required=False, missing="Elija un paquete de la lista"
+    )
     original = UploadField(
         FileKind.ORIGINAL, label="Original del proveedor", help_text=LARGE, missing="Suba el original del proveedor"
     )
@@ -185,11 +187,7 @@ class AskForm(PackageForm):
     )
 
     def __init__(
-        self,
-        *args: Any,
-        packages: Iterable[SupplierPackage] = (),
-        ported: IdentifiedCopy | None = None,
-        **options: Any,
+        self, *args: Any, packages: Iterable[SupplierPackage] = (), ported: IdentifiedCopy | None = None, **options: Any
     ) -> None:
         """Make the form; `packages` are those that may be changed, `ported` is the copy that the change carries."""
         super().__init__(*args, **options)
@@ -201,8 +199,8 @@ class AskForm(PackageForm):
     def make_arguments(self) -> dict[str, Any]:
         """Return the change as its operation takes it."""
         data = super().make_arguments()
-        carried = self.ported.pk if self.ported else None
-        return {**data, "package_pk": int(data.pop("package")), "port_of_pk": carried}
+        package_pk = int(data.pop("package"))
+        return {**data, "package_pk": package_pk, "port_of_pk": self.ported.pk if self.ported else None}
 
 
 class AuthorizeForm(PackageForm):
@@ -391,10 +389,6 @@ class PortForm(RefusableForm):
         missing="Elija el resultado",
     )
     notes = Reason(
-        label="Nota",
-        most=MAX_TEXT,
-        rows=2,
-        missing="Escriba qué pasó",
-        help_text=f"Al menos {MIN_REASON} caracteres.",
+        label="Nota", most=MAX_TEXT, rows=2, missing="Escriba qué pasó", help_text=f"Al menos {MIN_REASON} caracteres."
     )
     copy: IdentifiedCopy | None = None

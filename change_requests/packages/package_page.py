@@ -1,4 +1,4 @@
-"""One package as its page shows it: its facts, its original, its copies and changes, and what a newer one needs (M32)."""
+"""One package as its page shows it: facts, original, copies, changes, and what became of older copies in it (M32)."""
 
 from collections import defaultdict
 from collections.abc import Sequence

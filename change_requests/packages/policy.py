@@ -10,7 +10,14 @@ from collections.abc import Callable
 from django.db.models import QuerySet
 
 from accounts.models import Office, User
-from change_requests.packages.models import FileKind, IdentifiedCopy, PackageChange, PackageUpload, SupplierPackage
+from change_requests.packages.models import (
+    FileKind,
+    IdentifiedCopy,
+    PackageChange,
+    PackageFile,
+    PackageUpload,
+    SupplierPackage,
+)
 from change_requests.packages.ports import list_copies_to_port
 from factureya.core.refusals import NotAllowed, Refused, WrongStatus
 
@@ -48,6 +55,11 @@ def visible_to(user: User) -> QuerySet[PackageChange]:
 def packages_visible_to(user: User) -> QuerySet[SupplierPackage]:
     """Return the packages that the person may read: all of them, or none."""
     return SupplierPackage.objects.all() if may_see(user) else SupplierPackage.objects.none()
+
+
+def files_visible_to(user: User) -> QuerySet[PackageFile]:
+    """Return the stored files that the person may download: all of them, or none."""
+    return PackageFile.objects.all() if may_see(user) else PackageFile.objects.none()
 
 
 # -- Packages and uploads -----------------------------------------------------------------------------
@@ -233,6 +245,11 @@ _ACTS: dict[str, Callable[[User, PackageChange], Refused | None]] = {
 def list_acts(user: User, change: PackageChange) -> list[str]:
     """Return the names of the acts that the person may do with the change now, in the order of its steps."""
     return [act for act, why_not in _ACTS.items() if why_not(user, change) is None]
+
+
+def why_not_do(act: str, user: User, change: PackageChange) -> Refused | None:
+    """Return why the person may not do this act (a name of `list_acts`) with the change now, or None."""
+    return _ACTS[act](user, change)
 
 
 def find_copy(change: PackageChange) -> IdentifiedCopy | None:

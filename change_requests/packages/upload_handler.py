@@ -51,7 +51,12 @@ class FormFilesHandler(FileUploadHandler):
         self._file: IO[bytes] | None = None
 
     def handle_raw_input(
-        self, input_data: Any, META: Any, content_length: int, boundary: Any, encoding: Any = None
+        self,
+        input_data: Any,
+        META: Any,  # noqa: N803  # Django names it so
+        content_length: int,
+        boundary: Any,
+        encoding: Any = None,
     ) -> None:
         """Remember how many bytes the whole form says it has; the form is parsed as any other."""
         self._form_size = content_length

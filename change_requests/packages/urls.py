@@ -40,10 +40,10 @@ urlpatterns = [
     path("archivos/<str:token>/", views_files.DownloadFile.as_view(), name="file"),
     path("<package_key:pk>/", views_package.PackageDetail.as_view(), name="package"),
     path("<package_key:pk>/copias/<package_key:copy_pk>/", views_package.RecordPort.as_view(), name="record_port"),
-    path("<package_folio:folio>/", views_change.ChangeDetail.as_view(), name="change"),
-    path("<package_folio:folio>/subidas/<str:kind>/", views_files.ChangePieces.as_view(), name="pieces"),
+    path("cambios/<package_folio:folio>/", views_change.ChangeDetail.as_view(), name="change"),
+    path("cambios/<package_folio:folio>/subidas/<str:kind>/", views_files.ChangePieces.as_view(), name="pieces"),
     *(
-        path(f"<package_folio:folio>/{act.path}/", views_change.ChangeAct.as_view(act=act), name=act.name)
+        path(f"cambios/<package_folio:folio>/{act.path}/", views_change.ChangeAct.as_view(act=act), name=act.name)
         for act in ACTS
     ),
 ]

@@ -65,7 +65,7 @@ class ChangeAct(FormWithFiles, ChangeDetail):
     """Receive one step of a change by POST; the change's page holds its form."""
 
     http_method_names = ["post"]
-    act: ClassVar[Act]  # as_view() gives it
+    act: ClassVar[Act] = ACTS[0]  # as_view() gives it
 
     def find_form_class(self) -> type[PackageForm]:
         """Return the form of the act."""

@@ -103,7 +103,7 @@ class FormWithFiles(PackagesPage):
         self.file_refusals = {}
         self.handler = FormFilesHandler([str(kind) for kind in kinds], self.why_not_files())
         if kinds:
-            request.upload_handlers = [self.handler]  # type: ignore[list-item]
+            request.upload_handlers = [self.handler]
         try:
             return csrf_protect(self._receive_checked)(request)
         finally:
@@ -125,13 +125,14 @@ class FormWithFiles(PackagesPage):
 
     def _receive_checked(self, request: HttpRequest) -> HttpResponseBase:
         """Store the files of a form whose token is right; cancel an upload if that was asked for; do the rest."""
+        cancelled = request.POST.get(CANCEL)  # reads the form, if the check of its token did not
         for kind, spooled in self.handler.received.items():
             try:
                 self._store(FileKind(kind), spooled)
             except Refused as refusal:
                 self.file_refusals[FileKind(kind)] = refusal
-        if kind := request.POST.get(CANCEL):
-            self._cancel(kind)
+        if cancelled:
+            self._cancel(cancelled)
         return self.receive(request)
 
     def _store(self, kind: FileKind, spooled: Spooled) -> None:

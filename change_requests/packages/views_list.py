@@ -31,7 +31,7 @@ class PackageList(PackagesPage):
     def get(self, request: HttpRequest) -> HttpResponse:
         """Return the two lists; the cursor in the address is of the one that `lista` names, by default of changes."""
         name = PACKAGES if request.GET.get("lista") == PACKAGES else CHANGES
-        address = {key: value for key, value in request.GET.items() if key in (AFTER, BEFORE)}
+        address = {key: request.GET.get(key, "") for key in (AFTER, BEFORE)}
         packages_cursor = list_page.NEWEST_PACKAGE_FIRST.read_from(address if name == PACKAGES else {})
         packages = list_page.read_packages(self.user, packages_cursor)
         changes = list_page.read_changes(

@@ -50,7 +50,11 @@ class RecordPort(PackageDetail):
             return self.render_package(refused=(copy.pk, form))
         try:
             operations.record_port(
-                copy_pk=copy.pk, package_pk=self.package.pk, actor=self.user, proof=self.make_proof(), **form.cleaned_data
+                copy_pk=copy.pk,
+                package_pk=self.package.pk,
+                actor=self.user,
+                proof=self.make_proof(),
+                **form.cleaned_data,
             )
         except Refused as refusal:
             form.show_refusal(refusal)

@@ -84,11 +84,23 @@ def find_check(file: PackageFile) -> PackageFileCheck | None:
     return getattr(file, "check_row", None)
 
 
-def describe_upload(upload: PackageUpload | None) -> str:
-    """Return how much of an upload is here: «201 MB · completo», or how to go on with it; "" for none."""
+@dataclass(frozen=True)
+class UploadState:
+    """Hold what a form shows of an upload: how much is here, in words and in bytes; without one, nothing."""
+
+    name: str = ""
+    amount: str = ""
+    size: int = 1
+    received: int = 0
+    sha256: str = ""
+
+
+def describe_upload(upload: PackageUpload | None) -> UploadState:
+    """Return how much of an upload is here: «201 MB · completo», or how to go on with it."""
     if upload is None:
-        return ""
+        return UploadState()
     size = filesize(upload.size)
+    amount = f"{filesize(upload.received)} de {size}. Elija el mismo archivo para seguir."
     if upload.is_finished:
-        return f"{size} · completo"
-    return f"{filesize(upload.received)} de {size}. Elija el mismo archivo para seguir."
+        amount = f"{size} · completo"
+    return UploadState(upload.name, amount, upload.size, upload.received, group_hash(upload.found_sha256))
