@@ -364,14 +364,14 @@ class ReleaseForm(PackageForm):
     note = Reason(label="Nota de la liberación", most=MAX_TEXT, rows=2, missing="Escriba qué se libera y desde cuándo")
 
 
-class RevertForm(PackageForm):
+class RevertChangeForm(PackageForm):
     """Ask why the original comes back into use (M32)."""
 
     asks_password = True
     reason = Reason(label="Por qué se vuelve al original", most=MAX_TEXT, rows=2, missing="Escriba por qué se vuelve")
 
 
-class CancelForm(PackageForm):
+class CancelChangeForm(PackageForm):
     """Ask why a change is given up."""
 
     reason = Reason(label="Por qué se cancela", most=MAX_TEXT, rows=2, missing="Escriba por qué se cancela")

@@ -33,19 +33,21 @@ class OriginalPieces(PackagesPage):
 
     def post(self, request: HttpRequest, **_kwargs: Any) -> HttpResponse:
         """Add a piece, or cancel the upload; return how much is here then, or why it was refused."""
+        if refusal := self.why_not():
+            return self.refuse(refusal)
         try:
             if request.content_type == PIECE_TYPE:
                 return self.tell_state(self.add_piece())
             if CANCEL in request.POST and (upload := self.find_upload()):
                 operations.drop_upload(upload.pk, actor=self.user)
             return self.tell_state(self.find_upload())
-        except operations.WrongOffset as refusal:
-            return JsonResponse({"received": refusal.received}, status=CONFLICT)
+        except operations.WrongOffset as error:
+            return JsonResponse({"received": error.received}, status=CONFLICT)
         except parts.UploadBusy:
             upload = self.find_upload()
             return JsonResponse({"received": upload.received if upload else 0}, status=CONFLICT)
-        except Refused as refusal:
-            return self.refuse(refusal)
+        except Refused as error:
+            return self.refuse(error)
 
     def form_address(self) -> str:
         """Return the address of the page with the form that the file is for."""

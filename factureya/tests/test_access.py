@@ -21,7 +21,7 @@ from factureya.core import clock, health
 from factureya.core.files import store
 from factureya.core.mail import intake
 from factureya.core.models import Event, Holiday, InboundMessage, OutboxMessage
-from factureya.testing import access_control, access_emergency, access_requests, request_histories
+from factureya.testing import access_control, access_emergency, access_packages, access_requests, request_histories
 from factureya.testing.access import DESK, ROLES, Row, World, codes, key
 from factureya.testing.people import Cast, make_agent, make_auditor, make_neighbours, make_staff, make_superuser
 from factureya.testing.tickets import make_inbound, make_ticket
@@ -39,7 +39,7 @@ def _just_started(monkeypatch):
 
 @pytest.fixture
 def world(tmp_path, settings) -> World:
-    settings.MEDIA_ROOT = tmp_path
+    settings.MEDIA_ROOT, settings.PACKAGES_DIR = tmp_path / "media", tmp_path / "packages"
     cast = make_neighbours()
     people: dict[str, User | None] = {
         "anonymous": None,
@@ -55,6 +55,7 @@ def world(tmp_path, settings) -> World:
     ticket = make_ticket(requester=cast.ana, files=[image])
     operations.add_note(ticket.pk, agent=people["dario"], body="Nota interna", files=[hidden])
     access_emergency.make_emergency(cast)
+    access_packages.make_packages(cast)
     mailed = make_inbound(disposition="accept-reply")
     operations.add_information(ticket.pk, author=cast.ana, body="Por correo", inbound=mailed)
     files = TicketFile.objects.filter(ticket=ticket)
@@ -190,6 +191,7 @@ TABLE: dict[str, list[Row]] = {
     ],
     **access_control.ROWS,
     **access_emergency.ROWS,
+    **access_packages.ROWS,
     **access_requests.ROWS,
     # /admin/
     "admin:index": [Row(codes(403, anonymous=302, desk=302, root=200, olga=302))],
