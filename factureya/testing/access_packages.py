@@ -8,7 +8,7 @@ from typing import Any
 from change_requests.packages.models import PackageChange, PackageFile, SupplierPackage
 from factureya.testing.access import Row, World, codes, key
 from factureya.testing.access_emergency import MEMBERS
-from factureya.testing.package_steps import Steps
+from factureya.testing.packages import Packages
 from factureya.testing.people import Cast
 
 KEEPERS = ("laura", "gina", "jorge")
@@ -16,7 +16,7 @@ KEEPERS = ("laura", "gina", "jorge")
 
 def make_packages(cast: Cast) -> None:
     """Make a package, and its change that waits for the copy."""
-    Steps(cast).bring(PackageChange.Status.IMPACT_WEIGHED)
+    Packages(cast).bring(PackageChange.Status.IMPACT_WEIGHED)
 
 
 def folio(_world: World) -> list[Any]:

@@ -2,7 +2,6 @@
 
 import re
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from change_requests.packages import operations
 from change_requests.packages.acts import ACTS
 from change_requests.packages.models import PackageChange, PackageFile, PackageUpload, SupplierPackage
 from factureya.core.models import Event
-from factureya.testing.package_steps import DIFF, NEED, ORDER, PDF, WHY, Steps, make_zip, register
+from factureya.testing.packages import NEED, PATCH, PDF, WAY, WHY, Packages, damage, make_archive
 from factureya.testing.pages import key_in, make_client, text_of
 from factureya.testing.people import PASSWORD, make_auditor, make_contact
 
@@ -68,7 +67,7 @@ REGISTERED = {
 
 @pytest.mark.clause("M28", "M32")
 def test_register_a_package_with_its_original_once(cast):
-    client, content = make_client(cast.laura), make_zip()
+    client, content = make_client(cast.laura), make_archive("copia")
     data = {**REGISTERED, "key": key_in(client.get(at("register")))}
     first = client.post(at("register"), {**data, "original": file("pac-500.zip", content)})
     package = SupplierPackage.objects.get()
@@ -102,7 +101,7 @@ def test_register_a_package_with_its_original_once(cast):
 )
 def test_what_is_wrong_stands_beside_its_field_and_the_rest_is_kept(cast, change, field, words):
     client = make_client(cast.laura)
-    data = {**REGISTERED, "key": key_in(client.get(at("register"))), "original": ("pac.zip", make_zip()), **change}
+    data = {**REGISTERED, "key": key_in(client.get(at("register"))), "original": ("pac.zip", make_archive("copia")), **change}
     sent = data.pop("original")
     if sent:
         data["original"] = file(*sent)
@@ -118,9 +117,9 @@ def test_what_is_wrong_stands_beside_its_field_and_the_rest_is_kept(cast, change
 
 
 @pytest.mark.clause("M28")
-def test_ask_for_a_change_once(steps: Steps):
-    client = make_client(steps.cast.laura)
-    data = {"key": key_in(client.get(at("ask"))), "package": steps.package.pk, "title": "avisar antes", "need": NEED}
+def test_ask_for_a_change_once(scene: Packages):
+    client = make_client(scene.cast.laura)
+    data = {"key": key_in(client.get(at("ask"))), "package": scene.package.pk, "title": "avisar antes", "need": NEED}
     wrong = client.post(at("ask"), {**data, "need": "corta"})
     assert "al menos 20" in " ".join(wrong.context["form"].errors["need"])
     first, again = client.post(at("ask"), data), client.post(at("ask"), data)
@@ -135,25 +134,25 @@ def test_ask_for_a_change_once(steps: Steps):
 
 @pytest.mark.clause("M28")
 @pytest.mark.parametrize("kind", ["copy", "patch", "licence", "consent"])
-def test_nothing_is_uploaded_before_the_authorization(steps: Steps, kind):
-    change = steps.ask()
-    for person in (steps.cast.gina, steps.cast.elsa, steps.cast.laura, steps.cast.jorge):
+def test_nothing_is_uploaded_before_the_authorization(scene: Packages, kind):
+    change = scene.ask()
+    for person in (scene.cast.gina, scene.cast.elsa, scene.cast.laura, scene.cast.jorge):
         client, address = make_client(person), at("pieces", change.folio, kind)
         headers = {"X-Upload-Name": "copia.zip", "X-Upload-Size": "30", "X-Upload-Offset": "0"}
         piece = client.post(address, b"PK\x03\x04" * 5, content_type="application/octet-stream", headers=headers)
         assert piece.status_code == 409
         assert "no se sube nada" in piece.json()["error"]
         assert client.get(address).status_code == 409
-    sent = send(steps.cast.gina, change, "make_copy", copy=file("copia.zip", make_zip()))
+    sent = send(scene.cast.gina, change, "make_copy", copy=file("copia.zip", make_archive("copia")))
     assert sent.status_code == 409
     assert not PackageUpload.objects.exists()
     parts = PackageFile.objects.count()
     assert parts == 1  # the original
 
 
-def forms(steps: Steps) -> dict[str, tuple[User, str, dict[str, Any]]]:
+def forms(scene: Packages) -> dict[str, tuple[User, str, dict[str, Any]]]:
     """Return for each status the step that leads to the next: who sends it, which act, what is typed."""
-    cast = steps.cast
+    cast = scene.cast
     return {
         Status.DRAFT: (cast.jorge, "authorize", {"verdict": "authorize", "reason": WHY}),
         Status.AUTHORIZED: (
@@ -171,8 +170,8 @@ def forms(steps: Steps) -> dict[str, tuple[User, str, dict[str, Any]]]:
             cast.gina,
             "make_copy",
             {
-                "copy": file("copia.zip", make_zip()),
-                "patch": file("aviso.diff", DIFF),
+                "copy": file("copia.zip", make_archive("copia")),
+                "patch": file("aviso.diff", PATCH),
                 "change_log": WHY,
                 "reapply_notes": WHY,
             },
@@ -184,10 +183,10 @@ def forms(steps: Steps) -> dict[str, tuple[User, str, dict[str, Any]]]:
 
 
 @pytest.mark.clause("M28", "M29", "M30", "M31", "M32")
-def test_the_whole_way_by_its_forms(steps: Steps):
-    change = steps.ask()
-    for status, following in pairwise(ORDER):
-        person, act, data = forms(steps)[status]
+def test_the_whole_way_by_its_forms(scene: Packages):
+    change = scene.ask()
+    for status, following in pairwise(WAY):
+        person, act, data = forms(scene)[status]
         page = make_client(person).get(at("change", change.folio))
         assert page.context["offers"][0]["act"].name == act
         empty = send(person, change, act)
@@ -197,7 +196,7 @@ def test_the_whole_way_by_its_forms(steps: Steps):
         assert answer.status_code == 302, answer.context["form"].errors
         change.refresh_from_db()
         assert change.status == following
-    page = text_of(make_client(steps.cast.elsa).get(at("change", change.folio)))
+    page = text_of(make_client(scene.cast.elsa).get(at("change", change.folio)))
     for words in (
         "Autorizado",
         "cláusula 7.2",
@@ -211,11 +210,11 @@ def test_the_whole_way_by_its_forms(steps: Steps):
 
 
 @pytest.mark.clause("M28", "M32")
-@pytest.mark.parametrize("status", ORDER)
-def test_each_status_tells_whose_turn_it_is(steps: Steps, status):
-    change = steps.bring(status)
+@pytest.mark.parametrize("status", WAY)
+def test_each_status_tells_whose_turn_it_is(scene: Packages, status):
+    change = scene.bring(status)
     before = Event.objects.count()
-    for person in (steps.cast.laura, steps.cast.jorge, steps.cast.elsa, steps.cast.fabian, steps.cast.gina):
+    for person in (scene.cast.laura, scene.cast.jorge, scene.cast.elsa, scene.cast.fabian, scene.cast.gina):
         page = make_client(person).get(at("change", change.folio))
         assert page.status_code == 200
         offered = {offer["act"].name for offer in page.context["offers"]}
@@ -229,30 +228,30 @@ def test_each_status_tells_whose_turn_it_is(steps: Steps, status):
 
 
 @pytest.mark.clause("M29")
-def test_forbidden_is_the_end_and_consent_may_come_later(steps: Steps):
-    change = steps.bring(Status.AUTHORIZED)
+def test_forbidden_is_the_end_and_consent_may_come_later(scene: Packages):
+    change = scene.bring(Status.AUTHORIZED)
     data = {"verdict": "needs_consent", "clause": "4", "analysis": WHY, "licence": file("contrato.pdf", PDF)}
-    assert send(steps.cast.elsa, change, "judge_licence", **data).status_code == 302
-    page = make_client(steps.cast.elsa).get(at("change", change.folio))
-    assert "falta el consentimiento del proveedor" in text_of(make_client(steps.cast.elsa).get(at("list")))
+    assert send(scene.cast.elsa, change, "judge_licence", **data).status_code == 302
+    page = make_client(scene.cast.elsa).get(at("change", change.folio))
+    assert "falta el consentimiento del proveedor" in text_of(make_client(scene.cast.elsa).get(at("list")))
     assert "add_consent" in [offer["act"].name for offer in page.context["offers"]]
-    wrong = send(steps.cast.elsa, change, "add_consent", consent=file("carta.pdf", b"no es un pdf"))
+    wrong = send(scene.cast.elsa, change, "add_consent", consent=file("carta.pdf", b"no es un pdf"))
     assert "es un PDF" in " ".join(wrong.context["form"].errors["consent"])
-    assert send(steps.cast.elsa, change, "add_consent", consent=file("carta.pdf", PDF)).status_code == 302
-    other = steps.bring(Status.AUTHORIZED, register(steps.cast.laura))
+    assert send(scene.cast.elsa, change, "add_consent", consent=file("carta.pdf", PDF)).status_code == 302
+    other = scene.bring(Status.AUTHORIZED, package_pk=scene.register("v4").pk)
     data = {**data, "verdict": "forbidden", "licence": file("contrato.pdf", PDF)}
-    assert send(steps.cast.elsa, other, "judge_licence", **data).status_code == 302
-    assert "La licencia no lo permite" in text_of(make_client(steps.cast.elsa).get(at("change", other.folio)))
-    assert send(steps.cast.jorge, other, "authorize", verdict="authorize", reason=WHY).status_code == 409
-    listed = text_of(make_client(steps.cast.elsa).get(at("list")))
+    assert send(scene.cast.elsa, other, "judge_licence", **data).status_code == 302
+    assert "La licencia no lo permite" in text_of(make_client(scene.cast.elsa).get(at("change", other.folio)))
+    assert send(scene.cast.jorge, other, "authorize", verdict="authorize", reason=WHY).status_code == 409
+    listed = text_of(make_client(scene.cast.elsa).get(at("list")))
     assert "Prohibido" in listed
     assert "No se modifica" in listed
 
 
 @pytest.mark.clause("M30")
-def test_one_option_argued_is_refused_and_kept(steps: Steps):
-    change = steps.bring(Status.LICENCE_CHECKED)
-    page = send(steps.cast.jorge, change, "choose_option", own_in_favour=WHY, own_against=WHY, chosen="own", reason=WHY)
+def test_one_option_argued_is_refused_and_kept(scene: Packages):
+    change = scene.bring(Status.LICENCE_CHECKED)
+    page = send(scene.cast.jorge, change, "choose_option", own_in_favour=WHY, own_against=WHY, chosen="own", reason=WHY)
     assert page.status_code == 200
     assert set(page.context["form"].errors) == {name for name in ARGUED if not name.startswith("own_")}
     assert WHY in page.content.decode()
@@ -261,68 +260,65 @@ def test_one_option_argued_is_refused_and_kept(steps: Steps):
 
 
 @pytest.mark.clause("M32")
-def test_a_copy_that_is_the_original_is_refused_and_nothing_moves(steps: Steps):
-    content = make_zip()
-    change = steps.bring(Status.IMPACT_WEIGHED, register(steps.cast.laura, content))
-    data = {"patch": file("a.diff", DIFF), "change_log": WHY, "reapply_notes": WHY}
-    page = send(steps.cast.gina, change, "make_copy", copy=file("copia.zip", content), **data)
+def test_a_copy_that_is_the_original_is_refused_and_nothing_moves(scene: Packages):
+    content = make_archive("el original")
+    change = scene.bring(Status.IMPACT_WEIGHED, package_pk=scene.register("v4", "el original").pk)
+    data = {"patch": file("a.diff", PATCH), "change_log": WHY, "reapply_notes": WHY}
+    page = send(scene.cast.gina, change, "make_copy", copy=file("copia.zip", content), **data)
     assert "igual al original" in " ".join(page.context["form"].errors["copy"])
     assert WHY in page.content.decode()
-    cancelled = send(steps.cast.gina, change, "make_copy", cancelar="copy", change_log=WHY, reapply_notes=WHY)
+    cancelled = send(scene.cast.gina, change, "make_copy", cancelar="copy", change_log=WHY, reapply_notes=WHY)
     assert cancelled.status_code == 200
     assert WHY in cancelled.content.decode()
-    assert not operations.find_upload(steps.cast.gina, "copy", change.pk)
-    assert operations.find_upload(steps.cast.gina, "patch", change.pk)
+    assert not operations.find_upload(scene.cast.gina, "copy", change.pk)
+    assert operations.find_upload(scene.cast.gina, "patch", change.pk)
 
 
 @pytest.mark.clause("M32")
-def test_revert_gives_back_the_original_byte_for_byte(steps: Steps):
-    content = make_zip("el original\n")
-    package = register(steps.cast.laura, content)
-    change = steps.bring(Status.RELEASED, package)
-    page = text_of(make_client(steps.cast.laura).get(at("list")))
+def test_revert_gives_back_the_original_byte_for_byte(scene: Packages):
+    package = scene.register("v4", "el original")
+    content = make_archive("el original")
+    change = scene.bring(Status.RELEASED, package_pk=package.pk)
+    page = text_of(make_client(scene.cast.laura).get(at("list")))
     assert "Ver y revertir" in page
-    assert send(steps.cast.laura, change, "revert", reason=WHY).status_code == 302
+    assert send(scene.cast.laura, change, "revert", reason=WHY).status_code == 302
     package.refresh_from_db()
     assert package.in_use is None
     assert operations.find_file_in_use(package) == package.original
-    page = make_client(steps.cast.laura).get(at("change", change.folio)).content.decode()
+    page = make_client(scene.cast.laura).get(at("change", change.folio)).content.decode()
     tokens = re.findall(r"/control/paquetes/archivos/([^/]+)/", page)
     assert package.original.token in tokens
     assert {PackageFile.objects.get(token=token).kind for token in tokens} == {"original", "copy", "patch", "licence"}
-    stored = make_client(steps.cast.gina).get(at("file", package.original.token))
+    stored = make_client(scene.cast.gina).get(at("file", package.original.token))
     assert b"".join(stored.streaming_content) == content
 
 
 @pytest.mark.clause("M32")
-def test_an_altered_original_is_not_given_out_and_the_page_says_so(steps: Steps):
-    stored = steps.package.original.file
-    path = Path(stored.storage.path(stored.name))
-    path.chmod(0o600)
-    path.write_bytes(path.read_bytes() + b"x")
-    answer = make_client(steps.cast.laura).get(at("file", steps.package.original.token))
+def test_an_altered_original_is_not_given_out_and_the_page_says_so(scene: Packages):
+    damage(scene.package.original)
+    answer = make_client(scene.cast.laura).get(at("file", scene.package.original.token))
     assert answer.status_code == 409
     assert "no es el archivo que se guardó" in text_of(answer)
     operations.compare_files()
-    assert "Un original no es el que se guardó" in text_of(make_client(steps.cast.laura).get(at("list")))
+    assert "Un original no es el que se guardó" in text_of(make_client(scene.cast.laura).get(at("list")))
     assert "El original no es el que se guardó" in text_of(
-        make_client(steps.cast.laura).get(at("package", steps.package.pk))
+        make_client(scene.cast.laura).get(at("package", scene.package.pk))
     )
 
 
 @pytest.mark.clause("M32")
-def test_the_list_says_when_the_originals_were_compared(steps: Steps):
-    client = make_client(steps.cast.elsa)
+def test_the_list_says_when_the_originals_were_compared(scene: Packages):
+    client = make_client(scene.cast.elsa)
     assert "se comparan por primera vez esta noche" in text_of(client.get(at("list")))
     operations.compare_files()
     assert "El original está intacto" in text_of(client.get(at("list")))
 
 
 @pytest.mark.clause("M32")
-def test_a_new_version_asks_what_became_of_the_copy(steps: Steps):
-    change = steps.bring(Status.RELEASED)
-    newer = register(steps.cast.laura, version="v3.3", replaces_pk=steps.package.pk)
-    copy, client = change.copies.get(), make_client(steps.cast.laura)
+def test_a_new_version_asks_what_became_of_the_copy(scene: Packages):
+    change = scene.bring(Status.RELEASED)
+    newer = scene.register("v3.3", replaces_pk=scene.package.pk)
+    copy, client = change.copies.get(), make_client(scene.cast.laura)
     assert f"{copy.label} a {newer}" in text_of(client.get(at("list")))
     page = client.get(at("package", newer.pk))
     assert "Falta decir qué pasó" in text_of(page)
@@ -335,10 +331,10 @@ def test_a_new_version_asks_what_became_of_the_copy(steps: Steps):
 
 
 @pytest.mark.clause("M32")
-def test_a_change_carries_the_copy_into_the_new_version(steps: Steps):
-    change = steps.bring(Status.RELEASED)
-    newer = register(steps.cast.laura, version="v3.3", replaces_pk=steps.package.pk)
-    copy, client = change.copies.get(), make_client(steps.cast.laura)
+def test_a_change_carries_the_copy_into_the_new_version(scene: Packages):
+    change = scene.bring(Status.RELEASED)
+    newer = scene.register("v3.3", replaces_pk=scene.package.pk)
+    copy, client = change.copies.get(), make_client(scene.cast.laura)
     address = f"{at('ask')}?paquete={newer.pk}&copia={copy.pk}"
     page = client.get(address)
     assert copy.label in text_of(page)
@@ -348,13 +344,13 @@ def test_a_change_carries_the_copy_into_the_new_version(steps: Steps):
 
 
 @pytest.mark.clause("M3", "M26")
-def test_auditing_reads_all_and_posts_nothing_and_strangers_find_nothing(steps: Steps):
-    change, auditor, stranger = steps.bring(Status.COPIED), make_auditor(), make_contact()
+def test_auditing_reads_all_and_posts_nothing_and_strangers_find_nothing(scene: Packages):
+    change, auditor, stranger = scene.bring(Status.COPIED), make_auditor(), make_contact()
     pages = [
         at("list"),
         at("change", change.folio),
-        at("package", steps.package.pk),
-        at("file", steps.package.original.token),
+        at("package", scene.package.pk),
+        at("file", scene.package.original.token),
     ]
     for page in pages:
         answer = make_client(auditor).get(page)
@@ -366,15 +362,15 @@ def test_auditing_reads_all_and_posts_nothing_and_strangers_find_nothing(steps: 
 
 
 @pytest.mark.clause("M16")
-def test_a_form_with_files_has_its_csrf_token_checked(steps: Steps):
-    change = steps.bring(Status.IMPACT_WEIGHED)
+def test_a_form_with_files_has_its_csrf_token_checked(scene: Packages):
+    change = scene.bring(Status.IMPACT_WEIGHED)
     client = Client(enforce_csrf_checks=True)
-    client.force_login(steps.cast.gina, backend="accounts.sign_in.backends.EmailBackend")
-    data = {"copy": file("copia.zip", make_zip()), "completo": "1"}
+    client.force_login(scene.cast.gina, backend="accounts.sign_in.backends.EmailBackend")
+    data = {"copy": file("copia.zip", make_archive("copia")), "completo": "1"}
     assert client.post(at("make_copy", change.folio), data).status_code == 403
     assert not PackageUpload.objects.exists()
     page = client.get(at("change", change.folio))
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.content.decode()).group(1)
-    data = {"copy": file("copia.zip", make_zip()), "completo": "1", "csrfmiddlewaretoken": token}
+    data = {"copy": file("copia.zip", make_archive("copia")), "completo": "1", "csrfmiddlewaretoken": token}
     assert client.post(at("make_copy", change.folio), data).status_code == 200
     assert PackageUpload.objects.get().is_finished
