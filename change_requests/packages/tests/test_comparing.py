@@ -94,7 +94,7 @@ def test_the_orm_changes_nothing_of_a_stored_file(scene: Packages):
         lambda: PackageFile.objects.filter(pk=original.pk).update(sha256="0" * 64),
         lambda: PackageFile.objects.filter(pk=original.pk)._raw_delete("default"),
         lambda: PackageFile.objects.bulk_update([PackageFile(pk=original.pk, name="otro")], ["name"]),
-        lambda: original.save(),
+        original.save,
         lambda: SupplierPackage.objects.filter(pk=scene.package.pk).update(original=None),
     ):
         with refused_by("change_requests_packagefile_no", "package_facts_stay", "NOT NULL|null value"):

@@ -16,7 +16,7 @@ from change_requests.packages.models import FileKind, PackageFile, PackageUpload
 from change_requests.packages.models.files import get_storage
 from factureya.core.clock import now
 from factureya.core.refusals import Invalid, NotAllowed, Refused, WrongStatus
-from factureya.testing.packages import PDF, Packages, Status, make_archive, stream
+from factureya.testing.packages import PDF, Packages, Status, find_bytes, make_archive, stream
 from factureya.testing.people import Cast, end_offices, make_staff
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M32")]
@@ -273,7 +273,7 @@ def test_a_rolled_back_operation_loses_nothing(scene: Packages, monkeypatch: pyt
             operations.register_package(original_upload=upload.pk, **columns(scene))
     assert PackageFile.objects.count() == before
     package = operations.register_package(original_upload=upload.pk, **columns(scene))
-    assert get_storage().open(str(package.original.file.name)).read() == make_archive("otro")
+    assert find_bytes(package.original).read_bytes() == make_archive("otro")
 
 
 def columns(scene: Packages) -> dict[str, Any]:
