@@ -202,7 +202,7 @@ def why_not_revert(user: User, change: PackageChange) -> Refused | None:
     text = "Lo revierte un Supervisor, un Implementador o el Área Informática."
     if refusal := _why_not_hold(user, KEEPERS, text) or _why_wrong(change, Status.RELEASED):
         return refusal
-    if change.package.in_use_id is None or change.package.in_use.change_id != change.pk:
+    if change.package.in_use is None or change.package.in_use.change_id != change.pk:
         return WrongStatus("La copia de este cambio ya no está en uso.")
     return None
 

@@ -17,12 +17,12 @@ class WriteOnceStorage(FileSystemStorage):
     """Store files under `settings.PACKAGES_DIR` that are only read from then on; it refuses all else (M32)."""
 
     @property
-    def base_location(self) -> str:  # type: ignore[override]  # a cached property there; tests move the folder
+    def base_location(self) -> str:
         """Return the folder as the setting has it."""
         return str(settings.PACKAGES_DIR)
 
     @property
-    def location(self) -> str:  # type: ignore[override]
+    def location(self) -> str:
         """Return the folder's absolute path."""
         return str(Path(self.base_location).resolve())
 
@@ -50,7 +50,7 @@ class WriteOnceStorage(FileSystemStorage):
         """Return the open file. Raises SuspiciousFileOperation for a mode that writes."""
         if mode != "rb":
             raise SuspiciousFileOperation("a stored package is only read")
-        return super()._open(name, mode)
+        return super()._open(name, mode)  # type: ignore[misc]  # its stubs leave it out
 
     def _save(self, name: str, content: "File[Any]") -> str:
         """Raise SuspiciousFileOperation: files come in by `keep` alone."""

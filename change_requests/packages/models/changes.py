@@ -108,7 +108,7 @@ class PackageChange(Chained):
             CheckConstraint(
                 name="package_change_has_need",
                 condition=GreaterThanOrEqual(Length(Trim("title")), 5)
-                & GreaterThanOrEqual(Length(Trim("need")), MIN_NEED),
+                & Q(GreaterThanOrEqual(Length(Trim("need")), MIN_NEED)),
                 violation_error_message="Escriba por qué hace falta (al menos 20 caracteres).",
             ),
             CheckConstraint(
@@ -123,7 +123,7 @@ class PackageChange(Chained):
                 | (
                     ~Q(status="draft")
                     & Q(authorized_by__isnull=False, authorized_at__isnull=False, authorization__isnull=False)
-                    & GreaterThanOrEqual(Length(Trim("authorization_reason")), MIN_REASON)
+                    & Q(GreaterThanOrEqual(Length(Trim("authorization_reason")), MIN_REASON))
                 ),
             ),
             CheckConstraint(
@@ -144,7 +144,7 @@ class PackageChange(Chained):
                 condition=(
                     Q(status="refused", ended_by__isnull=False, ended_at__isnull=False)
                     & Q(end_reason__in=["not_authorized", "licence", "cancelled"])
-                    & GreaterThanOrEqual(Length(Trim("end_note")), MIN_REASON)
+                    & Q(GreaterThanOrEqual(Length(Trim("end_note")), MIN_REASON))
                 )
                 | (~Q(status="refused") & Q(ended_by__isnull=True, ended_at__isnull=True, end_reason="", end_note="")),
             ),
@@ -152,7 +152,7 @@ class PackageChange(Chained):
                 name="package_change_reverted_whole",
                 condition=(
                     Q(status="reverted", reverted_by__isnull=False, reverted_at__isnull=False)
-                    & GreaterThanOrEqual(Length(Trim("revert_reason")), MIN_REASON)
+                    & Q(GreaterThanOrEqual(Length(Trim("revert_reason")), MIN_REASON))
                 )
                 | (~Q(status="reverted") & Q(reverted_by__isnull=True, reverted_at__isnull=True, revert_reason="")),
             ),
@@ -204,7 +204,7 @@ class LicenceVerdict(models.Model):
             CheckConstraint(
                 name="licence_verdict_cites_its_clause",
                 condition=GreaterThanOrEqual(Length(Trim("clause")), 1)
-                & GreaterThanOrEqual(Length(Trim("analysis")), MIN_NEED),
+                & Q(GreaterThanOrEqual(Length(Trim("analysis")), MIN_NEED)),
                 violation_error_message="Cite la cláusula y escriba qué dice (al menos 20 caracteres).",
             ),
             CheckConstraint(
@@ -251,12 +251,12 @@ class MaintenanceOption(models.Model):
             CheckConstraint(
                 name="option_is_argued",
                 condition=GreaterThanOrEqual(Length(Trim("in_favour")), MIN_REASON)
-                & GreaterThanOrEqual(Length(Trim("against")), MIN_REASON),
+                & Q(GreaterThanOrEqual(Length(Trim("against")), MIN_REASON)),
                 violation_error_message="Escriba qué hay a favor y en contra de las tres (al menos 10 caracteres).",
             ),
             CheckConstraint(
                 name="chosen_option_has_reason",
-                condition=(Q(chosen=True) & GreaterThanOrEqual(Length(Trim("reason")), MIN_REASON))
+                condition=(Q(chosen=True) & Q(GreaterThanOrEqual(Length(Trim("reason")), MIN_REASON)))
                 | Q(chosen=False, reason=""),
             ),
         ]
@@ -297,7 +297,7 @@ class ImpactEstimate(models.Model):
             CheckConstraint(
                 name="impact_has_its_texts",
                 condition=GreaterThanOrEqual(Length(Trim("risk")), MIN_REASON)
-                & GreaterThanOrEqual(Length(Trim("support")), MIN_REASON),
+                & Q(GreaterThanOrEqual(Length(Trim("support")), MIN_REASON)),
                 violation_error_message="Escriba el riesgo y qué pasa con el soporte (al menos 10 caracteres).",
             ),
             CheckConstraint(

@@ -52,7 +52,7 @@ class IdentifiedCopy(models.Model):
             CheckConstraint(
                 name="copy_is_documented",
                 condition=GreaterThanOrEqual(Length(Trim("change_log")), MIN_REASON)
-                & GreaterThanOrEqual(Length(Trim("reapply_notes")), MIN_REASON),
+                & Q(GreaterThanOrEqual(Length(Trim("reapply_notes")), MIN_REASON)),
                 violation_error_message="Escriba qué cambió y cómo volver a aplicarlo (al menos 10 caracteres).",
             ),
             CheckConstraint(
@@ -60,7 +60,7 @@ class IdentifiedCopy(models.Model):
                 condition=Q(tested_by__isnull=True, tested_at__isnull=True, test_passed__isnull=True, test_notes="")
                 | (
                     Q(tested_by__isnull=False, tested_at__isnull=False, test_passed__isnull=False)
-                    & GreaterThanOrEqual(Length(Trim("test_notes")), MIN_REASON)
+                    & Q(GreaterThanOrEqual(Length(Trim("test_notes")), MIN_REASON))
                 ),
             ),
             CheckConstraint(

@@ -150,7 +150,7 @@ class PackageUpload(models.Model):
             CheckConstraint(
                 name="finished_upload_is_whole",
                 condition=Q(finished_at__isnull=True, found_sha256="")
-                | (Q(finished_at__isnull=False, received=F("size")) & Exact(Length("found_sha256"), 64)),
+                | (Q(finished_at__isnull=False, received=F("size")) & Q(Exact(Length("found_sha256"), 64))),
             ),
         ]
         indexes = [models.Index(name="upload_to_purge", fields=["touched_at"])]
