@@ -101,7 +101,12 @@ def test_register_a_package_with_its_original_once(cast):
 )
 def test_what_is_wrong_stands_beside_its_field_and_the_rest_is_kept(cast, change, field, words):
     client = make_client(cast.laura)
-    data = {**REGISTERED, "key": key_in(client.get(at("register"))), "original": ("pac.zip", make_archive("copia")), **change}
+    data = {
+        **REGISTERED,
+        "key": key_in(client.get(at("register"))),
+        "original": ("pac.zip", make_archive("copia")),
+        **change,
+    }
     sent = data.pop("original")
     if sent:
         data["original"] = file(*sent)
