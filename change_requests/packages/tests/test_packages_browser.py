@@ -1,4 +1,4 @@
-"""Packages in Chromium: from the original to the revert, a file that goes on after the page was closed, axe (M28–M32)."""
+"""Packages in Chromium: from the original to the revert, a file that goes on after a page was closed (M28–M32)."""
 
 import os
 import re
