@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from accounts.models import Office, RoleAssignment
 from change_requests.packages import operations
@@ -192,7 +193,7 @@ def test_who_asks_authorizes_in_no_way(scene: Packages):
 @pytest.mark.clause("M29")
 def test_forbidden_goes_no_further(scene: Packages):
     change = scene.judge(scene.bring(Status.AUTHORIZED), "forbidden")
-    with refused_by(EDGE, "package_change_refused_whole", "package_change_has_its_licence"):
+    with refused_by(EDGE, "package_change_refused_whole", "package_change_has_its_licence", "decided_stays"):
         update(change, status="licence_checked", ended_by_id=None, ended_at=None, end_reason="", end_note="")
     with refused_by("package_change_refused_whole", "package_change_edge_is_lawful"):
         update(change, status="authorized")
@@ -273,7 +274,8 @@ def test_no_row_is_deleted(everything_there: PackageChange, table: str):
 @pytest.mark.clause("M32")
 @pytest.mark.parametrize("table", TABLES)
 def test_no_table_is_emptied(everything_there: PackageChange, table: str):
-    with refused_by(f"change_requests_{table}_no_truncate"):
+    connection.check_constraints()  # PostgreSQL truncates no table while a deferred check is pending
+    with refused_by("change_requests_[a-z]*_no_truncate"):
         execute(f"TRUNCATE change_requests_{table} CASCADE")
 
 

@@ -103,7 +103,7 @@ def test_a_consent_is_a_file_given_once_in_its_step(scene: Packages):
     with refused_by("licence_consent_is_a_file"):
         update(judged, consent_id=judged.document_id, **given)
     with refused_by("licence_consent_is_whole"):
-        update(judged, consent_id=consent.pk)
+        update(judged, consent_by_id=laura.pk)
     with refused_by("licence_consent_in_its_step"):
         update(judged, consent_id=consent.pk, consent_by_id=scene.cast.gina.pk, consent_at=now())
     update(judged, consent_id=consent.pk, **given)
