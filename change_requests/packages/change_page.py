@@ -50,7 +50,7 @@ class Decided:
 
 @dataclass(frozen=True)
 class Missing:
-    """Hold a step that is still to do, and what it waits for if it is the first one."""
+    """Hold a step that is still to do, and whose turn it is if it is the first one."""
 
     title: str
     detail: str
@@ -106,12 +106,11 @@ class ChangePage:
 
     @property
     def missing(self) -> list[Missing]:
-        """Return the steps that are still to do; of the first one what it waits for."""
+        """Return the steps that are still to do; of the first one whose turn it is."""
         present = progress.find_step(self.change)
         if not present:
             return []
-        turn = progress.find_turn(self.change)
-        detail = f"falta {turn.text}" if turn else ""
+        detail = self._list_offices()
         return [
             Missing(MISSING_TITLES.get(title, title), detail, is_now=number == present)
             for number, title in enumerate(progress.STEPS[present - 1 :], present)
@@ -128,8 +127,12 @@ class ChangePage:
         turn = progress.find_turn(self.change)
         if turn is None:
             return ""
-        offices = " o ".join(str(office.label) for office in turn.offices)
-        return f"Falta {turn.text}. Le toca a: {offices}."
+        return f"Falta {turn.text}. Le toca a: {self._list_offices()}."
+
+    def _list_offices(self) -> str:
+        """Return the offices whose turn it is; "" for an ended change."""
+        turn = progress.find_turn(self.change)
+        return " o ".join(str(office.label) for office in turn.offices) if turn else ""
 
     @property
     def end(self) -> tuple[str, str]:
