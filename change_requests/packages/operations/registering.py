@@ -19,6 +19,7 @@ from factureya.core.refusals import FormUsed, Invalid, WrongStatus
 
 Outcome = PackagePort.Outcome
 MAX_PRICE = Decimal("99999999.99")
+MAX_CREDITS, MAX_MONTHS = 1_000_000_000, 1200
 _LINES = {  # column: what a message calls it, and its shortest and longest text
     "supplier": ("el proveedor", 3, 120),
     "name": ("el nombre del paquete", 2, 60),
@@ -50,8 +51,8 @@ def register_package(
     """
     columns: dict[str, Any] = {
         **{name: _clean_line(name, lines.get(name, "")) for name in _LINES},
-        "credits": _require_count(credits, "credits", "Escriba los créditos, de 1 en adelante."),
-        "months": _require_count(months, "months", "Escriba los meses de vigencia, de 1 en adelante."),
+        "credits": _require_count(credits, "credits", "Escriba los créditos", MAX_CREDITS),
+        "months": _require_count(months, "months", "Escriba los meses de vigencia", MAX_MONTHS),
         "price": clean_amount(
             price, field="price", text="Escriba el precio en pesos.", at_least=Decimal(0), at_most=MAX_PRICE
         ),
@@ -147,10 +148,10 @@ def _clean_line(name: str, text: str) -> str:
     return clean_line(text, field=name, text_name=text_name, at_least=at_least, at_most=at_most)
 
 
-def _require_count(value: int, field: str, text: str) -> int:
-    """Return the count. Raises Invalid with `text` at `field` if it is not one that the column takes."""
-    if not 1 <= value <= 32_000:
-        raise Invalid({field: text})
+def _require_count(value: int, field: str, text: str, at_most: int) -> int:
+    """Return the count. Raises Invalid at `field` unless it lies between 1 and `at_most`."""
+    if not 1 <= value <= at_most:
+        raise Invalid({field: f"{text}, de 1 a {at_most:,}."})
     return value
 
 

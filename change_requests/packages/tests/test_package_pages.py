@@ -362,6 +362,9 @@ def test_auditing_reads_all_and_posts_nothing_and_strangers_find_nothing(scene: 
         assert answer.status_code == 200
         answer.close()
         assert make_client(stranger).get(page).status_code == 404
+    looks = Event.objects.filter(verb="log.looked").values_list("data__object", flat=True)
+    original = scene.package.original
+    assert f"Archivo {original.name}, huella {original.sha256}" in looks
     assert make_client(auditor).post(at("test_copy", change.folio), {"completo": "1"}).status_code == 403
     assert make_client(stranger).post(at("test_copy", change.folio), {"completo": "1"}).status_code == 404
 
