@@ -16,7 +16,7 @@ MANY = 300
 
 
 def fill(scene: Packages, start: int, count: int) -> None:
-    """Write so many packages that replace nothing, each with a change in course, past the operations."""
+    """Write so many packages that replace nothing, each with a change in course, past the operations and their guards."""
     for number in range(start, start + count):
         original = PackageFile.objects.create(
             token=f"{number:043d}",
@@ -48,6 +48,7 @@ def fill(scene: Packages, start: int, count: int) -> None:
 
 @pytest.mark.clause("M28")
 @pytest.mark.parametrize("name", ["laura", "elsa"])
+@pytest.mark.usefixtures("unguarded")
 def test_the_list(scene: Packages, name: str):
     client, path = make_client(getattr(scene.cast, name)), reverse("packages:list")
     scene.bring(PackageChange.Status.RELEASED)

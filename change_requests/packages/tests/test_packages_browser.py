@@ -252,7 +252,7 @@ def test_from_the_original_to_the_revert(desk, cast, files):
     desk.fill("revertir", reason=WHY)
     desk.send("revertir")
     desk.says("Volvió el original")
-    page.click("summary >> nth=0")
+    page.click("main summary >> nth=0")
     for name, link in (("original", "Descargar el original"), ("copy", "pac-500-v3.2-fy.1.zip")):
         with page.expect_download() as download:
             page.click(f"text={link}")
