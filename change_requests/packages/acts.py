@@ -145,7 +145,7 @@ ACTS = (
         "Volver al original",
         forms.RevertChangeForm,
         _call(operations.revert_change),
-        "El original está en uso otra vez; abajo puede descargarlo.",
+        "El original está en uso otra vez; puede descargarlo en esta página.",
         is_bad=True,
     ),
     Act(

@@ -231,4 +231,4 @@ class ChangePage:
         if change.released_at is None:
             return None
         who = f"{change.released_by} · {when(change.released_at)}"
-        return Decided("7. Liberación", "En uso desde entonces", who, [("Nota", change.release_note)])
+        return Decided("7. Liberación", f"{self.copies[-1].label} se puso en uso", who, [("Nota", change.release_note)])

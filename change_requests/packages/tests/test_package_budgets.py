@@ -16,7 +16,7 @@ MANY = 300
 
 
 def fill(scene: Packages, start: int, count: int) -> None:
-    """Write so many packages that replace nothing, each with a change in course, past the operations and their guards."""
+    """Write so many packages, each with a change in course, past the operations and their guards."""
     for number in range(start, start + count):
         original = PackageFile.objects.create(
             token=f"{number:043d}",
