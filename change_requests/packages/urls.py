@@ -15,6 +15,12 @@ class ChangeFolioConverter(StringConverter):
     regex = r"[Pp][Qq][^/\0]{7,16}"
 
 
+class FileTokenConverter(StringConverter):
+    """Find what may be the token of a file in an address; a database cannot even look for some other characters."""
+
+    regex = r"[A-Za-z0-9_-]{1,43}"
+
+
 class PackageKeyConverter:
     """Find the key of a package or of a copy in an address; no longer one than a database key can be."""
 
@@ -30,6 +36,7 @@ class PackageKeyConverter:
 
 
 register_converter(ChangeFolioConverter, "package_folio")
+register_converter(FileTokenConverter, "package_token")
 register_converter(PackageKeyConverter, "package_key")
 
 urlpatterns = [
@@ -37,7 +44,7 @@ urlpatterns = [
     path("nuevo/", views_list.RegisterPackage.as_view(), name="register"),
     path("nuevo/subida/", views_files.OriginalPieces.as_view(), name="original_pieces"),
     path("pedir/", views_list.AskForChange.as_view(), name="ask"),
-    path("archivos/<str:token>/", views_files.DownloadFile.as_view(), name="file"),
+    path("archivos/<package_token:token>/", views_files.DownloadFile.as_view(), name="file"),
     path("<package_key:pk>/", views_package.PackageDetail.as_view(), name="package"),
     path("<package_key:pk>/copias/<package_key:copy_pk>/", views_package.RecordPort.as_view(), name="record_port"),
     path("cambios/<package_folio:folio>/", views_change.ChangeDetail.as_view(), name="change"),

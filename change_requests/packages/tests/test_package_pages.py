@@ -382,3 +382,20 @@ def test_a_form_with_files_has_its_csrf_token_checked(scene: Packages):
     data = {"copy": file("copia.zip", make_archive("copia")), "completo": "1", "csrfmiddlewaretoken": token}
     assert client.post(at("make_copy", change.folio), data).status_code == 200
     assert PackageUpload.objects.get().is_finished
+
+
+@pytest.mark.clause("M16")
+@pytest.mark.parametrize("path", ["archivos/a%00b/", "cambios/PQ-0000%000000/", "9999999999999999999/", "%00/"])
+def test_an_address_that_cannot_be_is_not_found(cast, path):
+    assert make_client(cast.laura).get(at("list") + path).status_code == 404
+
+
+@pytest.mark.clause("M16", "M28")
+def test_a_nul_is_refused_in_words(scene: Packages):
+    client = make_client(scene.cast.laura)
+    data = {"key": key_in(client.get(at("ask"))), "package": "1\0", "title": "a\0b", "need": f"{NEED}\0"}
+    page = client.post(at("ask"), data)
+    assert page.status_code == 200
+    assert set(page.context["form"].errors) == {"package", "title", "need"}
+    assert client.get(at("ask") + "?paquete=%00&copia=%00").status_code == 200
+    assert client.get(at("register") + "?reemplaza=%00").status_code == 200

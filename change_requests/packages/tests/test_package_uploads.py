@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,18 @@ def test_a_form_that_breaks_off_leaves_nothing(scene, change, packages_folder, s
     whole = client.generic("POST", reverse("packages:make_copy", args=[change.folio]), body, MULTIPART_CONTENT)
     assert "copy" not in whole.context["form"].errors
     assert PackageUpload.objects.get().is_finished
+
+
+@pytest.mark.clause("M32")
+def test_what_a_killed_process_left_of_a_form_is_deleted_after_a_day(packages_folder):
+    left = packages_folder / "parts" / "form-abc"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"PK")
+    assert operations.purge_uploads() == 0
+    yesterday = time.time() - 25 * 60 * 60
+    os.utime(left, (yesterday, yesterday))
+    assert operations.purge_uploads() == 1
+    assert list_parts(packages_folder) == []
 
 
 def fill_disk(monkeypatch: pytest.MonkeyPatch) -> None:
