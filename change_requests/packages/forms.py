@@ -256,6 +256,13 @@ class LicenceForm(PackageForm):
         help_text="PDF, hasta 10 MB. Solo si la licencia lo pide; puede agregarlo después.",
     )
 
+    def clean(self) -> dict[str, Any]:
+        """Validate that a consent comes only with the verdict that asks for it."""
+        data = super().clean()
+        if self.uploads.get(FileKind.CONSENT) and data.get("verdict") in (Verdict.ALLOWED, Verdict.FORBIDDEN):
+            self.add_error("consent", "Va solo si la licencia pide consentimiento; cancele esta subida")
+        return data
+
 
 class ConsentForm(PackageForm):
     """Ask for the supplier's written consent (M29)."""

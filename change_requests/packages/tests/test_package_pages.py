@@ -253,6 +253,18 @@ def test_forbidden_is_the_end_and_consent_may_come_later(scene: Packages):
     assert "No se modifica" in listed
 
 
+@pytest.mark.clause("M29")
+def test_a_consent_that_nobody_asked_for_is_told(scene: Packages):
+    change = scene.bring(Status.AUTHORIZED)
+    data = {"verdict": "allowed", "clause": "7.2", "analysis": NEED, "licence": file("contrato.pdf", PDF)}
+    page = send(scene.cast.elsa, change, "judge_licence", consent=file("carta.pdf", PDF), **data)
+    assert "pide consentimiento" in " ".join(page.context["form"].errors["consent"])
+    page = send(scene.cast.elsa, change, "judge_licence", cancelar="consent", clause="7.2", analysis=NEED)
+    assert NEED in page.content.decode()
+    del data["licence"]
+    assert send(scene.cast.elsa, change, "judge_licence", **data).status_code == 302
+
+
 @pytest.mark.clause("M30")
 def test_one_option_argued_is_refused_and_kept(scene: Packages):
     change = scene.bring(Status.LICENCE_CHECKED)
