@@ -6,6 +6,7 @@ from typing import Any
 
 from accounts.models import Proof, User
 from change_requests.packages import forms, operations
+from change_requests.packages.forms_common import PackageForm
 from change_requests.packages.models import PackageChange
 
 Perform = Callable[[PackageChange, User, Proof, dict[str, Any]], PackageChange]
@@ -20,7 +21,7 @@ class Act:
     title: str
     lead: str
     button: str
-    form_class: type[forms.PackageForm]
+    form_class: type[PackageForm]
     perform: Perform
     done: str
     is_bad: bool = False

@@ -11,7 +11,7 @@ from change_requests.control.pages import choose_status_code
 from change_requests.packages import operations, policy
 from change_requests.packages.acts import ACTS, Act
 from change_requests.packages.change_page import ChangePage
-from change_requests.packages.forms import PackageForm, Uploads
+from change_requests.packages.forms_common import PackageForm, Uploads
 from change_requests.packages.models import FileKind
 from change_requests.packages.views_common import CANCEL, ChangeView, FormWithFiles
 from factureya.core.forms import choose_kept_fields

@@ -11,7 +11,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from change_requests.control.pages import ControlPage
 from change_requests.packages import operations, parts, policy
 from change_requests.packages.change_page import JOINED, ChangePage
-from change_requests.packages.forms import PackageForm
+from change_requests.packages.forms_common import PackageForm
 from change_requests.packages.models import FileKind, PackageChange, PackageUpload, SupplierPackage
 from change_requests.packages.upload_handler import BROKEN, COMPLETE, FormFilesHandler, Spooled
 from factureya.core import numbers

@@ -12,7 +12,8 @@ from accounts.web.form_memory import FormKey
 from accounts.web.mixins import PostingForm
 from change_requests.control.pages import choose_status_code
 from change_requests.packages import list_page, operations, policy
-from change_requests.packages.forms import AskForm, PackageForm, RegisterForm
+from change_requests.packages.forms import AskForm, RegisterForm
+from change_requests.packages.forms_common import PackageForm
 from change_requests.packages.models import IdentifiedCopy, PackageChange, SupplierPackage
 from change_requests.packages.views_common import CANCEL, FormWithFiles, PackagesPage
 from factureya.core.forms import STALE_FORM, choose_kept_fields

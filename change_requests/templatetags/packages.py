@@ -6,7 +6,7 @@ from django import template
 from django.forms import BoundField
 from django.urls import reverse
 
-from change_requests.packages.forms import PackageForm
+from change_requests.packages.forms_common import PackageForm
 from change_requests.packages.wording import UploadState, describe_upload
 
 register = template.Library()
