@@ -6,7 +6,6 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Model
 
 from accounts.models import UNPROVEN, Proof, User
 from change_requests.operations._common import clean_text, require_none, reread_person
@@ -63,11 +62,6 @@ def move(change: PackageChange, status: str, *columns: str) -> None:
     change.save(update_fields=["status", *columns])
 
 
-def describe(row: Model) -> dict[str, Any]:
-    """Return the whole row as an event holds it."""
-    return record.describe_row(row)
-
-
 def take_upload(
     pk: int | None, kind: FileKind, actor: User, *, change: PackageChange | None, field: str
 ) -> PackageFile:
@@ -112,8 +106,3 @@ def clean_amount(value: Decimal | None, *, field: str, text: str, at_least: Deci
     if value is None or not value.is_finite() or not at_least <= value <= at_most:
         raise Invalid({field: text})
     return value.quantize(CENT, ROUND_HALF_UP)
-
-
-def require_intact_original(change: PackageChange) -> None:
-    """Raise AlteredFile if the original's bytes are not those that were stored; it takes about a second a gigabyte."""
-    store.require_intact(change.package.original)

@@ -1,17 +1,20 @@
 """Bring the identified copy, test it, release it, and put the original in use again (M32)."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 
 from accounts.models import UNPROVEN, Proof, User
+from change_requests.operations._common import require_none, reread_person
 from change_requests.packages import notifications, policy, record
 from change_requests.packages.models import (
     FileKind,
     IdentifiedCopy,
     PackageChange,
     PackageFile,
+    PackageFileCheck,
     PackagePort,
     SupplierPackage,
 )
@@ -24,12 +27,13 @@ from change_requests.packages.operations._common import (
     record_change,
     take_upload,
 )
+from change_requests.packages.operations.comparing import write_check
 from change_requests.packages.operations.registering import insert_port
-from change_requests.packages.store import require_intact
+from change_requests.packages.store import AlteredFile, examine
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.models import Event
-from factureya.core.refusals import Invalid
+from factureya.core.refusals import Invalid, Refused
 
 
 def make_copy(
@@ -93,10 +97,12 @@ def release_change(pk: int, *, note: str, actor: User, proof: Proof | None = Non
     """Put the tested copy in use, and return the change; the original stays where it is (M32).
 
     If the change carries a copy into a newer version, that port is recorded as applied. Raises AlteredFile if the
-    original or the copy is not what was stored.
+    original or the copy is not what was stored, and alarms it at once.
     """
     note = clean_reason(note, field="note", text_name="la nota de la liberación")
-    _require_intact_files(pk)
+    change = _ask(pk, actor, policy.why_not_release)
+    copy = _read_copy(change)
+    _require_intact(change.package.original, copy.file, copy.patch)
     with lock_change(pk, actor, policy.why_not_release) as change:
         copy = _read_copy(change)
         change.released_by, change.released_at, change.release_note = actor, now(), note
@@ -115,10 +121,10 @@ def release_change(pk: int, *, note: str, actor: User, proof: Proof | None = Non
 def revert_change(pk: int, *, reason: str, actor: User, proof: Proof | None = None) -> PackageChange:
     """Put the byte-identical original in use again, and return the change; the copy is kept (M32).
 
-    Raises AlteredFile if the original is not what was stored.
+    Raises AlteredFile, and alarms it at once, if the original is not what was stored.
     """
     reason = clean_reason(reason, text_name="por qué se revierte")
-    require_intact(PackageChange.objects.select_related("package__original").get(pk=pk).package.original)
+    _require_intact(_ask(pk, actor, policy.why_not_revert).package.original)
     with lock_change(pk, actor, policy.why_not_revert) as change:
         copy = _read_copy(change)
         change.reverted_by, change.reverted_at, change.revert_reason = actor, now(), reason
@@ -155,11 +161,23 @@ def _read_copy(change: PackageChange) -> IdentifiedCopy:
     return copy
 
 
-def _require_intact_files(pk: int) -> None:
-    """Raise AlteredFile if the original or the last copy of a change is not what was stored."""
-    change = PackageChange.objects.select_related("package__original").get(pk=pk)
-    copy = change.copies.select_related("file", "patch").order_by("-number").first()
-    require_intact(change.package.original, *([copy.file, copy.patch] if copy is not None else []))
+def _ask(pk: int, actor: User, why_not: Callable[[User, PackageChange], Refused | None]) -> PackageChange:
+    """Return the change, if the actor may act on it now. Raises the refusal of the policy's rule `why_not`.
+
+    It is asked before files are compared, which takes a second or two; and again under the lock.
+    """
+    change = PackageChange.objects.select_related("package__original", "package__in_use").get(pk=pk)
+    require_none(why_not(reread_person(actor), change))
+    return change
+
+
+def _require_intact(*files: PackageFile) -> None:
+    """Raise AlteredFile for the first file whose bytes are not those that were stored, after its alarm is committed."""
+    for file in files:
+        verdict, found = examine(file)
+        if verdict != PackageFileCheck.Verdict.INTACT:
+            write_check(file, verdict, found)
+            raise AlteredFile(file)
 
 
 def _put_in_use(change: PackageChange, copy: IdentifiedCopy | None, actor: User, proof: Proof | None) -> None:

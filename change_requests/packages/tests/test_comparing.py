@@ -227,6 +227,7 @@ def test_an_altered_original_is_neither_released_nor_reverted_nor_sent(scene: Pa
     before = damage(scene.package.original)
     with pytest.raises(operations.AlteredFile, match="no es el archivo"):
         scene.release(tested)
+    assert alarms(scene.package.original) == ["altered"]  # at once, not only at night
     with pytest.raises(operations.AlteredFile):
         store.open_file(scene.package.original)
     damage(scene.package.original, before)

@@ -14,7 +14,9 @@ from accounts.models import Office
 from change_requests.packages import operations, parts
 from change_requests.packages.models import FileKind, PackageFile, PackageUpload
 from change_requests.packages.models.files import get_storage
+from change_requests.tasks import purge_package_uploads
 from factureya.core.clock import now
+from factureya.core.models import Heartbeat
 from factureya.core.refusals import Invalid, NotAllowed, Refused, WrongStatus
 from factureya.testing.packages import PDF, Packages, Status, find_bytes, make_archive, stream
 from factureya.testing.people import Cast, end_offices, make_staff
@@ -252,7 +254,8 @@ def test_what_nobody_goes_on_with_is_deleted(
     lost = packages_folder / "zz" / "sin-fila"
     lost.parent.mkdir()
     lost.write_bytes(b"x")
-    assert operations.purge_uploads(now()) == 0
+    assert purge_package_uploads() == 0
+    assert Heartbeat.objects.filter(name="purge_package_uploads").exists()
     with travel(now() + timedelta(hours=25), tick=False), django_capture_on_commit_callbacks(execute=True):
         assert operations.purge_uploads(now()) >= 3
     assert not PackageUpload.objects.exists()
