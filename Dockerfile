@@ -5,7 +5,7 @@ RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir -r requirements
 
 FROM python:3.11-slim
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 VAR_DIR=/var/lib/factureya
-RUN useradd --system --uid 1000 factureya && install -d -o factureya -m 0700 /var/lib/factureya /var/lib/factureya/media /var/lib/factureya/anchors
+RUN useradd --system --uid 1000 factureya && install -d -o factureya -m 0700 /var/lib/factureya /var/lib/factureya/media /var/lib/factureya/packages /var/lib/factureya/anchors
 COPY --from=build /venv /venv
 WORKDIR /app
 COPY . .

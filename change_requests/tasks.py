@@ -1,9 +1,10 @@
-"""The sweeps of formal requests and emergencies; each goes through what is due and checks it again under its lock."""
+"""The sweeps of formal requests, emergencies and packages; each checks what is due again under its lock."""
 
 from celery import shared_task
 
 from change_requests import operations
 from change_requests.emergency import operations as emergencies
+from change_requests.packages import operations as packages
 from factureya.core.clock import now
 from factureya.core.models import Heartbeat
 
@@ -32,4 +33,20 @@ def tidy_emergencies() -> int:
     """
     count = emergencies.tidy(now())
     Heartbeat.beat("tidy_emergencies")  # shows the operators that the task ran
+    return count
+
+
+@shared_task(ignore_result=True)
+def compare_package_files() -> int:
+    """Compare the stored files of packages with their hashes, each once a night; return how many (M32)."""
+    count = packages.compare_files(now())
+    Heartbeat.beat("compare_package_files")  # shows the operators that the task ran
+    return count
+
+
+@shared_task(ignore_result=True)
+def purge_package_uploads() -> int:
+    """Delete the uploads of packages that nobody continued for a day; return how many."""
+    count = packages.purge_uploads(now())
+    Heartbeat.beat("purge_package_uploads")  # shows the operators that the task ran
     return count

@@ -54,6 +54,9 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 20
 # One file a day with the end of every chain of events (docs/operations.md); copy it to where nobody here can write.
 ANCHORS_DIR = Path(env("ANCHORS_DIR", default=str(VAR_DIR / "anchors")))
 
+# Originals of suppliers' packages and their copies, written once (M32); not in MEDIA_ROOT, whose strays are deleted.
+PACKAGES_DIR = Path(env("PACKAGES_DIR", default=str(VAR_DIR / "packages")))
+
 # -- Apps --------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -154,6 +157,7 @@ GUARDS = [
     "tickets.guards",
     "change_requests.guards",
     "change_requests.emergency.guards",
+    "change_requests.packages.guards",
 ]
 # What `verify_audit` compares beside the chains: functions that yield a Flaw for each row that no event explains (M26).
 AUDIT_STATE_CHECKS: list[str] = [
@@ -161,7 +165,11 @@ AUDIT_STATE_CHECKS: list[str] = [
     "change_requests.record.state_checks.find_flaws",
 ]
 # The kinds of rows whose whole content stands in events: lists of `core.record.state.Kind`.
-STATE_KINDS = ["accounts.models.state.KINDS", "change_requests.record.state.KINDS"]
+STATE_KINDS = [
+    "accounts.models.state.KINDS",
+    "change_requests.record.state.KINDS",
+    "change_requests.packages.record.KINDS",
+]
 # Called in the transaction that seals the day: callables (anchor).
 ANCHOR_SEALED = ["accounts.notifications.tell_day_sealed"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -218,6 +226,13 @@ CELERY_BEAT_SCHEDULE = {
     "expire_due": {"task": "change_requests.tasks.expire_due", "schedule": timedelta(minutes=5)},
     "remind_due": {"task": "change_requests.tasks.remind_due", "schedule": timedelta(minutes=5)},
     "tidy_emergencies": {"task": "change_requests.tasks.tidy_emergencies", "schedule": timedelta(minutes=1)},
+    # Each file once a night, from 3:00 in Mexico on; the other runs take new files, and go on with a long night.
+    "compare_package_files": {
+        "task": "change_requests.tasks.compare_package_files",
+        "schedule": crontab(minute="0,15,30,45"),
+        "options": {"expires": 15 * 60},
+    },
+    "purge_package_uploads": {"task": "change_requests.tasks.purge_package_uploads", "schedule": timedelta(hours=1)},
 }
 
 # -- Mail --------------------------------------------------------------------------------------------
@@ -305,6 +320,12 @@ CREDENTIAL_DAYS = env.int("CREDENTIAL_DAYS", default=90)  # M22: a sealed passwo
 CREDENTIAL_WARN_DAYS = env.int("CREDENTIAL_WARN_DAYS", default=10)  # its custodians are told before
 CLOCK_SKEW_SECONDS = env.int("CLOCK_SKEW_SECONDS", default=2)  # between the web's clock and the database's
 
+# -- Credit packages of suppliers (M28-M32) ----------------------------------------------------------
+PACKAGE_MAX_BYTES = env.int("PACKAGE_MAX_BYTES", default=500 * 1024 * 1024)
+PACKAGE_DOCUMENT_MAX_BYTES = 10 * 1024 * 1024  # a patch, a licence, a consent
+PACKAGE_FREE_BYTES = 256 * 1024 * 1024  # room that an upload leaves on the disk
+PACKAGE_UPLOAD_HOURS = env.int("PACKAGE_UPLOAD_HOURS", default=24)  # after its last piece an upload is deleted
+
 # -- Attachments (M17) -------------------------------------------------------------------------------
 ATTACHMENT_MAX_BYTES = 10 * 1024 * 1024
 ATTACHMENT_MAX_FILES = 5
@@ -385,7 +406,7 @@ MFA_FORMS = {
 }
 INVITATION_DAYS = env.int("INVITATION_DAYS", default=7)
 # Called by `seed_demo` to add the demo data of other apps: callables (people by key, present).
-DEMO_SEEDS = ["factureya.demo.requests.seed", "factureya.demo.emergencies.seed"]
+DEMO_SEEDS = ["factureya.demo.requests.seed", "factureya.demo.emergencies.seed", "factureya.demo.packages.seed"]
 CUSTOMER_JOINED = ["tickets.operations.move_to_customer"]  # callables (source, target, *, actor)
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Factureya"

@@ -14,6 +14,7 @@ urlpatterns = [
     path("solicitudes/", include("change_requests.customer.urls")),
     path("control/", include("factureya.oversight.urls")),
     path("control/emergencias/", include("change_requests.emergency.urls")),
+    path("control/paquetes/", include("change_requests.packages.urls")),
     path("control/", include("change_requests.control.urls")),
     path("admin/", admin.site.urls),
 ]

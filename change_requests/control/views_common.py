@@ -105,6 +105,12 @@ class ActForm(RefusableForm):
         return {name: value for name, value in self.cleaned_data.items() if name not in {"seen_hash", "password"}}
 
 
+class SafeForm(ActForm):
+    """Ask for an act on what cannot change under its reader, so no hash is sent; the password as for any act."""
+
+    seen_hash = None  # type: ignore[assignment]  # Django takes the inherited field away
+
+
 class PersonField(Choice):
     """Ask for one person; `people` are those who may be chosen, by key."""
 

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts.models import Customer, User
-from change_requests.control.views_common import ActForm, PersonField, Reason, RefusableForm, make_choice
+from change_requests.control.views_common import ActForm, PersonField, Reason, RefusableForm, SafeForm, make_choice
 from change_requests.emergency import wording
 from change_requests.emergency.models import (
     ActivityVerdict,
@@ -27,12 +27,6 @@ from change_requests.kinds.inputs import Choice, Day, Line, Tick
 MINUTES = (15, 30, 60, 120, 180, 240)
 MIN_ASK, MIN_NOTE, MAX_TEXT, MAX_NOTE = 20, 10, 4000, 300
 Verdict = GrantAuthorization.Verdict
-
-
-class SafeForm(ActForm):
-    """Ask for an act on what cannot change under its reader, so no hash is sent; the password as for any act."""
-
-    seen_hash = None  # type: ignore[assignment]  # Django takes the inherited field away
 
 
 class PasswordForm(SafeForm):

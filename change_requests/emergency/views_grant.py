@@ -11,12 +11,13 @@ from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
+from change_requests.control.pages import choose_status_code
 from change_requests.emergency import operations, policy, session
 from change_requests.emergency.forms import DecisionForm, HalfForm, PasswordForm, RevokeForm
 from change_requests.emergency.grant_page import GrantPage
 from change_requests.emergency.models import EmergencyGrant, GrantAuthorization
 from change_requests.emergency.operations.opening import MAX_TRIES
-from change_requests.emergency.views_common import GrantView, choose_status_code
+from change_requests.emergency.views_common import GrantView
 from factureya.core import clock
 from factureya.core.refusals import Refused
 

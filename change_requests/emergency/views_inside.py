@@ -13,11 +13,12 @@ from accounts.models import Customer, User
 from accounts.web import form_memory
 from accounts.web.mixins import PrivateView, get_person
 from accounts.web.proofs import read_proof
+from change_requests.control.pages import choose_status_code
 from change_requests.emergency import operations, policy, session, wording
 from change_requests.emergency.forms import ChangeForm
 from change_requests.emergency.models import EmergencyGrant
 from change_requests.emergency.operations.acting import NOT_NAMED
-from change_requests.emergency.views_common import NOT_YOURS, choose_status_code
+from change_requests.emergency.views_common import NOT_YOURS
 from change_requests.kinds.fields import COLUMNS, find_row
 from factureya.core.refusals import Refused
 

@@ -8,11 +8,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 
 from accounts.models import RoleAssignment, User
+from change_requests.control.pages import choose_status_code
 from change_requests.emergency import operations, policy
 from change_requests.emergency.forms import CauseForm, DelegationForm, PasswordForm
 from change_requests.emergency.list_page import may_keep_delegations
 from change_requests.emergency.models import Delegation, EmergencyCause
-from change_requests.emergency.views_common import EmergencyView, choose_status_code
+from change_requests.emergency.views_common import EmergencyView
 from change_requests.emergency.views_seals import list_custodians
 from factureya.core import clock
 from factureya.core.refusals import Refused

@@ -12,12 +12,13 @@ from accounts.models import Customer
 from accounts.rfc import BadRFC, parse_rfc
 from accounts.web.form_memory import FormKey
 from accounts.web.mixins import PostingForm
+from change_requests.control.pages import choose_status_code
 from change_requests.emergency import list_page, operations, policy
 from change_requests.emergency.forms import GrantForm
 from change_requests.emergency.grant_page import find_incident
 from change_requests.emergency.list_page import may_keep_delegations
 from change_requests.emergency.models import EmergencyAccount, EmergencyCause, EmergencyGrant
-from change_requests.emergency.views_common import EmergencyView, choose_status_code
+from change_requests.emergency.views_common import EmergencyView
 from factureya.core.models import Attachment
 from factureya.core.refusals import FormUsed, Refused
 

@@ -7,10 +7,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
+from change_requests.control.pages import choose_status_code
 from change_requests.emergency import dossier, operations
 from change_requests.emergency.forms import SignForm, VerdictForm
 from change_requests.emergency.review_page import ALL, ReviewPage, list_values
-from change_requests.emergency.views_common import NOT_YOURS, GrantView, choose_status_code
+from change_requests.emergency.views_common import NOT_YOURS, GrantView
 from factureya.core.refusals import Refused
 
 

@@ -9,10 +9,11 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import CONTROL_OFFICES, Office, RoleAssignment, User
+from change_requests.control.pages import choose_status_code
 from change_requests.emergency import operations, policy, wording
 from change_requests.emergency.forms import AccountForm, PasswordForm, SealedForm, SealForm
 from change_requests.emergency.models import CriticalCredential, EmergencyAccount
-from change_requests.emergency.views_common import EmergencyView, choose_status_code
+from change_requests.emergency.views_common import EmergencyView
 from factureya.core import clock
 from factureya.core.refusals import NotAllowed, Refused, WrongStatus
 

@@ -26,3 +26,15 @@ from change_requests.models.requests import (
     find_folio,
     read_folio,
 )
+from change_requests.packages.models import (
+    IdentifiedCopy,
+    ImpactEstimate,
+    LicenceVerdict,
+    MaintenanceOption,
+    PackageChange,
+    PackageFile,
+    PackageFileCheck,
+    PackagePort,
+    PackageUpload,
+    SupplierPackage,
+)

@@ -22,6 +22,7 @@ SWEEP_MAX_AGE = {
     **dict.fromkeys(("sweep_outbox", "sweep_inbound"), timedelta(minutes=5)),
     **dict.fromkeys(("warn_before_close", "close_unanswered", "expire_due", "remind_due"), timedelta(minutes=15)),
     "tidy_emergencies": timedelta(minutes=5),
+    "compare_package_files": timedelta(hours=1),
 }
 ANCHOR_MAX_AGE = timedelta(hours=26)  # one a day, and beat may have stood still for a while
 FILE_MAX_AGE = timedelta(hours=1)  # of an anchor without its file; beat tries again every half hour

@@ -6,6 +6,7 @@ from typing import Any, TypeGuard
 from django.http import HttpRequest
 
 from accounts.models import Customer, User
+from change_requests.packages.models import PackageFile
 from factureya.core.models import Attachment
 from factureya.oversight import reading
 from tickets.models import Ticket
@@ -39,12 +40,21 @@ def name_object(request: HttpRequest) -> str:
     match = request.resolver_match
     assert match is not None
     if token := match.kwargs.get(FILE_ARGUMENT):
-        file = Attachment.objects.filter(token=token).only("name", "sha256").first()
+        file = _find_file(token)
         return f"Archivo {file.name}, huella {file.sha256}" if file else "Archivo"
     key = str(match.kwargs.get("object_id") or match.kwargs.get("pk") or "")
     find_name = _NAMES.get(match.url_name or "")
     name = find_name(int(key)) if find_name and key.isascii() and key.isdigit() and len(key) < 19 else ""
     return name or request.path_info
+
+
+def _find_file(token: str) -> Attachment | PackageFile | None:
+    """Return the file of an address: one that people sent, or one of a package."""
+    for files in (Attachment.objects, PackageFile.objects):
+        file: Attachment | PackageFile | None = files.filter(token=token).only("name", "sha256").first()
+        if file is not None:
+            return file
+    return None
 
 
 def _name_ticket(pk: int) -> str:

@@ -11,6 +11,7 @@ from accounts.models import Customer, User
 from change_requests import policy as requests_policy
 from change_requests.emergency.models import EmergencyGrant
 from change_requests.models import FormalRequest, InformationAsset
+from change_requests.packages.models import PackageChange, PackageFile, SupplierPackage
 from factureya.core.models import Event
 from tickets.models import Ticket
 
@@ -118,6 +119,24 @@ def _find_grants(_reader: User, keys: list[str]) -> Names:
     return {key: Subject(key, try_address("emergency:grant", key), companies.get(key, "")) for key in keys}
 
 
+def _find_packages(_reader: User, keys: list[str]) -> Names:
+    """Return the suppliers' packages by key, each with a link to its page."""
+    rows = SupplierPackage.objects.filter(pk__in=_select_keys(keys)).only("name", "version")
+    return {str(row.pk): Subject(str(row), try_address("packages:package", str(row.pk))) for row in rows}
+
+
+def _find_package_changes(_reader: User, keys: list[str]) -> Names:
+    """Return the changes of packages by folio, each with a link, and with the package that it is about."""
+    rows = PackageChange.objects.filter(folio__in=keys).select_related("package")
+    return {row.folio: Subject(row.folio, try_address("packages:change", row.folio), str(row.package)) for row in rows}
+
+
+def _find_package_files(_reader: User, keys: list[str]) -> Names:
+    """Return the files of packages by token: the name that each was uploaded with."""
+    rows = PackageFile.objects.filter(token__in=keys).only("token", "name")
+    return {row.token: Subject(f"Archivo {row.name}") for row in rows}
+
+
 def _find_log_months(_reader: User, keys: list[str]) -> Names:
     """Return the months of readings, which are about the log itself."""
     return {key: Subject(f"Bitácora, {key}") for key in keys}
@@ -139,6 +158,9 @@ _FINDERS: dict[str, Finder] = {
     "user": _find_people,
     "asset": _find_assets,
     "grant": _find_grants,
+    "package": _find_packages,
+    "package-change": _find_package_changes,
+    "package-file": _find_package_files,
     MONTHS_CHAIN: _find_log_months,
 }
 _KIND_NAMES = {
@@ -147,9 +169,12 @@ _KIND_NAMES = {
     "outbox": "Correo por salir",
     "emergency": "Cuenta",
     "emergency-cause": "Causa",
+    "package": "Paquete",
+    "package-file": "Archivo de un paquete",
 }
 _CHAIN_NAMES = {
     "system:guards": "Candados de la base de datos",
+    "system:packages": "Archivos de los paquetes",
     "system:anchors": "Anclas de la bitácora",
     f"{POPULATION_CHAIN}:requests": "Solicitudes formales",
 }

@@ -19,6 +19,7 @@ class Group(models.TextChoices):
     EMERGENCIES = "emergencias", "Emergencias"
     ACCESS = "accesos", "Accesos"
     READINGS = "lecturas", "Lecturas de la bitácora"
+    PACKAGES = "paquetes", "Paquetes de créditos"
     TICKETS = "tickets", "Tickets y correos"
 
 
@@ -182,7 +183,30 @@ _EMERGENCIES = {
     "grant.ended": Words("Terminó la emergencia", Group.EMERGENCIES, "reason"),
     "grant.review_overdue": Words("Avisó que venció la revisión de la emergencia", Group.EMERGENCIES),
 }
-WORDS: dict[str, Words] = _DATA | _APPROVALS | _ACCESS | _EMERGENCIES | _READINGS | _TICKETS
+_PACKAGES = {
+    "package.registered": Words("Registró un paquete del proveedor", Group.PACKAGES, "name"),
+    "package.copy_in_use": Words("Puso en uso una copia identificada", Group.PACKAGES, "label"),
+    "package.original_in_use": Words("Puso otra vez en uso el original", Group.PACKAGES, "label"),
+    "package.port_recorded": Words("Anotó qué pasó con una copia en la versión nueva", Group.PACKAGES, "label"),
+    "package_change.requested": Words("Pidió el cambio de un paquete", Group.PACKAGES, "title"),
+    "package_change.authorized": Words("Autorizó el cambio del paquete", Group.PACKAGES, "reason"),
+    "package_change.refused": Words("No autorizó el cambio del paquete", Group.PACKAGES, "reason"),
+    "package_change.cancelled": Words("Canceló el cambio del paquete", Group.PACKAGES, "reason"),
+    "package_change.licence_judged": Words("Dictaminó la licencia", Group.PACKAGES, "verdict"),
+    "package_change.consent_added": Words("Agregó el consentimiento del proveedor", Group.PACKAGES),
+    "package_change.option_chosen": Words("Decidió quién modifica el paquete", Group.PACKAGES, "reason"),
+    "package_change.impact_estimated": Words("Estimó el impacto de mantenerlo", Group.PACKAGES),
+    "package_change.impact_signed": Words("Firmó el impacto de mantenerlo", Group.PACKAGES),
+    "package_change.copy_made": Words("Guardó la copia identificada", Group.PACKAGES, "label"),
+    "package_change.copy_tested": Words("Probó la copia identificada", Group.PACKAGES, "label"),
+    "package_change.released": Words("Liberó la copia identificada", Group.PACKAGES, "label"),
+    "package_change.reverted": Words("Revirtió al original", Group.PACKAGES, "reason"),
+    "package_file.stored": Words("Guardó un archivo de un paquete", Group.PACKAGES, "name"),
+    "package_file.altered": Words("Halló que un archivo no es el que se guardó", Group.PACKAGES, "name"),
+    "package_file.whole_again": Words("Halló que el archivo es otra vez el que se guardó", Group.PACKAGES, "name"),
+    "packages.compared": Words("Comparó los archivos de los paquetes con sus huellas", Group.PACKAGES),
+}
+WORDS: dict[str, Words] = _DATA | _APPROVALS | _ACCESS | _EMERGENCIES | _PACKAGES | _READINGS | _TICKETS
 
 
 def list_verbs(group: Group) -> list[str]:

@@ -22,7 +22,7 @@ from factureya.core import audit, clock, health
 from factureya.core.files import store
 from factureya.core.mail import intake
 from factureya.core.models import Event, Holiday, InboundMessage, OutboxMessage
-from factureya.testing import access_control, access_emergency, access_requests, request_histories
+from factureya.testing import access_control, access_emergency, access_packages, access_requests, request_histories
 from factureya.testing.access import DESK, ROLES, Row, World, codes, key
 from factureya.testing.pages import make_client
 from factureya.testing.people import (
@@ -49,7 +49,7 @@ def _just_started(monkeypatch):
 
 @pytest.fixture
 def world(tmp_path, settings) -> World:
-    settings.MEDIA_ROOT = tmp_path
+    settings.MEDIA_ROOT, settings.PACKAGES_DIR = tmp_path / "media", tmp_path / "packages"
     cast = make_neighbours()
     people: dict[str, User | None] = {
         "anonymous": None,
@@ -64,6 +64,7 @@ def world(tmp_path, settings) -> World:
     hidden = store.store(SimpleUploadedFile("interno.txt", b"texto interno"), draft="d2")
     ticket = make_ticket(requester=cast.ana, files=[image])
     operations.add_note(ticket.pk, agent=people["dario"], body="Nota interna", files=[hidden])
+    access_packages.make_packages(cast)
     mailed = make_inbound(disposition="accept-reply")
     operations.add_information(ticket.pk, author=cast.ana, body="Por correo", inbound=mailed)
     files = TicketFile.objects.filter(ticket=ticket)
@@ -200,6 +201,7 @@ TABLE: dict[str, list[Row]] = {
     ],
     **access_control.ROWS,
     **access_emergency.ROWS,
+    **access_packages.ROWS,
     **access_requests.ROWS,
     # /admin/
     "admin:index": [Row(codes(403, anonymous=302, desk=302, root=200, olga=302))],

@@ -41,7 +41,33 @@ ADDRESS = "part of fiscal_address, whose whole length DataForm measures"
 PERSON, NAME, CUSTOMER = "accounts.User", "accounts.User.full_name", "accounts.Customer"
 REPRESENTATIVE, OUTCOME = "accounts.Representative", "change_requests.FormalRequest.outcome_reason"
 EMERGENCY = "change_requests.Emergency"
+PACKAGE, CHANGE, OPTION = (
+    "change_requests.SupplierPackage",
+    "change_requests.PackageChange",
+    "change_requests.MaintenanceOption",
+)
 STORED: dict[str, str] = {
+    "AskForm.need": f"{CHANGE}.need",
+    "AskForm.title": f"{CHANGE}.title",
+    "AuthorizeForm.reason": f"{CHANGE}.authorization_reason",
+    "CancelChangeForm.reason": f"{CHANGE}.end_note",
+    "CopyForm.change_log": "change_requests.IdentifiedCopy.change_log",
+    "CopyForm.reapply_notes": "change_requests.IdentifiedCopy.reapply_notes",
+    "ImpactForm.risk": "change_requests.ImpactEstimate.risk",
+    "ImpactForm.support": "change_requests.ImpactEstimate.support",
+    "LicenceForm.analysis": "change_requests.LicenceVerdict.analysis",
+    "LicenceForm.clause": "change_requests.LicenceVerdict.clause",
+    **{f"OptionsForm.{who}_in_favour": f"{OPTION}.in_favour" for who in ("own", "supplier", "third")},
+    **{f"OptionsForm.{who}_against": f"{OPTION}.against" for who in ("own", "supplier", "third")},
+    "OptionsForm.reason": f"{OPTION}.reason",
+    "PortForm.notes": "change_requests.PackagePort.notes",
+    **{
+        f"RegisterForm.{name}": f"{PACKAGE}.{name}"
+        for name in ("supplier", "name", "version", "software", "licence_name", "licence_text")
+    },
+    "ReleaseForm.note": f"{CHANGE}.release_note",
+    "RevertChangeForm.reason": f"{CHANGE}.revert_reason",
+    "TestForm.notes": "change_requests.IdentifiedCopy.test_notes",
     "AccountForm.alias": f"{EMERGENCY}Account.alias",
     "AccountForm.purpose": f"{EMERGENCY}Account.purpose",
     "CauseForm.procedure": f"{EMERGENCY}Cause.procedure",

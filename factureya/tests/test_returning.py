@@ -34,6 +34,9 @@ NO_PAGE = {
     "control:expediente_zip",
     "control:evidence",
     "emergency:dossier",
+    "packages:file",
+    "packages:original_pieces",
+    "packages:pieces",
 }
 
 
@@ -57,7 +60,7 @@ def come_back(client: Client, person: User, answer: Any) -> Any:
     return client.get(page, follow=True)
 
 
-STAFF_ADDRESSES = sorted(name for name in TABLE if name.startswith(("admin:", "control:", "emergency:")))
+STAFF_ADDRESSES = sorted(name for name in TABLE if name.startswith(("admin:", "control:", "emergency:", "packages:")))
 
 
 @pytest.mark.clause("M17")

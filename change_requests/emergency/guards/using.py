@@ -27,7 +27,7 @@ from change_requests.kinds import fields
 from factureya.core.triggers import Guard, Recorder
 
 _TODAY = " ".join(f"WHEN '{name}' THEN c.{name}" for name in fields.COLUMNS)
-# No emergency writes here: offices, approvals, executions, seals, grants and reviews.
+# No emergency writes here: offices, approvals, executions, seals, grants, reviews and packages.
 UNTOUCHED = (
     *("accounts_roleassignment", "accounts_factorreset", "accounts_invitation", ASSET, REQUEST, REVISION, REQUESTED),
     *(EVIDENCE, CLARIFICATION, DECISION, SLOT, WAIVER, EXECUTION, GRANT),
@@ -36,6 +36,8 @@ UNTOUCHED = (
         for name in (
             *("emergencyaccount", "emergencycause", "criticalcredential", "delegation", "grantauthorization"),
             *("activityverdict", "grantreview"),
+            *("packagefile", "supplierpackage", "packagechange", "licenceverdict", "maintenanceoption"),
+            *("impactestimate", "identifiedcopy", "packageport"),
         )
     ),
 )

@@ -1,6 +1,75 @@
-"""Say of «Paquetes e imagen» (M28–M33) what is true: it is not built yet."""
+"""Find the evidence of «Paquetes e imagen»: M28–M32; M33 is not built yet."""
 
-from factureya.oversight.evidence.facts import NOT_BUILT, Evidence, Facts, Finder
+from datetime import timedelta
+from decimal import Decimal
+
+from django.db.models import Count, Q, QuerySet, Sum
+
+from change_requests.packages import ports, progress
+from change_requests.packages.models import (
+    ImpactEstimate,
+    LicenceVerdict,
+    MaintenanceOption,
+    PackageChange,
+    PackageFile,
+    PackageFileCheck,
+)
+from factureya.core.templatetags.fy import when
+from factureya.oversight.evidence.facts import NOT_BUILT, SHOWN, Evidence, Facts, Finder, Item, State, say
+from factureya.oversight.subjects import try_address
+
+Status = PackageChange.Status
+COMPARE_AGE = timedelta(hours=36)  # the nightly run may be late once
+
+
+def find_m28(_facts: Facts) -> Evidence:
+    """Return how many changes of packages there are, and those that wait for the head of IT (M28)."""
+    total = PackageChange.objects.count()
+    text = f"{say(total, 'cambio de paquete', 'cambios de paquetes')}; ninguno empezó sin autorización"
+    return _attend(text, PackageChange.objects.filter(status=Status.DRAFT))
+
+
+def find_m29(_facts: Facts) -> Evidence:
+    """Return how many licences were judged, how many forbid their change, and the changes that wait for one (M29)."""
+    forbidden = Count("pk", filter=Q(verdict=LicenceVerdict.Verdict.FORBIDDEN))
+    counts = LicenceVerdict.objects.aggregate(total=Count("pk"), forbidden=forbidden)
+    judged = say(counts["total"], "licencia dictaminada", "licencias dictaminadas")
+    text = f"{judged}; {counts['forbidden']} {'prohíbe' if counts['forbidden'] == 1 else 'prohíben'} el cambio"
+    return _attend(text, PackageChange.objects.filter(status=Status.AUTHORIZED))
+
+
+def find_m30(_facts: Facts) -> Evidence:
+    """Return how often it was decided who modifies, with all three argued, and the changes that wait for it (M30)."""
+    chosen = MaintenanceOption.objects.filter(chosen=True).count()
+    text = f"{say(chosen, 'decisión', 'decisiones')} con las tres razones por escrito"
+    return _attend(text, PackageChange.objects.filter(status=Status.LICENCE_CHECKED))
+
+
+def find_m31(_facts: Facts) -> Evidence:
+    """Return the hours a year that own maintenance takes, and the changes whose impact is not weighed (M31)."""
+    own = ImpactEstimate.objects.filter(is_own=True, change__status=Status.RELEASED)
+    hours = f"{(own.aggregate(total=Sum('hours'))['total'] or Decimal()).normalize():f}"
+    total = ImpactEstimate.objects.count()
+    text = f"{say(total, 'impacto estimado', 'impactos estimados')}; lo liberado cuesta {hours} horas al año"
+    return _attend(text, PackageChange.objects.filter(status=Status.OPTION_CHOSEN))
+
+
+def find_m32(facts: Facts) -> Evidence:
+    """Return how many originals are as they were stored, since when, and what a new version still lacks (M32)."""
+    altered = PackageFileCheck.objects.exclude(verdict=PackageFileCheck.Verdict.INTACT).select_related("file")
+    damaged = list(altered.order_by("pk")[:SHOWN])
+    items = [Item(f"«{check.file.name}»: {check.get_verdict_display().lower()}", _find_list()) for check in damaged]
+    originals = PackageFile.objects.filter(kind=PackageFile.Kind.ORIGINAL)
+    text = say(originals.count(), "original guardado", "originales guardados")
+    last = PackageFileCheck.objects.order_by("-checked_at").first()
+    due = facts.now - COMPARE_AGE
+    stale = PackageFile.objects.filter(stored_at__lt=due).exclude(check_row__checked_at__gte=due).exists()
+    missing = ports.list_missing_ports()[:SHOWN]
+    items += [Item(f"{package}: falta pasarle {copy}", _find_page(package.pk)) for copy, package in missing]
+    if last is not None:
+        text += f"; comparados {when(last.checked_at)}, {len(damaged) or 'ninguno'} {_say_altered(len(damaged))}"
+    state = State.LATE if damaged or stale else State.ATTEND if items else State.OK
+    return Evidence(f"{text}; la comparación nocturna no corre" if stale else text, state, tuple(items))
 
 
 def find_nothing(_facts: Facts) -> Evidence:
@@ -8,4 +77,39 @@ def find_nothing(_facts: Facts) -> Evidence:
     return NOT_BUILT
 
 
-EVIDENCE: dict[str, Finder] = {f"M{number}": find_nothing for number in range(28, 34)}
+def _attend(text: str, waiting: QuerySet[PackageChange]) -> Evidence:
+    """Return the evidence of a clause whose waiting changes, the oldest first, somebody must attend to."""
+    shown = waiting.select_related("licence_verdict", "impact").order_by("pk")[:SHOWN]
+    items = tuple(Item(_say_turn(change), try_address("packages:change", change.folio)) for change in shown)
+    return Evidence(text, State.ATTEND if items else State.OK, items)
+
+
+def _say_turn(change: PackageChange) -> str:
+    """Return what a change waits for, as an item."""
+    turn = progress.find_turn(change)
+    return f"{change.folio}: falta {turn.text}" if turn is not None else change.folio
+
+
+def _say_altered(count: int) -> str:
+    """Return the word for so many altered files; none has the singular."""
+    return "alterados" if count > 1 else "alterado"
+
+
+def _find_page(pk: int) -> str:
+    """Return the address of a package's page, or "" while there is none."""
+    return try_address("packages:package", str(pk))
+
+
+def _find_list() -> str:
+    """Return the address of the list of packages, or "" while there is none."""
+    return try_address("packages:list")
+
+
+EVIDENCE: dict[str, Finder] = {
+    "M28": find_m28,
+    "M29": find_m29,
+    "M30": find_m30,
+    "M31": find_m31,
+    "M32": find_m32,
+    "M33": find_nothing,
+}

@@ -71,7 +71,7 @@ def _list_control_pages(request: HttpRequest | None) -> list[tuple[str, str]]:
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated or not user.works_in_control:
         return []
-    pages = [("Solicitudes", "control:inbox"), ("Emergencias", "emergency:list")]
+    pages = [("Solicitudes", "control:inbox"), ("Emergencias", "emergency:list"), ("Paquetes", "packages:list")]
     if user.holds(*LOG_OFFICES):
         pages.append(("Bitácora", "oversight:log"))
     pages.append(("Cumplimiento", "oversight:board"))

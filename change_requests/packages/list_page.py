@@ -1,0 +1,176 @@
+"""The list of packages: suppliers' packages with their originals, and the changes (M28, M32)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import Exists, OuterRef, Prefetch
+from django.urls import reverse
+
+from accounts.models import User
+from change_requests.packages import policy, progress, wording
+from change_requests.packages.models import (
+    FileKind,
+    PackageChange,
+    PackageFile,
+    PackageFileCheck,
+    PackagePort,
+    SupplierPackage,
+)
+from change_requests.packages.wording import Chip
+from factureya.core import keyset
+from factureya.core.templatetags.fy import when
+
+Status, Verdict, Outcome = PackageChange.Status, PackageFileCheck.Verdict, PackagePort.Outcome
+SHOWN_UNPORTED = 5
+NEWEST_FIRST = keyset.Order("requested_at", is_descending=True)
+NEWEST_PACKAGE_FIRST = keyset.Order("registered_at", is_descending=True)
+JOINED = ("original__check_row", "in_use", "replaced_by")
+
+
+@dataclass(frozen=True)
+class PackageRow:
+    """Hold a package in the list."""
+
+    package: SupplierPackage
+    offer: Sequence[str]  # credits and price, or nothing for one that was replaced
+    licence: str
+    sha256: str
+    chip: Chip
+    url: str
+    label: str
+
+
+@dataclass(frozen=True)
+class ChangeRow:
+    """Hold a change in the list."""
+
+    change: PackageChange
+    title: str
+    facts: str
+    chip: Chip
+    is_mine: bool
+
+
+@dataclass(frozen=True)
+class Originals:
+    """Hold what the last comparison of the originals with their hashes found."""
+
+    count: int
+    unchecked: int
+    altered: Sequence[PackageFile]
+    checked_at: str
+
+
+def read_packages(user: User, cursor: keyset.Cursor | None) -> keyset.Page[SupplierPackage]:
+    """Return a page of the packages that the person sees, the newest first, with what their rows show."""
+    changes = PackageChange.objects.filter(status__in=(*PackageChange.LIVE, Status.REFUSED)).order_by("requested_at")
+    packages = policy.packages_visible_to(user).select_related(*JOINED)
+    return keyset.page(
+        NEWEST_PACKAGE_FIRST, cursor, packages.prefetch_related(Prefetch("changes", changes, to_attr="shown_changes"))
+    )
+
+
+def make_package_rows(packages: Sequence[SupplierPackage]) -> list[PackageRow]:
+    """Return the rows of the list, one for each package."""
+    return [_make_package_row(package) for package in packages]
+
+
+def find_replacement(package: SupplierPackage) -> SupplierPackage | None:
+    """Return the newer version that replaces a package, or None."""
+    return getattr(package, "replaced_by", None)
+
+
+def read_originals() -> Originals:
+    """Return how many originals there are, and what the last comparison found; only the worst few are named."""
+    originals = PackageFile.objects.filter(kind=FileKind.ORIGINAL)
+    newest = PackageFileCheck.objects.filter(file__kind=FileKind.ORIGINAL).order_by("-checked_at").first()
+    wrong = originals.filter(check_row__verdict__in=(Verdict.ALTERED, Verdict.MISSING)).order_by("pk")
+    return Originals(
+        originals.count(),
+        originals.filter(check_row=None).count(),
+        list(wrong[:5]),
+        when(newest.checked_at) if newest else "",
+    )
+
+
+def read_changes(user: User, cursor: keyset.Cursor | None) -> keyset.Page[PackageChange]:
+    """Return a page of the changes that the person sees, the newest first."""
+    changes = policy.visible_to(user).select_related("package", "authorized_by", "licence_verdict", "impact")
+    return keyset.page(NEWEST_FIRST, cursor, changes)
+
+
+def make_change_rows(changes: Sequence[PackageChange], user: User) -> list[ChangeRow]:
+    """Return the rows of the list, one for each change; those in which the reader may act are marked."""
+    return [
+        ChangeRow(
+            change,
+            f"{change.package}: {change.title}",
+            _describe_change(change),
+            wording.make_change_chip(change),
+            is_turn_of(user, change),
+        )
+        for change in changes
+    ]
+
+
+def list_unported() -> list[SupplierPackage]:
+    """Return newest versions that must still apply the copy in use of the version that they replace, a few of them.
+
+    The package's own page also looks further back.
+    """
+    final = PackagePort.objects.filter(
+        package=OuterRef("pk"), copy=OuterRef("replaces__in_use"), outcome__in=(Outcome.APPLIED, Outcome.NOT_NEEDED)
+    )
+    newest = SupplierPackage.objects.filter(replaces__in_use__isnull=False, replaced_by=None)
+    return list(newest.exclude(Exists(final)).select_related("replaces__in_use").order_by("pk")[:SHOWN_UNPORTED])
+
+
+def is_turn_of(user: User, change: PackageChange) -> bool:
+    """Return True if what the change waits for is done by an office of this person."""
+    turn = progress.find_turn(change)
+    return turn is not None and user.holds(*turn.offices)
+
+
+def _make_package_row(package: SupplierPackage) -> PackageRow:
+    """Return the row of one package; its link goes to the change in course, if there is one."""
+    newer = find_replacement(package)
+    changes: list[PackageChange] = package.shown_changes  # type: ignore[attr-defined]
+    live = next((change for change in changes if change.is_live), None)
+    url, label = reverse("packages:package", args=[package.pk]), "Ver"
+    if package.in_use:
+        label = "Ver y revertir"
+    if live is not None:
+        url, label = reverse("packages:change", args=[live.folio]), live.folio
+    return PackageRow(
+        package,
+        () if newer else (wording.show_credits(package), wording.show_price(package)),
+        f"Reemplazado por {newer.version}" if newer else package.licence_name,
+        wording.shorten_hash(package.original.sha256),
+        _make_package_chip(package, live, changes),
+        url,
+        label,
+    )
+
+
+def _make_package_chip(package: SupplierPackage, live: PackageChange | None, changes: Sequence[PackageChange]) -> Chip:
+    """Return the state of a package: first that its original is not what it was, else what is in use."""
+    check = wording.find_check(package.original)
+    if check is not None and check.verdict != Verdict.INTACT:
+        return Chip("bad", f"Original {check.get_verdict_display().lower()}")
+    if live is not None:
+        return Chip("waiting", "Cambio en curso")
+    if package.in_use:
+        return Chip("ok", f"Copia {package.in_use.label}")
+    if find_replacement(package):
+        return Chip("closed", "Guardado")
+    if changes and changes[-1].end_reason == PackageChange.EndReason.LICENCE:
+        return Chip("closed", "No se modifica")
+    return Chip("ok", "Original en uso")
+
+
+def _describe_change(change: PackageChange) -> str:
+    """Return who asked for a change and when, and who authorized it."""
+    asked = f"lo pidió {change.requester_name}, {when(change.requested_at)}"
+    if change.authorized_by:
+        return f"{asked} · autorizó {change.authorized_by}, {when(change.authorized_at)}"
+    return asked
