@@ -32,9 +32,6 @@ def store(scene: Packages, change: PackageChange, kind: FileKind, content: bytes
     return take_upload(scene.upload(kind, content, actor, change), kind, actor, change=change, field="file")
 
 
-# -- M29 ----------------------------------------------------------------------------------------------
-
-
 def verdict(scene: Packages, change: PackageChange, **others: Any) -> dict[str, Any]:
     if "document" not in others:
         others["document"] = store(scene, change, FileKind.LICENCE, PDF)
