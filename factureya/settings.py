@@ -53,6 +53,8 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 20
 
 # One file a day with the end of every chain of events (docs/operations.md); copy it to where nobody here can write.
 ANCHORS_DIR = Path(env("ANCHORS_DIR", default=str(VAR_DIR / "anchors")))
+# Certificates with which the SAT stamps invoices, as <number of 20 digits>.cer; a seal without its own is not checked.
+SAT_CERTIFICATES_DIR = Path(env("SAT_CERTIFICATES_DIR", default=str(VAR_DIR / "sat-certificates")))
 
 # -- Apps --------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
