@@ -214,6 +214,8 @@ CELERY_BEAT_SCHEDULE = {
     "purge_orphans": {"task": "factureya.core.tasks.purge_orphan_attachments", "schedule": timedelta(hours=1)},
     # Often, because only the first run of a day seals it; each writes the files that a run before could not write.
     "seal_day": {"task": "factureya.core.tasks.seal_day", "schedule": timedelta(minutes=30)},
+    # A worker is called when a file comes; this finds what a lost call left.
+    "read_invoices": {"task": "factureya.core.tasks.read_invoices", "schedule": timedelta(minutes=5)},
     "forget_quotas": {"task": "factureya.core.tasks.forget_quotas", "schedule": timedelta(hours=1)},
     "warn_before_close": {"task": "tickets.tasks.warn_before_close", "schedule": timedelta(minutes=5)},
     "close_unanswered": {"task": "tickets.tasks.close_unanswered", "schedule": timedelta(minutes=5)},

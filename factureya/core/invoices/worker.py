@@ -1,4 +1,4 @@
-"""Read one CFDI in a process with limits: `limited.py … worker.py [FOLDER] < file` prints JSON; FOLDER has certificates.
+"""Read one CFDI in a process with limits: `worker.py [FOLDER] < file` prints JSON; the folder has certificates.
 
 It imports nothing of ours. The file is looked at before `satcfdi` gets it: a DOCTYPE (and so every entity), too many
 levels or elements, and what is no CFDI are refused at the first sign.
@@ -40,9 +40,12 @@ VERSIONS = {
 # Elements of the invoice's own; the other ones are left out if satcfdi cannot read the whole.
 NEEDED = {"Emisor", "Receptor", "Conceptos", "Impuestos", "Complemento", "Periodo", "Totales"}
 SEAL_ATTRIBUTES = ("Sello", "NoCertificado", "Certificado", "NumCert", "Cert")
-COMPLEMENT_NAMES = {
-    **{"Pagos": "Pagos", "Nomina": "Nómina", "CartaPorte": "Carta porte", "ComercioExterior": "Comercio exterior"},
-    **{"ImpuestosLocales": "Impuestos locales", "Dividendos": "Dividendos", "LeyendasFiscales": "Leyendas fiscales"},
+COMPLEMENT_NAMES = {  # of the others the name in the file is shown
+    "Nomina": "Nómina",
+    "CartaPorte": "Carta porte",
+    "ComercioExterior": "Comercio exterior",
+    "ImpuestosLocales": "Impuestos locales",
+    "LeyendasFiscales": "Leyendas fiscales",
 }
 TAX_NAMES = {"001": "ISR", "002": "IVA", "003": "IEPS", "01": "ISR", "02": "IVA", "03": "IEPS"}
 UUID_PATTERN = re.compile(r"[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}")
@@ -72,7 +75,7 @@ def read_xml(content: bytes, folder: Path | None) -> dict[str, Any]:
     """Return what the XML of a CFDI says, ready for JSON; `folder` has the certificates. Raises Refused."""
     Scanner().scan(content)
     root = parse_xml(content)
-    stamps = list(root.iter(STAMP))
+    stamps = [element for element in list_complements(root) if element.tag == STAMP]
     if len(stamps) > 1:
         raise Refused("value", "TimbreFiscalDigital")
     cfdi = make_cfdi(root)
@@ -82,7 +85,7 @@ def read_xml(content: bytes, folder: Path | None) -> dict[str, Any]:
         "version": str(cfdi["Version"]),
         **invoice,
         **stamp,
-        "complements": list_complements(root),
+        "complements": name_complements(root),
         "seal_verdict": check_seals(root, stamps[0], folder) if stamps and stamp["is_stamped"] else "none",
     }
 
@@ -320,11 +323,15 @@ def read_stamp(cfdi: Any) -> dict[str, Any]:
     }
 
 
-def list_complements(root: Any) -> list[str]:
-    """Return the names of an invoice's complements but its stamp, each once, in the order of the file."""
+def list_complements(root: Any) -> list[Any]:
+    """Return the elements inside an invoice's *Complemento* elements, its stamp among them."""
     namespace = etree.QName(root).namespace
-    elements = [child for holder in root.findall(f"{{{namespace}}}Complemento") for child in holder]
-    names = [etree.QName(element).localname for element in elements if element.tag != STAMP]
+    return [child for holder in root.findall(f"{{{namespace}}}Complemento") for child in holder]
+
+
+def name_complements(root: Any) -> list[str]:
+    """Return the names of an invoice's complements but its stamp, each once, in the order of the file."""
+    names = [etree.QName(element).localname for element in list_complements(root) if element.tag != STAMP]
     return list(dict.fromkeys(COMPLEMENT_NAMES.get(name, name)[:60] for name in names))[:20]
 
 
