@@ -1,7 +1,7 @@
 """What is stored of an XML file that somebody sent: once, after the commit, for ever beside its file (M17)."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError, transaction
 
-from factureya.core import tasks
+from factureya.core import clock, tasks
 from factureya.core.files import store
 from factureya.core.invoices import readings
 from factureya.core.models import Attachment, InvoiceReading
@@ -77,7 +77,8 @@ def test_only_xml_files_are_read():
 
 def test_a_file_that_the_store_lost_is_left_for_later(caplog: Any):
     attachment = keep()
-    content = default_storage.open(attachment.file.name).read()
+    with default_storage.open(attachment.file.name) as file:
+        content = file.read()
     default_storage.delete(attachment.file.name)
     assert tasks.read_invoices() == 0
     assert "was not read as an invoice: FileNotFoundError" in caplog.text
@@ -228,7 +229,7 @@ def test_the_reading_of_a_file_that_nobody_took_goes_with_it(is_discarded: bool,
     if is_discarded:
         assert store.discard_file(DRAFT, attachment.token)
     else:
-        time_machine.shift(60 * 60 * 25)
+        time_machine.move_to(clock.now() + timedelta(hours=25))
         assert store.purge_orphans() == 1
     assert not InvoiceReading.objects.exists()
     assert not Attachment.objects.exists()
