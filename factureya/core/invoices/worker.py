@@ -307,7 +307,7 @@ def describe_withheld(tax: Any) -> dict[str, Any]:
 
 def read_stamp(cfdi: Any) -> dict[str, Any]:
     """Return what the stamp of the SAT says; only `is_stamped` as False if there is none. Raises Refused."""
-    stamp = (cfdi.get("Complemento") or {}).get("TimbreFiscalDigital")
+    stamp: Any = (cfdi.get("Complemento") or {}).get("TimbreFiscalDigital")
     if getattr(stamp, "tag", None) != STAMP:
         return {"is_stamped": False, "uuid": "", "stamped_at": None}
     uuid = cut(stamp["UUID"]).upper()
