@@ -21,6 +21,7 @@ ours = [
     path("personas/invitaciones/reenviar/", views.ChangeInvitation.as_view(verb="resend"), name="resend_invitation"),
     path("personas/invitaciones/cancelar/", views.ChangeInvitation.as_view(verb="cancel"), name="cancel_invitation"),
     path("invitacion/<str:token>/", views.AcceptInvitation.as_view(), name="accept_invitation"),
+    path("imagen/", include("accounts.branding.urls")),
     path(f"{FACTOR}activar/qr.svg", entrance.totp_qr, name="totp_qr"),
 ]
 

@@ -29,9 +29,7 @@ class BrandLogo(models.Model):
     class Meta:
         verbose_name = "logotipo"
         verbose_name_plural = "logotipos"
-        constraints = [
-            models.UniqueConstraint(fields=["customer", "sha256"], name="one_logo_per_content"),
-        ]
+        constraints = [models.UniqueConstraint(fields=["customer", "sha256"], name="one_logo_per_content")]
 
     def __str__(self) -> str:
         return self.name
