@@ -11,7 +11,9 @@ from factureya.core.refusals import Refused
 
 DEFAULT_MAIN, DEFAULT_ACCENT = "#073f3a", "#f5b629"  # static/css/tokens.css
 WHITE, PAPER = "#ffffff", "#f6f5f0"  # what stands on a dark colour; the darkest of the light grounds of our pages
-DARK_SURFACE, DARK_RAISED, DARK_INK = "#18221f", "#1d2825", "#07211e"
+# Links stand on the grounds of notes and messages too: here the darkest of them by day, and the lightest by night.
+LIGHT_NOTE, DARK_NOTE = "#e8e9e4", "#2a3532"
+DARK_SURFACE, DARK_INK = "#18221f", "#07211e"
 TEXT_RATIO, DETAIL_RATIO = 4.5, 3.0  # WCAG 1.4.3 and 1.4.11
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
 _STEPS = 400  # of lightness between black and white

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from accounts.branding import colours, logos
+from accounts.branding import colours, logos, operations
 from accounts.forms import PlainForm
 from factureya.core.refusals import Refused
 
@@ -20,11 +20,7 @@ class ColourField(forms.CharField):
     """Ask for a colour such as «#1f5f8b»; the value is always written so."""
 
     def __init__(self) -> None:
-        super().__init__(
-            max_length=20,
-            error_messages={"max_length": COLOUR_TOO_LONG},
-            widget=forms.TextInput(attrs={"spellcheck": "false", "autocomplete": "off", "maxlength": None}),
-        )
+        super().__init__(max_length=20, error_messages={"max_length": COLOUR_TOO_LONG})
 
     def clean(self, value: Any) -> str:
         """Return the typed colour in its one form. Raises ValidationError for what is no colour."""
@@ -39,7 +35,12 @@ class BrandingForm(PlainForm):
     """Ask for the logo and the two colours; `kept_logo` is the logo that was uploaded before, by its key."""
 
     logo = forms.FileField(required=False, allow_empty_file=True)
-    kept_logo = forms.CharField(required=False, max_length=_LONGEST_KEY, widget=forms.HiddenInput)
+    kept_logo = forms.CharField(
+        required=False,
+        max_length=_LONGEST_KEY,
+        error_messages={"max_length": operations.LOGO_GONE},
+        widget=forms.HiddenInput,
+    )
     main = ColourField()
     accent = ColourField()
     words = {

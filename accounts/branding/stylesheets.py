@@ -32,8 +32,7 @@ def write_portal_css(main: str, accent: str) -> str:
     shown, detail = colours.check_main(main).shown, colours.check_accent(accent).shown
     line = accent if colours.measure_contrast(accent, shown) >= colours.DETAIL_RATIO else colours.WHITE
     common = f"--fy-brand-strong:{shown};--fy-on-brand-2:#fff;--fy-on-dark-2:#fff;--fy-on-dark-line:#fff"
-    soft, hover = colours.find_tint(shown, colours.WHITE), colours.mix(shown, "#000000", 80)
-    light = f"{common};--fy-brand:{shown};--fy-brand-hover:{hover};--fy-brand-soft:{soft};--fy-on-brand:#fff"
+    light = f"{common};{_list_light_values(shown)}"
     dark = f"{common};{_list_dark_values(shown)}"
     return (
         f":root{{{light}}}\n"
@@ -50,9 +49,16 @@ def write_preview_css(main: str, accent: str) -> str:
     return f".fy-inv{{--fy-inv-main:{shown};--fy-inv-detail:{detail}}}\n"
 
 
+def _list_light_values(main: str) -> str:
+    """Return the values of our light pages: links and buttons in the colour, a little darker if a note needs it."""
+    deep = colours.darken(main, colours.LIGHT_NOTE, colours.TEXT_RATIO)
+    soft, hover = colours.find_tint(deep, colours.WHITE), colours.mix(deep, "#000000", 80)
+    return f"--fy-brand:{deep};--fy-brand-hover:{hover};--fy-brand-soft:{soft};--fy-on-brand:#fff"
+
+
 def _list_dark_values(main: str) -> str:
     """Return the values of our dark pages: links and buttons in a lighter tone of the colour."""
-    bright = colours.lighten(main, colours.DARK_RAISED, colours.TEXT_RATIO)
+    bright = colours.lighten(main, colours.DARK_NOTE, colours.TEXT_RATIO)
     soft = colours.find_tint(bright, colours.DARK_SURFACE)
     hover = colours.mix(bright, colours.WHITE, 75)
     ink = colours.DARK_INK

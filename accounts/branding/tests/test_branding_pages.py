@@ -15,7 +15,7 @@ from accounts.models import Branding, BrandLogo, Customer, User
 from factureya.core.invoices import UnreadableInvoice
 from factureya.core.models import Event
 from factureya.testing.pages import key_in, make_client, text_of
-from factureya.testing.people import Cast
+from factureya.testing.people import Neighbours, make_neighbours
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M33")]
 PAGE = "/cuenta/imagen/"
@@ -23,12 +23,12 @@ COLOURS = {"main": "#1f5f8b", "accent": "#f2a33a"}
 
 
 @pytest.fixture
-def cast() -> Cast:
-    return Cast()
+def cast() -> Neighbours:
+    return make_neighbours()
 
 
 @pytest.fixture
-def ana(cast: Cast) -> Client:
+def ana(cast: Neighbours) -> Client:
     return make_client(cast.ana)
 
 
@@ -57,7 +57,7 @@ def events(customer: Customer) -> list[Event]:
     return list(Event.objects.filter(chain=customer.chain, verb="company.branding_changed"))
 
 
-def test_a_representative_saves_logo_and_colours_and_sees_them_on_every_page(cast: Cast, ana: Client):
+def test_a_representative_saves_logo_and_colours_and_sees_them_on_every_page(cast: Neighbours, ana: Client):
     customer = cast.ana.contact.customer
     assert send(ana, logo=logo()).url == reverse("accounts:branding")
     image = image_of(customer)
@@ -75,7 +75,7 @@ def test_a_representative_saves_logo_and_colours_and_sees_them_on_every_page(cas
     assert event.data["rows"]["branding"]["logo_sha256"] == image.logo_sha256
 
 
-def test_other_companies_and_staff_and_formal_requests_keep_our_image(cast: Cast, ana: Client):
+def test_other_companies_and_staff_and_formal_requests_keep_our_image(cast: Neighbours, ana: Client):
     send(ana, logo=logo())
     sha256 = BrandLogo.objects.get().sha256
     for client in (make_client(cast.carla), Client(), make_client(cast.elsa)):
@@ -101,7 +101,7 @@ def test_a_logo_is_sent_as_a_picture_that_runs_nothing_and_stays_in_the_browser(
     assert ana.get(f"/cuenta/imagen/logo/{BrandLogo.objects.get().sha256}/otro.png").status_code == 404
 
 
-def test_the_preview_says_what_is_corrected_and_saves_nothing(cast: Cast, ana: Client):
+def test_the_preview_says_what_is_corrected_and_saves_nothing(cast: Neighbours, ana: Client):
     assert send(ana, "ver", main="#ffe14d", accent="#fafafa", logo=logo()).url == f"{PAGE}#vista"
     page = ana.get(PAGE)
     text = text_of(page)
@@ -118,7 +118,7 @@ def test_the_preview_says_what_is_corrected_and_saves_nothing(cast: Cast, ana: C
     assert image_of(cast.ana.contact.customer).logo is not None  # the logo of the preview
 
 
-def test_a_second_click_changes_nothing_and_a_reset_gives_our_image_back(cast: Cast, ana: Client):
+def test_a_second_click_changes_nothing_and_a_reset_gives_our_image_back(cast: Neighbours, ana: Client):
     customer = cast.ana.contact.customer
     key = key_in(ana.get(PAGE))
     for _click in range(2):
@@ -134,7 +134,7 @@ def test_a_second_click_changes_nothing_and_a_reset_gives_our_image_back(cast: C
 @pytest.mark.parametrize(
     "text", ["", "azul", "#12345", "#gggggg", "#1f5f8b;}body{display:none", "url(x)", "#1f5f8b" * 9]
 )
-def test_what_is_no_colour_is_refused_beside_its_field_and_the_rest_is_kept(cast: Cast, ana: Client, text: str):
+def test_what_is_no_colour_is_refused_beside_its_field_and_the_rest_is_kept(cast: Neighbours, ana: Client, text: str):
     answer = send(ana, main=text, accent="#654321", logo=logo("marca.png"))
     assert answer.status_code == 200
     html = answer.content.decode()
@@ -170,7 +170,7 @@ def test_a_bad_logo_is_refused_by_name_and_the_old_one_stays(ana: Client, name: 
     assert BrandLogo.objects.count() == 1
 
 
-def test_a_logo_is_taken_away(cast: Cast, ana: Client):
+def test_a_logo_is_taken_away(cast: Neighbours, ana: Client):
     send(ana, logo=logo())
     assert send(ana, "quitar").status_code == 302
     assert image_of(cast.ana.contact.customer).logo is not None  # a preview still
@@ -179,7 +179,7 @@ def test_a_logo_is_taken_away(cast: Cast, ana: Client):
     assert image_of(cast.ana.contact.customer).logo is None
 
 
-def test_a_form_with_a_foreign_key_or_a_foreign_logo_changes_nothing(cast: Cast, ana: Client):
+def test_a_form_with_a_foreign_key_or_a_foreign_logo_changes_nothing(cast: Neighbours, ana: Client):
     carla = make_client(cast.carla)
     send(carla, logo=logo())
     foreign = BrandLogo.objects.get()
@@ -192,7 +192,7 @@ def test_a_form_with_a_foreign_key_or_a_foreign_logo_changes_nothing(cast: Cast,
 
 
 @pytest.mark.parametrize("who", ["beto", "elsa", "dario", "nobody"])
-def test_only_a_representative_changes_the_image(cast: Cast, who: str):
+def test_only_a_representative_changes_the_image(cast: Neighbours, who: str):
     person: User | None = getattr(cast, who, None)
     client = make_client(person) if person else Client()
     for address in (PAGE, f"{PAGE}factura/", f"{PAGE}factura.pdf"):
@@ -207,7 +207,7 @@ def test_previews_and_uploads_are_limited(settings, ana: Client):
     assert codes == [200, 200, 200, 429, 429]
 
 
-def test_the_printed_invoice_is_a_page_and_a_pdf_of_the_sample(cast: Cast, ana: Client):
+def test_the_printed_invoice_is_a_page_and_a_pdf_of_the_sample(cast: Neighbours, ana: Client):
     send(ana, logo=logo())
     page = ana.get(f"{PAGE}factura/")
     assert "Papel bond carta" in text_of(page)
@@ -237,7 +237,7 @@ def send_xml(client: Client, content: bytes = b"<x/>") -> Any:
     return client.post(PAGE, {"xml": SimpleUploadedFile("factura.xml", content, "text/xml"), "leer": "1"})
 
 
-def test_an_own_xml_fills_the_preview_until_the_sample_is_asked_for(cast: Cast, ana: Client, monkeypatch):
+def test_an_own_xml_fills_the_preview_until_the_sample_is_asked_for(cast: Neighbours, ana: Client, monkeypatch):
     customer = cast.ana.contact.customer
     invoice = make_stamped(customer.rfc)
     monkeypatch.setattr("accounts.branding.drafts.read_invoice", lambda xml: invoice)
@@ -253,7 +253,7 @@ def test_an_own_xml_fills_the_preview_until_the_sample_is_asked_for(cast: Cast, 
     assert "Papel bond" in text_of(ana.get(PAGE))
 
 
-def test_an_xml_of_another_company_is_refused(cast: Cast, ana: Client, monkeypatch):
+def test_an_xml_of_another_company_is_refused(cast: Neighbours, ana: Client, monkeypatch):
     monkeypatch.setattr("accounts.branding.drafts.read_invoice", lambda xml: make_stamped("OTR010101AB1"))
     answer = send_xml(ana)
     assert answer.status_code == 200
