@@ -53,6 +53,8 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 20
 
 # One file a day with the end of every chain of events (docs/operations.md); copy it to where nobody here can write.
 ANCHORS_DIR = Path(env("ANCHORS_DIR", default=str(VAR_DIR / "anchors")))
+# Certificates with which the SAT stamps invoices, as <number of 20 digits>.cer; a seal without its own is not checked.
+SAT_CERTIFICATES_DIR = Path(env("SAT_CERTIFICATES_DIR", default=str(VAR_DIR / "sat-certificates")))
 
 # -- Apps --------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -213,6 +215,8 @@ CELERY_BEAT_SCHEDULE = {
     "purge_orphans": {"task": "factureya.core.tasks.purge_orphan_attachments", "schedule": timedelta(hours=1)},
     # Often, because only the first run of a day seals it; each writes the files that a run before could not write.
     "seal_day": {"task": "factureya.core.tasks.seal_day", "schedule": timedelta(minutes=30)},
+    # A worker is called when a file comes; this finds what a lost call left.
+    "read_invoices": {"task": "factureya.core.tasks.read_invoices", "schedule": timedelta(minutes=5)},
     "forget_quotas": {"task": "factureya.core.tasks.forget_quotas", "schedule": timedelta(hours=1)},
     "warn_before_close": {"task": "tickets.tasks.warn_before_close", "schedule": timedelta(minutes=5)},
     "close_unanswered": {"task": "tickets.tasks.close_unanswered", "schedule": timedelta(minutes=5)},

@@ -23,6 +23,7 @@ app_name = "tickets"
 urlpatterns = [
     path("tickets/", views_person.MyTickets.as_view(), name="list"),
     path("tickets/nuevo/", views_person.NewTicket.as_view(), name="new"),
+    path("tickets/folios/", views_person.FolioOffers.as_view(), name="folio_offers"),
     path("tickets/parecidos/", views_person.Similar.as_view(), name="similar"),
     path("tickets/consultar/", views_public.LookUp.as_view(), name="lookup"),
     path("tickets/<ticket_number:number>/", views_ticket.Detail.as_view(), name="detail"),

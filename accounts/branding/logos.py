@@ -83,6 +83,8 @@ def _make_upright_copy(image: Image.Image) -> Image.Image:
     image.draft("RGB", (PRINT_BOX[0] * 2, PRINT_BOX[1] * 2))  # a JPEG is decoded at a fraction of its size
     upright = ImageOps.exif_transpose(image).convert("RGBA")
     upright.info.clear()  # what Pillow would otherwise copy: comment, ICC profile, EXIF
+    if edges := upright.getchannel("A").getbbox():
+        upright = upright.crop(edges)  # an empty margin would only make the logo smaller
     upright.thumbnail(PRINT_BOX, Image.Resampling.LANCZOS)
     return upright
 

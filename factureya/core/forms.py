@@ -14,7 +14,9 @@ from factureya.core.models import Attachment
 MAX_TEXT = 10_000
 # A field with one of these words in its name is not kept: it may hold a secret, or what only the page itself may say.
 _SECRET_WORDS = "csrf password token code secret hash otp half".split()
-_NOT_KEPT = frozenset("key quitar agregar_a otro resolved seen next".split())  # buttons, and what each page makes anew
+_NOT_KEPT = frozenset(
+    "key quitar agregar_a otro resolved seen next usar_folio".split()
+)  # buttons, and what each page makes anew
 # Chosen from a list: kept, but not a text that a person wrote.
 _CHOICE_FIELDS = frozenset(
     "a_quien action after agente assignee categoria category chosen contacto decision elegido impact implementer kind "

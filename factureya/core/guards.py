@@ -1,6 +1,6 @@
 """Define core's triggers: events never change, chains only grow (M26), and a mail stays as it came (M6)."""
 
-from factureya.core.triggers import Guard, append_only, never_deleted, no_replace
+from factureya.core.triggers import Guard, append_only, never_deleted, no_replace, no_truncate
 
 NOT_DELETED = "mail is never deleted"
 # What is known of a stored file; evidence, powers and messages are compared with it for ever (M20).
@@ -56,6 +56,16 @@ GUARDS = [
     ),
     Guard("core_attachment_no_delete", "core_attachment", "DELETE", "OLD.draft = ''", "a taken file stays"),
     no_replace("core_attachment", "id", "token"),
+    Guard("core_invoicereading_no_update", "core_invoicereading", "UPDATE", message="an invoice is read once"),
+    Guard(
+        "core_invoicereading_no_delete",
+        "core_invoicereading",
+        "DELETE",
+        when="EXISTS (SELECT 1 FROM core_attachment a WHERE a.id = OLD.attachment_id AND a.draft = '')",
+        message="the reading of a taken file stays",
+    ),
+    no_truncate("core_invoicereading"),
+    no_replace("core_invoicereading", "attachment_id"),
     *append_only("core_inboundreading", key="message_id", update="a mail is read once", delete=NOT_DELETED),
     *append_only("core_inboundcopy", key="message_id", update="a mail is copied once", delete=NOT_DELETED),
 ]

@@ -5,12 +5,14 @@ and the pairs O/0 and I/L/1 count as the same. The check character is Luhn mod 3
 without a query.
 """
 
+import re
 import secrets
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 # Hyphens and blanks of every sort: mail programs and word processors put their own.
 _FORGIVEN = str.maketrans({"O": "0", "I": "1", "L": "1"} | dict.fromkeys("-‐‑‒–—―−_. \u00a0\t"))
 RANDOM_CHARACTERS = 7
+_FISCAL_FOLIO = re.compile(r"[0-9A-F]{8}-?[0-9A-F]{4}-?[0-9A-F]{4}-?[0-9A-F]{4}-?[0-9A-F]{12}", re.IGNORECASE)
 
 
 class InvalidNumber(ValueError):
@@ -29,6 +31,11 @@ def complete_number(prefix: str, characters: str) -> str:
     """Return the tracking number made of 7 base-32 characters: with prefix, hyphens and check character."""
     whole = characters + _compute_check_character(characters)
     return f"{prefix}-{whole[:4]}-{whole[4:]}"
+
+
+def parse_fiscal_folio(text: str) -> str:
+    """Return a fiscal folio that a person typed, with or without hyphens, as it is stored; "" for any other text."""
+    return format_fiscal_folio(text) if _FISCAL_FOLIO.fullmatch(text.strip()) else ""
 
 
 def format_fiscal_folio(text: str) -> str:

@@ -6,6 +6,7 @@ from celery import shared_task
 from django.conf import settings
 
 from factureya.core.files import store
+from factureya.core.invoices import readings
 from factureya.core.mail import answer_limits, imap, intake, outbox
 from factureya.core.models import Heartbeat
 from factureya.core.record import anchors, verification
@@ -32,6 +33,12 @@ def sweep_outbox() -> int:
 def purge_orphan_attachments() -> int:
     """Delete the files of forms that were abandoned more than 24 h ago, and return how many."""
     return store.purge_orphans()
+
+
+@shared_task(name=readings.READ_TASK)
+def read_invoices() -> int:
+    """Read the XML files that were not read as invoices yet, and return how many; safe twice at once (M17)."""
+    return readings.read_pending()
 
 
 @shared_task(ignore_result=True)

@@ -16,19 +16,39 @@ DRAFT = "demo"  # the key of the form, emptied when the story's message takes th
 _FONTS = Path(fontpkg_atkinson_hyperlegible.__file__).parent / "files"
 _XML = """<?xml version="1.0" encoding="UTF-8"?>
 <cfdi:Comprobante xmlns:cfdi="http://www.sat.gob.mx/cfd/4" Version="4.0" Serie="A" Folio="1029"
-  Moneda="MXN" TipoDeComprobante="I" SubTotal="10000.00" Total="11600.00" LugarExpedicion="72000">
+  Fecha="2026-11-23T17:02:00" Sello="" NoCertificado="00001000000504465028" Certificado="" Moneda="MXN"
+  TipoDeComprobante="I" Exportacion="01" SubTotal="10000.00" Total="11600.00" LugarExpedicion="72000">
   <cfdi:Emisor Rfc="POC150312AB0" Nombre="PAPELERIA OCASO" RegimenFiscal="601"/>
   <cfdi:Receptor Rfc="XAXX010101000" Nombre="PUBLICO EN GENERAL" UsoCFDI="S01"
     RegimenFiscalReceptor="616" DomicilioFiscalReceptor="72000"/>
-</cfdi:Comprobante>
+  <cfdi:Conceptos>
+    <cfdi:Concepto ClaveProdServ="14111507" Cantidad="100" ClaveUnidad="H87" Descripcion="Papel bond carta"
+      ValorUnitario="100.00" Importe="10000.00" ObjetoImp="02"/>
+  </cfdi:Conceptos>
+{stamp}</cfdi:Comprobante>
+"""
+_STAMP = """  <cfdi:Complemento>
+    <tfd:TimbreFiscalDigital xmlns:tfd="http://www.sat.gob.mx/TimbreFiscalDigital" Version="1.1" UUID="{uuid}"
+      FechaTimbrado="2026-11-23T17:03:11" RfcProvCertif="SAT970701NN3" SelloCFD=""
+      NoCertificadoSAT="00001000000505211329" SelloSAT=""/>
+  </cfdi:Complemento>
 """
 
 
 def store(description: dict[str, Any]) -> Attachment:
-    """Make the demo file that a story describes (`kind`, `name`, `title`, `text`), and store it as an attachment."""
-    makers = {"xml": lambda _description: _XML.encode(), "screen": _draw_screen, "pdf": _make_pdf}
+    """Make the demo file that a story describes (`kind`, `name`, `title`, `text`), and store it as an attachment.
+
+    An XML is an invoice, stamped if the story gives it a `uuid`.
+    """
+    makers = {"xml": _make_invoice, "screen": _draw_screen, "pdf": _make_pdf}
     content = makers[description["kind"]](description)
     return files_store.store(SimpleUploadedFile(description["name"], content), draft=DRAFT)
+
+
+def _make_invoice(description: dict[str, Any]) -> bytes:
+    """Return a demo invoice (CFDI 4.0); it is stamped if the description has a `uuid`."""
+    uuid = description.get("uuid", "")
+    return _XML.format(stamp=_STAMP.format(uuid=uuid) if uuid else "").encode()
 
 
 def _draw_screen(description: dict[str, Any]) -> bytes:

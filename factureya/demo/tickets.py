@@ -18,6 +18,7 @@ from django.conf import settings
 from accounts.models import Provider, User
 from factureya.core import clock
 from factureya.core.calendar import AttentionHours, load_attention_hours
+from factureya.core.invoices import readings
 from factureya.core.mail import outbox
 from factureya.core.models import OutboxMessage
 from factureya.demo import files
@@ -53,6 +54,7 @@ class StoryRunner:
             with clock.at(instant):
                 act()
             self._mark_mails_sent(instant + timedelta(seconds=4))  # as soon as a worker would
+        readings.read_pending()  # the attached invoices, as a worker would
         return len(stories)
 
     def _plan(self, instant: datetime, act: Callable[..., None], *args: Any) -> None:

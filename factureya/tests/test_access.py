@@ -176,6 +176,7 @@ TABLE: dict[str, list[Row]] = {
         Row(codes(403, anonymous=302, customers=200)),
         Row(codes(403, anonymous=302, customers=200), method="post"),
     ],
+    "tickets:folio_offers": [Row(codes(403, anonymous=302, customers=200))],
     "tickets:similar": [Row(codes(403, anonymous=302, customers=200), query="?subject=timbrar")],
     "tickets:lookup": [Row(ANYBODY), Row(ANYBODY, method="post")],
     "tickets:detail": [Row(HER_COMPANY_AND_DESK, number)],

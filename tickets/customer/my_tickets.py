@@ -15,7 +15,7 @@ from accounts.models import User
 from factureya.core import keyset, numbers
 from factureya.core.keyset import Cursor, Page
 from tickets import sql
-from tickets.models import NUMBER_PREFIX, Ticket, TicketQuerySet
+from tickets.models import NUMBER_PREFIX, Ticket, TicketQuerySet, match_folio
 
 COUNT_CAP = 100  # shown as «99+»
 MAX_QUERY = 120
@@ -26,7 +26,6 @@ NEWEST_FIRST = keyset.Order(
     "touched_at", name="number", read_key=partial(numbers.parse_number, NUMBER_PREFIX), is_descending=True
 )
 OLDEST_FIRST = replace(NEWEST_FIRST, is_descending=False)
-_UUID = re.compile(r"[0-9A-F]{8}-?[0-9A-F]{4}-?[0-9A-F]{4}-?[0-9A-F]{4}-?[0-9A-F]{12}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ def select_tickets(user: User, view: str) -> TicketQuerySet:
 
 def search(user: User, query: str, cursor: Cursor | None) -> Page[Ticket]:
     """Return the page of the visible tickets with this number or fiscal folio, or with these words in the subject."""
-    found = Ticket.objects.visible_to(user).filter(_match_query(query))
+    found = Ticket.objects.visible_to(user).filter(_match_query(query, user))
     return keyset.page(NEWEST_FIRST, cursor, _with_row_columns(found))
 
 
@@ -142,13 +141,16 @@ def _with_row_columns(tickets: QuerySet[Ticket]) -> QuerySet[Ticket]:
     )
 
 
-def _match_query(query: str) -> Q | Func:
-    """Return the filter for a searched number, fiscal folio or words of the subject; any other text finds none."""
+def _match_query(query: str, user: User) -> Q | Func:
+    """Return the filter for a searched number, fiscal folio or words of the subject; any other text finds none.
+
+    A folio may have been typed, or stand in an invoice that this person may read.
+    """
     try:
         return Q(number=numbers.parse_number(NUMBER_PREFIX, query))
     except numbers.InvalidNumber:
         pass
-    if _UUID.fullmatch(query.strip()):
-        return Q(cfdi_uuid=numbers.format_fiscal_folio(query))
+    if folio := numbers.parse_fiscal_folio(query):
+        return match_folio(folio, user)
     words = sql.split_words(query)
     return sql.match_words(words) if words else Q(pk__in=[])

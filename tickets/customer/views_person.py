@@ -11,14 +11,17 @@ from accounts.models import User
 from accounts.web import form_memory
 from accounts.web.form_memory import FormKey
 from accounts.web.mixins import PostingForm, PrivateView, login_keeping_draft
-from factureya.core.files import store
+from factureya.core import numbers
+from factureya.core.files import store, types
 from factureya.core.forms import choose_kept_fields
+from factureya.core.invoices import readings
 from factureya.core.models import Attachment
 from tickets import message_text, operations
 from tickets.customer import my_tickets, similar_tickets, wording
 from tickets.forms import TicketForm
 from tickets.models import Message, Ticket
 
+USE_FOLIO = "usar_folio"  # the button beside a folio that a file says
 NEW = "nuevo"  # the form of a new ticket; the form of a ticket carries its number
 
 
@@ -98,9 +101,13 @@ class NewTicket(PostingForm, PersonView):
         return self.show_form()
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Open the ticket that the form describes, or carry its text to the existing ticket that was chosen."""
-        chosen_number = request.POST.get("agregar_a")
-        return self.carry_to(chosen_number) if chosen_number else self.receive_form()
+        """Open the ticket that the form describes, unless another of its buttons was pressed.
+
+        «Agregar a este» carries the text to an existing ticket; «Usar este folio» puts a file's folio into the form.
+        """
+        if chosen_number := request.POST.get("agregar_a"):
+            return self.carry_to(chosen_number)
+        return self.use_folio(request.POST[USE_FOLIO]) if USE_FOLIO in request.POST else self.receive_form()
 
     def perform(self, form: TicketForm, key: FormKey) -> str | HttpResponse:
         """Open the ticket and return the address to go to; or return the page that asks about similar tickets (M11)."""
@@ -135,6 +142,15 @@ class NewTicket(PostingForm, PersonView):
         form_memory.keep_draft(self.request.session, answer_key, answer, reason=form_memory.CARRIED)
         return redirect(reverse("tickets:detail", args=[ticket.number]) + "#responder")
 
+    def use_folio(self, folio: str) -> HttpResponse:
+        """Show the form again with this *folio fiscal* in its field, if one of the form's files says it (M17)."""
+        key, _ = self.posted_key()
+        kept, _ = self.update_draft_files(key)
+        fields = choose_kept_fields(self.request.POST)
+        if folio in {found for found, _name in readings.find_folios(kept)}:
+            fields["cfdi_uuid"] = folio
+        return self.render_page(TicketForm(initial=fields), key, kept=kept)
+
     def render_page(
         self, form: TicketForm, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = "", **more: Any
     ) -> HttpResponse:
@@ -143,8 +159,24 @@ class NewTicket(PostingForm, PersonView):
         `draft_reason` says why an unsent draft is shown, or is "".
         """
         context = {"form": form, "key": key, "kept": kept, "is_recovered": bool(draft_reason), "person": self.user}
+        context |= {"offers": find_offers(kept, form["cfdi_uuid"].value()), "has_xml": has_xml(kept)}
         context |= {"similar": [], "asks": False, "first_reply": wording.describe_first_reply(), **more}
         return render(self.request, "tickets/new.html", context)
+
+
+class FolioOffers(PersonView):
+    """Offer the *folios fiscales* of the files of a form that is on the screen; the script asks after they were read.
+
+    The form's one-time key comes in a header, because addresses are logged.
+    """
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Return the offers as HTML, or nothing if the key is not of this person or no file was read as an invoice."""
+        key = form_memory.read_key(request.headers.get("X-Form-Key", ""), NEW, self.user)
+        kept = store.list_draft_files(key.key) if key else []
+        return render(request, "tickets/partials/folio_offers.html", {"offers": find_offers(kept, "")})
 
 
 class Similar(PersonView):
@@ -156,6 +188,17 @@ class Similar(PersonView):
         """Return as HTML the tickets like the typed subject, which a script shows under the form of a new ticket."""
         similar = similar_tickets.find_similar(self.user, request.GET.get("asunto", "")[:200])
         return render(request, "tickets/partials/similar.html", {"similar": similar, "asks": False})
+
+
+def find_offers(kept: Sequence[Attachment], typed: str | None) -> list[tuple[str, str]]:
+    """Return the *folios fiscales* that the form's files say and that are not the typed one, with the files' names."""
+    chosen = numbers.parse_fiscal_folio(typed or "")
+    return [(folio, name) for folio, name in readings.find_folios(kept) if folio != chosen]
+
+
+def has_xml(kept: Sequence[Attachment]) -> bool:
+    """Return whether one of the form's files is an XML, which may be an invoice."""
+    return any(file.content_type == types.XML.content_type for file in kept)
 
 
 def _join_answers(fields: dict[str, str]) -> str:

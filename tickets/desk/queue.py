@@ -17,7 +17,8 @@ from accounts.models import DESK_OFFICES, Customer, RoleAssignment, User
 from factureya.core import clock, keyset, numbers
 from factureya.core.keyset import PAGE_ROWS, Cursor
 from tickets import policy, sql
-from tickets.models import NUMBER_PREFIX, Ticket, TicketQuerySet, searchable
+from tickets.desk import invoices
+from tickets.models import NUMBER_PREFIX, Ticket, TicketQuerySet, match_folio, searchable
 
 COUNT_CAP = 100  # shown as «99+»
 MAX_CUSTOMERS = 50  # companies a search looks into
@@ -274,17 +275,22 @@ def _apply_filters(place: Place, tickets: TicketQuerySet) -> TicketQuerySet:
 
 
 def _select_found(place: Place, user: User) -> TicketQuerySet:
-    """Select the tickets of any status that this place's search finds: by number, company or the subject's words.
+    """Select the tickets of any status that this place's search finds.
 
-    The filters of the list apply. A text that is not one of these finds no ticket.
+    It finds them by number, company, the subject's words, and by the folio or the receiver of an attached invoice. The
+    filters of the list apply. A text that is not one of these finds no ticket.
     """
     visible = _apply_filters(place, Ticket.objects.visible_to(user))
+    if folio := numbers.parse_fiscal_folio(place.search):
+        return visible.filter(match_folio(folio, user))
     try:
         condition = Q(number=numbers.parse_number(NUMBER_PREFIX, place.search))
     except numbers.InvalidNumber:
         condition = Q()
     if companies := [customer.pk for customer in find_customers(place.search, MAX_CUSTOMERS)]:
         condition |= Q(customer__in=companies)
+    if received := invoices.find_receiver_tickets(place.search, user):
+        condition |= Q(pk__in=received)
     if words := sql.split_words(place.search):
         condition |= Q(sql.match_words(words))
     return visible.filter(condition) if condition else visible.none()

@@ -4,7 +4,7 @@ The words of each event stand in `tickets.events`. Nothing is left out but what 
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from factureya.core.models import Attachment, OutboxMessage
 from factureya.core.templatetags.fy import when
 from tickets import notifications
+from tickets.desk.invoices import Card
 from tickets.events import EVENTS, NOTHING
 from tickets.message_text import Block, read_blocks
 from tickets.models import Note, Ticket, TicketFile
@@ -48,6 +49,7 @@ class Entry:
     delivery: Delivery | None = None  # of the mail that it, or the event, sent to the customer
     blocks: Sequence[Block] = ()
     files: Sequence[Attachment] = ()
+    invoices: Sequence[Card] = ()
 
 
 def read_history(ticket: Ticket) -> list[Entry]:
@@ -58,7 +60,7 @@ def read_history(ticket: Ticket) -> list[Entry]:
     """
     files_of_message: dict[int | None, list[Attachment]] = defaultdict(list)
     files_of_note: dict[int | None, list[Attachment]] = defaultdict(list)
-    for file in TicketFile.objects.filter(ticket=ticket).select_related("attachment").order_by("pk"):
+    for file in TicketFile.objects.filter(ticket=ticket).select_related("attachment__invoice_reading").order_by("pk"):
         files_of_message[file.message_id].append(file.attachment)
         files_of_note[file.note_id].append(file.attachment)
     messages = list(ticket.messages.annotate(was_cut=F("inbound__reading__was_cut")).order_by("seq"))
@@ -83,6 +85,12 @@ def read_history(ticket: Ticket) -> list[Entry]:
 def select_newer(entries: Sequence[Entry], seen: int) -> list[Entry]:
     """Return the public messages that came after the `seen`-th."""
     return [entry for entry in entries if entry.seq > seen]
+
+
+def with_invoices(entries: Sequence[Entry], cards: Mapping[int, Card]) -> list[Entry]:
+    """Return the entries with the cards of the invoices among their files; `cards` are by the key of the file."""
+    shown = [[cards[file.pk] for file in entry.files if file.pk in cards] for entry in entries]
+    return [replace(entry, invoices=some) if some else entry for entry, some in zip(entries, shown, strict=True)]
 
 
 def without_retry(entry: Entry) -> Entry:

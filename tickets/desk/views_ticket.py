@@ -12,7 +12,7 @@ from accounts.models import User
 from factureya.core import calendar, clock
 from factureya.core.refusals import Refused
 from tickets import operations, policy, sql
-from tickets.desk import queue, timeline, wording
+from tickets.desk import invoices, queue, timeline, wording
 from tickets.desk.composer import NOTE, REPLY, Composer, keep_texts
 from tickets.desk.pages import (
     page_context,
@@ -127,7 +127,7 @@ def _show_page(request: HttpRequest, ticket: Ticket, composer: Composer, place: 
     `place` is the list of the queue from which it was opened. The page links to the ticket before and after it there.
     """
     agent, instant = require_agent(request), clock.now()
-    entries = timeline.read_history(ticket)
+    entries = _read_entries(ticket, agent)
     context = page_context(
         request,
         f"{ticket.number} {ticket.subject}",
@@ -151,9 +151,16 @@ def _show_to_reader(request: HttpRequest, ticket: Ticket, reader: User, place: q
         f"{ticket.number} {ticket.subject}",
         **_build_context_for_reader(ticket, reader, place),
         may_write=False,
-        entries=[timeline.without_retry(entry) for entry in timeline.read_history(ticket)],
+        entries=[timeline.without_retry(entry) for entry in _read_entries(ticket, reader)],
     )
     return TemplateResponse(request, "admin/tickets/ticket.html", context)
+
+
+def _read_entries(ticket: Ticket, reader: User) -> list[timeline.Entry]:
+    """Return the ticket's whole history, with the cards of the invoices that are attached to it."""
+    entries = timeline.read_history(ticket)
+    cards = invoices.build_cards(ticket, [file for entry in entries for file in entry.files], reader)
+    return timeline.with_invoices(entries, cards)
 
 
 def _build_context_for_reader(ticket: Ticket, reader: User, place: queue.Place) -> dict[str, Any]:

@@ -90,3 +90,10 @@ class TicketFile(models.Model):
 
     def __str__(self) -> str:
         return f"archivo {self.pk}"
+
+
+def match_folio(folio: str, user: Any) -> Q:
+    """Return the filter for tickets with this fiscal folio: typed, or in an invoice that this person may read (M17)."""
+    typed = Ticket.objects.filter(cfdi_uuid=folio).values_list("pk")
+    read = TicketFile.objects.visible_to(user).filter(attachment__invoice_reading__uuid=folio)
+    return Q(pk__in=typed.union(read.values_list("ticket")))

@@ -244,6 +244,7 @@ class Ticket(Chained):
             models.Index(
                 name="list_mine_closed", fields=["requester", "-touched_at", "-id"], condition=Q(status="closed")
             ),
+            models.Index(name="ticket_by_folio", fields=["cfdi_uuid"], condition=~Q(cfdi_uuid="")),
             # All that a sweep reads, so that with nothing due it touches no table, however many tickets there are.
             models.Index(
                 name="sweep_close",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.core import mail
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from accounts.branding import operations
 from factureya.core.mail import outbox
@@ -27,7 +27,7 @@ def give_image(cast: Neighbours, *, logo: bool = True, colour: str = "#c47a12") 
     """Give Ana's company an image of its own."""
     out = BytesIO()
     picture = Image.new("RGBA", (800, 400), (0, 0, 0, 0))
-    picture.paste(colour, (100, 100, 700, 300))
+    ImageDraw.Draw(picture).ellipse((100, 100, 700, 300), fill=colour)
     picture.save(out, "PNG")
     logo_id = operations.keep_logo(out.getvalue(), "logo.png", actor=cast.ana).pk if logo else None
     operations.change_branding(main="#1f5f8b", accent="#f2a33a", logo_id=logo_id, actor=cast.ana)

@@ -24,6 +24,7 @@ from django.utils.http import content_disposition_header
 
 from factureya.core import clock
 from factureya.core.files import types
+from factureya.core.invoices import readings
 from factureya.core.mail import copies
 from factureya.core.models import Attachment
 from factureya.core.refusals import Refused
@@ -205,6 +206,7 @@ def _save_checked(name: str, examined: types.Examined, draft: str) -> Attachment
         with suppress(OSError):  # without it the picture itself is shown
             _get_storage().save(_make_small_path(attachment.file.name), ContentFile(picture.small))
     attachment.save(force_insert=True)
+    readings.read_on_commit(attachment)
     return attachment
 
 

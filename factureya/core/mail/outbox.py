@@ -13,7 +13,6 @@ from smtplib import SMTPRecipientsRefused, SMTPResponseException
 from time import monotonic
 from typing import Any
 
-from celery import current_app
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage, EmailMultiAlternatives
@@ -29,6 +28,7 @@ from django.utils.module_loading import import_string
 from factureya.core import audit, clock
 from factureya.core.mail import heads, sending
 from factureya.core.models import OutboxMessage
+from factureya.core.running.waking import Waker
 
 logger = logging.getLogger(__name__)
 Status = OutboxMessage.Status
@@ -36,8 +36,7 @@ DELIVER_TASK = "factureya.core.tasks.deliver"
 MAX_ADDRESS: int = OutboxMessage._meta.get_field("to").max_length or 0
 WIPED = "(borrado)\n"
 SWEEP_MAILS, SWEEP_SECONDS = (1000, 50)  # of one pass, so that a server that hangs does not pile passes up
-BROKER_REST_SECONDS = 30  # a broker that failed is left alone this long: it costs one request, not each
-WAKE_EXPIRES_SECONDS = 300  # an older call has nothing left that the sweep has not done
+_waker = Waker(DELIVER_TASK)
 
 
 def enqueue(
@@ -75,7 +74,7 @@ def enqueue(
         body=body.strip() + "\n",
         headers={"Auto-Submitted": "auto-generated" if automatic else "no", **(headers or {})},
     )
-    _wake_on_commit(message.pk)
+    _waker.wake_on_commit()
     return message
 
 
@@ -93,7 +92,7 @@ def retry(pk: int) -> bool:
     failed = OutboxMessage.objects.filter(pk=pk, status=Status.FAILED, is_secret=False)
     is_queued = bool(failed.update(status=Status.QUEUED, attempts=0, due_at=clock.now(), last_error=""))
     if is_queued:
-        _wake_on_commit(pk)
+        _waker.wake_on_commit()
     return is_queued
 
 
@@ -197,32 +196,6 @@ def make_message_id(key: str) -> str:
     domain = settings.SUPPORT_EMAIL.partition("@")[2]
     digest = salted_hmac("outbox.message-id", key, algorithm="sha256").hexdigest()
     return f"<{digest[:40]}@{domain}>"
-
-
-class _Waker:
-    """Wake a worker when there is a mail to send. A broker that failed is not asked again for BROKER_REST_SECONDS."""
-
-    def __init__(self) -> None:
-        self.broker_rests_until = 0.0
-
-    def wake(self, _pk: int) -> None:
-        """Ask the broker to start the task that sends all due mails; after a failure, not for BROKER_REST_SECONDS."""
-        if monotonic() < self.broker_rests_until:
-            return  # the sweep will find the mail
-        try:
-            current_app.send_task(DELIVER_TASK, ignore_result=True, retry=False, expires=WAKE_EXPIRES_SECONDS)
-        except Exception as error:  # the page has succeeded and says so, whatever the broker does
-            self.broker_rests_until = monotonic() + BROKER_REST_SECONDS
-            logger.warning("the broker does not answer, the sweep will send the mails: %s", error)
-
-
-_waker = _Waker()
-
-
-def _wake_on_commit(pk: int) -> None:
-    """Ask a worker to send the mail as soon as the transaction that queued it is committed."""
-    # A lambda and not a partial: Django's log of a failed robust hook asks for its __qualname__.
-    transaction.on_commit(lambda: _waker.wake(pk), robust=True)
 
 
 def _build_email(message: OutboxMessage) -> EmailMessage:

@@ -1,9 +1,10 @@
-"""Hold the facts that every app leaves: events, outgoing and incoming mail, files, holidays, heartbeats."""
+"""Hold the facts that every app leaves: events, outgoing and incoming mail, files, invoices, holidays, heartbeats."""
 
 from factureya.core.models.calendar import Heartbeat, Holiday
 from factureya.core.models.events import Anchor, Chained, ChainHead, Event, UnwrittenAnchor
 from factureya.core.models.files import Attachment, is_picture_type
 from factureya.core.models.incoming import InboundCopy, InboundMessage, InboundOriginal, InboundReading, MailFolder
+from factureya.core.models.invoices import InvoiceReading
 from factureya.core.models.outgoing import MailQuota, OutboxMessage
 from factureya.core.models.verifications import LogVerification
 
@@ -19,6 +20,7 @@ __all__ = [
     "InboundMessage",
     "InboundOriginal",
     "InboundReading",
+    "InvoiceReading",
     "LogVerification",
     "MailFolder",
     "MailQuota",

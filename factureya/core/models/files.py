@@ -37,7 +37,10 @@ class Attachment(models.Model):
     class Meta:
         verbose_name = "archivo adjunto"
         verbose_name_plural = "archivos adjuntos"
-        indexes = [models.Index(name="attachment_orphans", fields=["created_at"], condition=~Q(draft=""))]
+        indexes = [
+            models.Index(name="attachment_orphans", fields=["created_at"], condition=~Q(draft="")),
+            models.Index(name="attachment_xml", fields=["-id"], condition=Q(content_type="application/xml")),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -23,7 +23,7 @@ for n in range({WAITING}):
         key=key, message_id=outbox.make_message_id(key).strip("<>"), kind="core/prueba",
         to="x@ejemplo.mx", subject="x", body="x",
     )
-    outbox._waker.wake(row.pk)
+    outbox._waker.wake()
 """
 SWEEP = """
 from factureya.core import tasks
