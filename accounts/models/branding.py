@@ -36,7 +36,7 @@ class BrandLogo(models.Model):
 
     def hash_sizes(self) -> str:
         """Return the SHA-256 of the stored sizes as they are now; it is `sha256` unless somebody changed them."""
-        return hash_sizes(self.print_png, self.screen_png)
+        return hash_sizes(bytes(self.print_png), bytes(self.screen_png))
 
 
 class Branding(models.Model):
@@ -88,4 +88,4 @@ class Branding(models.Model):
 
 def hash_sizes(print_png: bytes, screen_png: bytes) -> str:
     """Return the SHA-256 of a logo's two sizes, which names the logo in events and addresses."""
-    return hashlib.sha256(bytes(print_png) + bytes(screen_png)).hexdigest()
+    return hashlib.sha256(print_png + screen_png).hexdigest()

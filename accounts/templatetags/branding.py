@@ -32,7 +32,7 @@ def company_frame(context: Context) -> Frame | None:
     """
     request = context.get("request")
     user = getattr(request, "user", None)
-    if user is None or not user.is_authenticated or request.path.startswith(OUR_PAGES):
+    if request is None or user is None or not user.is_authenticated or request.path.startswith(OUR_PAGES):
         return None
     membership = user.membership
     branding = getattr(membership.customer, "branding", None) if membership else None

@@ -49,7 +49,7 @@ class _Paper:
         """Open the first page."""
         self.printed, self.look, self.page = printed, look, 0
         self.main, self.detail = HexColor(look.main), HexColor(look.detail)
-        self.out = BytesIO()
+        self.out, self.y = BytesIO(), HEIGHT
         self.canvas = Canvas(self.out, pagesize=LETTER, invariant=1, lang="es-MX", pageCompression=1)
         self.canvas.setTitle(f"{printed.title} {printed.number}".strip())
         self.canvas.setAuthor(printed.issuer_name)

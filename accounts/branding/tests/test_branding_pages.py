@@ -14,6 +14,7 @@ from accounts.branding.tests.invoices import make_stamped
 from accounts.models import Branding, BrandLogo, Customer, User
 from factureya.core.invoices import UnreadableInvoice
 from factureya.core.models import Event
+from factureya.testing.invoices import DECLARATION, UUID, make_invoice
 from factureya.testing.pages import key_in, make_client, text_of
 from factureya.testing.people import Neighbours, make_neighbours
 
@@ -270,3 +271,17 @@ def test_an_unreadable_xml_and_a_missing_one_say_why(ana: Client, monkeypatch):
     assert "No es un XML bien formado." in text_of(answer)
     assert "mixml_error" in answer.content.decode()
     assert "Elija el archivo XML" in text_of(ana.post(PAGE, {"leer": "1"}))
+
+
+def test_the_real_xml_of_an_own_invoice_is_read_and_printed(cast: Neighbours, ana: Client):
+    rfc = cast.ana.contact.customer.rfc
+    xml = DECLARATION + make_invoice(issuer={"Rfc": rfc, "Nombre": "Papelería Ocaso"}, Serie="B", Folio="0412")
+    assert send_xml(ana, xml.encode()).url == f"{PAGE}#vista"
+    text = text_of(ana.get(f"{PAGE}factura/"))
+    assert UUID in text
+    assert "B-0412" in text
+    assert "$4,872.00 MXN" in text
+    for bad in (b"<html/>", b'<!DOCTYPE x [<!ENTITY a "a">]><x>&a;</x>', b"no es xml"):
+        answer = send_xml(ana, bad)
+        assert "No se puede mostrar ese XML" in text_of(answer)
+        assert UUID in text_of(answer)  # the good one before it stays

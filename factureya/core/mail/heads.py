@@ -48,14 +48,15 @@ def find_head(message: OutboxMessage) -> Head | None:
 
 def add_html(email: EmailMultiAlternatives, head: Head, subject: str) -> None:
     """Add to a mail its text as HTML under this head, with the logo as a part of the mail."""
-    context = {"head": head, "paragraphs": list(_split_paragraphs(email.body)), "subject": subject}
+    context = {"head": head, "paragraphs": list(_split_paragraphs(str(email.body))), "subject": subject}
     email.attach_alternative(render_to_string("mail/head.html", context), "text/html")
     if head.logo:
         picture = MIMEImage(head.logo, "png")
         picture["Content-ID"] = f"<{LOGO}>"
         picture["Content-Disposition"] = 'inline; filename="logo.png"'
         email.attach(picture)
-        email.mixed_subtype = "related"  # the picture belongs to the HTML: mail programs list it as no attachment
+        # The picture belongs to the HTML: mail programs list it as no attachment.
+        email.mixed_subtype = "related"  # type: ignore[attr-defined]
 
 
 def _split_paragraphs(body: str) -> Iterator[Paragraph]:
