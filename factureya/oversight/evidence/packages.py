@@ -1,6 +1,7 @@
-"""Say of «Paquetes e imagen» (M28–M33) what is true: it is not built yet."""
+"""Say of «Paquetes e imagen» what is true: packages (M28–M32) are not built yet; find the evidence of M33."""
 
-from factureya.oversight.evidence.facts import NOT_BUILT, Evidence, Facts, Finder
+from accounts.models import Branding
+from factureya.oversight.evidence.facts import NOT_BUILT, Evidence, Facts, Finder, say
 
 
 def find_nothing(_facts: Facts) -> Evidence:
@@ -8,4 +9,11 @@ def find_nothing(_facts: Facts) -> Evidence:
     return NOT_BUILT
 
 
-EVIDENCE: dict[str, Finder] = {f"M{number}": find_nothing for number in range(28, 34)}
+def find_m33(facts: Facts) -> Evidence:
+    """Return how many companies have an image of their own, and how often one was changed (M33)."""
+    companies = say(Branding.objects.exclude(shown_main="").count(), "empresa", "empresas")
+    changes = say(facts.count("company.branding_changed"), "cambio", "cambios")
+    return Evidence(f"{companies} con imagen propia; {changes}. Los colores que no se leen se corrigen")
+
+
+EVIDENCE: dict[str, Finder] = {**{f"M{number}": find_nothing for number in range(28, 33)}, "M33": find_m33}
