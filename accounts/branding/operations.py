@@ -18,7 +18,7 @@ LOGO_GONE = "Ese logotipo ya no está guardado. Súbalo de nuevo."
 
 
 def keep_logo(content: bytes, name: str, *, actor: User) -> BrandLogo:
-    """Store the sizes of an uploaded logo for a preview, and return its row; the image of the company stays as it is.
+    """Store the sizes of an uploaded logo for a preview, and return its row; the company's image stays as it is (M33).
 
     The oldest logos that are not in use are deleted. Raises NotAllowed, and Refused for a file that is no good logo.
     """
@@ -49,7 +49,7 @@ def keep_logo(content: bytes, name: str, *, actor: User) -> BrandLogo:
 
 
 def change_branding(*, main: str, accent: str, logo_id: int | None, actor: User) -> Branding:
-    """Set the logo and the two colours of the actor's company, and return its image.
+    """Set the logo and the two colours of the actor's company, and return its image (M33).
 
     Colours that could not be read are stored as typed, and shown corrected. If nothing changes, no event is written:
     so a form that is sent twice does it once. Raises NotAllowed, and Refused for a text that is no colour.
@@ -72,7 +72,7 @@ def change_branding(*, main: str, accent: str, logo_id: int | None, actor: User)
 
 
 def reset_branding(*, actor: User) -> Branding:
-    """Give the actor's company Factureya's image again, and return the row. Raises NotAllowed."""
+    """Give the actor's company Factureya's image again, and return the row (M33). Raises NotAllowed."""
     with transaction.atomic():
         customer = _lock_company(_find_company(actor).pk, actor)
         return _write_branding(Branding(customer=customer), actor)
