@@ -134,7 +134,7 @@ def _list_sums(invoice: Invoice) -> Iterator[Pair]:
     """Yield what leads to the total: subtotal, discount and each tax, with their amounts."""
     yield from (
         (label, show_money(amount))
-        for label, amount in (("Subtotal", invoice.subtotal), ("Descuento", invoice.discount))
+        for label, amount in (("Subtotal", invoice.subtotal), ("Descuento", invoice.discount or None))
         if amount is not None
     )
     for tax in invoice.taxes[:20]:

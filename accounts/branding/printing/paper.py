@@ -18,7 +18,7 @@ WIDTH, HEIGHT = LETTER
 LEFT, RIGHT, BOTTOM = 46.0, WIDTH - 46.0, 54.0
 BAND, LOGO_BOX, CODE = 10.0, (150.0, 60.0), 84.0  # points: band at the top, the most of a logo, side of the QR
 QUANTITY, PRICE, AMOUNT = RIGHT - 170, RIGHT - 84, RIGHT - 8  # where the columns of numbers end
-DESCRIPTION_WIDTH = QUANTITY - 78 - LEFT
+DESCRIPTION_WIDTH = QUANTITY - 86 - LEFT
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,13 @@ class _Paper:
     def draw_receiver(self) -> None:
         """Draw the box of the receiver."""
         name = simpleSplit(f"{self.printed.receiver_name} · {self.printed.receiver_rfc}", REGULAR, 11, 500)
-        height = 36 + 14 * len(name)
+        height = (46 if self.printed.receiver_more else 32) + 14 * (len(name) - 1) + 8
         self.canvas.setFillColor(GROUND)
         self.canvas.roundRect(LEFT, self.y - height, RIGHT - LEFT, height, 5, stroke=0, fill=1)
         self._write(LEFT + 12, self.y - 16, "Receptor", size=9, colour=INK_2)
         for number, line in enumerate(name):
             self._write(LEFT + 12, self.y - 32 - 14 * number, line, size=11)
-        self._write(LEFT + 12, self.y - height + 10, self.printed.receiver_more, size=9, colour=INK_2)
+        self._write(LEFT + 12, self.y - height + 9, self.printed.receiver_more, size=9, colour=INK_2)
         self.y -= height + 14
 
     def draw_rows(self) -> None:
@@ -167,7 +167,7 @@ class _Paper:
     def _draw_row(self, row: Row, lines: Sequence[str]) -> None:
         """Draw one line of the invoice, its description in as many lines as it needs."""
         for number, line in enumerate(lines):
-            self._write(LEFT, self.y - 12 - 13 * number, line, size=9.5)
+            self._write(LEFT + 8, self.y - 12 - 13 * number, line, size=9.5)
         for right, text in ((QUANTITY, row.quantity), (PRICE, row.unit_price), (AMOUNT, row.amount)):
             self._write(right, self.y - 12, text, size=9.5, align="right")
         self.y -= 13 * len(lines) + 5
