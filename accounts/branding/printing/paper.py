@@ -68,7 +68,7 @@ class _Paper:
             y -= 18
         more = " · ".join(filter(None, (self.printed.issuer_rfc, self.printed.issuer_more)))
         self._write(left, y + 2, more, size=9.5, colour=INK_2)
-        self.y = min(y - 8, top - LOGO_BOX[1]) - 6
+        self.y = min(y - 8, top - LOGO_BOX[1]) - 14
 
     def draw_receiver(self) -> None:
         """Draw the box of the receiver."""
