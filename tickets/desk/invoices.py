@@ -44,6 +44,7 @@ class Card:
     folio_count: str = ""  # of other tickets; empty if they were not counted
     receiver_url: str = ""
     receiver_count: str = ""
+    is_one_of_many: bool = False  # then the card names its file
 
 
 def build_cards(ticket: Ticket, files: Iterable[Attachment], reader: User) -> dict[int, Card]:

@@ -89,8 +89,7 @@ def select_newer(entries: Sequence[Entry], seen: int) -> list[Entry]:
 
 def with_invoices(entries: Sequence[Entry], cards: Mapping[int, Card]) -> list[Entry]:
     """Return the entries with the cards of the invoices among their files; `cards` are by the key of the file."""
-    shown = [[cards[file.pk] for file in entry.files if file.pk in cards] for entry in entries]
-    return [replace(entry, invoices=some) if some else entry for entry, some in zip(entries, shown, strict=True)]
+    return [_add_invoices(entry, [cards[file.pk] for file in entry.files if file.pk in cards]) for entry in entries]
 
 
 def without_retry(entry: Entry) -> Entry:
@@ -122,6 +121,11 @@ def _build_message_entry(message: Any, files: Sequence[Attachment], delivery: De
         blocks=read_blocks(message.body),
         files=files,
     )
+
+
+def _add_invoices(entry: Entry, cards: Sequence[Card]) -> Entry:
+    """Return the entry with these cards; one of many names its file."""
+    return replace(entry, invoices=[replace(card, is_one_of_many=len(cards) > 1) for card in cards]) if cards else entry
 
 
 def _build_note_entry(note: Note, files: Sequence[Attachment]) -> Entry:

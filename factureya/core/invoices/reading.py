@@ -15,7 +15,7 @@ from factureya.core.running.limited import Limits, Stopped, run_limited
 
 MAX_BYTES = 5 * 1024 * 1024  # an invoice of a thousand lines has some 500 KB
 LIMITS = Limits(max_memory=400 * 1024 * 1024, processor_seconds=5, total_seconds=20)
-WORKER = Path(__file__).with_name("worker.py")
+WORKER = Path(__file__).with_name("worker") / "main.py"
 _AMOUNTS = ("total", "subtotal", "discount", "quantity", "unit_price", "amount", "rate")
 _INSTANTS = ("issued_at", "stamped_at")
 

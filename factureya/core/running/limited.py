@@ -35,8 +35,8 @@ class Limits:
 def run_limited(script: Path, content: bytes, *arguments: str, limits: Limits) -> bytes:
     """Run a Python script in a process with limits, with `content` as its input, and return what it printed.
 
-    The script sees the installed packages, and neither our modules nor our environment. Raises Stopped if it failed or
-    a limit ended it.
+    The script sees the installed packages and the files beside it, but no other module of ours and not our environment.
+    Raises Stopped if it failed or a limit ended it.
     """
     # -I: no environment, no folder of ours in the path. -B: no .pyc files.
     numbers = (str(limits.max_memory), str(limits.processor_seconds))
@@ -57,6 +57,7 @@ def _run_script(max_memory: int, processor_seconds: int, script: str, arguments:
     _set_limits(max_memory, processor_seconds)
     sys.addaudithook(_refuse_event)
     sys.argv = [script, *arguments]
+    sys.path.insert(0, str(Path(script).parent))
     runpy.run_path(script, run_name="__main__")
 
 

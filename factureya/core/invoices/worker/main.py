@@ -1,35 +1,26 @@
-"""Read one CFDI in a process with limits: `worker.py [FOLDER] < file` prints JSON; the folder has certificates.
+"""Read one CFDI in a process with limits: `main.py [FOLDER] < file` prints JSON; the folder has certificates.
 
-It imports nothing of ours. The file is looked at before `satcfdi` gets it: a DOCTYPE (and so every entity), too many
-levels or elements, and what is no CFDI are refused at the first sign.
+It imports nothing of ours but the files beside it. The XML is looked at before `satcfdi` gets it: a DOCTYPE (and so
+every entity), too many levels or elements, and what is no CFDI are refused at the first sign.
 """
 
-import base64
 import json
 import re
 import sys
-from collections.abc import Iterable
 from contextlib import suppress
 from copy import deepcopy
-from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from xml.parsers import expat
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding
 from lxml import etree
 from satcfdi.cfdi import CFDI
 from satcfdi.exceptions import NamespaceMismatchError
-from satcfdi.transform import xslt_transform
+from seals import check_seals
+from values import Refused, amount, clean_rfc, code, cut, first_of, instant, shown
 
 MAX_DEPTH, MAX_ELEMENTS = (60, 200_000)
 MAX_ATTRIBUTES, MAX_NAMESPACES = (200, 1_000)  # of one element, and of the whole file
-MAX_TEXT = 1_000  # characters; longer ones are cut, as in a description
-MAX_DIGITS = 30  # of an amount; the SAT allows 18 and 6 decimals
 STAMP = "{http://www.sat.gob.mx/TimbreFiscalDigital}TimbreFiscalDigital"
 VERSIONS = {
     "http://www.sat.gob.mx/cfd/3}Comprobante": ("3.3",),
@@ -49,14 +40,6 @@ COMPLEMENT_NAMES = {  # of the others the name in the file is shown
 }
 TAX_NAMES = {"001": "ISR", "002": "IVA", "003": "IEPS", "01": "ISR", "02": "IVA", "03": "IEPS"}
 UUID_PATTERN = re.compile(r"[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}")
-
-
-class Refused(Exception):
-    """Report in one word why the file is not read, and which value of it is at fault, if it is one."""
-
-    def __init__(self, word: str, detail: str = "") -> None:
-        super().__init__(word)
-        self.word, self.detail = word, detail
 
 
 def main() -> None:
@@ -307,7 +290,7 @@ def describe_withheld(tax: Any) -> dict[str, Any]:
 
 def read_stamp(cfdi: Any) -> dict[str, Any]:
     """Return what the stamp of the SAT says; only `is_stamped` as False if there is none. Raises Refused."""
-    stamp = (cfdi.get("Complemento") or {}).get("TimbreFiscalDigital")
+    stamp: Any = (cfdi.get("Complemento") or {}).get("TimbreFiscalDigital")
     if getattr(stamp, "tag", None) != STAMP:
         return {"is_stamped": False, "uuid": "", "stamped_at": None}
     uuid = cut(stamp["UUID"]).upper()
@@ -333,110 +316,6 @@ def name_complements(root: Any) -> list[str]:
     """Return the names of an invoice's complements but its stamp, each once, in the order of the file."""
     names = [etree.QName(element).localname for element in list_complements(root) if element.tag != STAMP]
     return list(dict.fromkeys(COMPLEMENT_NAMES.get(name, name)[:60] for name in names))[:20]
-
-
-# -- Seals -------------------------------------------------------------------------------------------
-
-
-def check_seals(root: Any, stamp: Any, folder: Path | None) -> str:
-    """Return whether the seals hold: «valid», «invalid», or «unknown» if the certificate is not at hand.
-
-    The seal of the SAT covers the issuer's seal alone, so that one is checked too: it covers all that the file says.
-    """
-    certificate = load_certificate(folder, stamp.get("NoCertificadoSAT") or stamp.get("noCertificadoSAT") or "")
-    if certificate is None:
-        return "unknown"
-    is_old = (stamp.get("Version") or stamp.get("version")) == "1.0"
-    names = "version UUID FechaTimbrado selloCFD noCertificadoSAT" if is_old else ""
-    names = names or "Version UUID FechaTimbrado RfcProvCertif Leyenda SelloCFD NoCertificadoSAT"
-    seal = stamp.get("SelloSAT") or stamp.get("selloSAT") or ""
-    digest = hashes.SHA1() if is_old else hashes.SHA256()  # noqa: S303 - as the SAT prescribed until 2017
-    text = join_values(stamp.get(name) for name in names.split())
-    own_seal = stamp.get("SelloCFD") or stamp.get("selloCFD") or ""
-    is_same = "".join(own_seal.split()) == "".join((root.get("Sello") or "").split()) != ""
-    if not (is_same and verifies(certificate, seal, text, digest)):
-        return "invalid"
-    return check_own_seal(root)
-
-
-def check_own_seal(root: Any) -> str:
-    """Return «valid» if the issuer's seal covers what the file says, else «invalid»; «unknown» without certificate."""
-    try:
-        content = base64.b64decode(root.get("Certificado") or root.get("Cert") or "")
-        certificate = x509.load_der_x509_certificate(content)
-        text = str(xslt_transform(root.tag, root.get("Version"))(root))
-    except (ValueError, etree.LxmlError):
-        return "unknown"
-    digest = hashes.SHA1() if root.tag.startswith("{http://www.sat.gob.mx/esquemas/retencionpago/1}") else None  # noqa: S303
-    return "valid" if verifies(certificate, root.get("Sello"), text, digest or hashes.SHA256()) else "invalid"
-
-
-def load_certificate(folder: Path | None, number: str) -> Any:
-    """Return the certificate of the SAT with this number of 20 digits, or None if it is not in the folder."""
-    if folder is None or not re.fullmatch(r"[0-9]{20}", number):
-        return None
-    with suppress(OSError, ValueError):
-        certificate = x509.load_der_x509_certificate((folder / f"{number}.cer").read_bytes())
-        serial = certificate.serial_number
-        if serial.to_bytes((serial.bit_length() + 7) // 8, "big") == number.encode():
-            return certificate
-    return None
-
-
-def verifies(certificate: Any, seal: str, text: str, digest: Any) -> bool:
-    """Return whether `seal` (base64) is the signature of the text by the certificate's key."""
-    try:
-        certificate.public_key().verify(base64.b64decode(seal), text.encode(), padding.PKCS1v15(), digest)
-    except (InvalidSignature, ValueError, AttributeError, TypeError):  # the last two: a key that is not RSA
-        return False
-    return True
-
-
-def join_values(values: Iterable[str | None]) -> str:
-    """Return the SAT's *cadena original* of these values: each on one line; those that are not there are left out."""
-    return "||" + "|".join(" ".join(value.split()) for value in values if value) + "||"
-
-
-# -- Values ------------------------------------------------------------------------------------------
-
-
-def cut(value: Any) -> str:
-    """Return a text of the file without line breaks and doubled blanks, and no longer than MAX_TEXT."""
-    return " ".join(str(value or "").split())[:MAX_TEXT]
-
-
-def clean_rfc(value: Any) -> str:
-    """Return an RFC in capitals and without the blanks that some programs write around it."""
-    return cut(value).upper()[:40]
-
-
-def code(value: Any) -> str:
-    """Return the code of a value of a catalogue of the SAT: «I», «MXN»."""
-    return cut(getattr(value, "code", value))[:20]
-
-
-def shown(value: Any) -> str:
-    """Return a value of a catalogue with its meaning: «601 - General de Ley Personas Morales»."""
-    return cut(value)[:200]
-
-
-def first_of(values: Any, *names: str) -> Any:
-    """Return the first of these values that is there, or an empty text."""
-    return next((values[name] for name in names if values.get(name)), "")
-
-
-def amount(value: Decimal | None, name: str) -> str | None:
-    """Return a number as text, None for none. Raises Refused if it is not finite or has too many digits."""
-    if value is None:
-        return None
-    if not value.is_finite() or abs(value.adjusted()) > MAX_DIGITS or len(value.as_tuple().digits) > MAX_DIGITS:
-        raise Refused("value", name)
-    return format(value, "f")
-
-
-def instant(value: datetime) -> str:
-    """Return a time as the file says it, without its zone."""
-    return value.replace(tzinfo=None, microsecond=0).isoformat()
 
 
 if __name__ == "__main__":
