@@ -10,7 +10,7 @@ import factureya.core.clock
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0006_drill_customer'),
+        ('accounts', '0003_own_provider'),
     ]
 
     operations = [

@@ -9,7 +9,7 @@ import factureya.core.clock
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('core', '0004_log_indexes'),
+        ('core', '0002_statutory_holidays'),
     ]
 
     operations = [
