@@ -45,6 +45,14 @@ def may_manage_people(user: User, customer: Customer) -> bool:
     )
 
 
+def may_change_branding(user: User, customer: Customer) -> bool:
+    """Return True if the person may change the company's logo and colours (M33).
+
+    The representatives who manage its people may, as long as the service has not ended.
+    """
+    return may_manage_people(user, customer) and not customer.is_suspended
+
+
 def add_powers(contacts: QuerySet[Contact]) -> QuerySet[Contact]:
     """Return the contacts, each with the kind of its powers today. So a list needs one query, not one for each."""
     powers = Representative.objects.filter(user=OuterRef("user"), customer=OuterRef("customer"))

@@ -7,20 +7,21 @@ first password, manages a telephone or a passkey, and no link confirms anything 
 from allauth.account import views as account
 from allauth.mfa.base import views as mfa
 from allauth.mfa.totp import views as totp
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from accounts import views
 from accounts.sign_in import views as entrance
 
 FACTOR = "verificacion-en-dos-pasos/"
 
-ours = [
+ours: list[URLPattern | URLResolver] = [
     path("", views.Home.as_view(), name="home"),
     path("personas/", views.People.as_view(), name="people"),
     path("personas/limitar/", views.LimitPerson.as_view(), name="limit_person"),
     path("personas/invitaciones/reenviar/", views.ChangeInvitation.as_view(verb="resend"), name="resend_invitation"),
     path("personas/invitaciones/cancelar/", views.ChangeInvitation.as_view(verb="cancel"), name="cancel_invitation"),
     path("invitacion/<str:token>/", views.AcceptInvitation.as_view(), name="accept_invitation"),
+    path("imagen/", include("accounts.branding.urls")),
     path(f"{FACTOR}activar/qr.svg", entrance.totp_qr, name="totp_qr"),
 ]
 

@@ -156,6 +156,7 @@ DATABASE_OWNER = env.db("DATABASE_OWNER_URL", default="") if env("DATABASE_OWNER
 GUARDS = [
     "factureya.core.guards",
     "accounts.guards",
+    "accounts.branding.guards",
     "tickets.guards",
     "change_requests.guards",
     "change_requests.emergency.guards",
@@ -269,6 +270,8 @@ MAIL_UNDELIVERED = {
 OUTBOX_FILES = dict.fromkeys(
     ("change_requests/confirm", "change_requests/submitted"), "change_requests.documents.receipt.attach_receipt"
 )
+# The head of a mail, called when it is sent: callable(message) -> core.mail.heads.Head, or None for Factureya's (M33).
+OUTBOX_HEAD = "accounts.branding.mail_heads.find_head"
 
 # -- Mail in: address -> handlers, asked in this order; the first one that claims a mail gets it
 MAIL_ROUTES = {
@@ -397,6 +400,7 @@ ACCOUNT_RATE_LIMITS = {
     "reauthenticate": "10/m/user",
     "accept_invitation": "30/m/ip",
     "invite": "10/m/user,100/d/user",
+    "branding": "60/h/user",  # previews and changes of a company's image: each may decode a picture or read an XML
     "new_mail_code": "5/5m/key",  # tries of the code for the new registered mail of a request
     "send_code": "3/m/key,10/h/key",  # sendings of such a code
     "open_link": "30/m/ip",  # openings of the links of formal requests
@@ -410,7 +414,12 @@ MFA_FORMS = {
 }
 INVITATION_DAYS = env.int("INVITATION_DAYS", default=7)
 # Called by `seed_demo` to add the demo data of other apps: callables (people by key, present).
-DEMO_SEEDS = ["factureya.demo.requests.seed", "factureya.demo.emergencies.seed", "factureya.demo.packages.seed"]
+DEMO_SEEDS = [
+    "factureya.demo.branding.seed",
+    "factureya.demo.requests.seed",
+    "factureya.demo.emergencies.seed",
+    "factureya.demo.packages.seed",
+]
 CUSTOMER_JOINED = ["tickets.operations.move_to_customer"]  # callables (source, target, *, actor)
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Factureya"

@@ -1,5 +1,6 @@
 """Store who people are: users, companies and contacts, providers and offices (manual 01–02)."""
 
+from accounts.models.branding import Branding, BrandLogo
 from accounts.models.companies import Contact, Customer, CustomerToVerify
 from accounts.models.factors import FactorReset
 from accounts.models.invitations import Invitation

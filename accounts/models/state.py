@@ -3,11 +3,12 @@
 `core.record.state` reads KINDS. Each `describe_…` returns the whole row as an event holds it.
 """
 
-from accounts.models import Contact, Customer, Representative, RoleAssignment, User
+from accounts.models import Branding, Contact, Customer, Representative, RoleAssignment, User
 from accounts.models.people import PERSON, describe_person
 from factureya.core.record.state import Facts, Kind, read_facts
 
 OFFICE, COMPANY, CONTACT, REPRESENTATIVE = "office", "company", "contact", "representative"
+BRANDING = "branding"
 _OFFICE_FACTS = ("user_id", "office", "provider_id", "starts_at", "ends_at", "granted_by_id", "granted_at")
 _COMPANY_FACTS = (
     *("pk", "rfc", "legal_name", "fiscal_address", "phone", "registered_email", "rfc_check_failed"),
@@ -18,6 +19,8 @@ _REPRESENTATIVE_FACTS = (
     *("pk", "customer_id", "user_id", "name", "rfc", "email", "power_kind", "instrument"),
     *("valid_from", "valid_until", "document_id", "verified_by_id", "verified_at", "revoked_at", "revoked_by_id"),
 )
+
+_BRANDING_FACTS = ("customer_id", "chosen_main", "chosen_accent", "shown_main", "shown_accent", "logo_is_light")
 
 
 def describe_new_office(assignment: RoleAssignment) -> Facts:
@@ -49,6 +52,12 @@ def describe_representative(representative: Representative) -> Facts:
     document = representative.document
     facts = _read(representative, _REPRESENTATIVE_FACTS)
     return {**facts, "document_sha256": document.sha256 if document else None}
+
+
+def describe_branding(branding: Branding) -> Facts:
+    """Return the image of a company, with the hash of its logo's bytes as they are stored now (M33)."""
+    logo = branding.logo
+    return {**_read(branding, _BRANDING_FACTS), "logo_sha256": logo.hash_sizes() if logo else ""}
 
 
 def _read(row: object, columns: tuple[str, ...]) -> Facts:
@@ -115,5 +124,16 @@ KINDS = [
         chains=lambda representative: (f"customer:{representative.customer_id}",),
         key=("pk",),
         column="pk",
+    ),
+    Kind(
+        BRANDING,
+        "la imagen",
+        verbs=("company.branding_changed",),
+        rows=Branding.objects.select_related("customer", "logo").all,
+        describe=describe_branding,
+        subject=lambda branding: branding.customer,
+        chains=lambda branding: (f"customer:{branding.customer_id}",),
+        key=("customer",),
+        column="customer_id",
     ),
 ]

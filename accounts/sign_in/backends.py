@@ -27,7 +27,7 @@ class EmailBackend(AuthenticationBackend):
 
     def get_user(self, user_id: int) -> User | None:
         """Return the person of a session, with contact and company. None if deactivated: that ends the session."""
-        user = User.objects.select_related("contact__customer").filter(pk=user_id).first()
+        user = User.objects.select_related("contact__customer__branding").filter(pk=user_id).first()
         return user if user is not None and self.user_can_authenticate(user) else None
 
     def get_user_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:

@@ -6,23 +6,16 @@ The text of fillable fields is in Helvetica, which every PDF reader has.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 
-import fontpkg_atkinson_hyperlegible
 from reportlab.lib.colors import HexColor
 from reportlab.lib.pagesizes import LETTER
 from reportlab.lib.utils import simpleSplit
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.acroform import AcroForm
-from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
 from change_requests.kinds.inputs import PdfField
-
-_FILES = Path(fontpkg_atkinson_hyperlegible.__file__).parent / "files"
-REGULAR, BOLD, MONO = "Atkinson", "Atkinson-Bold", "Courier"
-for _font, _file in ((REGULAR, "AtkinsonHyperlegible-Regular"), (BOLD, "AtkinsonHyperlegible-Bold")):
-    pdfmetrics.registerFont(TTFont(_font, _FILES / f"{_file}.ttf"))
+from factureya.core.documents.fonts import BOLD, MONO, REGULAR
 
 # static/css/tokens.css
 INK, INK_2, LINE, FIELD_LINE = map(HexColor, ("#16211f", "#485552", "#dedbd1", "#76827e"))

@@ -43,13 +43,15 @@ class BodyLimitMiddleware(Middleware):
 class NoStoreMiddleware(Middleware):
     """Send `Cache-Control: no-store, private` with every answer to a session, or that starts one (ASVS 14.3.2).
 
-    The session's cookie alone decides it, so that no page loads a session for it. Static files do not pass it.
+    The session's cookie alone decides it, so that no page loads a session for it. Static files do not pass it, and an
+    answer that says it is `immutable` stays as it is: its address holds its hash, and it is no page (M33).
     """
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         cookie = settings.SESSION_COOKIE_NAME
-        if cookie in request.COOKIES or cookie in response.cookies:
+        never_changes = "immutable" in response.get("Cache-Control", "")
+        if (cookie in request.COOKIES or cookie in response.cookies) and not never_changes:
             patch_cache_control(response, no_store=True, private=True)
         return response
 

@@ -43,6 +43,7 @@ _DATA = {
     "company.joined": Words("Unió la empresa a la ya conocida", Group.DATA),
     "person.renamed": Words("Cambió su nombre", Group.DATA, "after"),
     "company.changed": Words("Cambió datos de la empresa", Group.DATA),
+    "company.branding_changed": Words("Cambió la imagen de la empresa", Group.DATA, "main"),
     "representative.added": Words("Registró a un representante", Group.DATA, "name"),
     "representative.revoked": Words("Revocó a un representante", Group.DATA, "name"),
     "asset.owner_set": Words("Nombró al propietario de la información", Group.DATA, "owner_name"),

@@ -10,7 +10,7 @@ import pytest
 from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 
-from accounts.models import Contact, Customer, Representative
+from accounts.models import Branding, BrandLogo, Contact, Customer, Representative
 from factureya.core import guard_install
 from factureya.core.models import ChainHead, Event
 from tickets.models import Message, Note, Ticket, TicketFile
@@ -31,7 +31,7 @@ def everything() -> list[list[dict[str, Any]]]:
     """Return every row of tickets, of formal requests, of the companies they are about, every event and chain."""
     kept: list[type[models.Model]] = [
         *apps.get_app_config("change_requests").get_models(),
-        *(Customer, Contact, Representative, Ticket, Message, Note, TicketFile, Event, ChainHead),
+        *(Customer, Contact, Representative, Branding, BrandLogo, Ticket, Message, Note, TicketFile, Event, ChainHead),
     ]
     return [list(model._default_manager.order_by("pk").values()) for model in kept]
 

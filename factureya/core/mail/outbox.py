@@ -15,7 +15,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMessage, EmailMultiAlternatives
 from django.core.validators import validate_email
 from django.db import transaction
 from django.db.models import F, QuerySet
@@ -26,7 +26,7 @@ from django.utils.encoding import force_str
 from django.utils.module_loading import import_string
 
 from factureya.core import audit, clock
-from factureya.core.mail import sending
+from factureya.core.mail import heads, sending
 from factureya.core.models import OutboxMessage
 from factureya.core.running.waking import Waker
 
@@ -206,10 +206,21 @@ def _build_email(message: OutboxMessage) -> EmailMessage:
         "Message-ID": f"<{message.message_id}>",
         "X-Factureya-Loop": "1",  # by which we know our own mail if it comes back, and do not answer it
     }
-    email = EmailMessage(_encode_subject(message.subject), message.body, to=[message.to], headers=headers)
+    subject = _encode_subject(message.subject)
+    email = EmailMultiAlternatives(subject, message.body, to=[message.to], headers=headers)
+    _add_head(email, message)
     for name, content, content_type in _load_files(message):
         email.attach(name, content, content_type)
     return email
+
+
+def _add_head(email: EmailMultiAlternatives, message: OutboxMessage) -> None:
+    """Add the HTML with the head of the reader's company, if it has one; the mail leaves without it if that fails."""
+    try:
+        if head := heads.find_head(message):
+            heads.add_html(email, head, message.subject)
+    except Exception:
+        logger.exception("mail %s leaves without its head", message.key)
 
 
 def _load_files(message: OutboxMessage) -> list[tuple[str, bytes, str]]:

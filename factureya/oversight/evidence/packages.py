@@ -1,10 +1,11 @@
-"""Find the evidence of «Paquetes e imagen»: M28–M32; M33 is not built yet."""
+"""Find the evidence of «Paquetes e imagen»: M28–M33."""
 
 from datetime import timedelta
 from decimal import Decimal
 
 from django.db.models import Count, Q, QuerySet, Sum
 
+from accounts.models import Branding
 from change_requests.packages import ports, progress
 from change_requests.packages.models import (
     ImpactEstimate,
@@ -15,7 +16,7 @@ from change_requests.packages.models import (
     PackageFileCheck,
 )
 from factureya.core.templatetags.fy import when
-from factureya.oversight.evidence.facts import NOT_BUILT, SHOWN, Evidence, Facts, Finder, Item, State, say
+from factureya.oversight.evidence.facts import SHOWN, Evidence, Facts, Finder, Item, State, say
 from factureya.oversight.subjects import try_address
 
 Status = PackageChange.Status
@@ -72,11 +73,6 @@ def find_m32(facts: Facts) -> Evidence:
     return Evidence(f"{text}; la comparación nocturna no corre" if stale else text, state, tuple(items))
 
 
-def find_nothing(_facts: Facts) -> Evidence:
-    """Return that the clause is not built yet, which the board shows as such and never as done."""
-    return NOT_BUILT
-
-
 def _attend(text: str, waiting: QuerySet[PackageChange]) -> Evidence:
     """Return the evidence of a clause whose waiting changes, the oldest first, somebody must attend to."""
     shown = waiting.select_related("licence_verdict", "impact").order_by("pk")[:SHOWN]
@@ -105,11 +101,18 @@ def _find_list() -> str:
     return try_address("packages:list")
 
 
+def find_m33(facts: Facts) -> Evidence:
+    """Return how many companies have an image of their own, and how often one was changed (M33)."""
+    companies = say(Branding.objects.exclude(shown_main="").count(), "empresa", "empresas")
+    changes = say(facts.count("company.branding_changed"), "cambio", "cambios")
+    return Evidence(f"{companies} con imagen propia; {changes}. Los colores que no se leen se corrigen")
+
+
 EVIDENCE: dict[str, Finder] = {
     "M28": find_m28,
     "M29": find_m29,
     "M30": find_m30,
     "M31": find_m31,
     "M32": find_m32,
-    "M33": find_nothing,
+    "M33": find_m33,
 }
