@@ -1,4 +1,4 @@
-"""Run the two sweeps of M15 and that of M18: each loops over due tickets and checks each under its own lock. Safe twice or late."""
+"""Run the sweeps of M15 and M18: each loops over due tickets and checks each under its lock. Safe twice or late."""
 
 import logging
 from collections.abc import Callable, Iterable

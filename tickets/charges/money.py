@@ -1,4 +1,4 @@
-"""Compute money in whole cents (*centavos*), so that both databases add it up exactly; pages show Decimal pesos (M18)."""
+"""Compute money in whole cents (*centavos*), which both databases add up exactly; pages show Decimal pesos (M18)."""
 
 from decimal import Decimal
 

@@ -3,9 +3,10 @@
 import django.db.models.deletion
 import django.db.models.expressions
 import django.db.models.lookups
-import factureya.core.clock
 from django.conf import settings
 from django.db import migrations, models
+
+import factureya.core.clock
 
 
 class Migration(migrations.Migration):

@@ -54,14 +54,7 @@ class ChargeTerms:
 
     def check(self) -> None:
         """Raise Invalid when a line, the price or the reason is missing or not possible."""
-        errors: dict[str, str] = {}
-        if not 1 <= len(self.lines) <= MAX_LINES:
-            errors["work_1"] = f"Escriba de 1 a {MAX_LINES} trabajos."
-        for number, (work, minutes) in enumerate(self.lines, start=1):
-            if not work.strip() or len(work) > MAX_WORK:
-                errors[f"work_{number}"] = f"Escriba el trabajo, en hasta {MAX_WORK} caracteres."
-            if minutes < 1:
-                errors[f"minutes_{number}"] = "Escriba los minutos del trabajo."
+        errors = self._find_wrong_lines()
         if self.minutes > MAX_CHARGE_MINUTES:
             errors["minutes_1"] = f"Un cobro es de hasta {MAX_CHARGE_MINUTES} minutos."
         if not 1 <= self.rate_cents <= MAX_RATE_CENTS:
@@ -72,6 +65,18 @@ class ChargeTerms:
             errors["rate"] = "Con ese precio no hay nada que cobrar."
         if errors:
             raise Invalid(errors)
+
+    def _find_wrong_lines(self) -> dict[str, str]:
+        """Return the error of each wrong line by its form field; empty if all are right."""
+        if not 1 <= len(self.lines) <= MAX_LINES:
+            return {"work_1": f"Escriba de 1 a {MAX_LINES} trabajos."}
+        errors: dict[str, str] = {}
+        for number, (work, minutes) in enumerate(self.lines, start=1):
+            if not work.strip() or len(work) > MAX_WORK:
+                errors[f"work_{number}"] = f"Escriba el trabajo, en hasta {MAX_WORK} caracteres."
+            if minutes < 1:
+                errors[f"minutes_{number}"] = "Escriba los minutos del trabajo."
+        return errors
 
     def write_message(self) -> str:
         """Return the public message that proposes the charge; it depends on the terms alone."""
