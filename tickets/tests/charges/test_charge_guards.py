@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import models
+from django.db import connection, models
 
 from factureya.core import audit, clock
 from factureya.core.record import state
@@ -78,7 +78,7 @@ def accept_raw(charge: ChargeProposal, cast: Neighbours, *, forged: bool = True,
 def test_a_wrong_row_is_refused_even_to_the_owner(cast: Neighbours, columns: dict[str, Any], name: str) -> None:
     charge = propose(cast)
     pairs = ", ".join(f"{column} = %s" for column in columns)
-    with refused_by(name):
+    with refused_by(name, *(["charge_ends_whole"] if "status" in columns else [])):  # PostgreSQL names either
         execute_as_owner(f"UPDATE tickets_chargeproposal SET {pairs} WHERE id = %s", *columns.values(), charge.pk)
 
 
@@ -340,7 +340,9 @@ def test_nothing_is_deleted(cast: Neighbours) -> None:
 
 @postgres_only
 def test_nothing_is_truncated(cast: Neighbours) -> None:
-    for row in rows_of(cast):
+    rows = rows_of(cast)
+    connection.check_constraints()  # PostgreSQL truncates no table with a pending check
+    for row in rows:
         with refused_by(f"{row._meta.db_table}_no_truncate"):
             execute(f"TRUNCATE {row._meta.db_table} CASCADE")
 
