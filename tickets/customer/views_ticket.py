@@ -43,14 +43,14 @@ class TicketView(PrivateView):
 
         A number typed in small letters is redirected to its usual form. A suspended company only reads.
         """
-        canonical = reverse(f"tickets:{self.url_name}", args=[number])
+        canonical = reverse(f"tickets:{self.url_name}", kwargs=self.kwargs)
         if request.method in {"GET", "HEAD"} and request.path != canonical:
             return HttpResponseRedirect(canonical)
         if not self.takes(request):
             return self.http_method_not_allowed(request)
         actor = access.find_actor(request.user, request.session, number)
         if actor is None:
-            return login_keeping_draft(request, number, self.after_login(number))
+            return login_keeping_draft(request, self.name_form(number), self.after_login(number))
         self.actor, self.user = actor, actor.user
         self.ticket = self.find_ticket(number)
         is_write = self.writes or request.method == "POST"
@@ -80,6 +80,10 @@ class TicketView(PrivateView):
         if not self.may_write(self.ticket):
             raise Http404("Aquí solo escribe el cliente.")
 
+    def name_form(self, number: str) -> str:
+        """Return the name of the page's form, by which its key is read when nobody is logged in."""
+        return number
+
     def after_login(self, number: str) -> str:
         """Return the address that the person goes to after logging in again."""
         return reverse("tickets:detail", args=[number])
@@ -93,7 +97,7 @@ class TicketForms(PostingForm, TicketView):
     """Serve a page of a ticket with a form; its key carries the ticket's number."""
 
     def form_name(self) -> str:
-        return self.ticket.number
+        return self.name_form(self.ticket.number)
 
     def arguments(self, form: InformationForm, key: FormKey) -> dict[str, Any]:
         """Return what the operations take from a form of the ticket's page: author, one-time key, text and files."""

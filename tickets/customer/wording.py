@@ -5,7 +5,7 @@ from typing import NamedTuple
 from django.conf import settings
 
 from factureya.core import calendar
-from tickets.models import Ticket
+from tickets.models import ChargeProposal, Ticket
 
 
 class Turn(NamedTuple):
@@ -107,3 +107,8 @@ def _describe_question(ticket: Ticket, agent_name: str) -> str:
 def describe_assignee(assignee: str | None) -> str:
     """Return who has the ticket now, for a row of a list."""
     return f"Lo tiene {assignee}" if assignee else "Por asignar"
+
+
+def describe_charge(state: str) -> str:
+    """Return the label of a proposed charge's state, for the customer's page."""
+    return "Falta su decisión" if state == ChargeProposal.Status.PROPOSED else str(ChargeProposal.Status(state).label)
