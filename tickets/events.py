@@ -259,6 +259,18 @@ EVENTS = {
         _describe_phone_confirmation,
         "<strong>Cerrado</strong>: se confirmó por teléfono",
     ),
+    "ticket.authorized": Reading(
+        "check",
+        _describe_by_actor("Volvió a <strong>Abierto</strong>: {} autorizó"),
+        "Pasó de <strong>En espera</strong> a <strong>Abierto</strong>: se autorizó",
+        "Se autorizó. Pasó a <strong>Abierto</strong>",
+    ),
+    "ticket.not_authorized": Reading(
+        "cross",
+        _describe_by_actor("Volvió a <strong>Abierto</strong>: {} no autorizó"),
+        "Pasó de <strong>En espera</strong> a <strong>Abierto</strong>: no se autorizó",
+        "No se autorizó. Pasó a <strong>Abierto</strong>",
+    ),
     "ticket.time_noted": Reading("clock", _describe_time_for_desk),
     "ticket.time_voided": Reading("clock", _describe_time_for_desk),
     "ticket.charge_proposed": Reading(

@@ -28,6 +28,7 @@ urlpatterns = [
     path("tickets/<ticket_number:number>/", views_ticket.Detail.as_view(), name="detail"),
     path("tickets/<ticket_number:number>/creado/", views_ticket.Created.as_view(), name="created"),
     path("tickets/<ticket_number:number>/informacion/", views_ticket.AddInformation.as_view(), name="add_information"),
+    path("tickets/<ticket_number:number>/autorizar/", views_ticket.Authorize.as_view(), name="authorize"),
     path("tickets/<ticket_number:number>/confirmar/", views_ticket.Confirm.as_view(), name="confirm"),
     path("tickets/<ticket_number:number>/continuar/", views_ticket.FollowUp.as_view(), name="follow_up"),
     path("tickets/<ticket_number:number>/cobro/<int:seq>/", views_charges.ChargePage.as_view(), name="charge"),

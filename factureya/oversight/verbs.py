@@ -141,6 +141,8 @@ _TICKETS = {
     "ticket.closed_unanswered": Words("Cerró por falta de respuesta", Group.TICKETS),
     "ticket.close_released": Words("Dejó correr de nuevo el cierre", Group.TICKETS),
     "ticket.close_voided": Words("Anuló el cierre: la respuesta llegó a tiempo", Group.TICKETS),
+    "ticket.authorized": Words("Autorizó lo que se le preguntó", Group.TICKETS),
+    "ticket.not_authorized": Words("No autorizó lo que se le preguntó", Group.TICKETS),
     "ticket.time_noted": Words("Anotó tiempo de trabajo", Group.TICKETS, "work"),
     "ticket.time_voided": Words("Anuló un tiempo anotado", Group.TICKETS, "work"),
     "ticket.charge_proposed": Words("Propuso un cobro", Group.TICKETS, "total"),

@@ -4,6 +4,7 @@ Money is in whole cents, because SQLite keeps decimals as floats; `money` shows 
 """
 
 from datetime import datetime
+from typing import Any
 
 from django.db import models
 from django.db.models import PROTECT, CheckConstraint, F, ForeignKey, Q, UniqueConstraint
@@ -152,6 +153,15 @@ class ChargeLine(models.Model):
         return self.work
 
 
+class TimeQuerySet(models.QuerySet["TimeEntry"]):
+    """Select noted minutes."""
+
+    def sum_of(self, ticket: Ticket) -> models.QuerySet["TimeEntry", Any]:
+        """Select the one value that is the sum of a ticket's minutes that were not voided; no row if there are none."""
+        valid = self.filter(ticket=ticket, voided_at=None).order_by()
+        return valid.values("ticket").annotate(total=models.Sum("minutes")).values("total")
+
+
 class TimeEntry(models.Model):
     """Store minutes that an agent worked on a ticket; an entry is voided and never changed or deleted (M18).
 
@@ -171,6 +181,8 @@ class TimeEntry(models.Model):
     voided_at = models.DateTimeField("anulado", null=True, blank=True)
     voided_by = ForeignKey(User, PROTECT, null=True, blank=True, related_name="+", verbose_name="anuló")
     void_reason = models.CharField("por qué se anuló", max_length=MAX_NOTE, blank=True)
+
+    objects = TimeQuerySet.as_manager()
 
     class Meta:
         verbose_name = "tiempo anotado"

@@ -5,6 +5,7 @@ a charge had cost at its end and at its beginning, so all months of a charge add
 month never changes: it is made of instants, and a later correction falls into the month in which it is made.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -117,15 +118,29 @@ class Statement:
 
 def read_statement(customer: Customer, month: Month) -> Statement:
     """Return the statement of a company for a month; three queries, however many rows it has."""
-    charges = _select_charges(customer, month).select_related("ticket", "ended_by", "proposed_by")
-    free = _select_free_time(customer, month).aggregate(tickets=Count("ticket", distinct=True), minutes=Sum("minutes"))
+    charges = _select_charges(month, ticket__customer=customer)
+    free = _select_free_time(month, ticket__customer=customer)
+    totals = free.aggregate(tickets=Count("ticket", distinct=True), minutes=Sum("minutes"))
     return build_statement(
         customer,
         month,
-        [(charge, charge.time_entries.all()) for charge in charges.prefetch_related("time_entries")],
-        free_tickets=free["tickets"],
-        free_minutes=free["minutes"] or 0,
+        [(charge, charge.time_entries.all()) for charge in charges],
+        free_tickets=totals["tickets"],
+        free_minutes=totals["minutes"] or 0,
     )
+
+
+def read_statements(month: Month) -> list[Statement]:
+    """Return the statement of each company that has charges in a month, by name; without the work that was free."""
+    by_customer: dict[Customer, list[ChargeProposal]] = defaultdict(list)
+    for charge in _select_charges(month):
+        by_customer[charge.ticket.customer].append(charge)
+    statements = [
+        build_statement(customer, month, [(charge, charge.time_entries.all()) for charge in charges])
+        for customer, charges in by_customer.items()
+    ]
+    with_rows = [statement for statement in statements if statement.rows]
+    return sorted(with_rows, key=lambda statement: (statement.customer.legal_name, statement.customer.pk))
 
 
 def build_statement(
@@ -186,18 +201,17 @@ def _belongs(charge: ChargeProposal, row: Row, month: Month) -> bool:
     return is_of_month or row.is_undecided or bool(row.minutes or row.total_cents)
 
 
-def _select_charges(customer: Customer, month: Month) -> QuerySet[ChargeProposal]:
-    """Select the charges that can stand in the statement of a month."""
-    worked = TimeEntry.objects.filter(ticket__customer=customer, charge__isnull=False)
+def _select_charges(month: Month, **of_whom: Customer) -> QuerySet[ChargeProposal]:
+    """Select the charges that can stand in the statement of a month; `of_whom` is the company, by default all."""
+    worked = TimeEntry.objects.filter(charge__isnull=False, **of_whom)
     worked = worked.filter(Q(created_at__range=(month.start, month.end)) | Q(voided_at__range=(month.start, month.end)))
-    proposed = ChargeProposal.objects.filter(ticket__customer=customer, proposed_at__lte=month.end)
+    proposed = ChargeProposal.objects.filter(proposed_at__lte=month.end, **of_whom)
     is_near = Q(proposed_at__gte=month.start) | Q(ended_at__gte=month.start) | Q(status=Status.PROPOSED)
-    return proposed.filter(is_near | Q(pk__in=worked.values("charge")))
+    charges = proposed.filter(is_near | Q(pk__in=worked.values("charge")))
+    return charges.select_related("ticket__customer", "ended_by", "proposed_by").prefetch_related("time_entries")
 
 
-def _select_free_time(customer: Customer, month: Month) -> QuerySet[TimeEntry]:
+def _select_free_time(month: Month, **of_whom: Customer) -> QuerySet[TimeEntry]:
     """Select the minutes of a month that are on no charge, and were not voided by its end."""
-    entries = TimeEntry.objects.filter(ticket__customer=customer, charge=None)
-    return entries.filter(created_at__range=(month.start, month.end)).filter(
-        Q(voided_at__isnull=True) | Q(voided_at__gt=month.end)
-    )
+    entries = TimeEntry.objects.filter(charge=None, created_at__range=(month.start, month.end), **of_whom)
+    return entries.filter(Q(voided_at__isnull=True) | Q(voided_at__gt=month.end))

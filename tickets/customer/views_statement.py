@@ -8,6 +8,7 @@ from django.shortcuts import render
 
 from accounts.models import Customer
 from factureya.core import clock
+from factureya.core.files.sending import send_document
 from tickets.charges import policy
 from tickets.charges.months import Month
 from tickets.charges.pdf import draw_pdf
@@ -54,7 +55,9 @@ class StatementPdf(StatementView):
 
     def get(self, request: HttpRequest, month: str = "") -> HttpResponse:
         """Return the PDF of the month's statement."""
-        return send_file(draw_pdf(self.read(month)), "application/pdf", f"estado-de-cuenta-{month}.pdf")
+        return send_document(
+            draw_pdf(self.read(month)), name=f"estado-de-cuenta-{month}.pdf", content_type="application/pdf"
+        )
 
 
 class StatementCsv(StatementView):
@@ -62,10 +65,6 @@ class StatementCsv(StatementView):
 
     def get(self, request: HttpRequest, month: str = "") -> HttpResponse:
         """Return the CSV of the month's statement."""
-        return send_file(write_csv(self.read(month)), "text/csv; charset=utf-8", f"estado-de-cuenta-{month}.csv")
-
-
-def send_file(content: bytes, content_type: str, name: str) -> HttpResponse:
-    """Return a file to download under this name, which has no characters that a header does not allow."""
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
-    return HttpResponse(content, content_type=content_type, headers=headers)
+        return send_document(
+            write_csv(self.read(month)), name=f"estado-de-cuenta-{month}.csv", content_type="text/csv; charset=utf-8"
+        )

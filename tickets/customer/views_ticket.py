@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.db.models import OuterRef, Subquery
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -19,7 +20,7 @@ from factureya.core.refusals import Refused
 from tickets import access, notifications, operations, policy
 from tickets.customer import timeline, wording
 from tickets.forms import FollowUpForm, InformationForm
-from tickets.models import Ticket, TicketQuerySet
+from tickets.models import ChargeProposal, Ticket, TicketQuerySet
 
 # A ticket's page shows the whole ticket but few columns of what it belongs to; half the cost of the query is columns.
 _SHOWN = (
@@ -114,6 +115,11 @@ class TicketForms(PostingForm, TicketView):
 class TicketPage(TicketForms):
     """Show the ticket's page with its composer, also after a post that was refused."""
 
+    def tickets(self) -> TicketQuerySet:
+        """Select the tickets as `TicketView` does; `open_charge` is the number of the charge to decide, or None."""
+        undecided = ChargeProposal.objects.undecided().filter(ticket=OuterRef("pk"), expires_at__gte=now())
+        return super().tickets().annotate(open_charge=Subquery(undecided.values("seq")[:1]))
+
     def find_ticket(self, number: str) -> Ticket:
         """Return the ticket; `continued_by` is the number of the last visible ticket that continues it, or None."""
         ticket: Any = super().find_ticket(number)
@@ -143,6 +149,7 @@ class TicketPage(TicketForms):
             draft_reason=draft_reason,
             entries=timeline.read_history(ticket, user),
             turn=wording.describe_turn(ticket),
+            asks_authorization=ticket.is_waiting and ticket.wait_reason == Ticket.WaitReason.AUTHORIZATION,
             state=wording.describe_state(ticket),
             follows=follows,
             **_measure_wait(ticket),
@@ -218,6 +225,31 @@ class AddInformation(TicketPage):
             return self.ticket.number
         messages.success(self.request, "Gracias por confirmarlo. El ticket quedó Cerrado.")
         return self.ticket.number
+
+
+class Authorize(TicketForms):
+    """Take «Autorizo» or «No autorizo» from the ticket's page (M14)."""
+
+    url_name = "authorize"
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Write the decision into the ticket and show its page, which says why if it was refused."""
+        self.require_writer()
+        key, is_good_key = self.posted_key()
+        decision = request.POST.get("autoriza", "")
+        if decision not in {"si", "no"} or not is_good_key:
+            messages.warning(request, "No se decidió nada: elija de nuevo si autoriza o no.")
+            return redirect("tickets:detail", number=self.ticket.number)
+        note = request.POST.get("porque", "").replace("\0", "")
+        try:
+            operations.decide_authorization(
+                self.ticket.pk, author=self.user, is_granted=decision == "si", note=note, form_key=key.key
+            )
+            messages.success(request, "Anotamos su decisión. Nos toca a nosotros.")
+        except Refused as refusal:
+            messages.warning(request, str(refusal))
+        return redirect("tickets:detail", number=self.ticket.number)
 
 
 class Confirm(TicketView):

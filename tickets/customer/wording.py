@@ -65,6 +65,11 @@ def _describe_customers_turn(ticket: Ticket) -> Turn:
             "Le toca a usted: confirme si quedó resuelto",
             f"{who} le envió una solución. Si funcionó, confírmelo; si no, respóndanos y seguimos.",
         )
+    if getattr(ticket, "open_charge", None):
+        return Turn(
+            "Le toca a usted: decida la propuesta de cobro",
+            "La decide quien representa a su empresa. Nada se cobra si no se acepta.",
+        )
     if ticket.wait_reason == Ticket.WaitReason.AUTHORIZATION:
         return Turn("Le toca a usted: díganos si lo autoriza", f"{who} necesita su autorización para continuar.")
     return Turn("Le toca a usted: denos más detalle", f"{who} necesita más información para poder continuar.")
