@@ -57,17 +57,9 @@ class TicketAdmin(admin.ModelAdmin):
             ("<int:pk>/cobro/", get_or_post(views_charges.ProposeCharge.as_view()), "propose"),
             ("<int:pk>/cobro/<int:seq>/retirar/", get_or_post(views_charges.WithdrawCharge.as_view()), "withdraw"),
             ("cargos/", require_safe(views_statements.list_page), "statements"),
-            ("cargos/<int:customer>/<str:month>/", require_safe(views_statements.statement_page), "statement"),
-            (
-                "cargos/<int:customer>/<str:month>/estado.pdf",
-                require_safe(views_statements.statement_pdf),
-                "statement_pdf",
-            ),
-            (
-                "cargos/<int:customer>/<str:month>/estado.csv",
-                require_safe(views_statements.statement_csv),
-                "statement_csv",
-            ),
+            (statement, require_safe(views_statements.statement_page), "statement"),
+            (f"{statement}estado.pdf", require_safe(views_statements.statement_pdf), "statement_pdf"),
+            (f"{statement}estado.csv", require_safe(views_statements.statement_csv), "statement_csv"),
             ("<int:pk>/correo/<int:mail>/", post_from_ticket(views_steps.retry_mail), "retry_mail"),
             ("<int:pk>/cierre/", post_from_ticket(views_steps.release_close), "release_close"),
         ]

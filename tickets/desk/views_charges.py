@@ -39,7 +39,8 @@ class DeskStep(PostingForm, View):
 
     def dispatch(self, request: HttpRequest, *args: Any, pk: int, **kwargs: Any) -> HttpResponseBase:
         """Serve the page of the ticket with the key `pk` to who may open it."""
-        self.ticket, self.user = ticket_or_404(request, pk), self.admit(request)
+        self.ticket = ticket_or_404(request, pk)
+        self.user = self.admit(request)
         self.place = read_place(request)
         return super().dispatch(request, *args, **kwargs)
 

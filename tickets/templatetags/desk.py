@@ -17,8 +17,8 @@ register = template.Library()
 def side_bar(context: template.Context) -> dict[str, Any]:
     """Return the entries of the admin's side bar: the queue's views, the mail tray, and the pages of other apps.
 
-    Only who holds a desk office or reads everything sees the views; only our own desk and Auditoría see the tray; our supervisors and Auditoría the charges. If
-    the page did not count the tickets, the views have no numbers.
+    Only who holds a desk office or reads everything sees the views; only our own desk and Auditoría see the tray, and
+    our supervisors and Auditoría the charges. If the page did not count the tickets, the views have no numbers.
     """
     request, counts, queue_place = context["request"], context.get("view_counts") or {}, context.get("place")
     person = request.user
