@@ -52,7 +52,7 @@ class _Minutes(forms.IntegerField):
         )
 
 
-class DecisionForm(PortalForm):
+class ChargeDecisionForm(PortalForm):
     """Ask the representative for the decision, and why if he likes to say it."""
 
     decision = forms.ChoiceField(
@@ -68,7 +68,7 @@ class DecisionForm(PortalForm):
         return bool(self.cleaned_data["decision"] == ACCEPT)
 
 
-class TimeForm(PortalForm):
+class TimeEntryForm(PortalForm):
     """Ask an agent for minutes and what he did; with accepted charges, also on which of them."""
 
     FREE = "0"
@@ -98,13 +98,13 @@ class TimeForm(PortalForm):
         return None if chosen == self.FREE else int(chosen)
 
 
-class ReasonForm(PortalForm):
+class ChargeReasonForm(PortalForm):
     """Ask staff for the reason of an act: why minutes are voided, or a charge withdrawn."""
 
     reason = _Line("Por qué", most=MAX_NOTE, missing="Escriba por qué.")
 
 
-class ProposalForm(PortalForm):
+class ChargeForm(PortalForm):
     """Ask a supervisor for a charge: up to four pieces of work with their minutes, the price of an hour, and why."""
 
     rate = forms.DecimalField(

@@ -17,7 +17,7 @@ from accounts.web.proofs import read_proof
 from factureya.core import clock
 from factureya.core.models import Attachment
 from tickets.charges import operations, policy
-from tickets.charges.forms import ACCEPT, DECLINE, DecisionForm
+from tickets.charges.forms import ACCEPT, DECLINE, ChargeDecisionForm
 from tickets.charges.models import ChargeProposal
 from tickets.charges.months import Month
 from tickets.customer import wording
@@ -64,10 +64,10 @@ class ChargePage(TicketForms):
         """Return the name of the form that decides this charge."""
         return f"cobro:{number}:{self.kwargs['seq']}"
 
-    def form(self, *args: Any, **options: Any) -> DecisionForm:
-        return DecisionForm(*args, **options)
+    def form(self, *args: Any, **options: Any) -> ChargeDecisionForm:
+        return ChargeDecisionForm(*args, **options)
 
-    def perform(self, form: DecisionForm, key: FormKey) -> str:
+    def perform(self, form: ChargeDecisionForm, key: FormKey) -> str:
         """Decide the charge as the form says; return its address."""
         charge = operations.decide_charge(
             self.ticket.pk,
@@ -84,7 +84,7 @@ class ChargePage(TicketForms):
         return self.after_login(self.ticket.number)
 
     def render_page(
-        self, form: DecisionForm, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = ""
+        self, form: ChargeDecisionForm, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = ""
     ) -> HttpResponse:
         """Return the page of the charge with its form, if the person may decide."""
         charge, instant = self.charge, clock.now()

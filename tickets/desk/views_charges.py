@@ -17,7 +17,7 @@ from factureya.core import clock
 from factureya.core.models import Attachment
 from factureya.core.refusals import Invalid
 from tickets.charges import money, operations, policy
-from tickets.charges.forms import ProposalForm, ReasonForm, TimeForm
+from tickets.charges.forms import ChargeForm, ChargeReasonForm, TimeEntryForm
 from tickets.charges.models import ChargeProposal, TimeEntry
 from tickets.charges.operations import ChargeTerms
 from tickets.charges.statement import count_minutes
@@ -94,10 +94,10 @@ class TimePage(DeskStep):
         """Return an agent of the ticket's desk; who only reads may not post."""
         return require_agent(request) if request.method == "POST" else require_reader(request)
 
-    def form(self, *args: Any, **options: Any) -> TimeForm:
-        return TimeForm(*args, accepted=find_accepted(self.ticket), **options)
+    def form(self, *args: Any, **options: Any) -> TimeEntryForm:
+        return TimeEntryForm(*args, accepted=find_accepted(self.ticket), **options)
 
-    def perform(self, form: TimeForm, key: FormKey) -> str:
+    def perform(self, form: TimeEntryForm, key: FormKey) -> str:
         """Note the minutes; return the address of this page."""
         data = form.cleaned_data
         operations.note_time(
@@ -144,10 +144,10 @@ class VoidTime(DeskStep):
         self.seq = seq
         return super().dispatch(request, *args, **kwargs)
 
-    def form(self, *args: Any, **options: Any) -> ReasonForm:
-        return ReasonForm(*args, **options)
+    def form(self, *args: Any, **options: Any) -> ChargeReasonForm:
+        return ChargeReasonForm(*args, **options)
 
-    def perform(self, form: ReasonForm, key: FormKey) -> str:
+    def perform(self, form: ChargeReasonForm, key: FormKey) -> str:
         """Void the entry; return the address of the ticket's minutes."""
         entry = self.context()["entry"]
         operations.void_time(self.ticket.pk, agent=self.user, seq=entry.seq, reason=form.cleaned_data["reason"])
@@ -172,13 +172,13 @@ class ProposeCharge(DeskStep):
         """Return a supervisor of the ticket's desk."""
         return require_proposer(request, self.ticket)
 
-    def form(self, *args: Any, **options: Any) -> ProposalForm:
-        return ProposalForm(*args, **options)
+    def form(self, *args: Any, **options: Any) -> ChargeForm:
+        return ChargeForm(*args, **options)
 
     def initial(self) -> dict[str, Any]:
         return {"rate": settings.CHARGE_HOURLY_RATE, "seen": self.ticket.message_count}
 
-    def perform(self, form: ProposalForm, key: FormKey) -> str | HttpResponse:
+    def perform(self, form: ChargeForm, key: FormKey) -> str | HttpResponse:
         """Propose the charge and return the ticket's address; «calcular» only shows the sums."""
         terms = form.build_terms()
         if PREVIEW in self.request.POST:
@@ -197,7 +197,7 @@ class ProposeCharge(DeskStep):
         return self.go_back()
 
     def render_page(
-        self, form: ProposalForm, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = ""
+        self, form: ChargeForm, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = ""
     ) -> HttpResponse:
         """Return the page with its form, and with the sums of a form that is valid."""
         self.preview = preview_charge(form.build_terms()) if form.is_bound and form.is_valid() else None
@@ -224,10 +224,10 @@ class WithdrawCharge(DeskStep):
         """Return a supervisor of the ticket's desk."""
         return require_proposer(request, self.ticket)
 
-    def form(self, *args: Any, **options: Any) -> ReasonForm:
-        return ReasonForm(*args, **options)
+    def form(self, *args: Any, **options: Any) -> ChargeReasonForm:
+        return ChargeReasonForm(*args, **options)
 
-    def perform(self, form: ReasonForm, key: FormKey) -> str:
+    def perform(self, form: ChargeReasonForm, key: FormKey) -> str:
         """Withdraw the charge; return the ticket's address."""
         reason = form.cleaned_data["reason"]
         operations.withdraw_charge(self.ticket.pk, seq=self.seq, supervisor=self.user, reason=reason)

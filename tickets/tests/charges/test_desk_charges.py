@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from accounts.models import Office, Provider
 from factureya.core.models import Event
-from factureya.testing.budgets import budget, capped_statements
+from factureya.testing.budgets import budget, statements_of
 from factureya.testing.charges import WHY, accepted, note, propose
 from factureya.testing.desk import page_of
 from factureya.testing.pages import key_in, make_client, text_of
@@ -261,11 +261,11 @@ def test_budgets_do_not_grow_with_the_rows(cast: Cast, noon: Any) -> None:
         (client, reverse("admin:tickets_ticket_statements")): STATEMENTS,
         (ana, reverse("tickets:statement")): STATEMENT,
     }
-    few = [capped_statements(lambda page=page: page[0].get(page[1])) for page in pages]
+    few = [statements_of(lambda page=page: page[0].get(page[1])) for page in pages]
     for _ in range(20):
         note(charge.ticket, 5, charge, agent=cast.laura)
         propose(cast)
     charge_others(cast, 5)
     noon.shift(60)
     for sent, (page, most) in zip(few, pages.items(), strict=True):
-        budget(sent, capped_statements(lambda page=page: page[0].get(page[1])), most)
+        budget(sent, statements_of(lambda page=page: page[0].get(page[1])), most)
