@@ -116,6 +116,15 @@ class TestDemo(TestCase):
         reasons = Ticket.objects.filter(pk__in=waiting).values_list("closed_reason", flat=True)
         assert set(reasons) == {Reason.UNANSWERED}
 
+    @pytest.mark.clause("M18")
+    def test_charges_of_every_state_and_a_statement(self) -> None:
+        carla = User.objects.get(email="carla@demo.example")
+        charges = ChargeProposal.objects.order_by("proposed_at")
+        assert [charge.status for charge in charges] == ["accepted", "accepted", "declined", "proposed"]
+        months = {Month.of(charge.proposed_at) for charge in charges}
+        total = sum(read_statement(carla.contact.customer, month).total_cents for month in months)
+        assert total == (56_250 + 45_000) * 116 // 100  # 75 of 90 minutes, and 60
+
     def test_seeding_again_changes_nothing(self) -> None:
         again = StringIO()
         call_command("seed_demo", stdout=again)
@@ -128,12 +137,3 @@ def test_it_refuses_outside_the_demo(settings: Any) -> None:
     settings.DEMO = False
     with pytest.raises(CommandError, match="DEMO=on"):
         call_command("seed_demo")
-
-    @pytest.mark.clause("M18")
-    def test_charges_of_every_state_and_a_statement(self) -> None:
-        carla = User.objects.get(email="carla@demo.example")
-        charges = ChargeProposal.objects.order_by("proposed_at")
-        assert [charge.status for charge in charges] == ["accepted", "accepted", "declined", "proposed"]
-        months = {Month.of(charge.proposed_at) for charge in charges}
-        total = sum(read_statement(carla.contact.customer, month).total_cents for month in months)
-        assert total == (56_250 + 45_000) * 116 // 100  # 75 of 90 minutes, and 60
