@@ -36,13 +36,15 @@ class DeskStep(PostingForm, View):
     template = ""
     ticket: Ticket
     place: Place
+    seq: int
 
     def dispatch(self, request: HttpRequest, *args: Any, pk: int, **kwargs: Any) -> HttpResponseBase:
-        """Serve the page of the ticket with the key `pk` to who may open it."""
+        """Serve the page of the ticket with the key `pk` to who may open it; `seq` is of its charge or entry."""
+        self.seq = int(kwargs.get("seq", 0))
         self.ticket = ticket_or_404(request, pk)
         self.user = self.admit(request)
         self.place = read_place(request)
-        return super().dispatch(request, *args, **kwargs)
+        return super().dispatch(request, *args)
 
     def admit(self, request: HttpRequest) -> User:
         """Return the person who may see the page. Raises PermissionDenied or Http404 for anybody else."""
@@ -57,7 +59,7 @@ class DeskStep(PostingForm, View):
         return self.receive_form()
 
     def form_name(self) -> str:
-        return f"{type(self).__name__}:{self.ticket.number}:{self.kwargs.get('seq', '')}"
+        return f"{type(self).__name__}:{self.ticket.number}:{self.seq}"
 
     def go_back(self) -> str:
         """Return the address of the ticket's page."""
@@ -139,11 +141,6 @@ class VoidTime(DeskStep):
     title = "Anular un tiempo anotado"
     template = "admin/tickets/void_time.html"
 
-    def dispatch(self, request: HttpRequest, *args: Any, seq: int, **kwargs: Any) -> HttpResponseBase:
-        """Serve the page of the ticket's entry `seq`."""
-        self.seq = seq
-        return super().dispatch(request, *args, **kwargs)
-
     def form(self, *args: Any, **options: Any) -> ChargeReasonForm:
         return ChargeReasonForm(*args, **options)
 
@@ -214,11 +211,6 @@ class WithdrawCharge(DeskStep):
 
     title = "Retirar la propuesta de cobro"
     template = "admin/tickets/withdraw.html"
-
-    def dispatch(self, request: HttpRequest, *args: Any, seq: int, **kwargs: Any) -> HttpResponseBase:
-        """Serve the page of the ticket's charge `seq`."""
-        self.seq = seq
-        return super().dispatch(request, *args, **kwargs)
 
     def admit(self, request: HttpRequest) -> User:
         """Return a supervisor of the ticket's desk."""
