@@ -26,7 +26,8 @@ WIDTH, HEIGHT = LETTER
 LEFT, RIGHT, BOTTOM = 46.0, WIDTH - 46.0, 60.0
 FOOT = "Factureya · Atención a Clientes · soporte@factureya.com · 01 800 63 22 887"
 # The left ends of the columns of text, and the right ends of those of numbers.
-_TEXTS, _NUMBERS = (LEFT, LEFT + 78, LEFT + 290), (RIGHT - 130, RIGHT - 65, RIGHT)
+_TEXTS, _NUMBERS = (LEFT, LEFT + 70, LEFT + 215), (RIGHT - 118, RIGHT - 59, RIGHT)
+_WIDTHS = (64, 139, 112)  # of the columns of text
 _SIZE, _LINE_HEIGHT = 8.5, 11.5
 
 
@@ -83,8 +84,7 @@ class StatementDrawer:
             f"{row.state_label}: {row.decision}, {when_long(charge.ended_at)}" if row.decision else row.state_label
         )
         texts = (when_long(charge.proposed_at), f"{charge.ticket.number} {charge.ticket.subject}", decision)
-        widths = (72, 204, 118)
-        cells = [simpleSplit(text, REGULAR, _SIZE, width) for text, width in zip(texts, widths, strict=True)]
+        cells = [simpleSplit(text, REGULAR, _SIZE, width) for text, width in zip(texts, _WIDTHS, strict=True)]
         height = _LINE_HEIGHT * max(map(len, cells)) + 6
         if self.y - height < BOTTOM + 20:
             self._close_page()

@@ -9,13 +9,14 @@ from decimal import Decimal
 import pytest
 import time_machine
 from pypdf import PdfReader
+from reportlab.pdfbase import pdfmetrics
 
 from accounts.models import Customer
 from factureya.core import clock
 from factureya.testing.charges import TERMS, decide, note, propose
 from factureya.testing.people import Neighbours, make_neighbours
 from factureya.testing.tickets import make_ticket
-from tickets.charges import money
+from tickets.charges import money, pdf
 from tickets.charges.months import Month
 from tickets.charges.operations import ChargeTerms, void_time
 from tickets.charges.pdf import draw_pdf
@@ -263,3 +264,14 @@ def test_the_pdf_says_what_the_page_says_over_many_pages(cast: Neighbours) -> No
     assert "Página 4" in read_pdf(long)
     empty = Statement(statement.customer, statement.month, [], is_finished=True)
     assert "no hay cargos" in read_pdf(empty)
+
+
+def test_no_column_of_the_pdf_reaches_into_the_next() -> None:
+    ends = [left + width for left, width in zip(pdf._TEXTS, pdf._WIDTHS, strict=True)]
+    assert all(end < left for end, left in zip(ends, pdf._TEXTS[1:], strict=False))
+    longest = ["5999 de 6000 min", "$1,000,000.00", "$1,160,000.00"]
+    begins = [
+        right - pdfmetrics.stringWidth(text, pdf.REGULAR, pdf._SIZE)
+        for right, text in zip(pdf._NUMBERS, longest, strict=True)
+    ]
+    assert all(begin > end for begin, end in zip(begins, [ends[-1], *pdf._NUMBERS], strict=False))
