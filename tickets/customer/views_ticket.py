@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import OuterRef, Subquery
+from django.db.models import Exists, OuterRef, Subquery
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -116,9 +116,20 @@ class TicketPage(TicketForms):
     """Show the ticket's page with its composer, also after a post that was refused."""
 
     def tickets(self) -> TicketQuerySet:
-        """Select the tickets as `TicketView` does; `open_charge` is the number of the charge to decide, or None."""
-        undecided = ChargeProposal.objects.undecided().filter(ticket=OuterRef("pk"), expires_at__gte=now())
-        return super().tickets().annotate(open_charge=Subquery(undecided.values("seq")[:1]))
+        """Select the tickets as `TicketView` does, and what they have to do with charges.
+
+        `open_charge` is the number of the charge to decide, or None; `waits_for_charge`: a charge began the wait.
+        """
+        charges = ChargeProposal.objects.filter(ticket=OuterRef("pk"))
+        undecided = charges.undecided().filter(expires_at__gte=now())
+        return (
+            super()
+            .tickets()
+            .annotate(
+                open_charge=Subquery(undecided.values("seq")[:1]),
+                waits_for_charge=Exists(charges.filter(proposed_at=OuterRef("waiting_since"))),
+            )
+        )
 
     def find_ticket(self, number: str) -> Ticket:
         """Return the ticket; `continued_by` is the number of the last visible ticket that continues it, or None."""
@@ -149,7 +160,7 @@ class TicketPage(TicketForms):
             draft_reason=draft_reason,
             entries=timeline.read_history(ticket, user),
             turn=wording.describe_turn(ticket),
-            asks_authorization=ticket.is_waiting and ticket.wait_reason == Ticket.WaitReason.AUTHORIZATION,
+            asks_authorization=_asks_authorization(ticket),
             state=wording.describe_state(ticket),
             follows=follows,
             **_measure_wait(ticket),
@@ -325,6 +336,12 @@ class Created(TicketView):
         """Show the page after a ticket was opened: its number, when we answer, how long the customer has to reply."""
         context = self.context(first_reply=wording.describe_first_reply(), reply_days=calendar.describe_reply_time())
         return render(request, "tickets/created.html", context)
+
+
+def _asks_authorization(ticket: Any) -> bool:
+    """Return whether the customer is asked «¿lo autoriza?», and not for a charge or a confirmation (M14)."""
+    is_asked = ticket.is_waiting and ticket.wait_reason == Ticket.WaitReason.AUTHORIZATION
+    return is_asked and not ticket.asks_confirmation and not ticket.waits_for_charge
 
 
 def _measure_wait(ticket: Ticket) -> dict[str, Any]:

@@ -70,6 +70,11 @@ def _describe_customers_turn(ticket: Ticket) -> Turn:
             "Le toca a usted: decida la propuesta de cobro",
             "La decide quien representa a su empresa. Nada se cobra si no se acepta.",
         )
+    if getattr(ticket, "waits_for_charge", False):
+        return Turn(
+            "Le toca a usted: la propuesta de cobro venció",
+            "No se cobra nada. Si todavía le interesa, pídanos otra; si ya no hace falta nada, confírmelo.",
+        )
     if ticket.wait_reason == Ticket.WaitReason.AUTHORIZATION:
         return Turn("Le toca a usted: díganos si lo autoriza", f"{who} necesita su autorización para continuar.")
     return Turn("Le toca a usted: denos más detalle", f"{who} necesita más información para poder continuar.")

@@ -1,5 +1,7 @@
 """Take the customer's answer to a question for authorization: yes or no, in writing (M13, M14)."""
 
+from django.db.models import Q
+
 from accounts.models import User
 from factureya.core import audit
 from factureya.core.refusals import WrongStatus
@@ -49,8 +51,8 @@ def _check_question(ticket: Ticket, note: str) -> None:
     """Raise WrongStatus unless the ticket waits for an authorization alone; Incomplete if the note is too long."""
     if ticket.wait_reason != WaitReason.AUTHORIZATION or ticket.asks_confirmation:
         raise WrongStatus("Este ticket ya no espera una autorización: responda en él.")
-    if ticket.charges.filter(status="proposed").exists():
-        raise WrongStatus("Lo que se espera es la decisión sobre un cobro: decídala en su página.")
+    if ticket.charges.filter(Q(status="proposed") | Q(proposed_at=ticket.waiting_since)).exists():
+        raise WrongStatus("Lo que se espera es la decisión sobre un cobro: véalo en su página.")
     if len(note.strip()) > MAX_NOTE:
         raise Incomplete(f"La razón es de hasta {MAX_NOTE} caracteres.")
 

@@ -19,6 +19,7 @@ from factureya.testing.pages import key_in, log_in, make_client, text_of
 from factureya.testing.people import Neighbours, end_offices, make_agent, make_neighbours
 from factureya.testing.tickets import mails_about, make_ticket
 from tickets import operations as ticket_operations
+from tickets import tasks
 from tickets.charges.models import MAX_NOTE
 from tickets.charges.operations import withdraw_charge
 from tickets.models import ChargeProposal, Ticket
@@ -253,6 +254,22 @@ def test_what_is_no_authorization_is_refused(cast: Neighbours) -> None:
     ticket = asked(cast)
     with pytest.raises(ticket_operations.Incomplete):
         ticket_operations.decide_authorization(ticket.pk, author=cast.ana, is_granted=True, note="x" * 301)
+
+
+@pytest.mark.clause("M14")
+def test_nobody_authorizes_a_charge_that_expired(cast: Neighbours, noon: Any) -> None:
+    charge = propose(cast)
+    noon.shift(timedelta(days=3, seconds=1))  # the ticket still waits: its reminder is late
+    client = make_client(cast.beto)
+    for _ in "12":  # before and after the sweep
+        page = client.get(reverse("tickets:detail", args=[charge.ticket.number]))
+        assert "la propuesta de cobro venció" in text_of(page)
+        assert "Sí, autorizo" not in text_of(page)
+        address = reverse("tickets:authorize", args=[charge.ticket.number])
+        client.post(address, {"key": key_in(page), "autoriza": "si"})
+        charge.ticket.refresh_from_db()
+        assert charge.ticket.status == "waiting"
+        tasks.lapse_charges()
 
 
 # -- The statement -----------------------------------------------------------------------------------
