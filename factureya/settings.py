@@ -152,9 +152,9 @@ GUARDS = [
     "factureya.core.guards",
     "accounts.guards",
     "tickets.guards",
-    "tickets.charges.guards",
     "change_requests.guards",
     "change_requests.emergency.guards",
+    "tickets.charges.guards",
 ]
 # What `verify_audit` compares beside the chains: functions that yield a Flaw for each row that no event explains (M26).
 AUDIT_STATE_CHECKS: list[str] = [
