@@ -13,7 +13,6 @@ PERSON = "accounts_user"
 OFFICE = "accounts_roleassignment"
 CONTACT = "accounts_contact"
 CUSTOMER = "accounts_customer"
-PERSON = "accounts_user"
 
 _GRANTED = last_event_is(
     "'user:' || NEW.user_id",
@@ -40,8 +39,6 @@ _OTHER_AT_THE_SAME_TIME = f"""EXISTS (SELECT 1 FROM {OFFICE} o WHERE o.user_id =
     AND (o.ends_at IS NULL OR (T[o.ends_at] > T[NEW.starts_at] AND T[o.ends_at] > T[o.starts_at]))
     AND (NEW.ends_at IS NULL OR T[NEW.ends_at] > T[o.starts_at]))"""
 _IS_SUPERUSER = "EXISTS (SELECT 1 FROM accounts_user u WHERE u.id = NEW.user_id AND u.is_superuser)"
-_STILL_AUDITOR = f"""EXISTS (SELECT 1 FROM {OFFICE} o WHERE o.user_id = NEW.id AND o.office = 'auditor'
-    AND (o.ends_at IS NULL OR T[o.ends_at] > PRESENT))"""
 _SAME_OPEN_OFFICE = f"""EXISTS (SELECT 1 FROM {OFFICE} o WHERE o.user_id = NEW.user_id
     AND (o.granted_seq = NEW.granted_seq OR (o.office = NEW.office AND o.ends_at IS NULL AND NEW.ends_at IS NULL)))"""
 _JOINED = last_event_is(
@@ -112,13 +109,6 @@ _WRITTEN = [
         ),
     ),
     *triggers.never_deleted(OFFICE, "id", message=_HISTORY),
-    Guard(
-        "superuser_is_no_auditor",
-        PERSON,
-        "UPDATE",
-        f"NEW.is_superuser AND NEW.is_superuser ≠ OLD.is_superuser AND {_STILL_AUDITOR}",
-        "quien es Auditoría no se vuelve superusuario",
-    ),
     Guard("office_insert_replaces_none", OFFICE, "INSERT", _SAME_OPEN_OFFICE, "row exists", engines=("sqlite",)),
     Guard(
         "contact_enters_with_its_event",
@@ -151,5 +141,4 @@ _WRITTEN = [
         "una empresa se une una vez, a la verificada con su RFC",
     ),
 ]
-_TERMS = {"PRESENT": ("julianday('now')", "clock_timestamp()")}  # by the database's clock
-GUARDS = [translate(guard, _TERMS) if guard.when else guard for guard in _WRITTEN]
+GUARDS = [translate(guard) if guard.when else guard for guard in _WRITTEN]

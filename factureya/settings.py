@@ -93,7 +93,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "factureya.core.middleware.RecordedSessionMiddleware",  # after the session and its user
-    "factureya.oversight.middleware.RecordLooksMiddleware",  # inside it: the look of an emergency is recorded there
+    "factureya.core.middleware.RecordedLooksMiddleware",  # inside it: the look of an emergency is recorded there
     "factureya.core.middleware.MethodNotAllowedPageMiddleware",
     "factureya.core.middleware.BodyLimitMiddleware",  # last, so that its answer has every header
 ]
@@ -327,6 +327,9 @@ AUTHENTICATION_BACKENDS = [
 RECORDED_SESSIONS = {
     "change_requests.emergency.backend.EmergencyBackend": "change_requests.emergency.middleware.EmergencyMiddleware"
 }
+LOOKS_RECORDER = (
+    "factureya.oversight.looks.record_look"  # writes down what Auditoría was shown (`core.middleware`; M26)
+)
 PASSWORD_HASHERS = ["accounts.passwords.LeanArgon2PasswordHasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {

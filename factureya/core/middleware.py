@@ -1,4 +1,4 @@
-"""Treat every request: drop cookies with a NUL, limit bodies, keep caches out, record some sessions, fill a 405."""
+"""Treat every request: drop NULs in cookies, limit bodies, keep caches out, record sessions and looks, fill a 405."""
 
 from collections.abc import Callable
 
@@ -71,6 +71,25 @@ class RecordedSessionMiddleware(Middleware):
         if settings.SESSION_COOKIE_NAME in request.COOKIES:
             backend = request.session.get(BACKEND_SESSION_KEY, "")
         return self.recorders.get(backend, self.get_response)(request)
+
+
+class RecordedLooksMiddleware(Middleware):
+    """Let LOOKS_RECORDER write down each page that a person of staff was shown, before it is sent (M26).
+
+    The recorder gets the request and decides whose looks are written down. A request without a session goes on.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        super().__init__(get_response)
+        self.record_look: Callable[[HttpRequest], None] = import_string(settings.LOOKS_RECORDER)
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        is_shown = request.method == "GET" and response.status_code == 200
+        has_session = settings.SESSION_COOKIE_NAME in request.COOKIES
+        if is_shown and has_session and getattr(getattr(request, "user", None), "is_staff", False):
+            self.record_look(request)
+        return response
 
 
 class MethodNotAllowedPageMiddleware(Middleware):

@@ -8,7 +8,8 @@ from decimal import Decimal
 
 BOM = "\ufeff"  # so that spreadsheets read the accents
 _STARTS = "=+\\-@＝＋－＠﹢﹣﹦﹫"  # a spreadsheet takes the wide signs for the narrow ones
-_UNSEEN = r"[\s\x00-\x1f\u00ad\u200b-\u200f\ufeff]*"  # blanks, and what shows nothing
+# Blanks, and what shows nothing, besides the separators \t, \r and \n: so each character is read once.
+_UNSEEN = r"[\x00-\x08\x0b\x0c\x0e-\x20\x85\xa0\u00ad\u1680\u2000-\u200f\u2028\u2029\u202f\u205f\u3000\ufeff]*+"
 _FORMULA = re.compile(rf"[\t\r\n]|{_UNSEEN}[{_STARTS}]")
 _SPLIT_FORMULA = re.compile(rf"([;|\t\r\n]{_UNSEEN})(?=[{_STARTS}])")  # what follows a separator of another country
 

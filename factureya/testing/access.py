@@ -14,6 +14,7 @@ from django.test import Client
 from accounts.models import User
 from change_requests.models import Evidence, FormalRequest
 from factureya.core.models import InboundMessage
+from factureya.testing.emergencies import Emergency
 from tickets.models import Ticket, TicketFile
 
 CUSTOMERS = ("ana", "beto", "carla")
@@ -35,6 +36,7 @@ class World:
     mailed: InboundMessage  # a message of the ticket
     formal: FormalRequest  # Ana's, in approval; Gina is to carry it out
     evidence: Evidence  # of that request
+    emergency: Emergency  # Gina's, about Ana's company
 
     def client(self, role: str) -> Client:
         """Return a browser of this person, past the password."""

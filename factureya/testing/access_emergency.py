@@ -13,9 +13,11 @@ from factureya.testing.people import Cast
 MEMBERS = dict.fromkeys(("laura", "elsa", "fabian", "jorge", "gina", "olga"), 200)
 
 
-def make_emergency(cast: Cast) -> EmergencyGrant:
+def make_emergency(cast: Cast) -> Emergency:
     """Make the account and Gina's emergency, which is authorized."""
-    return Emergency(cast).bring(EmergencyGrant.Status.AUTHORIZED)
+    emergency = Emergency(cast)
+    emergency.bring(EmergencyGrant.Status.AUTHORIZED)
+    return emergency
 
 
 def folio(_world: World) -> list[Any]:

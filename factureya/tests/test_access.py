@@ -16,14 +16,24 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from accounts.models import Office, Provider, User
 from change_requests import operations as request_operations
+from change_requests.emergency.models import EmergencyGrant
 from change_requests.models import Evidence, FormalRequest
-from factureya.core import clock, health
+from factureya.core import audit, clock, health
 from factureya.core.files import store
 from factureya.core.mail import intake
 from factureya.core.models import Event, Holiday, InboundMessage, OutboxMessage
 from factureya.testing import access_charges, access_control, access_emergency, access_requests, request_histories
 from factureya.testing.access import DESK, ROLES, Row, World, codes, key
-from factureya.testing.people import Cast, make_agent, make_auditor, make_neighbours, make_staff, make_superuser
+from factureya.testing.pages import make_client
+from factureya.testing.people import (
+    PASSWORD,
+    Cast,
+    make_agent,
+    make_auditor,
+    make_neighbours,
+    make_staff,
+    make_superuser,
+)
 from factureya.testing.tickets import make_inbound, make_ticket
 from tickets import notifications, operations
 from tickets.models import Ticket, TicketFile
@@ -54,7 +64,6 @@ def world(tmp_path, settings) -> World:
     hidden = store.store(SimpleUploadedFile("interno.txt", b"texto interno"), draft="d2")
     ticket = make_ticket(requester=cast.ana, files=[image])
     operations.add_note(ticket.pk, agent=people["dario"], body="Nota interna", files=[hidden])
-    access_emergency.make_emergency(cast)
     access_charges.make_charge(cast, ticket)
     mailed = make_inbound(disposition="accept-reply")
     operations.add_information(ticket.pk, author=cast.ana, body="Por correo", inbound=mailed)
@@ -68,6 +77,7 @@ def world(tmp_path, settings) -> World:
         strangers_mail(),
         mailed,
         *formal_request(cast),
+        access_emergency.make_emergency(cast),
     )
 
 
@@ -275,6 +285,13 @@ for model in ("event", "outboxmessage"):
 TABLE["admin:core_holiday_delete"] = [Row(ROOT_AND_SUPERVISOR, key(1))]
 
 
+# What of TABLE the emergency about Ana's company may ask: its page, the company, and the company's tickets and files.
+REACHED_INSIDE = {
+    ("get", name)
+    for name in ("emergency:inside", "admin:accounts_customer_change", "admin:tickets_ticket_change", "tickets:file")
+}
+
+
 def all_addresses() -> Iterator[str]:
     """The name of every address of the site; one without a name is shown by its pattern."""
 
@@ -313,6 +330,31 @@ def test_an_emergency_account_at_rest_reaches_what_a_stranger_does(world):
         "emergencia-01@factureya.example", is_emergency=True, is_active=False
     )
     find_wrong_answers(world, world.client("emergency"), "anonymous")
+
+
+@pytest.mark.clause("M22", "M23")
+def test_an_open_emergency_reaches_its_customer_and_nothing_else(world):
+    """Its own pages, the customer, his tickets and files, to read; every other address is refused and recorded."""
+    grant = world.emergency.open(EmergencyGrant.objects.get())
+    gina = make_client(world.people["gina"])
+    gina.post(reverse("emergency:enter", args=[grant.folio]), {"password": PASSWORD})
+    reached = {
+        (row.method, name)
+        for name, rows in TABLE.items()
+        if name not in ("account_logout", "emergency:leave")  # they end it
+        for row in rows
+        if gina_reaches(gina, row.method, reverse(name, args=row.args(world)) + row.query)
+    }
+    assert reached == REACHED_INSIDE
+    assert not list(audit.find_flaws())
+
+
+def gina_reaches(client: Client, method: str, address: str) -> bool:
+    """Ask an address inside the emergency; return True unless the emergency is refused there."""
+    answer = getattr(client, method)(address)
+    b"".join(answer)
+    assert answer.status_code in (200, 302, 403, 405), f"{method} {address}: {answer.status_code}"
+    return bool(answer.status_code in (200, 302))
 
 
 def find_wrong_answers(world: World, client: Client, role: str) -> None:

@@ -12,7 +12,7 @@ import factureya.core.clock
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0006_drill_customer'),
+        ('accounts', '0003_own_provider'),
         ('tickets', '0002_index_of_words'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

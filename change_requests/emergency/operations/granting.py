@@ -160,7 +160,7 @@ def lapse_due(instant: datetime | None = None) -> int:
 def _lapse(grant: EmergencyGrant) -> bool:
     """End a locked emergency as *caducada* and return True, if its time to be authorized or opened is over."""
     deadline = {Status.REQUESTED: grant.decide_before, Status.AUTHORIZED: grant.start_before}.get(Status(grant.status))
-    if deadline is None or now() < deadline:
+    if deadline is None or not policy.is_over(deadline):
         return False
     before, grant.status, grant.ended_at, grant.end_reason = grant.status, Status.LAPSED, now(), EndReason.TIME
     grant.save(update_fields=["status", "ended_at", "end_reason"])

@@ -100,9 +100,14 @@ def confirm_sealed(credential_pk: int, *, actor: User, proof: Proof | None = Non
 
 @sensitive_variables()
 def make_half() -> str:
-    """Return a new random half of a password: groups of characters, none of which looks like another."""
-    groups = ("".join(secrets.choice(ALPHABET) for _ in range(GROUP_CHARACTERS)) for _ in range(GROUPS))
-    return "-".join(groups)
+    """Return a new random half of a password: groups of characters, none of which looks like another.
+
+    It has a digit, since a run of letters is taken for words where halves are hidden (`halves.hide_halves`).
+    """
+    while True:
+        groups = ["".join(secrets.choice(ALPHABET) for _ in range(GROUP_CHARACTERS)) for _ in range(GROUPS)]
+        if any(character.isdigit() for group in groups for character in group):
+            return "-".join(groups)
 
 
 @sensitive_variables()

@@ -52,7 +52,7 @@ def delegation(cast: Cast) -> Delegation:
     "columns", [{"is_active": True}, {"is_staff": True}, {"is_superuser": True}, {"password": "pbkdf2"}]
 )
 def test_the_user_of_an_account_rests(account: EmergencyAccount, columns: dict[str, Any]):
-    with refused_by("emergency_account_rests"):
+    with refused_by("emergency_account_rests", "superuser_follows_its_event"):
         update(account.user, **columns)
 
 

@@ -80,6 +80,14 @@ def test_a_half_is_compared_without_case_dashes_or_blanks():
     assert not sealing.matches_half(half, "")
 
 
+@pytest.mark.clause("M22")
+def test_each_half_has_a_digit_since_letters_alone_are_taken_for_words(monkeypatch):
+    """A run without a digit is not hidden (`halves.hide_halves`), so that no half is one."""
+    drawn = iter("ABCD" * 5 + "ABC2" * 5)
+    monkeypatch.setattr(sealing.secrets, "choice", lambda _alphabet: next(drawn))
+    assert sealing.make_half() == "ABC2-ABC2-ABC2-ABC2-ABC2"
+
+
 def test_halves_are_all_different_and_have_no_letters_that_look_alike():
     halves = [sealing.make_half() for _ in range(200)]
     assert len(set(halves)) == 200

@@ -27,4 +27,4 @@ def test_what_is_no_token_stays(text: str):
 
 
 def test_the_console_has_the_filter(settings):
-    assert settings.LOGGING["handlers"]["console"]["filters"] == ["tokens"]
+    assert settings.LOGGING["handlers"]["console"]["filters"] == ["tokens", "halves"]

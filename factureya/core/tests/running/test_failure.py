@@ -281,6 +281,7 @@ def portal(services: str, folder: Path, redis_url: str) -> Iterator[Portal]:
         running = Portal(folder, url, servers if services == "servers" else {}, free_port())
         running.manage("prepare")
         running.numbers = re.findall(r"^number (.+)$", running.manage("shell", "-v0", "-c", PEOPLE), re.MULTILINE)
+        running.manage("record_rows")  # an event for each company, whom no operation verified
         with (folder / "up.log").open("wb") as output:
             up = subprocess.Popen(
                 [sys.executable, "manage.py", "up", "--bind", f"127.0.0.1:{running.port}"],

@@ -1,12 +1,11 @@
 """Record what Auditoría looks at: tickets, companies, people, requests, emergencies and files (M26)."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 
 from accounts.models import Customer, User
-from factureya.core.middleware import Middleware
 from factureya.core.models import Attachment
 from factureya.oversight import reading
 from tickets.models import Ticket
@@ -16,26 +15,21 @@ FILE_ARGUMENT = "token"  # the secret part of a file's address, in no event
 RECORDS_ITSELF = "oversight"  # the pages of the log record their own readings
 
 
-class RecordLooksMiddleware(Middleware):
-    """Record each page and file that a person who only reads opens, before it is sent (M26).
+def record_look(request: HttpRequest) -> None:
+    """Record the page or file that a request showed, if the reader is Auditoría (M26).
 
-    An object leaves one event in ten minutes. Everybody else's requests go on without one more query; an emergency
-    account's are recorded by its own middleware (M23).
+    An object leaves one event in ten minutes. Everybody else's requests write nothing; an emergency account's are
+    recorded by its own middleware (M23).
     """
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
-        match = request.resolver_match
-        if match is None or request.method != "GET" or response.status_code != 200:
-            return response
-        is_kept = FILE_ARGUMENT in match.kwargs or request.path_info.startswith(STAFF_PAGES)
-        reader: Any = getattr(request, "user", None)
-        if is_kept and match.namespace != RECORDS_ITSELF and is_auditor(reader):
-            reading.record_reading(reader, "log.looked", object=name_object(request))
-        return response
+    match, reader = request.resolver_match, request.user
+    if match is None or match.namespace == RECORDS_ITSELF:
+        return
+    is_kept = FILE_ARGUMENT in match.kwargs or request.path_info.startswith(STAFF_PAGES)
+    if is_kept and is_auditor(reader):
+        reading.record_reading(reader, "log.looked", object=name_object(request))
 
 
-def is_auditor(person: Any) -> bool:
+def is_auditor(person: Any) -> TypeGuard[User]:
     """Return True if this person is signed in and reads everything as Auditoría, not as an emergency account."""
     return isinstance(person, User) and not person.is_emergency and person.reads_all
 

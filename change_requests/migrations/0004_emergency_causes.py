@@ -39,6 +39,6 @@ def create_causes(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("change_requests", "0006_emergency")]
+    dependencies = [("change_requests", "0003_assets")]
 
     operations = [migrations.RunPython(create_causes, migrations.RunPython.noop)]
