@@ -161,6 +161,7 @@ GUARDS = [
     "change_requests.guards",
     "change_requests.emergency.guards",
     "change_requests.packages.guards",
+    "tickets.charges.guards",
 ]
 # What `verify_audit` compares beside the chains: functions that yield a Flaw for each row that no event explains (M26).
 AUDIT_STATE_CHECKS: list[str] = [
@@ -172,6 +173,7 @@ STATE_KINDS = [
     "accounts.models.state.KINDS",
     "change_requests.record.state.KINDS",
     "change_requests.packages.record.KINDS",
+    "tickets.charges.record.KINDS",
 ]
 # Called in the transaction that seals the day: callables (anchor).
 ANCHOR_SEALED = ["accounts.notifications.tell_day_sealed"]
@@ -228,6 +230,7 @@ CELERY_BEAT_SCHEDULE = {
     "forget_quotas": {"task": "factureya.core.tasks.forget_quotas", "schedule": timedelta(hours=1)},
     "warn_before_close": {"task": "tickets.tasks.warn_before_close", "schedule": timedelta(minutes=5)},
     "close_unanswered": {"task": "tickets.tasks.close_unanswered", "schedule": timedelta(minutes=5)},
+    "lapse_charges": {"task": "tickets.tasks.lapse_charges", "schedule": timedelta(minutes=5)},
     "expire_due": {"task": "change_requests.tasks.expire_due", "schedule": timedelta(minutes=5)},
     "remind_due": {"task": "change_requests.tasks.remind_due", "schedule": timedelta(minutes=5)},
     "tidy_emergencies": {"task": "change_requests.tasks.tidy_emergencies", "schedule": timedelta(minutes=1)},
@@ -301,6 +304,10 @@ REMINDER_HOURS = env.int("REMINDER_HOURS", default=24)  # M15: before closes_at
 REMINDER_LOOKAHEAD_MINUTES = 10
 FIRST_REPLY_BUSINESS_HOURS = env.int("FIRST_REPLY_BUSINESS_HOURS", default=4)  # the queue's "Meta"
 LINK_DAYS = 30  # signed links in mails
+
+# -- Charges (M18) -----------------------------------------------------------------------------------
+CHARGE_HOURLY_RATE = env("CHARGE_HOURLY_RATE", default="450.00")  # pesos; the form of a proposal begins with it
+CHARGE_TAX_RATE = env.int("CHARGE_TAX_RATE", default=1600)  # IVA in ten-thousandths: 1600 is 16 %
 
 # -- Formal requests (M7, M19-M25) -------------------------------------------------------------------
 # Between approval and execution when the registered mail or the representative changes.
@@ -419,6 +426,7 @@ DEMO_SEEDS = [
     "factureya.demo.requests.seed",
     "factureya.demo.emergencies.seed",
     "factureya.demo.packages.seed",
+    "factureya.demo.charges.seed",
 ]
 CUSTOMER_JOINED = ["tickets.operations.move_to_customer"]  # callables (source, target, *, actor)
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]

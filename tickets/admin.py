@@ -10,7 +10,15 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.web.form_memory import post_only, set_form_page
 from accounts.web.mixins import get_person
-from tickets.desk import views_phone, views_queue, views_steps, views_ticket, views_tray
+from tickets.desk import (
+    views_charges,
+    views_phone,
+    views_queue,
+    views_statements,
+    views_steps,
+    views_ticket,
+    views_tray,
+)
 from tickets.models import Ticket
 
 
@@ -28,6 +36,7 @@ class TicketAdmin(admin.ModelAdmin):
         post_from_ticket = post_only("admin:tickets_ticket_change", "pk")
         post_from_mail = post_only("admin:tickets_ticket_mail", "pk")
         from_queue, from_call = set_form_page(views_queue.find_list_page), set_form_page(views_phone.find_call_page)
+        statement = "cargos/<int:customer>/<str:month>/"
         pages: list[tuple[str, Callable[..., HttpResponseBase], str]] = [
             ("", require_safe(views_queue.queue_page), "changelist"),
             ("asignar/", from_queue(require_POST(views_queue.assign_selected)), "assign"),
@@ -43,6 +52,14 @@ class TicketAdmin(admin.ModelAdmin):
             ("<int:pk>/propiedades/", post_from_ticket(views_ticket.set_properties), "properties"),
             ("<int:pk>/confirmar/", get_or_post(views_steps.confirm_by_phone), "confirm"),
             ("<int:pk>/prestador/", get_or_post(views_steps.hand_over), "hand_over"),
+            ("<int:pk>/tiempo/", get_or_post(views_charges.TimePage.as_view()), "time"),
+            ("<int:pk>/tiempo/<int:seq>/anular/", get_or_post(views_charges.VoidTime.as_view()), "void_time"),
+            ("<int:pk>/cobro/", get_or_post(views_charges.ProposeCharge.as_view()), "propose"),
+            ("<int:pk>/cobro/<int:seq>/retirar/", get_or_post(views_charges.WithdrawCharge.as_view()), "withdraw"),
+            ("cargos/", require_safe(views_statements.list_page), "statements"),
+            (statement, require_safe(views_statements.statement_page), "statement"),
+            (f"{statement}estado.pdf", require_safe(views_statements.statement_pdf), "statement_pdf"),
+            (f"{statement}estado.csv", require_safe(views_statements.statement_csv), "statement_csv"),
             ("<int:pk>/correo/<int:mail>/", post_from_ticket(views_steps.retry_mail), "retry_mail"),
             ("<int:pk>/cierre/", post_from_ticket(views_steps.release_close), "release_close"),
         ]

@@ -189,6 +189,25 @@ def _describe_release_for_desk(event: Event) -> SafeString:
     return format_html("{} dejó correr de nuevo el cierre", event.actor_name)
 
 
+def _describe_time_for_desk(event: Event) -> SafeString:
+    """Return the history's text for the agent: who noted or voided minutes, for what, and whether they are billable."""
+    data = event.data
+    act = "anotó" if event.verb == "ticket.time_noted" else "anuló"
+    cost = "a cuenta del cobro aceptado" if data.get("is_billable") else "sin costo"
+    return format_html("{} {} {} min, {}: {}", event.actor_name, act, data.get("minutes"), cost, data.get("work", ""))
+
+
+def _describe_charge_end(text: str) -> Callable[..., SafeString]:
+    """Return a function that puts into this text who decided on a charge, its total, and the reason that was given."""
+
+    def describe(event: Event, reader: User | None = None) -> SafeString:
+        who = "usted" if reader is not None and event.actor_id == reader.pk else event.actor_name
+        said = format_html(": «{}»", event.data["note"]) if event.data.get("note") else NOTHING
+        return format_html("{}{}", format_html(text, who, event.data.get("total", "")), said)
+
+    return describe
+
+
 def _describe_by_actor(text: str) -> Callable[[Event], SafeString]:
     """Return a function that puts into this text who acted and, if the event is about a mail, its address."""
     return lambda event: format_html(text, event.actor_name, event.data.get("to", ""))
@@ -240,6 +259,52 @@ EVENTS = {
         _describe_phone_confirmation,
         "<strong>Cerrado</strong>: se confirmó por teléfono",
     ),
+    "ticket.authorized": Reading(
+        "check",
+        _describe_by_actor("Volvió a <strong>Abierto</strong>: {} autorizó"),
+        "Pasó de <strong>En espera</strong> a <strong>Abierto</strong>: se autorizó",
+        "Se autorizó. Pasó a <strong>Abierto</strong>",
+    ),
+    "ticket.not_authorized": Reading(
+        "cross",
+        _describe_by_actor("Volvió a <strong>Abierto</strong>: {} no autorizó"),
+        "Pasó de <strong>En espera</strong> a <strong>Abierto</strong>: no se autorizó",
+        "No se autorizó. Pasó a <strong>Abierto</strong>",
+    ),
+    "ticket.time_noted": Reading("clock", _describe_time_for_desk),
+    "ticket.time_voided": Reading("clock", _describe_time_for_desk),
+    "ticket.charge_proposed": Reading(
+        "swap",
+        _describe_charge_end("<strong>En espera</strong>: {} propuso un cobro de {}"),
+        _describe_charge_end("<strong>En espera</strong>: {} le propuso un cobro de {}, que decide su representante"),
+        "<strong>En espera</strong>: se propuso un cobro",
+    ),
+    "ticket.charge_accepted": Reading(
+        "check",
+        _describe_charge_end("{} aceptó el cobro de hasta {}"),
+        _describe_charge_end("{} aceptó el cobro de hasta {}"),
+        "Se aceptó el cobro propuesto",
+    ),
+    "ticket.charge_declined": Reading(
+        "cross",
+        _describe_charge_end("{} no aceptó el cobro de {}"),
+        _describe_charge_end("{} no aceptó el cobro de {}"),
+        "No se aceptó el cobro propuesto",
+    ),
+    "ticket.charge_withdrawn": Reading(
+        "swap",
+        _describe_charge_end("{} retiró la propuesta de cobro de {}"),
+        _describe_charge_end("{} retiró la propuesta de cobro de {}"),
+        "Se retiró la propuesta de cobro",
+    ),
+    "ticket.charge_lapsed": Reading(
+        "clock",
+        "Venció la propuesta de cobro, sin decisión",
+        "Venció la propuesta de cobro: no se cobra nada",
+        "Venció la propuesta de cobro",
+    ),
+    "charge.recorded": Reading("lock", NOTHING),
+    "time.recorded": Reading("lock", NOTHING),
     "ticket.mail_bounced": Reading("mail", _describe_bounce_for_desk),
     "ticket.mail_retried": Reading("mail", _describe_by_actor("{} puso otra vez en cola el correo a {}")),
     "ticket.robot_answered": Reading("mail", "Llegó una respuesta automática; no mueve el ticket"),

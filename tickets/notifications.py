@@ -26,7 +26,8 @@ from tickets.models import NUMBER_PREFIX, Message, Ticket
 REMINDER = "tickets/reminder"
 CLOSED = "tickets/closed"
 NEW_MESSAGE = "tickets/new_message"
-TO_AGENT = (NEW_MESSAGE,)  # every other mail goes to the customer
+CHARGE_ANSWER = "tickets/charge_answer"
+TO_AGENT = (NEW_MESSAGE, CHARGE_ANSWER)  # every other mail goes to the customer
 _ID_SALT = "tickets.thread"
 _ADDRESS_SALT = "tickets.reply-to"
 _PRINTABLE = re.compile(r"[!-;=?-~]{1,200}")  # what may stand between < and > in a header of ours

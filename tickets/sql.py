@@ -36,6 +36,11 @@ def first_pk(rows: QuerySet[Any]) -> Question:
     return _make_question(rows.values("pk")[:1], "({})", "NULL")
 
 
+def first_value(rows: QuerySet[Any]) -> Question:
+    """Return the subselect for the value of the first row of a queryset of single values, or NULL."""
+    return _make_question(rows[:1], "({})", "NULL")
+
+
 def _make_question(rows: QuerySet[Any], template: str, if_empty: str) -> Question:
     """Return a subselect for `ask_all`: the `template`, with the SQL that selects these rows in place of its {}.
 

@@ -1,4 +1,4 @@
-"""Run the two sweeps of M15: each loops over due tickets and checks each under its own lock. Safe twice or late."""
+"""Run the sweeps of M15 and M18: each loops over due tickets and checks each under its lock. Safe twice or late."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -8,7 +8,8 @@ from celery import shared_task
 from factureya.core.clock import now
 from factureya.core.models import Heartbeat
 from tickets import operations
-from tickets.models import Ticket
+from tickets.charges.operations import lapse_charge
+from tickets.models import ChargeProposal, Ticket
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,15 @@ def close_unanswered() -> int:
     closed = _act_on_each(due, operations.close_unanswered)
     Heartbeat.beat("close_unanswered")
     return closed
+
+
+@shared_task(ignore_result=True)
+def lapse_charges() -> int:
+    """End every proposed charge that nobody decided in time, and return how many: nothing is charged (M18)."""
+    due = dict(ChargeProposal.objects.to_lapse(now()).values_list("ticket_id", "seq"))  # one of each ticket at most
+    lapsed = _act_on_each(due, lambda pk: bool(lapse_charge(pk, seq=due[pk])))
+    Heartbeat.beat("lapse_charges")
+    return lapsed
 
 
 def _act_on_each(due: Iterable[int], act: Callable[[int], bool]) -> int:

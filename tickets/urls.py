@@ -4,7 +4,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
 from factureya.core import numbers
-from tickets.customer import views_person, views_public, views_ticket
+from tickets.customer import views_charges, views_person, views_public, views_statement, views_ticket
 from tickets.models import NUMBER_PREFIX
 
 
@@ -29,8 +29,15 @@ urlpatterns = [
     path("tickets/<ticket_number:number>/", views_ticket.Detail.as_view(), name="detail"),
     path("tickets/<ticket_number:number>/creado/", views_ticket.Created.as_view(), name="created"),
     path("tickets/<ticket_number:number>/informacion/", views_ticket.AddInformation.as_view(), name="add_information"),
+    path("tickets/<ticket_number:number>/autorizar/", views_ticket.Authorize.as_view(), name="authorize"),
     path("tickets/<ticket_number:number>/confirmar/", views_ticket.Confirm.as_view(), name="confirm"),
     path("tickets/<ticket_number:number>/continuar/", views_ticket.FollowUp.as_view(), name="follow_up"),
+    path("tickets/<ticket_number:number>/cobro/<int:seq>/", views_charges.ChargePage.as_view(), name="charge"),
+    path("cargos/", views_statement.StatementView.as_view(), name="statement"),
+    path("cargos/<str:month>/", views_statement.StatementView.as_view(), name="statement_month"),
+    path("cargos/<str:month>/estado.pdf", views_statement.StatementPdf.as_view(), name="statement_pdf"),
+    path("cargos/<str:month>/estado.csv", views_statement.StatementCsv.as_view(), name="statement_csv"),
+    path("enlace/<str:token>/cobro/<int:seq>/", views_charges.OpenChargeLink.as_view(), name="charge_link"),
     path("enlace/<str:token>/", views_public.OpenLink.as_view(), name="link"),
     path("archivos/<slug:token>/", views_public.Download.as_view(), name="file"),
 ]

@@ -20,7 +20,9 @@ MIN_FREE_BYTES = 100 * 1024 * 1024  # of the disk of attachments; one mail bring
 OUTBOX_MAX_AGE = timedelta(minutes=10)  # sweeps come every minute and take what is overdue
 SWEEP_MAX_AGE = {
     **dict.fromkeys(("sweep_outbox", "sweep_inbound"), timedelta(minutes=5)),
-    **dict.fromkeys(("warn_before_close", "close_unanswered", "expire_due", "remind_due"), timedelta(minutes=15)),
+    **dict.fromkeys(
+        ("warn_before_close", "close_unanswered", "lapse_charges", "expire_due", "remind_due"), timedelta(minutes=15)
+    ),
     "tidy_emergencies": timedelta(minutes=5),
     "compare_package_files": timedelta(hours=1),
 }

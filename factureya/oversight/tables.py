@@ -1,10 +1,7 @@
 """Write tables as CSV files that a spreadsheet opens safely, with their SHA-256, row by row (M26)."""
 
-import csv
 import hashlib
-import io
 import os
-import re
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,12 +9,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-BOM = "\ufeff"  # so that spreadsheets read the accents
-_STARTS = "=+\\-@＝＋－＠﹢﹣﹦﹫"  # a spreadsheet takes the wide signs for the narrow ones
-# Blanks, and what shows nothing, besides the separators \t, \r and \n: so each character is read once.
-_UNSEEN = r"[\x00-\x08\x0b\x0c\x0e-\x20\x85\xa0\u00ad\u1680\u2000-\u200f\u2028\u2029\u202f\u205f\u3000\ufeff]*+"
-_FORMULA = re.compile(rf"[\t\r\n]|{_UNSEEN}[{_STARTS}]")
-_SPLIT_FORMULA = re.compile(rf"([;|\t\r\n]{_UNSEEN})(?=[{_STARTS}])")  # what follows a separator of another country
+from factureya.core.spreadsheets import BOM, write_line
 
 
 @dataclass(frozen=True)
@@ -59,29 +51,8 @@ def find_path(sha256: str) -> Path:
     return find_folder() / f"{sha256}.csv"
 
 
-def make_safe(value: object) -> str:
-    """Return a value as a cell's text, with an apostrophe before each formula that a spreadsheet would run.
-
-    A formula begins the cell, or follows a separator at which a spreadsheet of another country may split the cell.
-    """
-    text = "" if value is None else str(value).replace("\0", "")
-    text = _SPLIT_FORMULA.sub(r"\1'", text)
-    return f"'{text}" if _FORMULA.match(text) else text
-
-
 def _make_lines(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterable[bytes]:
     """Yield the lines of a CSV file as bytes; the heading comes first, after the mark of UTF-8 (BOM)."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\r\n")
-    yield (BOM + _write_line(writer, buffer, heading)).encode()
+    yield (BOM + write_line(heading)).encode()
     for row in rows:
-        yield _write_line(writer, buffer, row).encode()
-
-
-def _write_line(writer: "csv._writer", buffer: io.StringIO, row: Sequence[object]) -> str:  # type: ignore[name-defined]
-    """Return one row as a line of CSV, and empty the buffer for the next row."""
-    writer.writerow([make_safe(value) for value in row])
-    line = buffer.getvalue()
-    buffer.seek(0)
-    buffer.truncate()
-    return line
+        yield write_line(row).encode()

@@ -22,7 +22,14 @@ from factureya.core import audit, clock, health
 from factureya.core.files import store
 from factureya.core.mail import intake
 from factureya.core.models import Event, Holiday, InboundMessage, OutboxMessage
-from factureya.testing import access_control, access_emergency, access_packages, access_requests, request_histories
+from factureya.testing import (
+    access_charges,
+    access_control,
+    access_emergency,
+    access_packages,
+    access_requests,
+    request_histories,
+)
 from factureya.testing.access import DESK, ROLES, Row, World, codes, key
 from factureya.testing.pages import make_client
 from factureya.testing.people import (
@@ -65,6 +72,7 @@ def world(tmp_path, settings) -> World:
     ticket = make_ticket(requester=cast.ana, files=[image])
     operations.add_note(ticket.pk, agent=people["dario"], body="Nota interna", files=[hidden])
     access_packages.make_packages(cast)
+    access_charges.make_charge(cast, ticket)
     mailed = make_inbound(disposition="accept-reply")
     operations.add_information(ticket.pk, author=cast.ana, body="Por correo", inbound=mailed)
     files = TicketFile.objects.filter(ticket=ticket)
@@ -194,6 +202,8 @@ TABLE: dict[str, list[Row]] = {
     "tickets:created": [Row(HER_COMPANY_AND_DESK, number)],
     "tickets:add_information": [Row(codes(405), number), Row(HER_COMPANY, number, method="post")],
     "tickets:confirm": [Row(HER_COMPANY, number)],
+    "tickets:authorize": [Row(codes(405), number), Row(HER_COMPANY | {"ana": 302, "beto": 302}, number, method="post")],
+    **access_charges.ROWS,
     "tickets:follow_up": [
         Row(HER_COMPANY | {"ana": 302, "beto": 302}, number),  # not closed: back to the ticket
         Row(HER_COMPANY, lambda world: [world.closed.number]),
@@ -243,6 +253,7 @@ TABLE: dict[str, list[Row]] = {
     "admin:tickets_ticket_change": [Row(OWN_DESK | READER, pk)],
     "admin:tickets_ticket_confirm": [Row(OWN_DESK, pk)],
     "admin:tickets_ticket_hand_over": [Row(OWN_DESK | {"dario": 404}, pk)],
+    **access_charges.DESK_ROWS,
     "admin:tickets_ticket_assign": [Row(POST_IN_ADMIN)],
     "admin:tickets_ticket_write": [Row(POST_IN_ADMIN, pk), Row(OWN_DESK, pk, method="post")],
     "admin:tickets_ticket_tray": [Row(MAIL_DESK | READER), Row(MAIL_DESK | READER, query="?vista=robots")],

@@ -31,6 +31,8 @@ NO_PAGE = {
     "admin:password_change_done",
     "admin:jsi18n",
     "admin:tickets_ticket_mail_original",
+    "admin:tickets_ticket_statement_pdf",
+    "admin:tickets_ticket_statement_csv",
     "control:expediente_zip",
     "control:evidence",
     "emergency:dossier",

@@ -78,7 +78,11 @@ class OpenLink(PrivateView):
         response["Referrer-Policy"] = "no-referrer"
         return response
 
-    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+    def go_to_ticket(self, number: str) -> HttpResponse:
+        """Redirect to the page that the link is for."""
+        return redirect("tickets:detail", number=number)
+
+    def get(self, request: HttpRequest, token: str, **_place: int) -> HttpResponse:
         """Open a mail's signed link: give this session access to the ticket and go there. A void link gets a 404.
 
         A person who is logged in gets no access by the link, only by his account.
@@ -92,7 +96,7 @@ class OpenLink(PrivateView):
             return render(request, "tickets/bad_link.html", {"is_other": False}, status=404)
         request.session.cycle_key()  # whoever knew the session's old key gains nothing
         access.grant_access(request.session, grant)
-        return redirect("tickets:detail", number=grant.number)
+        return self.go_to_ticket(grant.number)
 
     def answer_signed_in(self, grant: access.Grant) -> HttpResponse:
         """Return the answer to a person who opens a mail's link while logged in: a redirect to the link's ticket.
@@ -100,7 +104,7 @@ class OpenLink(PrivateView):
         If his account may not see it, a 404 page says that the link is another person's. Raises BadLink if it is void.
         """
         if Ticket.objects.visible_to(self.request.user).filter(number=grant.number).exists():
-            return redirect("tickets:detail", number=grant.number)
+            return self.go_to_ticket(grant.number)
         access.find_holder(grant)  # only a check here: raises BadLink
         return render(self.request, "tickets/bad_link.html", {"is_other": True}, status=404)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.db.models import Exists, OuterRef, Subquery
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -19,7 +20,7 @@ from factureya.core.refusals import Refused
 from tickets import access, notifications, operations, policy
 from tickets.customer import timeline, wording
 from tickets.forms import FollowUpForm, InformationForm
-from tickets.models import Ticket, TicketQuerySet
+from tickets.models import ChargeProposal, Ticket, TicketQuerySet
 
 # A ticket's page shows the whole ticket but few columns of what it belongs to; half the cost of the query is columns.
 _SHOWN = (
@@ -43,14 +44,14 @@ class TicketView(PrivateView):
 
         A number typed in small letters is redirected to its usual form. A suspended company only reads.
         """
-        canonical = reverse(f"tickets:{self.url_name}", args=[number])
+        canonical = reverse(f"tickets:{self.url_name}", kwargs=self.kwargs)
         if request.method in {"GET", "HEAD"} and request.path != canonical:
             return HttpResponseRedirect(canonical)
         if not self.takes(request):
             return self.http_method_not_allowed(request)
         actor = access.find_actor(request.user, request.session, number)
         if actor is None:
-            return login_keeping_draft(request, number, self.after_login(number))
+            return login_keeping_draft(request, self.name_form(number), self.after_login(number))
         self.actor, self.user = actor, actor.user
         self.ticket = self.find_ticket(number)
         is_write = self.writes or request.method == "POST"
@@ -80,6 +81,10 @@ class TicketView(PrivateView):
         if not self.may_write(self.ticket):
             raise Http404("Aquí solo escribe el cliente.")
 
+    def name_form(self, number: str) -> str:
+        """Return the name of the page's form, by which its key is read when nobody is logged in."""
+        return number
+
     def after_login(self, number: str) -> str:
         """Return the address that the person goes to after logging in again."""
         return reverse("tickets:detail", args=[number])
@@ -93,7 +98,7 @@ class TicketForms(PostingForm, TicketView):
     """Serve a page of a ticket with a form; its key carries the ticket's number."""
 
     def form_name(self) -> str:
-        return self.ticket.number
+        return self.name_form(self.ticket.number)
 
     def arguments(self, form: InformationForm, key: FormKey) -> dict[str, Any]:
         """Return what the operations take from a form of the ticket's page: author, one-time key, text and files."""
@@ -109,6 +114,22 @@ class TicketForms(PostingForm, TicketView):
 
 class TicketPage(TicketForms):
     """Show the ticket's page with its composer, also after a post that was refused."""
+
+    def tickets(self) -> TicketQuerySet:
+        """Select the tickets as `TicketView` does, and what they have to do with charges.
+
+        `open_charge` is the number of the charge to decide, or None; `waits_for_charge`: a charge began the wait.
+        """
+        charges = ChargeProposal.objects.filter(ticket=OuterRef("pk"))
+        undecided = charges.undecided().filter(expires_at__gte=now())
+        return (
+            super()
+            .tickets()
+            .annotate(
+                open_charge=Subquery(undecided.values("seq")[:1]),
+                waits_for_charge=Exists(charges.filter(proposed_at=OuterRef("waiting_since"))),
+            )
+        )
 
     def find_ticket(self, number: str) -> Ticket:
         """Return the ticket; `continued_by` is the number of the last visible ticket that continues it, or None."""
@@ -139,6 +160,7 @@ class TicketPage(TicketForms):
             draft_reason=draft_reason,
             entries=timeline.read_history(ticket, user),
             turn=wording.describe_turn(ticket),
+            asks_authorization=_asks_authorization(ticket),
             state=wording.describe_state(ticket),
             follows=follows,
             **_measure_wait(ticket),
@@ -216,6 +238,31 @@ class AddInformation(TicketPage):
         return self.ticket.number
 
 
+class Authorize(TicketForms):
+    """Take «Autorizo» or «No autorizo» from the ticket's page (M14)."""
+
+    url_name = "authorize"
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Write the decision into the ticket and show its page, which says why if it was refused."""
+        self.require_writer()
+        key, is_good_key = self.posted_key()
+        decision = request.POST.get("autoriza", "")
+        if decision not in {"si", "no"} or not is_good_key:
+            messages.warning(request, "No se decidió nada: elija de nuevo si autoriza o no.")
+            return redirect("tickets:detail", number=self.ticket.number)
+        note = request.POST.get("porque", "").replace("\0", "")
+        try:
+            operations.decide_authorization(
+                self.ticket.pk, author=self.user, is_granted=decision == "si", note=note, form_key=key.key
+            )
+            messages.success(request, "Anotamos su decisión. Nos toca a nosotros.")
+        except Refused as refusal:
+            messages.warning(request, str(refusal))
+        return redirect("tickets:detail", number=self.ticket.number)
+
+
 class Confirm(TicketView):
     """Close a ticket by «Confirmar que se resolvió» (M15): GET shows the question, POST closes."""
 
@@ -289,6 +336,12 @@ class Created(TicketView):
         """Show the page after a ticket was opened: its number, when we answer, how long the customer has to reply."""
         context = self.context(first_reply=wording.describe_first_reply(), reply_days=calendar.describe_reply_time())
         return render(request, "tickets/created.html", context)
+
+
+def _asks_authorization(ticket: Any) -> bool:
+    """Return whether the customer is asked «¿lo autoriza?», and not for a charge or a confirmation (M14)."""
+    is_asked = ticket.is_waiting and ticket.wait_reason == Ticket.WaitReason.AUTHORIZATION
+    return is_asked and not ticket.asks_confirmation and not ticket.waits_for_charge
 
 
 def _measure_wait(ticket: Ticket) -> dict[str, Any]:

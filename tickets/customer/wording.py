@@ -5,7 +5,7 @@ from typing import NamedTuple
 from django.conf import settings
 
 from factureya.core import calendar
-from tickets.models import Ticket
+from tickets.models import ChargeProposal, Ticket
 
 
 class Turn(NamedTuple):
@@ -65,6 +65,16 @@ def _describe_customers_turn(ticket: Ticket) -> Turn:
             "Le toca a usted: confirme si quedó resuelto",
             f"{who} le envió una solución. Si funcionó, confírmelo; si no, respóndanos y seguimos.",
         )
+    if getattr(ticket, "open_charge", None):
+        return Turn(
+            "Le toca a usted: decida la propuesta de cobro",
+            "La decide quien representa a su empresa. Nada se cobra si no se acepta.",
+        )
+    if getattr(ticket, "waits_for_charge", False):
+        return Turn(
+            "Le toca a usted: la propuesta de cobro venció",
+            "No se cobra nada. Si todavía le interesa, pídanos otra; si ya no hace falta nada, confírmelo.",
+        )
     if ticket.wait_reason == Ticket.WaitReason.AUTHORIZATION:
         return Turn("Le toca a usted: díganos si lo autoriza", f"{who} necesita su autorización para continuar.")
     return Turn("Le toca a usted: denos más detalle", f"{who} necesita más información para poder continuar.")
@@ -107,3 +117,8 @@ def _describe_question(ticket: Ticket, agent_name: str) -> str:
 def describe_assignee(assignee: str | None) -> str:
     """Return who has the ticket now, for a row of a list."""
     return f"Lo tiene {assignee}" if assignee else "Por asignar"
+
+
+def describe_charge(state: str) -> str:
+    """Return the label of a proposed charge's state, for the customer's page."""
+    return "Falta su decisión" if state == ChargeProposal.Status.PROPOSED else str(ChargeProposal.Status(state).label)

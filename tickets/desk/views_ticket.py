@@ -23,7 +23,7 @@ from tickets.desk.pages import (
     ticket_or_404,
     workspace_url,
 )
-from tickets.models import Ticket
+from tickets.models import Ticket, TimeEntry
 
 MAX_OTHER_TICKETS = 5
 
@@ -139,6 +139,7 @@ def _show_page(request: HttpRequest, ticket: Ticket, composer: Composer, place: 
         newer=composer.newer(entries),
         closes_at_if_sent=None if ticket.is_closed else calendar.compute_reply_deadline(instant),
         may_hand_over=policy.may_hand_over(agent, ticket) and not ticket.is_closed,
+        may_propose=policy.may_hand_over(agent, ticket) and not ticket.is_closed,
         **_build_property_choices(ticket, agent, composer.unsaved_properties),
     )
     return TemplateResponse(request, "admin/tickets/ticket.html", context)
@@ -165,7 +166,13 @@ def _read_entries(ticket: Ticket, reader: User) -> list[timeline.Entry]:
 
 def _build_context_for_reader(ticket: Ticket, reader: User, place: queue.Place) -> dict[str, Any]:
     """Return what the page shows every reader besides the history: what is due, and links around it in the queue."""
-    answers = sql.ask_all({**queue.neighbour_questions(place, reader, ticket), **queue.count_questions(reader)})
+    questions = {
+        **queue.neighbour_questions(place, reader, ticket),
+        **queue.count_questions(reader),
+        "time": sql.first_value(TimeEntry.objects.sum_of(ticket)),
+        "charge": sql.first_value(ticket.charges.undecided().order_by().values("seq")),
+    }
+    answers = sql.ask_all(questions)
     previous, following = answers["previous"], answers["following"]
     return {
         "place": place,
@@ -177,6 +184,8 @@ def _build_context_for_reader(ticket: Ticket, reader: User, place: queue.Place) 
         "next_url": workspace_url(following, place.page) if following else "",
         "follows_url": _find_followed_url(ticket, reader),
         "others": _find_other_tickets(ticket, reader),
+        "worked_minutes": answers["time"] or 0,
+        "open_charge": answers["charge"],
     }
 
 

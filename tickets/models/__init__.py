@@ -1,16 +1,20 @@
 """Store a ticket's facts (manual 03). Rules are in `operations`; what must hold is here and in `guards`."""
 
+from tickets.charges.models import ChargeLine, ChargeProposal, TimeEntry
 from tickets.models.conversation import Message, Note, TicketFile, TicketFileQuerySet, match_folio
 from tickets.models.ticket import NUMBER_PREFIX, Ticket, TicketQuerySet, chain_of, searchable
 
 __all__ = [
     "NUMBER_PREFIX",
+    "ChargeLine",
+    "ChargeProposal",
     "Message",
     "Note",
     "Ticket",
     "TicketFile",
     "TicketFileQuerySet",
     "TicketQuerySet",
+    "TimeEntry",
     "chain_of",
     "match_folio",
     "searchable",

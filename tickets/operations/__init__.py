@@ -7,6 +7,7 @@ Times come from `core.clock`. `form_key` is the one-time key of a form: the seco
 
 from factureya.core.refusals import FilesGone, FormUsed, WrongStatus
 from tickets.operations._common import Incomplete, NewerMessage, TicketClosed, reminder_before, reminder_lookahead
+from tickets.operations.authorizing import decide_authorization
 from tickets.operations.by_mail import mail_bounced, release_close, retry_mail, robot_answered, void_silence_close
 from tickets.operations.closing import (
     close_unanswered,
@@ -35,6 +36,7 @@ __all__ = [
     "close_unanswered",
     "confirm_by_phone",
     "confirm_resolved",
+    "decide_authorization",
     "discard_mail",
     "find_incident",
     "follow_up",

@@ -7,6 +7,7 @@ from django import template
 from django.urls import reverse
 
 from tickets import policy, sql
+from tickets.charges import policy as charge_policy
 from tickets.desk import queue
 
 register = template.Library()
@@ -16,8 +17,8 @@ register = template.Library()
 def side_bar(context: template.Context) -> dict[str, Any]:
     """Return the entries of the admin's side bar: the queue's views, the mail tray, and the pages of other apps.
 
-    Only who holds a desk office or reads everything sees the views; only our own desk and Auditoría see the tray. If
-    the page did not count the tickets, the views have no numbers.
+    Only who holds a desk office or reads everything sees the views; only our own desk and Auditoría see the tray, and
+    our supervisors and Auditoría the charges. If the page did not count the tickets, the views have no numbers.
     """
     request, counts, queue_place = context["request"], context.get("view_counts") or {}, context.get("place")
     person = request.user
@@ -25,7 +26,9 @@ def side_bar(context: template.Context) -> dict[str, Any]:
     current_slug = queue_place.view.slug if queue_place else ""
     groups = _build_view_groups(queue.list_views(person), counts, current_slug) if sees_tickets else []
     if sees_tickets and policy.may_read_mails(person):
-        groups.append(("Correo", [_build_tray_entry(request.path)]))
+        groups.append(("Correo", [_build_entry("Bandeja", "admin:tickets_ticket_tray", request.path)]))
+    if person.is_authenticated and charge_policy.may_read_statements(person):
+        groups.append(("Cobros", [_build_entry("Cargos del mes", "admin:tickets_ticket_statements", request.path)]))
     apps = context.get("available_apps") or []
     other_apps = [_mark_current_page(app, request.path) for app in apps if app["app_label"] != "tickets"]
     return {"groups": groups, "apps": other_apps}
@@ -42,11 +45,10 @@ def _build_view_groups(
     ]
 
 
-def _build_tray_entry(path: str) -> dict[str, Any]:
-    """Return the side bar's entry of the mail tray, marked as current on every page of the tray."""
-    url = reverse("admin:tickets_ticket_tray")
-    is_current = path.startswith(url)
-    return {"label": "Bandeja", "url": url, "count": None, "is_hot": False, "is_current": is_current}
+def _build_entry(label: str, name: str, path: str) -> dict[str, Any]:
+    """Return the side bar's entry of the page `name`, marked as current on every page below its address."""
+    url = reverse(name)
+    return {"label": label, "url": url, "count": None, "is_hot": False, "is_current": path.startswith(url)}
 
 
 def _build_view_entry(view: queue.View, url: str, count: int | None, current_slug: str) -> dict[str, Any]:

@@ -18,7 +18,9 @@ from factureya.core.models import Attachment, OutboxMessage
 from factureya.demo import people
 from factureya.testing.people import own_provider
 from tickets import operations
-from tickets.models import Note, Ticket, TicketFile
+from tickets.charges.months import Month
+from tickets.charges.statement import read_statement
+from tickets.models import ChargeProposal, Note, Ticket, TicketFile
 from tickets.tasks import close_unanswered
 
 Status, Reason = Ticket.Status, Ticket.ClosedReason
@@ -76,7 +78,7 @@ class TestDemo(TestCase):
         assert people["beto@demo.example"] == Contact.Role.CONTACT
 
     def test_tickets_in_every_state(self) -> None:
-        assert Ticket.objects.count() == 40
+        assert Ticket.objects.count() == 44
         for status, reason in [
             (Status.OPEN, None),
             (Status.WAITING, None),
@@ -114,10 +116,19 @@ class TestDemo(TestCase):
         reasons = Ticket.objects.filter(pk__in=waiting).values_list("closed_reason", flat=True)
         assert set(reasons) == {Reason.UNANSWERED}
 
+    @pytest.mark.clause("M18")
+    def test_charges_of_every_state_and_a_statement(self) -> None:
+        carla = User.objects.get(email="carla@demo.example")
+        charges = ChargeProposal.objects.order_by("proposed_at")
+        assert [charge.status for charge in charges] == ["accepted", "accepted", "declined", "proposed"]
+        months = {Month.of(charge.proposed_at) for charge in charges}
+        total = sum(read_statement(carla.contact.customer, month).total_cents for month in months)
+        assert total == (56_250 + 45_000) * 116 // 100  # 75 of 90 minutes, and 60
+
     def test_seeding_again_changes_nothing(self) -> None:
         again = StringIO()
         call_command("seed_demo", stdout=again)
-        assert Ticket.objects.count() == 40
+        assert Ticket.objects.count() == 44
         assert people.PASSWORD in again.getvalue()
 
 

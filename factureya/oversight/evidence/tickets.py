@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 from factureya.core.models import Attachment
-from factureya.oversight.evidence.facts import NOT_BUILT, SHOWN, Evidence, Facts, Finder, Item, State, count_up_to, say
+from factureya.oversight.evidence.facts import SHOWN, Evidence, Facts, Finder, Item, State, count_up_to, say
 from factureya.oversight.subjects import try_address
-from tickets.models import Ticket
+from tickets.models import ChargeProposal, Ticket
 
 SWEEP = timedelta(minutes=15)  # a close that is later than that is overdue
 
@@ -69,9 +69,14 @@ def find_m17(facts: Facts) -> Evidence:
     return Evidence(f"{many} en 30 días, revisados; las imágenes, vueltas a codificar")
 
 
-def find_m18(_facts: Facts) -> Evidence:
-    """Return that charges are not built (M18)."""
-    return NOT_BUILT
+def find_m18(facts: Facts) -> Evidence:
+    """Return what became of the charges, and those whose time is over and that no sweep has ended (M18)."""
+    verbs = ("proposed", "accepted", "declined")
+    proposed, accepted, declined = (facts.count(f"ticket.charge_{verb}") for verb in verbs)
+    text = f"{say(proposed, 'cobro propuesto', 'cobros propuestos')}; {accepted} aceptados y {declined} no"
+    overdue = ChargeProposal.objects.to_lapse(facts.now - SWEEP).select_related("ticket").order_by("expires_at")
+    items = tuple(_make_item(charge.ticket, "el cobro debía vencer") for charge in overdue[:SHOWN])
+    return Evidence(f"{text}. Sin aceptación no se cobra", State.LATE if items else State.OK, items)
 
 
 def _count_opened(facts: Facts) -> int:

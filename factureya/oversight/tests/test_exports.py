@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts.models import Office
 from change_requests.models import FormalRequest
-from factureya.core import clock
+from factureya.core import clock, spreadsheets
 from factureya.core.models import Event
 from factureya.core.refusals import NotAllowed, Refused
 from factureya.oversight import exports, population, tables
@@ -38,8 +38,8 @@ def today() -> Any:
 def rows_of(content: bytes) -> list[dict[str, str]]:
     """Return the rows of a CSV file by their headings; it begins with the mark of UTF-8."""
     text = content.decode("utf-8")
-    assert text.startswith(tables.BOM)
-    return list(csv.DictReader(io.StringIO(text.removeprefix(tables.BOM))))
+    assert text.startswith(spreadsheets.BOM)
+    return list(csv.DictReader(io.StringIO(text.removeprefix(spreadsheets.BOM))))
 
 
 def post(client: Client, what: str) -> Any:
@@ -127,9 +127,9 @@ def test_the_events_of_a_period(cast: Cast, olga: Client) -> None:
 @pytest.mark.clause("M26")
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 def test_no_cell_is_a_formula(start: str) -> None:
-    assert tables.make_safe(f"{start}HYPERLINK()") == f"'{start}HYPERLINK()"
-    assert tables.make_safe("Papelería") == "Papelería"
-    assert tables.make_safe(None) == ""
+    assert spreadsheets.make_safe(f"{start}HYPERLINK()") == f"'{start}HYPERLINK()"
+    assert spreadsheets.make_safe("Papelería") == "Papelería"
+    assert spreadsheets.make_safe(None) == ""
 
 
 @pytest.mark.clause("M26")
@@ -137,14 +137,14 @@ def test_no_cell_is_a_formula(start: str) -> None:
     "text", ["\n=1", " =1", "\ufeff=1", "\u200b+1", "\uff1d1", "\ufe661", "\uff201", "\uff0b1", "\uff0d1"]
 )
 def test_no_cell_hides_how_its_formula_begins(text: str) -> None:
-    assert tables.make_safe(text).startswith("'")
+    assert spreadsheets.make_safe(text).startswith("'")
 
 
 @pytest.mark.clause("M26")
 @pytest.mark.parametrize("separator", [";", "; ", "\t", "\r\n", "|"])
 def test_no_part_of_a_cell_is_a_formula_where_another_separator_rules(separator: str) -> None:
-    assert tables.make_safe(f"x{separator}=1") == f"x{separator}'=1"
-    assert tables.make_safe(f"x{separator}1") == f"x{separator}1"
+    assert spreadsheets.make_safe(f"x{separator}=1") == f"x{separator}'=1"
+    assert spreadsheets.make_safe(f"x{separator}1") == f"x{separator}1"
 
 
 @pytest.mark.clause("M26")

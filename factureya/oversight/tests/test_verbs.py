@@ -16,7 +16,7 @@ NOT_THE_PRODUCT = {"tests", "testing", "bench", "dev", "demo", "migrations", "ov
 FAMILIES = {verb.partition(".")[0] for verb in WORDS}
 VERB = re.compile(r"[a-z_]+\.[a-z_]+")
 # Names that look like verbs: a logger, a file, a function that is found by its name.
-NOT_VERBS = {"mail.log", "request.user", "outbox.lock", "guards.lock", "grant.act_"}
+NOT_VERBS = {"mail.log", "request.user", "outbox.lock", "guards.lock", "grant.act_", "ticket.charge_"}
 RECORDERS = {"record", "record_first", "record_in_log"}
 
 

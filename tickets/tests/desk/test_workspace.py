@@ -23,6 +23,7 @@ from factureya.testing.people import (
 )
 from factureya.testing.tickets import let_it_close, make_ticket
 from tickets import operations
+from tickets.charges import record
 from tickets.desk import queue
 from tickets.events import EVENTS
 from tickets.models import Note, Ticket
@@ -69,6 +70,7 @@ def test_every_verb_of_a_ticket_has_words():
     for folder in operations.__path__:
         for source in Path(folder).glob("*.py"):
             verbs |= set(re.findall(r'"(ticket\.\w+)"', source.read_text()))
+    verbs |= {verb for kind in record.KINDS for verb in (*kind.verbs, kind.recorded)}  # of charges and minutes
     assert verbs == set(EVENTS)
 
 

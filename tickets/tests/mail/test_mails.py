@@ -16,7 +16,8 @@ from time_machine import travel
 from accounts.models import Contact, User
 from factureya.core.mail import outbox
 from factureya.core.models import OutboxMessage
-from factureya.testing.people import end_offices, make_agent, make_contact, make_customer
+from factureya.testing.charges import decide, propose
+from factureya.testing.people import Cast, end_offices, make_agent, make_contact, make_customer, make_representative
 from factureya.testing.tickets import let_it_close, mails_about, make_inbound, make_ticket
 from tickets import access, notifications, operations
 from tickets.models import Ticket
@@ -100,6 +101,15 @@ def voided() -> OutboxMessage:
     return last(operations.void_silence_close(ticket.pk, inbound=mail), "void")
 
 
+def charged(kind: str) -> OutboxMessage:
+    """The mail of a charge that Ana, who represents her company, gets or causes by declining it."""
+    cast = Cast(ana=make_representative(full_name="Ana Ocaso", email="ana@ocaso.mx"))
+    charge = propose(cast)
+    if kind != "charge_proposed":
+        decide(charge, cast.ana, accepts=False, note="Es caro")
+    return next(mail for mail in mails_about(charge.ticket) if mail.kind == f"tickets/{kind}")
+
+
 # One real mail of every template about a ticket.
 MAILS: dict[str, Callable[[], OutboxMessage]] = {
     "opened": lambda: last(make_ticket(requester=ana()), "opened"),
@@ -110,6 +120,9 @@ MAILS: dict[str, Callable[[], OutboxMessage]] = {
     "new_message": replied,
     "link": link_asked,
     "void": voided,
+    "charge_proposed": lambda: charged("charge_proposed"),
+    "charge_ended": lambda: charged("charge_ended"),
+    "charge_answer": lambda: charged("charge_answer"),
 }
 TO_CUSTOMER = [kind for kind in MAILS if f"tickets/{kind}" not in notifications.TO_AGENT]
 # To addresses that nobody has proven: about no ticket, see test_spoof.py.

@@ -83,6 +83,10 @@ def unassign(ticket: Ticket) -> None:
         operations.assign(ticket.pk, agent=make_agent(), assignee=None)
 
 
+def ask_authorization(ticket: Ticket) -> Ticket:
+    return operations.answer(ticket.pk, agent=make_agent(), body="¿Autoriza?", wait_reason=AUTHORIZATION)
+
+
 def hand_over(ticket: Ticket) -> None:
     supervisor = make_staff(Office.SUPERVISOR)
     operations.hand_over(ticket.pk, supervisor=supervisor, provider=Provider.objects.create(name="Otro"))
@@ -162,6 +166,15 @@ MATRIX = {
         lambda t: operations.confirm_by_phone(t.pk, agent=make_agent(), contact=t.requester),
         {OPEN: CLOSED, WAITING: CLOSED},
         ["tickets/closed"],
+    ),
+    "decide_authorization": Row(
+        lambda t: operations.decide_authorization(t.pk, author=t.requester, is_granted=True),
+        {WAITING: OPEN},
+        make=lambda status: ask_authorization(make_ticket()) if status == WAITING else make_ticket(status),
+        prepare=unassign,
+    ),
+    "decide_authorization (nothing asked)": Row(
+        lambda t: operations.decide_authorization(t.pk, author=t.requester, is_granted=True), {}
     ),
     "warn_before_close": Row(warn, {WAITING: WAITING}, ["tickets/reminder"]),
     "reminder_sent": Row(tell_reminder_sent, {WAITING: WAITING}, prepare=queue_reminder),

@@ -174,6 +174,7 @@ def test_the_days_are_a_setting(settings: Any):
         ("REMINDER_HOURS", 23, "tickets.E001"),
         ("CUSTOMER_REPLY_CALENDAR", "lunar", "tickets.E002"),
         ("CUSTOMER_REPLY_DAYS", 0, "tickets.E003"),
+        ("CHARGE_TAX_RATE", 10_001, "tickets.E004"),
     ],
 )
 def test_settings_that_would_break_the_promise_are_refused(name: str, value: Any, fault: str, settings: Any):
