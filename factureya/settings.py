@@ -94,6 +94,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "factureya.core.middleware.RecordedSessionMiddleware",  # after the session and its user
     "factureya.oversight.middleware.RecordLooksMiddleware",  # inside it: the look of an emergency is recorded there
+    "tickets.providers.middleware.RecordThirdPartyMiddleware",
     "factureya.core.middleware.MethodNotAllowedPageMiddleware",
     "factureya.core.middleware.BodyLimitMiddleware",  # last, so that its answer has every header
 ]
@@ -152,6 +153,8 @@ GUARDS = [
     "factureya.core.guards",
     "accounts.guards",
     "tickets.guards",
+    "tickets.calls.guards",
+    "tickets.providers.guards",
     "change_requests.guards",
     "change_requests.emergency.guards",
 ]
@@ -159,9 +162,15 @@ GUARDS = [
 AUDIT_STATE_CHECKS: list[str] = [
     "factureya.core.record.state.find_flaws",
     "change_requests.record.state_checks.find_flaws",
+    "tickets.calls.state.find_flaws",
 ]
 # The kinds of rows whose whole content stands in events: lists of `core.record.state.Kind`.
-STATE_KINDS = ["accounts.models.state.KINDS", "change_requests.record.state.KINDS"]
+STATE_KINDS = [
+    "accounts.models.state.KINDS",
+    "change_requests.record.state.KINDS",
+    "tickets.calls.state.KINDS",
+    "tickets.providers.state.KINDS",
+]
 # Called in the transaction that seals the day: callables (anchor).
 ANCHOR_SEALED = ["accounts.notifications.tell_day_sealed"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -24,6 +24,7 @@ from tickets.desk.pages import (
     workspace_url,
 )
 from tickets.models import Ticket
+from tickets.providers.hiding import hide_in_ticket
 
 MAX_OTHER_TICKETS = 5
 
@@ -127,7 +128,7 @@ def _show_page(request: HttpRequest, ticket: Ticket, composer: Composer, place: 
     `place` is the list of the queue from which it was opened. The page links to the ticket before and after it there.
     """
     agent, instant = require_agent(request), clock.now()
-    entries = timeline.read_history(ticket)
+    entries = timeline.read_history_for(ticket, agent)
     context = page_context(
         request,
         f"{ticket.number} {ticket.subject}",
@@ -151,7 +152,7 @@ def _show_to_reader(request: HttpRequest, ticket: Ticket, reader: User, place: q
         f"{ticket.number} {ticket.subject}",
         **_build_context_for_reader(ticket, reader, place),
         may_write=False,
-        entries=[timeline.without_retry(entry) for entry in timeline.read_history(ticket)],
+        entries=[timeline.without_retry(entry) for entry in timeline.read_history_for(ticket, reader)],
     )
     return TemplateResponse(request, "admin/tickets/ticket.html", context)
 
@@ -212,4 +213,7 @@ def _find_other_tickets(ticket: Ticket, agent: User) -> list[tuple[Ticket, str]]
     others = list(shown.exclude(status=Ticket.Status.CLOSED)[:MAX_OTHER_TICKETS])
     if room := MAX_OTHER_TICKETS - len(others):
         others += shown.filter(status=Ticket.Status.CLOSED)[:room]
+    if policy.is_third_party(agent):
+        for other in others:
+            hide_in_ticket(other)
     return [(other, workspace_url(other.pk, queue.Place(queue.NOWHERE))) for other in others]  # opened from no list

@@ -1,10 +1,18 @@
 """Store a ticket's facts (manual 03). Rules are in `operations`; what must hold is here and in `guards`."""
 
+from tickets.models.calls import CALL_PERIOD, CODE_PERIOD, CODE_TRIES, VERIFIED_PERIOD, Call
 from tickets.models.conversation import Message, Note, TicketFile, TicketFileQuerySet
+from tickets.models.grants import MailGrant
 from tickets.models.ticket import NUMBER_PREFIX, Ticket, TicketQuerySet, chain_of, searchable
 
 __all__ = [
+    "CALL_PERIOD",
+    "CODE_PERIOD",
+    "CODE_TRIES",
     "NUMBER_PREFIX",
+    "VERIFIED_PERIOD",
+    "Call",
+    "MailGrant",
     "Message",
     "Note",
     "Ticket",

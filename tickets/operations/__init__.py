@@ -8,6 +8,7 @@ Times come from `core.clock`. `form_key` is the one-time key of a form: the seco
 from factureya.core.refusals import FilesGone, FormUsed, WrongStatus
 from tickets.operations._common import Incomplete, NewerMessage, TicketClosed, reminder_before, reminder_lookahead
 from tickets.operations.by_mail import mail_bounced, release_close, retry_mail, robot_answered, void_silence_close
+from tickets.operations.by_phone import add_by_phone, open_by_phone
 from tickets.operations.closing import (
     close_unanswered,
     confirm_by_phone,
@@ -27,6 +28,7 @@ __all__ = [
     "NewerMessage",
     "TicketClosed",
     "WrongStatus",
+    "add_by_phone",
     "add_information",
     "add_note",
     "answer",
@@ -42,6 +44,7 @@ __all__ = [
     "link_mail",
     "mail_bounced",
     "move_to_customer",
+    "open_by_phone",
     "open_from_mail",
     "open_ticket",
     "release_close",
