@@ -55,6 +55,11 @@ def is_third_party(user: Any) -> bool:
     return bool(user.desk_provider_ids) and not may_take_calls(user)
 
 
+def may_see_providers(user: User) -> bool:
+    """Return whether the person sees the page of the providers: a supervisor, or who reads all (M3)."""
+    return user.reads_all or (user.is_staff and user.holds(Office.SUPERVISOR))
+
+
 def may_read_mail(user: User, ticket: Ticket) -> bool:
     """Return whether the person may read the customer's mail addresses in this ticket (M3).
 

@@ -11,6 +11,7 @@ from accounts.staff.forms import RefuseForm
 from accounts.staff.pages import ROWS, attempt_operation, get_search_text, page_context
 from accounts.web.mixins import get_person
 
+VIEWED = "customer.viewed"
 TO_VERIFY = "admin:accounts_customertoverify_changelist"
 
 _DECISIONS = {
@@ -66,17 +67,24 @@ def list_customers(request: HttpRequest) -> HttpResponse:
 
 
 def show_customer(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show one company: registered data, read-only (M1), its people, and what was decided about it."""
+    """Show one company: registered data, read-only (M1), its people, and what was decided about it.
+
+    Who looked is recorded (M5, M26).
+    """
     related = Customer.objects.select_related("joined_to", "verified_by")
     customer = get_object_or_404(related, pk=pk)
+    reader = get_person(request)
+    if not reader.reads_all:  # what who reads all looks at is recorded by middleware
+        operations.record_view(customer, actor=reader)
     context = page_context(
         request,
         customer.legal_name,
         customer=customer,
         representatives=customer.representatives.order_by("-pk")[:ROWS],
         contacts=_list_people(customer)[:ROWS],
-        events=customer.events().reverse()[:ROWS],
-        may_verify=policy.may_verify(get_person(request)) and customer.waits_for_staff,
+        events=customer.events().exclude(verb=VIEWED).reverse()[:ROWS],
+        may_verify=policy.may_verify(reader) and customer.waits_for_staff,
+        may_take_calls=policy.may_verify(reader),
     )
     return TemplateResponse(request, "admin/accounts/customer.html", context)
 

@@ -9,5 +9,10 @@ def mail_code(call: Call, event: Event, code: str) -> None:
     """Queue the mail with the code of this call; its text is wiped once it is sent."""
     context = {"call": call, "code": code, "minutes": int(CODE_PERIOD.total_seconds() // 60)}
     outbox.enqueue(
-        "tickets/call_code", key=f"{event.hash}:code", to=call.code_to, about=call.chain, context=context, is_secret=True
+        "tickets/call_code",
+        key=f"{event.hash}:code",
+        to=call.code_to,
+        about=call.chain,
+        context=context,
+        is_secret=True,
     )

@@ -55,7 +55,8 @@ def start_call(*, agent: User, contact: User, ticket: Ticket | None = None) -> C
 
 def list_mailboxes(call: Call) -> dict[str, str]:
     """Return the registered addresses that the code may go to: the company's, and the caller's own if proven (M5)."""
-    assert call.customer is not None and call.contact is not None
+    assert call.customer is not None
+    assert call.contact is not None
     mailboxes = {COMPANY: call.customer.registered_email}
     own = call.contact.email
     is_proven = EmailAddress.objects.filter(user=call.contact, email__iexact=own, verified=True).exists()
@@ -154,7 +155,9 @@ def record_look(call: Call, *, agent: User, shown: list[str]) -> Event:
     """Record that the agent's page of the call showed these things of the customer, and return the event (M5, M26)."""
     with transaction.atomic():
         is_verified = call.is_verified
-        return audit.record("call.looked", call, actor=agent, customer=call.customer_id, verified=is_verified, shown=shown)
+        return audit.record(
+            "call.looked", call, actor=agent, customer=call.customer_id, verified=is_verified, shown=shown
+        )
 
 
 def record_search(agent: User, *, query: str, people: list[int]) -> Event:

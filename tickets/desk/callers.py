@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from django.db.models import Count, F, Func, Q, QuerySet, Value
 from django.db.models.functions import Replace
 
-from accounts.models import Contact
+from accounts.models import Contact, User
 from accounts.policy import add_powers
 from tickets import sql
 from tickets.desk.queue import MAX_QUERY, find_customers, plain_column
@@ -41,10 +41,11 @@ def read_query(text: str) -> str:
     return " ".join(text.replace("\0", "").split())[:MAX_QUERY]
 
 
-def find_callers(query: str) -> list[Caller]:
+def find_callers(query: str, agent: User) -> list[Caller]:
     """Return at most MAX_CALLERS active contacts that the query finds: first who has open tickets; [] for no query.
 
-    Each word must be in the person's name, the company's name or its phone; a mail or an RFC finds by itself.
+    Each word must be in the person's name, the company's name or its phone. A mail, an RFC or a ticket number finds
+    by itself.
     """
     if not query:
         return []
@@ -54,7 +55,7 @@ def find_callers(query: str) -> list[Caller]:
         plain_phone=_plain_phone("customer__phone"),
     )
     open_tickets = Count("user__requested_tickets", filter=~Q(user__requested_tickets__status=Ticket.Status.CLOSED))
-    found: QuerySet[Contact] = contacts.filter(_match(query), user__is_active=True, user__is_staff=False)
+    found: QuerySet[Contact] = contacts.filter(_match(query, agent), user__is_active=True, user__is_staff=False)
     rows = add_powers(found.select_related("user", "customer")).annotate(open_tickets=open_tickets)
     return [_build_caller(contact) for contact in rows.order_by("-open_tickets", "user__full_name", "pk")[:MAX_CALLERS]]
 
@@ -71,10 +72,12 @@ def mask_phone(phone: str) -> str:
     return f"{DOTS} {digits[-4:]}" if len(digits) > _LEAST_DIGITS else ""
 
 
-def _match(query: str) -> Q:
+def _match(query: str, agent: User) -> Q:
     """Return the condition that a contact is found by this text."""
     companies = [company.pk for company in find_customers(query, MAX_COMPANIES)]
     condition = Q(user__email=query.lower()) | Q(customer__in=companies)
+    if ticket := Ticket.objects.visible_to(agent).find_by_number(query):
+        condition |= Q(user=ticket.requester_id)
     digits = re.sub(r"\D", "", query)
     if digits and re.fullmatch(r"[\d\s()+.-]+", query):  # a phone, in whatever pieces it was said
         return condition | Q(plain_phone__contains=digits) if len(digits) >= _LEAST_DIGITS else condition

@@ -112,9 +112,7 @@ def note_anchor(pk: int) -> str:
     return f"nota-{pk}"
 
 
-def _build_message_entry(
-    message: Any, files: Sequence[Attachment], delivery: Delivery | None, noted_by: str
-) -> Entry:
+def _build_message_entry(message: Any, files: Sequence[Attachment], delivery: Delivery | None, noted_by: str) -> Entry:
     """Return the entry of a public message, annotated with `was_cut`, in the history that an agent reads."""
     return Entry(
         message.created_at,

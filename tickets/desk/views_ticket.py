@@ -23,6 +23,7 @@ from tickets.desk.pages import (
     ticket_or_404,
     workspace_url,
 )
+from tickets.desk.views_steps import find_mail_grant
 from tickets.models import Ticket
 from tickets.providers.hiding import hide_in_ticket
 
@@ -139,7 +140,9 @@ def _show_page(request: HttpRequest, ticket: Ticket, composer: Composer, place: 
         composer=composer,
         newer=composer.newer(entries),
         closes_at_if_sent=None if ticket.is_closed else calendar.compute_reply_deadline(instant),
-        may_hand_over=policy.may_hand_over(agent, ticket) and not ticket.is_closed,
+        may_hand_over=(may_supervise := policy.may_hand_over(agent, ticket)) and not ticket.is_closed,
+        may_show_mail=may_supervise and not ticket.provider.is_own,
+        mail_grant=find_mail_grant(ticket) if may_supervise else None,
         **_build_property_choices(ticket, agent, composer.unsaved_properties),
     )
     return TemplateResponse(request, "admin/tickets/ticket.html", context)

@@ -108,5 +108,5 @@ class Call(Chained):
 
     @property
     def is_verified(self) -> bool:
-        """Return whether the caller read a code back in this call, which goes on, less than VERIFIED_PERIOD ago (M5)."""
+        """Return whether the caller read a code back in this open call, less than VERIFIED_PERIOD ago (M5)."""
         return self.is_open and self.verified_at is not None and clock.now() < self.verified_at + VERIFIED_PERIOD

@@ -34,9 +34,7 @@ class MailGrant(models.Model):
                 | Q(ended_at__isnull=False, ended_by__isnull=False),
             ),
             UniqueConstraint(
-                name="one_open_mail_grant_per_ticket",
-                fields=["ticket", "provider"],
-                condition=Q(ended_at__isnull=True),
+                name="one_open_mail_grant_per_ticket", fields=["ticket", "provider"], condition=Q(ended_at__isnull=True)
             ),
         ]
 

@@ -46,7 +46,8 @@ class Incomplete(WrongStatus):
 class NewMessage:
     """Hold a public message or an internal note before it is written, with its files and the form's one-time key.
 
-    `inbound` is the mail that the message came in, `call` the call in which an agent wrote it down. Links of ours that were pasted into the text are cut out, because
+    `inbound` is the mail that the message came in, `call` the call in which an agent wrote it down. Links of ours that
+    were pasted into the text are cut out, because
     the reader of the message may be somebody else than the person whom the link is for (M16).
     """
 

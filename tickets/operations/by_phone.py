@@ -36,13 +36,7 @@ def open_by_phone(call_pk: int, *, agent: User, kind: str, takes_it: bool = Fals
 
 
 def add_by_phone(
-    pk: int,
-    *,
-    agent: User,
-    call_pk: int,
-    body: str,
-    files: Sequence[Attachment] = (),
-    form_key: str | None = None,
+    pk: int, *, agent: User, call_pk: int, body: str, files: Sequence[Attachment] = (), form_key: str | None = None
 ) -> Ticket:
     """Add what the caller says to a ticket of his, in the agent's verified call; it goes to Abierto (M5, M11, M13).
 

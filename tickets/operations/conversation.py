@@ -83,7 +83,8 @@ def add_information(
 
     `inbound` is the mail it came in; `agent` is who added a mail of the tray. When mails have ended the wait
     MAIL_FLIPS_PER_HOUR times in an hour, the next mail is stored, but the ticket stays En espera and does not close
-    until an agent decides (M6). By phone it must be said in a verified `call` (M5). Raises TicketClosed if it is Cerrado: call `follow_up`.
+    until an agent decides (M6). By phone it must be said in a verified `call` (M5). Raises TicketClosed if it is
+    Cerrado: call `follow_up`.
     """
     new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound, call=call)
     with locked(pk, OPEN, WAITING, new_message=new_message) as ticket:

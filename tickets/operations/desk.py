@@ -55,7 +55,9 @@ def hand_over(pk: int, *, supervisor: User, provider: Provider) -> Ticket:
             end_grants(ticket, supervisor)
             ticket.provider, ticket.assignee = provider, None
             ticket.save(update_fields=["provider", "assignee"])
-            audit.record("ticket.handed_over", ticket, actor=supervisor, before=before, after=provider.pk, to=provider.name)
+            audit.record(
+                "ticket.handed_over", ticket, actor=supervisor, before=before, after=provider.pk, to=provider.name
+            )
     return ticket
 
 

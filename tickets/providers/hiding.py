@@ -53,7 +53,7 @@ def hide_in_ticket(ticket: Ticket) -> None:
 
 
 def hide_in_entries(entries: Iterable[Any]) -> list[Any]:
-    """Return the lines (`tickets.desk.timeline.Entry`) of a ticket's history without mail addresses: texts, names, deliveries and names of files."""
+    """Return the lines (`tickets.desk.timeline.Entry`) of a history without mail addresses, in names of files too."""
     return [_hide_in_entry(entry) for entry in entries]
 
 

@@ -1,4 +1,4 @@
-"""Say what an event holds of a grant to read the customer's mail, and how today's rows are compared with it (M3, M26)."""
+"""Say what an event holds of a grant to read the customer's mail, to compare its row with it (M3, M26)."""
 
 from factureya.core.record.state import Facts, Kind, read_facts
 from tickets.models import MailGrant

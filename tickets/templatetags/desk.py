@@ -25,7 +25,12 @@ def side_bar(context: template.Context) -> dict[str, Any]:
     current_slug = queue_place.view.slug if queue_place else ""
     groups = _build_view_groups(queue.list_views(person), counts, current_slug) if sees_tickets else []
     if sees_tickets and policy.may_read_mails(person):
-        groups.append(("Correo", [_build_tray_entry(request.path)]))
+        entries = [_build_entry("Bandeja", "tray", request.path)]
+        if policy.may_take_calls(person):
+            entries.append(_build_entry("Registrar llamada", "phone", request.path))
+        groups.append(("Correo y teléfono", entries))
+    if sees_tickets and policy.may_see_providers(person):
+        groups.append(("Terceros", [_build_entry("Prestadores", "providers", request.path)]))
     apps = context.get("available_apps") or []
     other_apps = [_mark_current_page(app, request.path) for app in apps if app["app_label"] != "tickets"]
     return {"groups": groups, "apps": other_apps}
@@ -42,11 +47,11 @@ def _build_view_groups(
     ]
 
 
-def _build_tray_entry(path: str) -> dict[str, Any]:
-    """Return the side bar's entry of the mail tray, marked as current on every page of the tray."""
-    url = reverse("admin:tickets_ticket_tray")
+def _build_entry(label: str, page: str, path: str) -> dict[str, Any]:
+    """Return the side bar's entry of the mail tray, the calls or the providers, marked as current on all its pages."""
+    url = reverse(f"admin:tickets_ticket_{page}")
     is_current = path.startswith(url)
-    return {"label": "Bandeja", "url": url, "count": None, "is_hot": False, "is_current": is_current}
+    return {"label": label, "url": url, "count": None, "is_hot": False, "is_current": is_current}
 
 
 def _build_view_entry(view: queue.View, url: str, count: int | None, current_slug: str) -> dict[str, Any]:
