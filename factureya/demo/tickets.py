@@ -22,6 +22,7 @@ from factureya.core.mail import outbox
 from factureya.core.models import OutboxMessage
 from factureya.demo import files
 from tickets import operations
+from tickets.calls import operations as calls
 from tickets.models import Ticket
 
 # Mails younger than this stay queued, so that the demo's worker really sends a few.
@@ -113,7 +114,7 @@ class StoryRunner:
             case "hand_over":
                 operations.hand_over(pk, supervisor=who, provider=self.third_party)
             case "phone_confirm":
-                operations.confirm_by_phone(pk, agent=who, contact=self.people[step["contact"]])
+                confirm_by_phone(pk, who, self.people[step["contact"]])
             case verb:
                 self._call_message_operation(pk, verb, step, who)
 
@@ -147,6 +148,19 @@ class StoryRunner:
         """Call `sweep` (the reminder or the close) if the ticket waits and nothing has moved its `closes_at`."""
         if Ticket.objects.filter(pk=pk, status=Ticket.Status.WAITING, closes_at=closes_at).exists():
             sweep(pk)
+
+
+def confirm_by_phone(pk: int, agent: User, contact: User) -> None:
+    """Let the contact read back the code that was mailed in a call, and confirm that the ticket is solved (M5, M15)."""
+    call = calls.start_call(agent=agent, contact=contact)
+    calls.send_code(call.pk, agent=agent)
+    body = OutboxMessage.objects.filter(about=call.chain).values_list("body", flat=True).get()
+    code = re.findall(r"^\d{6}$", body, re.MULTILINE)[0]
+    with clock.at(clock.now() + timedelta(minutes=1)):
+        calls.check_code(call.pk, agent=agent, code=code)
+    with clock.at(clock.now() + timedelta(minutes=2)):
+        operations.confirm_by_phone(pk, agent=agent, call_pk=call.pk)
+        calls.end_call(call.pk, agent=agent)
 
 
 def load_stories() -> list[Story]:

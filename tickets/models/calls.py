@@ -53,7 +53,11 @@ class Call(Chained):
             CheckConstraint(
                 name="call_names_who_calls",
                 condition=Q(contact__isnull=False, customer__isnull=False)
-                | (Q(kind="sales", contact__isnull=True, customer__isnull=True) & ~Q(caller_name="", caller_phone="")),
+                | (
+                    Q(kind="sales", contact__isnull=True, customer__isnull=True)
+                    & ~Q(caller_name="")
+                    & ~Q(caller_phone="")
+                ),
                 violation_error_message="Escriba el nombre y el teléfono de quien llama.",
             ),
             CheckConstraint(name="call_kind_is_known", condition=Q(kind__in=["support", "sales"])),

@@ -12,6 +12,7 @@ from accounts.models import Office, Provider
 from factureya.core import clock
 from factureya.core.mail import outbox
 from factureya.core.models import Event, OutboxMessage
+from factureya.testing.calls import confirm_by_phone, note_by_phone
 from factureya.testing.people import make_agent, make_contact, make_customer, make_staff, own_provider
 from factureya.testing.tickets import let_it_close, mails_about, make_inbound, make_ticket
 from tickets import operations
@@ -158,11 +159,8 @@ MATRIX = {
         ["tickets/closed", "tickets/new_message"],
         prepare=lambda t: t.status == CLOSED or operations.assign(t.pk, agent=make_agent(), assignee=make_agent()),
     ),
-    "confirm_by_phone": Row(
-        lambda t: operations.confirm_by_phone(t.pk, agent=make_agent(), contact=t.requester),
-        {OPEN: CLOSED, WAITING: CLOSED},
-        ["tickets/closed"],
-    ),
+    "add_by_phone": Row(note_by_phone, {OPEN: OPEN, WAITING: OPEN}, prepare=unassign),
+    "confirm_by_phone": Row(confirm_by_phone, {OPEN: CLOSED, WAITING: CLOSED}, ["tickets/closed"]),
     "warn_before_close": Row(warn, {WAITING: WAITING}, ["tickets/reminder"]),
     "reminder_sent": Row(tell_reminder_sent, {WAITING: WAITING}, prepare=queue_reminder),
     "close_unanswered": Row(close, {WAITING: CLOSED}, ["tickets/closed"], prepare=warn_and_send),
@@ -207,7 +205,7 @@ ELSEWHERE = {"follow_up"}
 # No refusal, but nothing happens: the outbox tells of a reminder that the ticket no longer waits on.
 IGNORED = {"reminder_sent"}
 NOT_ABOUT_A_TICKET = {
-    *("open_ticket", "open_from_mail", "discard_mail", "find_incident"),
+    *("open_ticket", "open_by_phone", "open_from_mail", "discard_mail", "find_incident"),
     *("reminder_before", "reminder_lookahead"),
 }
 
