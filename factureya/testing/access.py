@@ -14,7 +14,7 @@ from django.test import Client
 from accounts.models import User
 from change_requests.models import Evidence, FormalRequest
 from factureya.core.models import InboundMessage
-from tickets.models import Ticket, TicketFile
+from tickets.models import Call, Ticket, TicketFile
 
 CUSTOMERS = ("ana", "beto", "carla")
 DESK = ("dario", "irma", "laura")
@@ -35,6 +35,8 @@ class World:
     mailed: InboundMessage  # a message of the ticket
     formal: FormalRequest  # Ana's, in approval; Gina is to carry it out
     evidence: Evidence  # of that request
+    call: Call  # of Ana, whom Dario attends
+    sale: Call  # of a stranger
 
     def client(self, role: str) -> Client:
         """Return a browser of this person, past the password."""

@@ -21,11 +21,12 @@ from factureya.core import clock, health
 from factureya.core.files import store
 from factureya.core.mail import intake
 from factureya.core.models import Event, Holiday, InboundMessage, OutboxMessage
-from factureya.testing import access_control, access_emergency, access_requests, request_histories
+from factureya.testing import access_control, access_emergency, access_phone, access_requests, request_histories
 from factureya.testing.access import DESK, ROLES, Row, World, codes, key
 from factureya.testing.people import Cast, make_agent, make_auditor, make_neighbours, make_staff, make_superuser
 from factureya.testing.tickets import make_inbound, make_ticket
 from tickets import notifications, operations
+from tickets.calls import operations as calls
 from tickets.models import Ticket, TicketFile
 
 pytestmark = pytest.mark.django_db
@@ -67,6 +68,8 @@ def world(tmp_path, settings) -> World:
         strangers_mail(),
         mailed,
         *formal_request(cast),
+        calls.start_call(agent=people["dario"], contact=cast.ana),
+        calls.note_sale(agent=people["dario"], caller_name="Luis", caller_phone="222 555 0199", note=""),
     )
 
 
@@ -221,7 +224,7 @@ TABLE: dict[str, list[Row]] = {
         Row(ROOT_AND_SUPERVISOR | READER, lambda _w: [OutboxMessage.objects.first().pk])
     ],
     "admin:tickets_ticket_changelist": [Row(IN_ADMIN), Row(IN_ADMIN, query="?q=timbrar")],
-    "admin:tickets_ticket_phone": [Row(codes(403, anonymous=302, dario=200, laura=200, irma=404))],
+    **access_phone.ROWS,
     "admin:tickets_ticket_change": [Row(OWN_DESK | READER, pk)],
     "admin:tickets_ticket_confirm": [Row(OWN_DESK, pk)],
     "admin:tickets_ticket_hand_over": [Row(OWN_DESK | {"dario": 404}, pk)],
