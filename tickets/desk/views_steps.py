@@ -105,7 +105,7 @@ def hand_over(request: HttpRequest, pk: int) -> HttpResponse:
     return _show_page(request, ticket, form, "Turnar a otro prestador", "admin/tickets/hand_over.html")
 
 
-class ReasonForm(PortalForm):
+class MailGrantForm(PortalForm):
     """Ask why a third party must see the customer's mail."""
 
     reason = forms.CharField(
@@ -125,7 +125,7 @@ def show_mail(request: HttpRequest, pk: int) -> HttpResponse:
     ticket, agent = ticket_or_404(request, pk), require_agent(request)
     if not policy.may_hand_over(agent, ticket) or ticket.provider.is_own:
         raise Http404
-    form = ReasonForm(read_posted(request))
+    form = MailGrantForm(read_posted(request))
     if form.is_valid():
         try:
             provider_operations.grant_mail(pk, supervisor=agent, reason=form.cleaned_data["reason"])

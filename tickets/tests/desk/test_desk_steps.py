@@ -128,7 +128,7 @@ def test_moves_between_desks_companies_and_lists_are_told(client):
         operations.answer(ticket.pk, agent=agent, body="¿?", wait_reason=reason)
     text = text_of(client.get(page_of(ticket)))
     for words in (
-        "Laura Méndez lo turnó a otro prestador",
+        "Laura Méndez lo turnó a Soporte Externo",
         "cambió la categoría a «Ventas» ·",
         "cambió el impacto a «Es una duda o consulta» ·",
         "Pasó a En espera: se pidió más detalle",

@@ -114,13 +114,14 @@ MAILS: dict[str, Callable[[], OutboxMessage]] = {
 }
 TO_CUSTOMER = [kind for kind in MAILS if f"tickets/{kind}" not in notifications.TO_AGENT]
 # To addresses that nobody has proven: about no ticket, see test_spoof.py; to a caller, see test_calls.py.
-NOTICES = {"unproven", "forged", "call_code"}
+NOTICES = {"unproven", "forged"}
+TO_CALLERS = {"call_code"}
 
 
 @pytest.mark.clause("M10", "M12", "M14", "M15", "M16")
 def test_every_template_is_sent_by_an_operation():
     folder = Path(django_settings.BASE_DIR) / "templates/mail/tickets"
-    assert {*MAILS, *NOTICES} == {path.stem for path in folder.glob("[!_]*.txt")}
+    assert {*MAILS, *NOTICES, *TO_CALLERS} == {path.stem for path in folder.glob("[!_]*.txt")}
 
 
 @pytest.mark.clause("M6", "M16")
