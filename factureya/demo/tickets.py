@@ -21,9 +21,10 @@ from factureya.core.calendar import AttentionHours, load_attention_hours
 from factureya.core.mail import outbox
 from factureya.core.models import OutboxMessage
 from factureya.demo import files
-from tickets import operations
+from tickets import operations, policy
 from tickets.calls import operations as calls
 from tickets.models import Ticket
+from tickets.providers.operations import record_view
 
 # Mails younger than this stay queued, so that the demo's worker really sends a few.
 UNSENT_PERIOD = timedelta(minutes=30)
@@ -100,6 +101,8 @@ class StoryRunner:
     def _run_step(self, pk: int, steps: list[Step]) -> None:
         """Carry out the first of `steps`. Plan the next, and what follows if the customer does not answer (M15)."""
         step, *rest = steps
+        if policy.is_third_party(self.people[step["who"]]):  # he read the ticket before he acted (M3)
+            record_view(Ticket.objects.get(pk=pk), agent=self.people[step["who"]], page="tickets_ticket_change")
         self._call_operation(pk, step, self.people[step["who"]])
         self._plan_sweeps(pk)
         self._plan_step(pk, rest)

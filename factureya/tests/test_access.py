@@ -299,6 +299,17 @@ def test_every_address_has_a_row():
     assert not set(TABLE) - set(all_addresses())
 
 
+EXPORTS = re.compile("export|csv|download|expediente|archive|original|statement")
+
+
+@pytest.mark.clause("M3")
+def test_a_third_party_exports_nothing():
+    exports = {name: rows for name, rows in TABLE.items() if EXPORTS.search(name)}
+    assert exports
+    reached = [name for name, rows in exports.items() for row in rows if row.expected["irma"] in {200, 302}]
+    assert not reached
+
+
 @pytest.mark.clause("M3", "M16")
 @pytest.mark.parametrize("role", ROLES)
 def test_who_reaches_what(world, role):
