@@ -392,6 +392,8 @@ MFA_FORMS = {
 INVITATION_DAYS = env.int("INVITATION_DAYS", default=7)
 # Called by `seed_demo` to add the demo data of other apps: callables (people by key, present).
 DEMO_SEEDS = ["factureya.demo.requests.seed", "factureya.demo.emergencies.seed", "factureya.demo.phone.seed"]
+CUSTOMER_CARDS = ["tickets.desk.customer_card.render_tickets"]  # callables (request, customer) -> HTML
+EVENT_WORDS = "factureya.oversight.verbs.describe"  # callable (verb, data) -> text
 CUSTOMER_JOINED = ["tickets.operations.move_to_customer"]  # callables (source, target, *, actor)
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Factureya"

@@ -1,15 +1,18 @@
 """Decide about sign-ups (*Clientes por verificar*), and show companies (*Clientes*), read-only."""
 
+from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
+from django.utils.module_loading import import_string
 
 from accounts import operations, policy
 from accounts.models import Contact, Customer
 from accounts.staff.forms import RefuseForm
 from accounts.staff.pages import ROWS, attempt_operation, get_search_text, page_context
 from accounts.web.mixins import get_person
+from factureya.core.models import Event
 
 VIEWED = "customer.viewed"
 TO_VERIFY = "admin:accounts_customertoverify_changelist"
@@ -82,11 +85,19 @@ def show_customer(request: HttpRequest, pk: int) -> HttpResponse:
         customer=customer,
         representatives=customer.representatives.order_by("-pk")[:ROWS],
         contacts=_list_people(customer)[:ROWS],
-        events=customer.events().exclude(verb=VIEWED).reverse()[:ROWS],
+        history=_read_history(customer),
+        cards=[import_string(name)(request, customer) for name in settings.CUSTOMER_CARDS],
         may_verify=policy.may_verify(reader) and customer.waits_for_staff,
         may_take_calls=policy.may_verify(reader),
     )
     return TemplateResponse(request, "admin/accounts/customer.html", context)
+
+
+def _read_history(customer: Customer) -> list[tuple[str, Event]]:
+    """Return the last events of the company, each in words; who looked at its page is left out."""
+    describe = import_string(settings.EVENT_WORDS)
+    events = customer.events().exclude(verb=VIEWED).reverse()[:ROWS]
+    return [(describe(event.verb, event.data), event) for event in events]
 
 
 def _list_people(customer: Customer) -> QuerySet[Contact]:
