@@ -4,10 +4,11 @@ Nobody is verified here: of mail and phone only so much is shown as the agent ne
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Count, F, Func, Q, QuerySet, Value
+from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Replace
 
 from accounts.models import Contact, User
@@ -16,7 +17,7 @@ from tickets import sql
 from tickets.desk.queue import MAX_QUERY, find_customers, plain_column
 from tickets.models import Ticket
 
-MAX_CALLERS, MAX_COMPANIES = 30, 10
+MAX_CALLERS, MAX_COMPANIES, MAX_COUNTED = 30, 10, 1000
 DOTS = "•••••"
 _LEAST_DIGITS = 4  # of a phone: fewer would match everybody's
 
@@ -54,10 +55,12 @@ def find_callers(query: str, agent: User) -> list[Caller]:
         plain_company=plain_column("customer__legal_name"),
         plain_phone=_plain_phone("customer__phone"),
     )
-    open_tickets = Count("user__requested_tickets", filter=~Q(user__requested_tickets__status=Ticket.Status.CLOSED))
+    own_tickets = Ticket.objects.filter(requester=OuterRef("user")).exclude(status=Ticket.Status.CLOSED)
     found: QuerySet[Contact] = contacts.filter(_match(query, agent), user__is_active=True, user__is_staff=False)
-    rows = add_powers(found.select_related("user", "customer")).annotate(open_tickets=open_tickets)
-    return [_build_caller(contact) for contact in rows.order_by("-open_tickets", "user__full_name", "pk")[:MAX_CALLERS]]
+    rows = add_powers(found.select_related("user", "customer")).annotate(is_waiting=Exists(own_tickets))
+    shown = list(rows.order_by("-is_waiting", "user__full_name", "pk")[:MAX_CALLERS])
+    counts = _count_tickets([contact.user_id for contact in shown])
+    return [_build_caller(contact, counts[contact.user_id]) for contact in shown]
 
 
 def mask_mail(address: str) -> str:
@@ -103,7 +106,13 @@ def _plain_phone(column: str) -> Func | F:
     return expression
 
 
-def _build_caller(contact: Contact) -> Caller:
+def _count_tickets(people: Sequence[int]) -> Counter[int]:
+    """Return how many open tickets each of these people has, by key; MAX_COUNTED are counted in all."""
+    active = Ticket.objects.filter(requester__in=people).exclude(status=Ticket.Status.CLOSED)
+    return Counter(active.values_list("requester", flat=True)[:MAX_COUNTED])
+
+
+def _build_caller(contact: Contact, tickets: int) -> Caller:
     """Return a found contact as the page shows him; a name that is a mail address is masked too."""
     person, customer = contact.user, contact.customer
     name = person.get_full_name()
@@ -117,5 +126,5 @@ def _build_caller(contact: Contact) -> Caller:
         customer.is_verified,
         mask_phone(customer.phone),
         mask_mail(person.email),
-        contact.__dict__["open_tickets"],
+        tickets,
     )

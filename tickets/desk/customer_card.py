@@ -10,8 +10,9 @@ from django.utils.safestring import SafeString
 from accounts.models import Customer
 from accounts.web.mixins import get_person
 from factureya.core import clock
+from tickets import sql
 from tickets.desk.pages import queue_url, workspace_url
-from tickets.desk.queue import NOWHERE, SEARCH, Place
+from tickets.desk.queue import COUNT_CAP, NOWHERE, SEARCH, Place
 from tickets.desk.wording import Goal, describe_goal
 from tickets.models import Ticket
 
@@ -32,13 +33,15 @@ def render_tickets(request: HttpRequest, customer: Customer) -> SafeString:
     visible = Ticket.objects.visible_to(get_person(request)).filter(customer=customer)
     active = visible.exclude(status=Ticket.Status.CLOSED)
     closed = visible.filter(status=Ticket.Status.CLOSED).order_by("-closed_at", "-pk")
-    total, ours = active.count(), active.filter(status=Ticket.Status.OPEN).count()
+    ours = active.filter(status=Ticket.Status.OPEN)
+    counts = sql.ask_all({"total": sql.capped_count(active, COUNT_CAP), "ours": sql.capped_count(ours, COUNT_CAP)})
     context: dict[str, Any] = {
         "rows": _build_rows(active.select_related("assignee").order_by("queue_at", "pk")[:MAX_TICKETS]),
         "closed": _build_rows(closed[:MAX_CLOSED]),
-        "total": total,
-        "others": max(0, total - MAX_TICKETS),
-        "ours": ours,
+        "total": sql.show_count(counts["total"], COUNT_CAP),
+        "others": counts["total"] > MAX_TICKETS,
+        "ours": counts["ours"],
+        "ours_shown": sql.show_count(counts["ours"], COUNT_CAP),
         "all_url": queue_url(Place(view=SEARCH, search=customer.rfc)),
     }
     return SafeString(render_to_string("admin/tickets/customer_card.html", context, request))

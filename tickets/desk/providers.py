@@ -3,17 +3,16 @@
 from collections import defaultdict
 from dataclasses import dataclass
 
-from django.db.models import Count
-
 from accounts.models import DESK_OFFICES, Provider, RoleAssignment, User
 from factureya.core import clock
 from factureya.core.models import Event
+from tickets import sql
 from tickets.desk.pages import workspace_url
-from tickets.desk.queue import NOWHERE, Place
+from tickets.desk.queue import COUNT_CAP, NOWHERE, Place
 from tickets.desk.wording import Goal, describe_goal
 from tickets.models import MailGrant, Ticket
 
-MAX_TICKETS, MAX_VIEWS = 50, 50
+MAX_PROVIDERS, MAX_TICKETS, MAX_VIEWS = 100, 50, 50
 VIEWED = "ticket.viewed_by_third_party"
 
 
@@ -23,8 +22,8 @@ class ProviderRow:
 
     provider: Provider
     agents: list[str]
-    open_tickets: int
-    unassigned: int
+    open_tickets: str
+    unassigned: str
 
 
 @dataclass(frozen=True)
@@ -48,13 +47,16 @@ class View:
 
 def list_providers() -> list[ProviderRow]:
     """Return every provider, our own first; three queries, however many there are."""
-    agents = _read_agents()
+    agents, providers = _read_agents(), list(Provider.objects.order_by("-is_own", "name")[:MAX_PROVIDERS])
     active = Ticket.objects.exclude(status=Ticket.Status.CLOSED)
-    counts = dict(active.values_list("provider").annotate(Count("pk")))
-    unassigned = dict(active.filter(assignee=None).values_list("provider").annotate(Count("pk")))
+    questions = {}
+    for each in providers:
+        tickets = active.filter(provider=each)
+        questions[f"open{each.pk}"] = sql.capped_count(tickets, COUNT_CAP)
+        questions[f"free{each.pk}"] = sql.capped_count(tickets.filter(assignee=None), COUNT_CAP)
+    counts = {name: sql.show_count(count, COUNT_CAP) for name, count in sql.ask_all(questions).items()}
     return [
-        ProviderRow(each, agents[each.pk], counts.get(each.pk, 0), unassigned.get(each.pk, 0))
-        for each in Provider.objects.order_by("-is_own", "name")
+        ProviderRow(each, agents[each.pk], counts[f"open{each.pk}"], counts[f"free{each.pk}"]) for each in providers
     ]
 
 

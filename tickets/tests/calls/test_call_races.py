@@ -86,7 +86,7 @@ def test_an_end_of_the_call_and_a_confirmation_come_one_after_the_other(rounds):
 def test_a_grant_and_a_hand_over_leave_no_open_grant_of_a_former_provider(rounds):
     supervisor = make_staff(Office.SUPERVISOR)
     for number in rounds:
-        provider = Provider.objects.create(name=f"Externo {number}")
+        provider = Provider.objects.create(pk=1000 + number, name=f"Externo {number}")
         ticket = make_ticket()
         ticket_operations.hand_over(ticket.pk, supervisor=supervisor, provider=provider)
         race(
