@@ -22,6 +22,7 @@ from tickets import policy as ticket_policy
 from tickets.calls import notifications, policy
 from tickets.calls.state import CALL, describe_call
 from tickets.models import CODE_TRIES, Call, Ticket
+from tickets.models.calls import MAX_NAME, MAX_PHONE
 
 CODE_SALT = "tickets.call-code"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -127,6 +128,8 @@ def note_sale(*, agent: User, caller_name: str, caller_phone: str, note: str, fo
     caller_name, caller_phone = " ".join(caller_name.split()), " ".join(caller_phone.split())
     if not (caller_name and caller_phone):
         raise Invalid({"caller_name": "Escriba el nombre y el teléfono de quien llama."})
+    if len(caller_name) > MAX_NAME or len(caller_phone) > MAX_PHONE:
+        raise Invalid({"caller_name": f"El nombre va en {MAX_NAME} caracteres, y el teléfono en {MAX_PHONE}."})
     columns = {"kind": Call.Kind.SALES, "caller_name": caller_name, "caller_phone": caller_phone, "note": note.strip()}
     try:
         with transaction.atomic():

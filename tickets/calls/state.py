@@ -1,6 +1,7 @@
 """Say what an event holds of a call, and how today's rows are compared with it (M5, M26)."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 from factureya.core.audit import Flaw
 from factureya.core.models import Event
@@ -8,6 +9,7 @@ from factureya.core.record.state import Facts, Kind, read_facts
 from tickets.models import VERIFIED_PERIOD, Call
 
 CALL = "call"
+_AT_A_TIME = 500
 _FACTS = (
     *("pk", "agent_id", "contact_id", "customer_id", "kind", "ticket_id", "caller_name", "caller_phone"),
     *("started_at", "ended_at", "code_to", "code_sent_at", "code_tries", "verified_at", "handled_at", "handled_by_id"),
@@ -40,11 +42,20 @@ KINDS = [
 
 def find_flaws() -> Iterator[Flaw]:
     """Yield a flaw for each close by phone that names a call in which its contact was not verified (M5, M15)."""
-    closed = Event.objects.filter(verb="ticket.confirmed_by_phone", data__has_key="call").order_by("pk")
-    for event in closed.iterator():
-        call = Call.objects.filter(pk=event.data["call"], contact=event.data.get("contact")).first()
-        verified_at = call.verified_at if call else None
-        if call is None or verified_at is None or call.agent_id != event.actor_id:
-            yield Flaw(event.chain, event.seq, "se cerró por teléfono sin comprobar quién llamaba")
-        elif not verified_at <= event.at < verified_at + VERIFIED_PERIOD:
-            yield Flaw(event.chain, event.seq, "se cerró por teléfono fuera de la llamada comprobada")
+    closed = Event.objects.filter(verb="ticket.confirmed_by_phone", data__has_key="call").order_by("pk").iterator()
+    while events := list(islice(closed, _AT_A_TIME)):
+        calls = Call.objects.in_bulk([event.data["call"] for event in events])
+        for event in events:
+            if problem := _describe_problem(event, calls.get(event.data["call"])):
+                yield Flaw(event.chain, event.seq, problem)
+
+
+def _describe_problem(event: Event, call: Call | None) -> str:
+    """Return what is wrong with a close by phone and its call, or "": it must be verified, the agent's, and recent."""
+    if call is None or call.verified_at is None:
+        return "se cerró por teléfono sin comprobar quién llamaba"
+    if (call.agent_id, call.contact_id) != (event.actor_id, event.data.get("contact")):
+        return "se cerró por teléfono en la llamada de otra persona"
+    if not call.verified_at <= event.at < call.verified_at + VERIFIED_PERIOD:
+        return "se cerró por teléfono fuera de la llamada comprobada"
+    return ""

@@ -22,6 +22,7 @@ from tickets.desk.callers import MAX_CALLERS, find_callers, read_query
 from tickets.desk.pages import contact_or_404, page_context, require_agent, workspace_url
 from tickets.desk.queue import NOWHERE, Place, may_be_key
 from tickets.models import Call, Ticket
+from tickets.models.calls import MAX_NAME, MAX_PHONE
 
 TITLE = "Registrar llamada"
 SALES_TITLE = "Llamadas de ventas"
@@ -34,7 +35,7 @@ class SalesCallForm(PortalForm):
 
     caller_name = forms.CharField(
         label="Nombre de quien llama",
-        max_length=150,
+        max_length=MAX_NAME,
         error_messages={
             "required": "Escriba el nombre de quien llama",
             "max_length": "El nombre tiene hasta 150 caracteres; escribió %(show_value)d",
@@ -44,7 +45,7 @@ class SalesCallForm(PortalForm):
     caller_phone = forms.RegexField(
         label="Teléfono",
         regex=r"^[\d\s()+.,;extEXT-]*\d[\d\s()+.,;extEXT-]*$",
-        max_length=30,
+        max_length=MAX_PHONE,
         widget=forms.TextInput(attrs={"inputmode": "tel", "autocomplete": "off"}),
         error_messages={
             "required": "Escriba el teléfono al que se le devuelve la llamada",

@@ -10,6 +10,7 @@ from factureya.core import clock
 from factureya.core.models import Chained
 from tickets.models.ticket import Ticket
 
+MAX_NAME, MAX_PHONE = 150, 30  # characters
 CODE_TRIES = 3
 CODE_PERIOD = timedelta(minutes=10)
 CALL_PERIOD = timedelta(hours=2)  # an open call that is older is over
@@ -32,8 +33,8 @@ class Call(Chained):
     customer = ForeignKey(Customer, PROTECT, null=True, blank=True, related_name="+", verbose_name="empresa")
     kind = models.CharField("la llamada es de", max_length=10, choices=Kind, default=Kind.SUPPORT)
     ticket = ForeignKey(Ticket, PROTECT, null=True, blank=True, related_name="+", verbose_name="sobre el ticket")
-    caller_name = models.CharField("nombre de quien llama", max_length=150, blank=True)
-    caller_phone = models.CharField("teléfono de quien llama", max_length=30, blank=True)
+    caller_name = models.CharField("nombre de quien llama", max_length=MAX_NAME, blank=True)
+    caller_phone = models.CharField("teléfono de quien llama", max_length=MAX_PHONE, blank=True)
     note = models.TextField("qué le interesa", blank=True)
     form_key = models.CharField("clave del formulario", max_length=80, unique=True, null=True, blank=True)
     started_at = models.DateTimeField("empezó", default=clock.now)

@@ -330,7 +330,7 @@ def test_a_stranger_who_asks_about_sales_is_noted_once_and_called_back():
     with pytest.raises(FormUsed):
         operations.note_sale(agent=agent, **form | {"note": "Otra cosa"})
     assert (call.caller_name, call.kind, call.contact) == ("Luis Mora", "sales", None)
-    for missing in ({"caller_name": " "}, {"caller_phone": ""}):
+    for missing in ({"caller_name": " "}, {"caller_phone": ""}, {"caller_name": "x" * 151}, {"caller_phone": "1" * 31}):
         with pytest.raises(Invalid):
             operations.note_sale(agent=agent, **form | missing)
     with pytest.raises(NotAllowed):

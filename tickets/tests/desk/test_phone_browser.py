@@ -122,6 +122,15 @@ def test_a_supervisor_takes_a_ticket_back_and_a_third_party_sees_no_mail(page, v
 
 
 @pytest.mark.clause("M5")
+def test_a_companys_page(page, visit, caller, tmp_path):
+    visit(make_agent(), f"/admin/accounts/customer/{caller.contact.customer_id}/")
+    page.get_by_role("heading", name="Tickets vigentes (1)").wait_for()
+    fits_and_is_accessible(page, tmp_path, "ficha")
+    page.get_by_role("link", name="Registrar llamada").last.click()
+    page.get_by_role("button", name=re.compile("Atender a Ana")).wait_for()
+
+
+@pytest.mark.clause("M5")
 def test_without_script_a_call_works_too(browser, browser_context_args, live_server, caller):
     context = browser.new_context(**browser_context_args | {"java_script_enabled": False})
     agent = make_agent()
