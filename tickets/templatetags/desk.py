@@ -30,7 +30,7 @@ def side_bar(context: template.Context) -> dict[str, Any]:
             entries.append(_build_entry("Registrar llamada", "phone", request.path))
         groups.append(("Correo y teléfono", entries))
     if sees_tickets and policy.may_see_providers(person):
-        groups.append(("Terceros", [_build_entry("Prestadores", "providers", request.path)]))
+        groups.append(("Terceros", [_build_entry("Tickets por prestador", "providers", request.path)]))
     apps = context.get("available_apps") or []
     other_apps = [_mark_current_page(app, request.path) for app in apps if app["app_label"] != "tickets"]
     return {"groups": groups, "apps": other_apps}
