@@ -52,7 +52,7 @@ def is_third_party(user: Any) -> bool:
     """Return whether the person works only at the desk of a third party, for which more is hidden (M3)."""
     if not (isinstance(user, User) and user.is_active and user.is_staff) or user.reads_all:
         return False
-    return bool(user.desk_provider_ids) and not may_take_calls(user)
+    return not may_take_calls(user) and bool(user.desk_provider_ids)
 
 
 def may_see_providers(user: User) -> bool:

@@ -205,7 +205,9 @@ def test_every_view_is_recorded_each_time(client, irma, ticket, supervisor, exte
         client.get(page_of(ticket))
     client.get(page_of(ticket, "confirm"))
     file = TicketFile.objects.get(ticket=ticket).attachment
-    b"".join(client.get(reverse("tickets:file", args=[file.token])))
+    sent = client.get(reverse("tickets:file", args=[file.token]))
+    b"".join(sent)
+    assert "ocaso" not in str(sent.headers)
     client.post(page_of(ticket, "write"), {"key": "x", "kind": "respuesta"})
     views = list(ticket.events().filter(verb="ticket.viewed_by_third_party"))
     pages = ["change", "change", "confirm", "file", "write"]
