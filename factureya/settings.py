@@ -99,6 +99,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "factureya.core.middleware.RecordedSessionMiddleware",  # after the session and its user
     "factureya.core.middleware.RecordedLooksMiddleware",  # inside it: the look of an emergency is recorded there
+    "tickets.providers.middleware.RecordThirdPartyMiddleware",
     "factureya.core.middleware.MethodNotAllowedPageMiddleware",
     "factureya.core.middleware.BodyLimitMiddleware",  # last, so that its answer has every header
 ]
@@ -158,6 +159,8 @@ GUARDS = [
     "accounts.guards",
     "accounts.branding.guards",
     "tickets.guards",
+    "tickets.calls.guards",
+    "tickets.providers.guards",
     "change_requests.guards",
     "change_requests.emergency.guards",
     "change_requests.packages.guards",
@@ -167,6 +170,7 @@ GUARDS = [
 AUDIT_STATE_CHECKS: list[str] = [
     "factureya.core.record.state.find_flaws",
     "change_requests.record.state_checks.find_flaws",
+    "tickets.calls.state.find_flaws",
 ]
 # The kinds of rows whose whole content stands in events: lists of `core.record.state.Kind`.
 STATE_KINDS = [
@@ -174,6 +178,8 @@ STATE_KINDS = [
     "change_requests.record.state.KINDS",
     "change_requests.packages.record.KINDS",
     "tickets.charges.record.KINDS",
+    "tickets.calls.state.KINDS",
+    "tickets.providers.state.KINDS",
 ]
 # Called in the transaction that seals the day: callables (anchor).
 ANCHOR_SEALED = ["accounts.notifications.tell_day_sealed"]
@@ -427,7 +433,10 @@ DEMO_SEEDS = [
     "factureya.demo.emergencies.seed",
     "factureya.demo.packages.seed",
     "factureya.demo.charges.seed",
+    "factureya.demo.phone.seed",
 ]
+CUSTOMER_CARDS = ["tickets.desk.customer_card.render_tickets"]  # callables (request, customer) -> HTML
+EVENT_WORDS = "factureya.oversight.verbs.describe"  # callable (verb, data) -> text
 CUSTOMER_JOINED = ["tickets.operations.move_to_customer"]  # callables (source, target, *, actor)
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Factureya"

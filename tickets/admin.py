@@ -11,8 +11,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.web.form_memory import post_only, set_form_page
 from accounts.web.mixins import get_person
 from tickets.desk import (
+    views_call,
     views_charges,
     views_phone,
+    views_providers,
     views_queue,
     views_statements,
     views_steps,
@@ -35,12 +37,25 @@ class TicketAdmin(admin.ModelAdmin):
         get_or_post = require_http_methods(["GET", "HEAD", "POST"])
         post_from_ticket = post_only("admin:tickets_ticket_change", "pk")
         post_from_mail = post_only("admin:tickets_ticket_mail", "pk")
-        from_queue, from_call = set_form_page(views_queue.find_list_page), set_form_page(views_phone.find_call_page)
+        from_queue = set_form_page(views_queue.find_list_page)
+        from_search, from_call = post_only("admin:tickets_ticket_phone"), post_only("admin:tickets_ticket_call", "call")
+        from_sales = post_only("admin:tickets_ticket_call_sales")
+        from_provider = post_only("admin:tickets_ticket_provider", "provider")
         statement = "cargos/<int:customer>/<str:month>/"
         pages: list[tuple[str, Callable[..., HttpResponseBase], str]] = [
             ("", require_safe(views_queue.queue_page), "changelist"),
             ("asignar/", from_queue(require_POST(views_queue.assign_selected)), "assign"),
-            ("telefono/", from_call(get_or_post(views_phone.phone_ticket)), "phone"),
+            ("telefono/", require_safe(views_phone.search_callers), "phone"),
+            ("telefono/atender/", from_search(views_phone.start_call), "call_start"),
+            ("telefono/ventas/", get_or_post(views_phone.list_sales), "call_sales"),
+            ("telefono/ventas/<int:call>/atendida/", from_sales(views_phone.handle_sale), "call_handled"),
+            ("telefono/<int:call>/", get_or_post(views_call.show_call), "call"),
+            ("telefono/<int:call>/codigo/", from_call(views_call.send_code), "call_code"),
+            ("telefono/<int:call>/comprobar/", from_call(views_call.check_code), "call_check"),
+            ("telefono/<int:call>/terminar/", from_call(views_call.end_call), "call_end"),
+            ("prestadores/", require_safe(views_providers.list_providers), "providers"),
+            ("prestadores/<int:provider>/", require_safe(views_providers.show_provider), "provider"),
+            ("prestadores/<int:provider>/turnar/", from_provider(views_providers.move_tickets), "provider_move"),
             ("bandeja/", require_safe(views_tray.tray_page), "tray"),
             ("bandeja/<int:pk>/", require_safe(views_tray.mail_page), "mail"),
             ("bandeja/<int:pk>/original/", require_safe(views_tray.download_original), "mail_original"),
@@ -60,6 +75,8 @@ class TicketAdmin(admin.ModelAdmin):
             (statement, require_safe(views_statements.statement_page), "statement"),
             (f"{statement}estado.pdf", require_safe(views_statements.statement_pdf), "statement_pdf"),
             (f"{statement}estado.csv", require_safe(views_statements.statement_csv), "statement_csv"),
+            ("<int:pk>/correo-cliente/", get_or_post(views_steps.show_mail), "show_mail"),
+            ("<int:pk>/correo-cliente/ocultar/", post_from_ticket(views_steps.hide_mail), "hide_mail"),
             ("<int:pk>/correo/<int:mail>/", post_from_ticket(views_steps.retry_mail), "retry_mail"),
             ("<int:pk>/cierre/", post_from_ticket(views_steps.release_close), "release_close"),
         ]

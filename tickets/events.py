@@ -3,7 +3,7 @@
 A new verb is one row of `EVENTS`. A row without `customer` is never shown to a customer.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,11 +52,19 @@ class Reading:
         return self.lookup(event) if callable(self.lookup) else [(self.icon, SafeString(self.lookup))]
 
 
+def find_note_takers(events: Iterable[Event]) -> dict[int, str]:
+    """Return who wrote down each message that was said by phone: the message's number → the agent's name (M5)."""
+    taken = (event for event in events if event.data.get("channel") == Ticket.Channel.PHONE)
+    return {event.data["message"]: event.actor_name for event in taken if event.data.get("message")}
+
+
 def _describe_opening_for_desk(event: Event) -> SafeString:
     """Return the history's text for the agent: who opened the ticket for a caller. Empty if it was not by phone."""
     if event.data.get("channel") != Ticket.Channel.PHONE:
         return NOTHING
-    return format_html("{} lo levantó por teléfono", event.actor_name)
+    is_unproven = event.data.get("caller_verified") is False
+    remark = "; no se comprobó quién llamaba" if is_unproven else ""
+    return format_html("{} lo levantó por teléfono{}", event.actor_name, remark)
 
 
 def _describe_opening(event: Event, _reader: User) -> SafeString:
@@ -213,6 +221,18 @@ def _describe_by_actor(text: str) -> Callable[[Event], SafeString]:
     return lambda event: format_html(text, event.actor_name, event.data.get("to", ""))
 
 
+def _describe_hand_over_for_desk(event: Event) -> SafeString:
+    """Return the history's text for the agent: who gave the ticket to which provider; older events do not name it."""
+    return format_html("{} lo turnó a {}", event.actor_name, event.data.get("to") or "otro prestador")
+
+
+def _describe_grant(text: str) -> Callable[[Event], SafeString]:
+    """Return a function that puts into this text who decided, for which provider, and why (M3)."""
+    return lambda event: format_html(
+        text, event.actor_name, event.data.get("provider_name", ""), event.data.get("reason", "")
+    )
+
+
 EVENTS = {
     "ticket.opened": Reading(
         "ticket", _describe_opening_for_desk, _describe_opening, "Ticket <strong>Abierto</strong>", desk_icon="phone"
@@ -241,7 +261,10 @@ EVENTS = {
     "ticket.taken": Reading("person", _describe_by_actor("{} lo tomó"), _describe_assignment, "Soporte tomó su caso"),
     "ticket.assigned": Reading("person", _describe_assignment_for_desk, _describe_assignment, _list_assignment),
     "ticket.classified": Reading("ticket", _describe_classification_for_desk),
-    "ticket.handed_over": Reading("swap", _describe_by_actor("{} lo turnó a otro prestador")),
+    "ticket.handed_over": Reading("swap", _describe_hand_over_for_desk),
+    "ticket.mail_granted": Reading("mail", _describe_grant("{} dejó ver el correo del cliente a {}: {}")),
+    "ticket.mail_hidden": Reading("lock", _describe_grant("{} volvió a ocultar el correo del cliente a {}")),
+    "ticket.viewed_by_third_party": Reading("person", NOTHING),  # the page of its provider lists the views
     "ticket.moved_to_company": Reading(
         "swap", _describe_by_actor("{} lo pasó a la empresa ya conocida, al unir las dos")
     ),

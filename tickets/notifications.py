@@ -22,6 +22,7 @@ from factureya.core.mail import answer_limits, outbox, own_links
 from factureya.core.models import Event, InboundMessage, OutboxMessage
 from tickets import policy
 from tickets.models import NUMBER_PREFIX, Message, Ticket
+from tickets.providers.hiding import hide_mails
 
 REMINDER = "tickets/reminder"
 CLOSED = "tickets/closed"
@@ -68,7 +69,12 @@ def notify_assignee(ticket: Ticket, event: Event, message: Message) -> None:
     """Mail the ticket's assignee that the customer wrote. Do nothing without one, or if he may not work on it now."""
     if ticket.assignee is None or not policy.may_work(ticket.assignee, ticket):
         return
-    context = {"ticket": ticket, "message": message, "url": workspace_url(ticket)}
+    noted_by = event.actor_name if message.channel == Ticket.Channel.PHONE else ""
+    company, subject, author, body = ticket.customer.legal_name, ticket.subject, message.author_name, message.body
+    if not policy.may_read_mail(ticket.assignee, ticket):  # a third party's agent (M3)
+        company, subject, author, body = (hide_mails(text) for text in (company, subject, author, body))
+    texts = {"company": company, "subject": subject, "author": author, "body": body, "noted_by": noted_by}
+    context = {"ticket": ticket, "message": message, "url": workspace_url(ticket), **texts}
     outbox.enqueue(
         NEW_MESSAGE, key=f"{event.hash}:assignee", to=ticket.assignee.email, about=ticket.chain, context=context
     )

@@ -1,8 +1,11 @@
 """Say who may do what to a ticket, asked on objects already in hand; `Ticket.objects.visible_to` is the same in SQL."""
 
+from typing import Any
+
 from accounts.models import Customer, Office, Provider, User
+from factureya.core.clock import now
 from factureya.core.refusals import NotAllowed
-from tickets.models import Ticket
+from tickets.models import MailGrant, Ticket
 
 
 def may_open(user: User, customer: Customer) -> bool:
@@ -35,13 +38,37 @@ def may_write_as_customer(user: User, ticket: Ticket) -> bool:
 
 
 def may_work(user: User, ticket: Ticket) -> bool:
-    """Return whether the person holds a desk office at the ticket's provider now (M3)."""
-    return ticket.provider_id in user.desk_provider_ids
+    """Return whether the person holds a desk office at the ticket's provider now, or is a supervisor (M3)."""
+    is_supervisor = user.is_staff and user.holds(Office.SUPERVISOR)  # of our own desk: he works on everybody's
+    return is_supervisor or ticket.provider_id in user.desk_provider_ids
 
 
 def may_hand_over(user: User, ticket: Ticket) -> bool:
     """Return whether the person is a supervisor who sees the ticket and may give it to another provider (M3)."""
     return user.holds(Office.SUPERVISOR) and may_work(user, ticket)
+
+
+def is_third_party(user: Any) -> bool:
+    """Return whether the person works only at the desk of a third party, for which more is hidden (M3)."""
+    if not (isinstance(user, User) and user.is_active and user.is_staff) or user.reads_all:
+        return False
+    return not may_take_calls(user) and bool(user.desk_provider_ids)
+
+
+def may_see_providers(user: User) -> bool:
+    """Return whether the person sees the page of the providers: a supervisor, or who reads all (M3)."""
+    return user.reads_all or (user.is_staff and user.holds(Office.SUPERVISOR))
+
+
+def may_read_mail(user: User, ticket: Ticket) -> bool:
+    """Return whether the person may read the customer's mail addresses in this ticket (M3).
+
+    A third party's agents may not, unless a supervisor lets their provider do so in this ticket, for a time.
+    """
+    if not is_third_party(user):
+        return True
+    grants = MailGrant.objects.filter(ticket=ticket, provider=ticket.provider_id, ended_at=None, ends_at__gt=now())
+    return grants.exists()
 
 
 def require(allowed: bool, message: str) -> None:

@@ -246,10 +246,20 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
 
     @property
     def desk_provider_ids(self) -> list[int]:
-        """Return the ids of the providers for whom this person works on tickets today, in a desk office (M3)."""
+        """Return the ids of the providers for whom this person works on tickets today, in a desk office (M3).
+
+        A supervisor, who is always of our own desk, works on everybody's: he gives tickets away and takes them back.
+        """
         if not (self.is_active and self.is_staff):
             return []
+        if Office.SUPERVISOR in self.offices:
+            return self._all_provider_ids
         return [a.provider_id for a in self.assignments if a.office in DESK_OFFICES and a.provider_id is not None]
+
+    @cached_property
+    def _all_provider_ids(self) -> list[int]:
+        """Return the ids of all providers, our own first, read once per request."""
+        return list(Provider.objects.order_by("-is_own", "pk").values_list("pk", flat=True))
 
     @property
     def works_in_admin(self) -> bool:

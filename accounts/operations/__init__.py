@@ -13,7 +13,7 @@ from accounts.operations.by_request import (
     void_password,
     void_password_link,
 )
-from accounts.operations.companies import join_company, refuse_company, register_company, verify_company
+from accounts.operations.companies import join_company, record_view, refuse_company, register_company, verify_company
 from accounts.operations.people import (
     accept_invitation,
     cancel_invitation,

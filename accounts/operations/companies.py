@@ -119,6 +119,12 @@ def join_company(pk: int, *, actor: User) -> Customer:
     return target
 
 
+def record_view(customer: Customer, *, actor: User) -> None:
+    """Record in the company's chain that a member of staff looked at its page (M5, M26)."""
+    with transaction.atomic():
+        audit.record("customer.viewed", customer, actor=actor)
+
+
 def _move_contact(contact: Contact, source: Customer, target: Customer, actor: User) -> None:
     """Record that a person of `source` becomes an ordinary contact of `target`, and then move the contact."""
     contact.customer, contact.role = target, Contact.Role.CONTACT

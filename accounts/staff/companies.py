@@ -1,16 +1,20 @@
 """Decide about sign-ups (*Clientes por verificar*), and show companies (*Clientes*), read-only."""
 
+from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
+from django.utils.module_loading import import_string
 
 from accounts import operations, policy
 from accounts.models import Contact, Customer
 from accounts.staff.forms import RefuseForm
 from accounts.staff.pages import ROWS, attempt_operation, get_search_text, page_context
 from accounts.web.mixins import get_person
+from factureya.core.models import Event
 
+VIEWED = "customer.viewed"
 TO_VERIFY = "admin:accounts_customertoverify_changelist"
 
 _DECISIONS = {
@@ -66,19 +70,34 @@ def list_customers(request: HttpRequest) -> HttpResponse:
 
 
 def show_customer(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show one company: registered data, read-only (M1), its people, and what was decided about it."""
+    """Show one company: registered data, read-only (M1), its people, and what was decided about it.
+
+    Who looked is recorded (M5, M26).
+    """
     related = Customer.objects.select_related("joined_to", "verified_by")
     customer = get_object_or_404(related, pk=pk)
+    reader = get_person(request)
+    if not reader.reads_all:  # what who reads all looks at is recorded by middleware
+        operations.record_view(customer, actor=reader)
     context = page_context(
         request,
         customer.legal_name,
         customer=customer,
         representatives=customer.representatives.order_by("-pk")[:ROWS],
         contacts=_list_people(customer)[:ROWS],
-        events=customer.events().reverse()[:ROWS],
-        may_verify=policy.may_verify(get_person(request)) and customer.waits_for_staff,
+        history=_read_history(customer),
+        cards=[import_string(name)(request, customer) for name in settings.CUSTOMER_CARDS],
+        may_verify=policy.may_verify(reader) and customer.waits_for_staff,
+        may_take_calls=policy.may_verify(reader),
     )
     return TemplateResponse(request, "admin/accounts/customer.html", context)
+
+
+def _read_history(customer: Customer) -> list[tuple[str, Event]]:
+    """Return the last events of the company, each in words; who looked at its page is left out."""
+    describe = import_string(settings.EVENT_WORDS)
+    events = customer.events().exclude(verb=VIEWED).reverse()[:ROWS]
+    return [(describe(event.verb, event.data), event) for event in events]
 
 
 def _list_people(customer: Customer) -> QuerySet[Contact]:

@@ -22,8 +22,10 @@ from factureya.core.invoices import readings
 from factureya.core.mail import outbox
 from factureya.core.models import OutboxMessage
 from factureya.demo import files
-from tickets import operations
+from tickets import operations, policy
+from tickets.calls import operations as calls
 from tickets.models import Ticket
+from tickets.providers.operations import record_view
 
 # Mails younger than this stay queued, so that the demo's worker really sends a few.
 UNSENT_PERIOD = timedelta(minutes=30)
@@ -101,6 +103,8 @@ class StoryRunner:
     def _run_step(self, pk: int, steps: list[Step]) -> None:
         """Carry out the first of `steps`. Plan the next, and what follows if the customer does not answer (M15)."""
         step, *rest = steps
+        if policy.is_third_party(self.people[step["who"]]):  # he read the ticket before he acted (M3)
+            record_view(Ticket.objects.get(pk=pk), agent=self.people[step["who"]], page="tickets_ticket_change")
         self._call_operation(pk, step, self.people[step["who"]])
         self._plan_sweeps(pk)
         self._plan_step(pk, rest)
@@ -115,7 +119,7 @@ class StoryRunner:
             case "hand_over":
                 operations.hand_over(pk, supervisor=who, provider=self.third_party)
             case "phone_confirm":
-                operations.confirm_by_phone(pk, agent=who, contact=self.people[step["contact"]])
+                confirm_by_phone(pk, who, self.people[step["contact"]])
             case verb:
                 self._call_message_operation(pk, verb, step, who)
 
@@ -149,6 +153,19 @@ class StoryRunner:
         """Call `sweep` (the reminder or the close) if the ticket waits and nothing has moved its `closes_at`."""
         if Ticket.objects.filter(pk=pk, status=Ticket.Status.WAITING, closes_at=closes_at).exists():
             sweep(pk)
+
+
+def confirm_by_phone(pk: int, agent: User, contact: User) -> None:
+    """Let the contact read back the code that was mailed in a call, and confirm that the ticket is solved (M5, M15)."""
+    call = calls.start_call(agent=agent, contact=contact)
+    calls.send_code(call.pk, agent=agent)
+    body = OutboxMessage.objects.filter(about=call.chain).values_list("body", flat=True).get()
+    code = re.findall(r"^\d{6}$", body, re.MULTILINE)[0]
+    with clock.at(clock.now() + timedelta(minutes=1)):
+        calls.check_code(call.pk, agent=agent, code=code)
+    with clock.at(clock.now() + timedelta(minutes=2)):
+        operations.confirm_by_phone(pk, agent=agent, call_pk=call.pk)
+        calls.end_call(call.pk, agent=agent)
 
 
 def load_stories() -> list[Story]:

@@ -13,7 +13,7 @@ from change_requests.emergency.models import EmergencyGrant
 from change_requests.models import FormalRequest, InformationAsset
 from change_requests.packages.models import PackageChange, PackageFile, SupplierPackage
 from factureya.core.models import Event
-from tickets.models import Ticket
+from tickets.models import Call, Ticket
 
 MONTHS_CHAIN, POPULATION_CHAIN = "log", "population"
 
@@ -137,6 +137,14 @@ def _find_package_files(_reader: User, keys: list[str]) -> Names:
     return {row.token: Subject(f"Archivo {row.name}") for row in rows}
 
 
+def _find_calls(_reader: User, keys: list[str]) -> Names:
+    """Return the phone calls by key, with who called and the company."""
+    rows = Call.objects.filter(pk__in=_select_keys(keys)).select_related("contact", "customer")
+    names = {str(row.pk): row.contact.get_full_name() if row.contact else row.caller_name for row in rows}
+    owners = {str(row.pk): row.customer.legal_name if row.customer else "" for row in rows}
+    return {key: Subject(f"Llamada de {name}", owner=owners[key]) for key, name in names.items()}
+
+
 def _find_log_months(_reader: User, keys: list[str]) -> Names:
     """Return the months of readings, which are about the log itself."""
     return {key: Subject(f"Bitácora, {key}") for key in keys}
@@ -161,6 +169,7 @@ _FINDERS: dict[str, Finder] = {
     "package": _find_packages,
     "package-change": _find_package_changes,
     "package-file": _find_package_files,
+    "call": _find_calls,
     MONTHS_CHAIN: _find_log_months,
 }
 _KIND_NAMES = {

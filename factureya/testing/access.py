@@ -15,7 +15,7 @@ from accounts.models import User
 from change_requests.models import Evidence, FormalRequest
 from factureya.core.models import InboundMessage
 from factureya.testing.emergencies import Emergency
-from tickets.models import Ticket, TicketFile
+from tickets.models import Call, Ticket, TicketFile
 
 CUSTOMERS = ("ana", "beto", "carla")
 DESK = ("dario", "irma", "laura")
@@ -37,6 +37,8 @@ class World:
     formal: FormalRequest  # Ana's, in approval; Gina is to carry it out
     evidence: Evidence  # of that request
     emergency: Emergency  # Gina's, about Ana's company
+    call: Call  # of Ana, whom Dario attends
+    sale: Call  # of a stranger
 
     def client(self, role: str) -> Client:
         """Return a browser of this person, past the password."""

@@ -27,6 +27,7 @@ from factureya.testing import (
     access_control,
     access_emergency,
     access_packages,
+    access_phone,
     access_requests,
     request_histories,
 )
@@ -43,6 +44,7 @@ from factureya.testing.people import (
 )
 from factureya.testing.tickets import make_inbound, make_ticket
 from tickets import notifications, operations
+from tickets.calls import operations as calls
 from tickets.models import Ticket, TicketFile
 
 pytestmark = pytest.mark.django_db
@@ -86,6 +88,8 @@ def world(tmp_path, settings) -> World:
         mailed,
         *formal_request(cast),
         access_emergency.make_emergency(cast),
+        calls.start_call(agent=people["dario"], contact=cast.ana),
+        calls.note_sale(agent=people["dario"], caller_name="Luis", caller_phone="222 555 0199", note=""),
     )
 
 
@@ -249,7 +253,7 @@ TABLE: dict[str, list[Row]] = {
         Row(ROOT_AND_SUPERVISOR | READER, lambda _w: [OutboxMessage.objects.first().pk])
     ],
     "admin:tickets_ticket_changelist": [Row(IN_ADMIN), Row(IN_ADMIN, query="?q=timbrar")],
-    "admin:tickets_ticket_phone": [Row(codes(403, anonymous=302, dario=200, laura=200, irma=404))],
+    **access_phone.ROWS,
     "admin:tickets_ticket_change": [Row(OWN_DESK | READER, pk)],
     "admin:tickets_ticket_confirm": [Row(OWN_DESK, pk)],
     "admin:tickets_ticket_hand_over": [Row(OWN_DESK | {"dario": 404}, pk)],
@@ -330,6 +334,17 @@ def test_every_address_has_a_row():
     missing = set(all_addresses()) - set(TABLE) - NAMELESS
     assert not missing, f"say in TABLE who may reach {sorted(missing)}"
     assert not set(TABLE) - set(all_addresses())
+
+
+EXPORTS = re.compile("export|csv|download|expediente|archive|original|statement")
+
+
+@pytest.mark.clause("M3")
+def test_a_third_party_exports_nothing():
+    exports = {name: rows for name, rows in TABLE.items() if EXPORTS.search(name)}
+    assert exports
+    reached = [name for name, rows in exports.items() for row in rows if row.expected["irma"] in {200, 302}]
+    assert not reached
 
 
 @pytest.mark.clause("M3", "M16")

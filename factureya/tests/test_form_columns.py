@@ -121,6 +121,7 @@ STORED: dict[str, str] = {
     "LoginForm.login": COMPARED,
     "LookUpForm.email": COMPARED,
     "LookUpForm.number": COMPARED,
+    "MailGrantForm.reason": "tickets.MailGrant.reason",
     "NameForm.full_name": NAME,
     "PersonForm.email": f"{PERSON}.email",
     "PersonForm.full_name": NAME,
@@ -133,6 +134,9 @@ STORED: dict[str, str] = {
     "ResumeForm.reason": "core.Event.data",
     "ReturnForm.reason": OUTCOME,
     "RevertForm.reason": "change_requests.RequestRevision.reason",
+    "SalesCallForm.caller_name": "tickets.Call.caller_name",
+    "SalesCallForm.caller_phone": "tickets.Call.caller_phone",
+    "SalesCallForm.note": "tickets.Call.note",
     "SignupForm.email": f"{PERSON}.email",
     "SignupForm.form_key": f"{CUSTOMER}.form_key",
     "SignupForm.full_name": NAME,
@@ -145,7 +149,7 @@ STORED: dict[str, str] = {
     "WithdrawForm.reason": OUTCOME,
     **{
         f"{form}.{field}": column
-        for form in ("TicketForm", "PhoneForm", "MailTicketForm")
+        for form in ("TicketForm", "CallForm", "MailTicketForm")
         for field, column in {
             "subject": "tickets.Ticket.subject",
             "cfdi_uuid": CHECKED,

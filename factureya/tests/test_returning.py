@@ -150,12 +150,12 @@ def test_a_post_of_nobody_known_is_not_kept(client):
 def test_people_h2_the_whole_call_comes_back(client):
     agent, caller = make_agent(), make_ticket().requester
     log_in(client, agent)
-    phone = reverse("admin:tickets_ticket_phone")
-    key = key_in(client.get(f"{phone}?contacto={caller.pk}"))
+    call = client.post(reverse("admin:tickets_ticket_call_start"), {"contacto": caller.pk}).url
+    key = key_in(client.get(call))
     end_session(client)
-    data = {"contacto": caller.pk, "key": key, "subject": "No timbra", "description": WORDS}
-    back = come_back(client, agent, client.post(phone, data))
-    assert back.context["contact"].user == caller
+    data = {"key": key, "subject": "No timbra", "description": WORDS}
+    back = come_back(client, agent, client.post(call, data))
+    assert back.context["call"].contact == caller
     assert back.context["form"]["description"].value() == WORDS
     assert HELD in text_of(back)
 

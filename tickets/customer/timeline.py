@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from accounts.models import User
 from factureya.core.models import Event, is_picture_type
 from factureya.core.templatetags.fy import when
-from tickets.events import EVENTS, NOTHING, PUBLIC
+from tickets.events import EVENTS, NOTHING, PUBLIC, find_note_takers
 from tickets.message_text import Block, read_blocks
 from tickets.models import Message, Ticket
 
@@ -41,6 +41,7 @@ class Entry:
     text: SafeString = NOTHING
     message: Message | None = None
     author: str = ""
+    noted_by: str = ""  # the agent who wrote it down by phone
     blocks: Sequence[Block] = ()
     files: Sequence[File] = ()
     was_cut: bool = False  # the quote of a mail's answer
@@ -60,13 +61,23 @@ def read_history(ticket: Ticket, reader: User) -> list[Entry]:
     «Usted» is the author of the reader's own messages. An event without a text is left out: a message says the same.
     """
     entries = []
+    events = list(_find_public_events(ticket))
+    noted_by = find_note_takers(events)
     for message, files, was_cut in _read_messages(ticket):
         author = "Usted" if message.author_id == reader.pk else message.author_name
         blocks = read_blocks(message.body)
         entries.append(
-            Entry(message.created_at, message=message, author=author, blocks=blocks, files=files, was_cut=was_cut)
+            Entry(
+                message.created_at,
+                message=message,
+                author=author,
+                noted_by=noted_by.get(message.seq, ""),
+                blocks=blocks,
+                files=files,
+                was_cut=was_cut,
+            )
         )
-    for event in _find_public_events(ticket):
+    for event in events:
         icon, text = EVENTS[event.verb].read_for_customer(event, reader)
         if text:
             entries.append(Entry(event.at, icon, text))

@@ -11,10 +11,11 @@ from accounts.web.proofs import read_client_ip
 from factureya.core.files import store
 from factureya.core.files.sending import stream_stored
 from factureya.portal.errors import too_many_requests
-from tickets import access
+from tickets import access, policy
 from tickets.customer import lookup, timeline, wording
 from tickets.forms import LookUpForm
 from tickets.models import Ticket, TicketFile
+from tickets.providers.hiding import hide_mails
 
 SMALL = "miniatura"
 PICTURE_VIEWS = frozenset({SMALL, "completa"})
@@ -123,6 +124,8 @@ class Download(PrivateView):
             return redirect_to_login(request.get_full_path())
         if file is None or not TicketFile.objects.visible_to(actor.user).filter(pk=file.pk).exists():
             raise Http404("No hay un archivo con esa dirección para usted.")
+        if not policy.may_read_mail(actor.user, file.ticket):  # a third party's agent (M3)
+            file.attachment.name = hide_mails(file.attachment.name)
         view = request.GET.get("ver", "")  # the size of a picture that is shown; "" downloads the file
         try:
             if file.attachment.is_picture and view in PICTURE_VIEWS:

@@ -13,6 +13,7 @@ from accounts.models import Contact, User
 from tickets import policy
 from tickets.desk.queue import MAX_QUERY, NOWHERE, Place, find_customers, may_be_key
 from tickets.models import Ticket
+from tickets.providers.hiding import hide_in_ticket
 
 MAX_COMPANIES, MAX_PEOPLE = 10, 30
 
@@ -44,7 +45,8 @@ def page_context(request: HttpRequest, title: str, **more: Any) -> dict[str, Any
 def ticket_or_404(request: HttpRequest, pk: int) -> Ticket:
     """Return the ticket, with all that its page shows, to whom its page is shown; else answer 404.
 
-    That is who works at its provider's desk, and who reads everything (M26).
+    That is who works at its provider's desk, and who reads everything (M26). For a third party's agent the mail
+    addresses are taken out of it, unless a supervisor shows them (M3).
     """
     user = request.user
     if not isinstance(user, User) or not (user.desk_provider_ids or user.reads_all):
@@ -52,7 +54,10 @@ def ticket_or_404(request: HttpRequest, pk: int) -> Ticket:
     related = Ticket.objects.select_related(
         "customer", "requester__contact", "assignee", "provider", "follows", "reminder"
     )
-    return get_object_or_404(related.visible_to(user), pk=pk)
+    ticket = get_object_or_404(related.visible_to(user), pk=pk)
+    if not policy.may_read_mail(user, ticket):
+        hide_in_ticket(ticket)
+    return ticket
 
 
 def workspace_url(pk: int, place: Place, anchor: str = "") -> str:

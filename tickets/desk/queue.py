@@ -226,7 +226,7 @@ def find_colleagues(provider_ids: Sequence[int]) -> list[tuple[int, str]]:
     return list(active.order_by("user__full_name", "user").values_list("user", "user__full_name").distinct())
 
 
-def find_customers(text: str, limit: int) -> list[Customer]:
+def find_customers(text: str, limit: int, *, by_mail: bool = True) -> list[Customer]:
     """Find companies by the beginning of the RFC, the registered address, or words of the name; no more than `limit`.
 
     A name must contain every word of the text; accents do not count.
@@ -234,13 +234,14 @@ def find_customers(text: str, limit: int) -> list[Customer]:
     compact = text.replace(" ", "").replace("-", "")
     may_be_rfc = compact.isalnum() or "&" in compact
     condition = Q(rfc__startswith=compact.upper()) if may_be_rfc else Q()
-    condition |= Q(registered_email=text.lower())
+    if by_mail:  # a third party's agent must not learn from a search whose address it is (M3)
+        condition |= Q(registered_email=text.lower())
     if words := sql.split_words(text):
         has_words = Q()
         for word in words:
             has_words &= Q(plain_name__contains=word)
         condition |= has_words
-    return list(Customer.objects.alias(plain_name=_plain_column("legal_name")).filter(condition).order_by("pk")[:limit])
+    return list(Customer.objects.alias(plain_name=plain_column("legal_name")).filter(condition).order_by("pk")[:limit])
 
 
 def may_be_key(text: str) -> bool:
@@ -287,11 +288,12 @@ def _select_found(place: Place, user: User) -> TicketQuerySet:
         condition = Q(number=numbers.parse_number(NUMBER_PREFIX, place.search))
     except numbers.InvalidNumber:
         condition = Q()
-    if companies := [customer.pk for customer in find_customers(place.search, MAX_CUSTOMERS)]:
+    is_open = not policy.is_third_party(user)
+    if companies := [each.pk for each in find_customers(place.search, MAX_CUSTOMERS, by_mail=is_open)]:
         condition |= Q(customer__in=companies)
     if received := invoices.find_receiver_tickets(place.search, user):
         condition |= Q(pk__in=received)
-    if words := sql.split_words(place.search):
+    if words := sql.split_words(place.search) if is_open or "@" not in place.search else []:
         condition |= Q(sql.match_words(words))
     return visible.filter(condition) if condition else visible.none()
 
@@ -307,7 +309,7 @@ def _with_row_columns(tickets: TicketQuerySet) -> TicketQuerySet:
     )
 
 
-def _plain_column(column: str) -> Func:
+def plain_column(column: str) -> Func:
     """Return the SQL for a column in lower case without accents: `searchable` wrote the searched words the same way.
 
     Each accented letter is replaced, because neither database offers `unaccent`.

@@ -12,13 +12,15 @@ from typing import Any
 from django.db.models import F
 from django.utils.safestring import SafeString
 
+from accounts.models import User
 from factureya.core.models import Attachment, OutboxMessage
 from factureya.core.templatetags.fy import when
-from tickets import notifications
+from tickets import notifications, policy
 from tickets.desk.invoices import Card
-from tickets.events import EVENTS, NOTHING
+from tickets.events import EVENTS, NOTHING, find_note_takers
 from tickets.message_text import Block, read_blocks
 from tickets.models import Note, Ticket, TicketFile
+from tickets.providers.hiding import hide_in_entries
 
 MAX_ERROR = 160  # characters of what the mail server said
 
@@ -42,6 +44,7 @@ class Entry:
     icon: str = ""
     text: SafeString = NOTHING
     author: str = ""
+    noted_by: str = ""  # the agent who wrote down by phone what the author said
     anchor: str = ""
     seq: int = 0  # of a public message
     inbound: int | None = None  # the mail that the message came in
@@ -50,6 +53,12 @@ class Entry:
     blocks: Sequence[Block] = ()
     files: Sequence[Attachment] = ()
     invoices: Sequence[Card] = ()
+
+
+def read_history_for(ticket: Ticket, reader: User) -> list[Entry]:
+    """Return the history as this agent may read it: for a third party's without mail addresses, unless shown (M3)."""
+    entries = read_history(ticket)
+    return entries if policy.may_read_mail(reader, ticket) else hide_in_entries(entries)
 
 
 def read_history(ticket: Ticket) -> list[Entry]:
@@ -67,9 +76,12 @@ def read_history(ticket: Ticket) -> list[Entry]:
     notes = list(ticket.notes.order_by("pk"))
     events = list(ticket.events().only("hash", "verb", "at", "actor_name", "data"))
     deliveries = _read_deliveries(ticket)
+    noted_by = find_note_takers(events)
     delivery_by_seq = {event.data.get("message"): deliveries.get(event.hash) for event in events}
     entries = [
-        _build_message_entry(message, files_of_message[message.pk], delivery_by_seq.get(message.seq))
+        _build_message_entry(
+            message, files_of_message[message.pk], delivery_by_seq.get(message.seq), noted_by.get(message.seq, "")
+        )
         for message in messages
     ]
     entries += [_build_note_entry(note, files_of_note[note.pk]) for note in notes]
@@ -107,12 +119,13 @@ def note_anchor(pk: int) -> str:
     return f"nota-{pk}"
 
 
-def _build_message_entry(message: Any, files: Sequence[Attachment], delivery: Delivery | None) -> Entry:
+def _build_message_entry(message: Any, files: Sequence[Attachment], delivery: Delivery | None, noted_by: str) -> Entry:
     """Return the entry of a public message, annotated with `was_cut`, in the history that an agent reads."""
     return Entry(
         message.created_at,
         str(message.side),
         author=message.author_name,
+        noted_by=noted_by,
         anchor=message_anchor(message.seq),
         seq=message.seq,
         inbound=message.inbound_id,

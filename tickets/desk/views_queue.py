@@ -16,6 +16,7 @@ from tickets import operations, policy, sql
 from tickets.desk import mail_tray, queue, wording
 from tickets.desk.pages import page_context, queue_url, require_agent, require_reader, workspace_url
 from tickets.models import Ticket
+from tickets.providers.hiding import hide_in_ticket
 
 MYSELF = "yo"
 
@@ -51,6 +52,9 @@ def queue_page(request: HttpRequest) -> HttpResponse:
     agent, instant = require_reader(request), clock.now()
     place = queue.Place.parse(request.GET.dict())
     page = queue.read_page(place, agent)
+    if policy.is_third_party(agent):
+        for ticket in page.rows:
+            hide_in_ticket(ticket)
     counts, mail = _read_counts(agent)
     context = page_context(
         request,

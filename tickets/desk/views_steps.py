@@ -15,10 +15,13 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
 from accounts.models import Provider, User
+from factureya.core import clock
 from factureya.core.forms import PortalForm
 from factureya.core.refusals import Refused
 from factureya.core.templatetags.fy import when
 from tickets import operations, policy
+from tickets.calls.operations import CALL_ROW
+from tickets.calls.policy import may_speak_of
 from tickets.desk.composer import keep_texts
 from tickets.desk.pages import (
     find_speakers,
@@ -30,7 +33,9 @@ from tickets.desk.pages import (
     ticket_or_404,
     workspace_url,
 )
-from tickets.models import Ticket
+from tickets.models import CALL_PERIOD, Call, MailGrant, Ticket
+from tickets.providers import operations as provider_operations
+from tickets.providers.hiding import hide_mails
 
 
 class ChoiceForm(PortalForm):
@@ -47,19 +52,37 @@ class ChoiceForm(PortalForm):
 
 
 def confirm_by_phone(request: HttpRequest, pk: int) -> HttpResponse:
-    """Ask the agent which contact confirmed the solution by phone. After his choice close the ticket (M15)."""
+    """Close the ticket because the contact confirmed it in the agent's call, once it is verified by a code (M5, M15).
+
+    Without such a call the page lists the contacts, each with a button that begins his call.
+    """
     ticket, agent = ticket_or_404(request, pk), require_agent(request)
-    contacts = {str(person.pk): person for person in find_speakers(ticket)}
-    choices = [(key, f"{person.get_full_name()} ({person.email})") for key, person in contacts.items()]
+    calls = {str(call.pk): call for call in _find_verified_calls(ticket, agent)}
+    choices = [(key, describe_verified_call(call)) for key, call in calls.items()]
     form = ChoiceForm("¿Quién confirmó?", choices, "Elija a la persona que confirmó.", read_posted(request))
     if form.is_valid():
         try:
-            operations.confirm_by_phone(pk, agent=agent, contact=contacts[form.cleaned_data["chosen"]])
+            operations.confirm_by_phone(pk, agent=agent, call_pk=int(form.cleaned_data["chosen"]))
             messages.success(request, f"{ticket.number} quedó Cerrado: el cliente confirmó por teléfono.")
             return redirect(workspace_url(pk, read_place(request)))
         except Refused as refusal:
             form.add_error(None, str(refusal))
-    return _show_page(request, ticket, form, "Confirmó por teléfono", "admin/tickets/confirm.html")
+    people = [] if calls else [(person.pk, hide_mails(person.get_full_name())) for person in find_speakers(ticket)]
+    title, template = "Confirmó por teléfono", "admin/tickets/confirm.html"
+    return _show_page(request, ticket, form, title, template, people=people, has_call=bool(calls))
+
+
+def _find_verified_calls(ticket: Ticket, agent: User) -> list[Call]:
+    """Return the verified calls of this agent, which go on, of contacts who may speak of this ticket (M5)."""
+    started = clock.now() - CALL_PERIOD
+    calls = CALL_ROW.filter(agent=agent, ended_at=None, verified_at__isnull=False, started_at__gt=started)
+    return [call for call in calls if call.is_verified and may_speak_of(call, ticket)]
+
+
+def describe_verified_call(call: Call) -> str:
+    """Return the sentence by which the page names who is on the line, and when that was verified."""
+    name = hide_mails(call.contact.get_full_name()) if call.contact else ""
+    return f"{name}, comprobado por código {when(call.verified_at)}"
 
 
 def hand_over(request: HttpRequest, pk: int) -> HttpResponse:
@@ -80,6 +103,57 @@ def hand_over(request: HttpRequest, pk: int) -> HttpResponse:
         except Refused as refusal:
             form.add_error(None, str(refusal))
     return _show_page(request, ticket, form, "Turnar a otro prestador", "admin/tickets/hand_over.html")
+
+
+class MailGrantForm(PortalForm):
+    """Ask why a third party must see the customer's mail."""
+
+    reason = forms.CharField(
+        label="¿Por qué necesita verlo?",
+        max_length=provider_operations.MAX_REASON,
+        widget=forms.TextInput(attrs={"class": "fy-full"}),
+        error_messages={
+            "required": "Escriba el motivo",
+            "max_length": "El motivo tiene hasta %(limit_value)d caracteres; escribió %(show_value)d",
+            "null_characters_not_allowed": "El motivo trae un carácter que no se puede guardar; escríbalo de nuevo",
+        },
+    )
+
+
+def show_mail(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask a supervisor why the ticket's third party must see the customer's mail, and let it; others get 404 (M3)."""
+    ticket, agent = ticket_or_404(request, pk), require_agent(request)
+    if not policy.may_hand_over(agent, ticket) or ticket.provider.is_own:
+        raise Http404
+    form = MailGrantForm(read_posted(request))
+    if form.is_valid():
+        try:
+            provider_operations.grant_mail(pk, supervisor=agent, reason=form.cleaned_data["reason"])
+            messages.success(request, f"{ticket.provider} ya ve el correo del cliente en este ticket.")
+            return redirect(workspace_url(pk, read_place(request)))
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+    title = "Mostrar el correo del cliente"
+    days = provider_operations.GRANT_DAYS
+    return _show_page(request, ticket, form, title, "admin/tickets/show_mail.html", days=days)
+
+
+def hide_mail(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take back what lets the ticket's third party see the customer's mail (POST), and show the ticket again (M3)."""
+
+    def hide(agent: User) -> str:
+        provider_operations.hide_mail(pk, supervisor=agent)
+        return "El correo del cliente ya no se muestra al prestador."
+
+    return _act_on_ticket(request, pk, hide)
+
+
+def find_mail_grant(ticket: Ticket) -> MailGrant | None:
+    """Return the grant by which the ticket's third party sees the customer's mail now, or None (M3)."""
+    if ticket.provider.is_own:
+        return None
+    grants = MailGrant.objects.filter(ticket=ticket, provider=ticket.provider_id, ended_at=None)
+    return grants.filter(ends_at__gt=clock.now()).select_related("granted_by").first()
 
 
 def retry_mail(request: HttpRequest, pk: int, mail: int) -> HttpResponse:
@@ -118,10 +192,12 @@ def _act_on_ticket(request: HttpRequest, pk: int, act: Callable[[User], str]) ->
     return redirect(workspace_url(pk, read_place(request)))
 
 
-def _show_page(request: HttpRequest, ticket: Ticket, form: ChoiceForm, title: str, template: str) -> HttpResponse:
+def _show_page(
+    request: HttpRequest, ticket: Ticket, form: forms.Form, title: str, template: str, **more: Any
+) -> HttpResponse:
     """Show a page with a `form` on which an agent makes a choice and confirms it, because it cannot be undone."""
     place = read_place(request)
     context = page_context(
-        request, title, ticket=ticket, form=form, place=place, back_url=workspace_url(ticket.pk, place)
+        request, title, ticket=ticket, form=form, place=place, back_url=workspace_url(ticket.pk, place), **more
     )
     return TemplateResponse(request, template, context)

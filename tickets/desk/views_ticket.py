@@ -23,7 +23,9 @@ from tickets.desk.pages import (
     ticket_or_404,
     workspace_url,
 )
+from tickets.desk.views_steps import find_mail_grant
 from tickets.models import Ticket, TimeEntry
+from tickets.providers.hiding import hide_in_ticket
 
 MAX_OTHER_TICKETS = 5
 
@@ -138,8 +140,10 @@ def _show_page(request: HttpRequest, ticket: Ticket, composer: Composer, place: 
         composer=composer,
         newer=composer.newer(entries),
         closes_at_if_sent=None if ticket.is_closed else calendar.compute_reply_deadline(instant),
-        may_hand_over=policy.may_hand_over(agent, ticket) and not ticket.is_closed,
-        may_propose=policy.may_hand_over(agent, ticket) and not ticket.is_closed,
+        may_hand_over=(may_supervise := policy.may_hand_over(agent, ticket)) and not ticket.is_closed,
+        may_propose=may_supervise and not ticket.is_closed,
+        may_show_mail=may_supervise and not ticket.provider.is_own,
+        mail_grant=find_mail_grant(ticket) if may_supervise else None,
         **_build_property_choices(ticket, agent, composer.unsaved_properties),
     )
     return TemplateResponse(request, "admin/tickets/ticket.html", context)
@@ -158,8 +162,8 @@ def _show_to_reader(request: HttpRequest, ticket: Ticket, reader: User, place: q
 
 
 def _read_entries(ticket: Ticket, reader: User) -> list[timeline.Entry]:
-    """Return the ticket's whole history, with the cards of the invoices that are attached to it."""
-    entries = timeline.read_history(ticket)
+    """Return the history as this agent may read it, with the cards of the invoices that are attached to it."""
+    entries = timeline.read_history_for(ticket, reader)
     cards = invoices.build_cards(ticket, [file for entry in entries for file in entry.files], reader)
     return timeline.with_invoices(entries, cards)
 
@@ -228,4 +232,7 @@ def _find_other_tickets(ticket: Ticket, agent: User) -> list[tuple[Ticket, str]]
     others = list(shown.exclude(status=Ticket.Status.CLOSED)[:MAX_OTHER_TICKETS])
     if room := MAX_OTHER_TICKETS - len(others):
         others += shown.filter(status=Ticket.Status.CLOSED)[:room]
+    if policy.is_third_party(agent):
+        for other in others:
+            hide_in_ticket(other)
     return [(other, workspace_url(other.pk, queue.Place(queue.NOWHERE))) for other in others]  # opened from no list

@@ -9,6 +9,7 @@ from factureya.core.refusals import FilesGone, FormUsed, WrongStatus
 from tickets.operations._common import Incomplete, NewerMessage, TicketClosed, reminder_before, reminder_lookahead
 from tickets.operations.authorizing import decide_authorization
 from tickets.operations.by_mail import mail_bounced, release_close, retry_mail, robot_answered, void_silence_close
+from tickets.operations.by_phone import add_by_phone, open_by_phone
 from tickets.operations.closing import (
     close_unanswered,
     confirm_by_phone,
@@ -28,6 +29,7 @@ __all__ = [
     "NewerMessage",
     "TicketClosed",
     "WrongStatus",
+    "add_by_phone",
     "add_information",
     "add_note",
     "answer",
@@ -44,6 +46,7 @@ __all__ = [
     "link_mail",
     "mail_bounced",
     "move_to_customer",
+    "open_by_phone",
     "open_from_mail",
     "open_ticket",
     "release_close",

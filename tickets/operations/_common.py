@@ -16,7 +16,7 @@ from factureya.core.mail import outbox, own_links
 from factureya.core.models import Attachment, InboundMessage
 from factureya.core.refusals import FilesGone, FormUsed, Stale, WrongStatus
 from tickets import notifications
-from tickets.models import Message, Note, Ticket, TicketFile
+from tickets.models import Call, Message, Note, Ticket, TicketFile
 
 OPEN, WAITING, CLOSED = Ticket.Status.OPEN, Ticket.Status.WAITING, Ticket.Status.CLOSED
 Side, Channel = Message.Side, Ticket.Channel
@@ -46,7 +46,8 @@ class Incomplete(WrongStatus):
 class NewMessage:
     """Hold a public message or an internal note before it is written, with its files and the form's one-time key.
 
-    `inbound` is the mail that the message came in. Links of ours that were pasted into the text are cut out, because
+    `inbound` is the mail that the message came in, `call` the call in which an agent wrote it down. Links of ours that
+    were pasted into the text are cut out, because
     the reader of the message may be somebody else than the person whom the link is for (M16).
     """
 
@@ -58,16 +59,17 @@ class NewMessage:
     form_key: str | None = None
     model: type[Message] | type[Note] = Message
     inbound: InboundMessage | None = None
+    call: Call | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "body", own_links.cut_links(self.body))
 
     @property
     def trace(self) -> dict[str, Any]:
-        """Return what the message's event records of the mail it came in: its key and its sender; {} without a mail."""
-        if self.inbound is None:
-            return {}
-        return {"inbound": self.inbound.pk, "sender": self.inbound.sender}
+        """Return what the message's event records of the mail or the call that it came by; {} without one (M5)."""
+        if self.call is not None:
+            return {"call": self.call.pk, "caller_verified": self.call.is_verified}
+        return {"inbound": self.inbound.pk, "sender": self.inbound.sender} if self.inbound is not None else {}
 
     def require_text(self, message: str) -> None:
         """Raise Incomplete with the error `message` when the person wrote no text."""

@@ -13,6 +13,8 @@ from factureya.core.mail import mailbox
 from factureya.core.models import Attachment, Event, OutboxMessage
 from factureya.core.refusals import WrongStatus
 from tickets import notifications, policy
+from tickets.calls.operations import locked_verified_call
+from tickets.calls.policy import require_speech
 from tickets.models import Ticket
 from tickets.operations._common import (
     CLOSED,
@@ -62,13 +64,17 @@ def confirm_resolved(
     return ticket
 
 
-def confirm_by_phone(pk: int, *, agent: User, contact: User) -> Ticket:
-    """Close the ticket because the company's contact confirmed to the agent by phone; record both people (M15)."""
-    with locked(pk, OPEN, WAITING) as ticket:
+def confirm_by_phone(pk: int, *, agent: User, call_pk: int) -> Ticket:
+    """Close the ticket because the contact confirmed it in the agent's verified call; record both and when (M5, M15).
+
+    Raises NotAllowed if the call is not verified, or is of somebody who may not speak of this ticket.
+    """
+    with locked_verified_call(call_pk, agent) as call, locked(pk, OPEN, WAITING) as ticket:
+        contact = call.contact
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
-        is_contact = policy.may_write_as_customer(contact, ticket)
-        policy.require(is_contact, "Esa persona no es contacto activo de la empresa.")
-        data = {"contact": contact.pk, "contact_name": contact.get_full_name()}
+        assert contact is not None  # a verified call has one
+        require_speech(call, contact, ticket)
+        data = {"contact": contact.pk, "contact_name": contact.get_full_name(), "call": call.pk}
         _close_ticket(ticket, ClosedReason.CONFIRMED, "ticket.confirmed_by_phone", agent, now(), **data)
     return ticket
 

@@ -11,7 +11,8 @@ from factureya.core.clock import now
 from factureya.core.models import Attachment, InboundMessage
 from factureya.core.refusals import WrongStatus
 from tickets import notifications, policy
-from tickets.models import Message, Note, Ticket
+from tickets.calls.policy import require_speech
+from tickets.models import Call, Message, Note, Ticket
 from tickets.operations._common import (
     CLOSED,
     OPEN,
@@ -76,16 +77,20 @@ def add_information(
     channel: str = Channel.PORTAL,
     inbound: InboundMessage | None = None,
     agent: User | None = None,
+    call: Call | None = None,
 ) -> Ticket:
     """Add the customer's message; the ticket goes to Abierto, or stays there, and has no `closes_at` (M11, M13).
 
     `inbound` is the mail it came in; `agent` is who added a mail of the tray. When mails have ended the wait
     MAIL_FLIPS_PER_HOUR times in an hour, the next mail is stored, but the ticket stays En espera and does not close
-    until an agent decides (M6). Raises TicketClosed if it is Cerrado: call `follow_up`.
+    until an agent decides (M6). By phone it must be said in a verified `call` (M5). Raises TicketClosed if it is
+    Cerrado: call `follow_up`.
     """
-    new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
+    new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound, call=call)
     with locked(pk, OPEN, WAITING, new_message=new_message) as ticket:
         policy.require(policy.may_write_as_customer(author, ticket), "Este ticket no es de su empresa.")
+        if channel == Channel.PHONE:
+            require_speech(call, author, ticket)
         if not new_message.is_repeated(ticket):
             if not files:
                 new_message.require_text("Escriba la información que quiere agregar.")

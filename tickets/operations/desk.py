@@ -6,6 +6,7 @@ from factureya.core.refusals import WrongStatus
 from tickets import policy
 from tickets.models import Ticket
 from tickets.operations._common import OPEN, WAITING, locked
+from tickets.providers.operations import end_grants
 
 
 def take(pk: int, *, agent: User) -> Ticket:
@@ -43,14 +44,20 @@ def classify(pk: int, *, agent: User, category: str, impact: int) -> Ticket:
 
 
 def hand_over(pk: int, *, supervisor: User, provider: Provider) -> Ticket:
-    """Give the ticket to another provider, unassigned (M3); only that provider's agents see it from now on."""
+    """Give the ticket to another provider, or take it back, unassigned (M3); only that desk sees it, and supervisors.
+
+    What its former provider was let read of the customer's mail ends with it.
+    """
     with locked(pk, OPEN, WAITING) as ticket:
         policy.require(policy.may_hand_over(supervisor, ticket), "Solo un supervisor cambia el prestador.")
         if ticket.provider_id != provider.pk:
             before = ticket.provider_id
+            end_grants(ticket, supervisor)
             ticket.provider, ticket.assignee = provider, None
             ticket.save(update_fields=["provider", "assignee"])
-            audit.record("ticket.handed_over", ticket, actor=supervisor, before=before, after=provider.pk)
+            audit.record(
+                "ticket.handed_over", ticket, actor=supervisor, before=before, after=provider.pk, to=provider.name
+            )
     return ticket
 
 

@@ -13,7 +13,7 @@ from factureya.core.mail import own_links
 from factureya.core.models import Attachment, InboundMessage
 from factureya.core.refusals import FormUsed, NotAllowed
 from tickets import notifications, policy
-from tickets.models import NUMBER_PREFIX, Message, Ticket, searchable
+from tickets.models import NUMBER_PREFIX, Call, Message, Ticket, searchable
 from tickets.operations._common import (
     CLOSED,
     OPEN,
@@ -44,16 +44,17 @@ def open_ticket(
     channel: str = Channel.PORTAL,
     agent: User | None = None,
     inbound: InboundMessage | None = None,
+    call: Call | None = None,
 ) -> Ticket:
     """Open a ticket of `customer` on behalf of its contact `author`; it is Abierto, our turn (M10, M13, M17).
 
-    `agent` is who wrote it down by phone, or opened it from a mail of the tray; `inbound` is the mail it came in. A
+    `agent` is who wrote it down in the phone `call`, or opened it from a mail of the tray, `inbound`. A
     second call with the same `form_key` by the same person returns the ticket of the first. Raises NotAllowed for a
     contact of another company, Incomplete with neither text nor file, FormUsed if `form_key` came with another text.
     """
     policy.require(policy.may_open(author, customer), "Solo un contacto activo de la empresa levanta sus tickets.")
     policy.require(agent is None or policy.may_take_calls(agent), "Solo un agente levanta tickets por teléfono.")
-    new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
+    new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound, call=call)
     return _open_under_free_number(
         new_message,
         customer,

@@ -26,9 +26,14 @@ def side_bar(context: template.Context) -> dict[str, Any]:
     current_slug = queue_place.view.slug if queue_place else ""
     groups = _build_view_groups(queue.list_views(person), counts, current_slug) if sees_tickets else []
     if sees_tickets and policy.may_read_mails(person):
-        groups.append(("Correo", [_build_entry("Bandeja", "admin:tickets_ticket_tray", request.path)]))
+        entries = [_build_entry("Bandeja", "tray", request.path)]
+        if policy.may_take_calls(person):
+            entries.append(_build_entry("Registrar llamada", "phone", request.path))
+        groups.append(("Correo y teléfono", entries))
+    if sees_tickets and policy.may_see_providers(person):
+        groups.append(("Terceros", [_build_entry("Tickets por prestador", "providers", request.path)]))
     if person.is_authenticated and charge_policy.may_read_statements(person):
-        groups.append(("Cobros", [_build_entry("Cargos del mes", "admin:tickets_ticket_statements", request.path)]))
+        groups.append(("Cobros", [_build_entry("Cargos del mes", "statements", request.path)]))
     apps = context.get("available_apps") or []
     other_apps = [_mark_current_page(app, request.path) for app in apps if app["app_label"] != "tickets"]
     return {"groups": groups, "apps": other_apps}
@@ -45,9 +50,9 @@ def _build_view_groups(
     ]
 
 
-def _build_entry(label: str, name: str, path: str) -> dict[str, Any]:
-    """Return the side bar's entry of the page `name`, marked as current on every page below its address."""
-    url = reverse(name)
+def _build_entry(label: str, page: str, path: str) -> dict[str, Any]:
+    """Return the side bar's entry of a page that is no list of tickets, marked as current on every page below it."""
+    url = reverse(f"admin:tickets_ticket_{page}")
     return {"label": label, "url": url, "count": None, "is_hot": False, "is_current": path.startswith(url)}
 
 

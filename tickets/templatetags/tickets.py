@@ -80,6 +80,8 @@ def _render_entry(entry: Entry) -> SafeString:
     if entry.message is None:
         return format_html(_EVENT, icon(entry.icon), entry.text, iso(entry.at), entry.when)
     dot_class, message_class, author_suffix = _OURS if entry.is_ours else _THEIRS
+    if entry.noted_by:
+        author_suffix = format_html(" <span>Anotado por {}, por teléfono</span>", entry.noted_by)
     return format_html(
         _MESSAGE,
         entry.message.seq,

@@ -8,6 +8,7 @@ import time_machine
 from allauth.account.models import EmailAddress
 
 from factureya.core.models import OutboxMessage
+from factureya.testing.calls import confirm_by_phone
 from factureya.testing.pages import statements, text_of
 from factureya.testing.people import make_agent, make_contact, make_customer
 from factureya.testing.tickets import let_it_close, make_ticket
@@ -76,7 +77,7 @@ def test_it_reads_the_rest_of_a_tickets_life(client, ana):
     following = operations.follow_up(first.pk, author=ana, body="Sigue")
     assert "continúa a uno anterior" in text_of(ask(client, following.number, "ana@ocaso.mx"))
     operations.assign(following.pk, agent=laura, assignee=laura)
-    operations.confirm_by_phone(following.pk, agent=laura, contact=ana)
+    confirm_by_phone(following, agent=laura, contact=ana)
     page = text_of(ask(client, following.number, "ana@ocaso.mx"))
     assert "Cerrado: se confirmó por teléfono" in page
     assert "Soporte tomó su caso" in page

@@ -6,6 +6,7 @@ from django.urls import reverse
 
 from accounts.web import form_memory
 from factureya.core.models import Attachment
+from factureya.testing.calls import confirm_by_phone
 from factureya.testing.pages import key_in, log_in, png, statements, text_of
 from factureya.testing.people import make_agent, make_contact
 from factureya.testing.tickets import let_it_close, make_ticket
@@ -401,7 +402,7 @@ def test_a_silence_close_tells_the_whole_story(client, ana):
 def test_a_phone_confirmation_names_who_confirmed(client, ana):
     ticket = make_ticket(requester=ana)
     beto = make_contact(ana.contact.customer, full_name="Beto Cruz")
-    operations.confirm_by_phone(ticket.pk, agent=make_agent(), contact=beto)
+    confirm_by_phone(ticket, agent=make_agent(), contact=beto)
     log_in(client, ana)
     assert "Beto Cruz confirmó por teléfono" in text_of(client.get(at("detail", ticket)))
 

@@ -22,7 +22,7 @@ from factureya.testing.people import (
     own_provider,
 )
 from factureya.testing.tickets import let_it_close, make_ticket
-from tickets import operations
+from tickets import operations, providers
 from tickets.charges import record
 from tickets.desk import queue
 from tickets.events import EVENTS
@@ -67,7 +67,7 @@ def test_the_page_tells_the_whole_story(client):
 
 def test_every_verb_of_a_ticket_has_words():
     verbs = set()
-    for folder in operations.__path__:
+    for folder in (*operations.__path__, *providers.__path__):
         for source in Path(folder).glob("*.py"):
             verbs |= set(re.findall(r'"(ticket\.\w+)"', source.read_text()))
     verbs |= {verb for kind in record.KINDS for verb in (*kind.verbs, kind.recorded)}  # of charges and minutes

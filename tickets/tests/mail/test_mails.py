@@ -16,6 +16,7 @@ from time_machine import travel
 from accounts.models import Contact, User
 from factureya.core.mail import outbox
 from factureya.core.models import OutboxMessage
+from factureya.testing.calls import confirm_by_phone
 from factureya.testing.charges import decide, propose
 from factureya.testing.people import Cast, end_offices, make_agent, make_contact, make_customer, make_representative
 from factureya.testing.tickets import let_it_close, mails_about, make_inbound, make_ticket
@@ -125,14 +126,15 @@ MAILS: dict[str, Callable[[], OutboxMessage]] = {
     "charge_answer": lambda: charged("charge_answer"),
 }
 TO_CUSTOMER = [kind for kind in MAILS if f"tickets/{kind}" not in notifications.TO_AGENT]
-# To addresses that nobody has proven: about no ticket, see test_spoof.py.
+# To addresses that nobody has proven: about no ticket, see test_spoof.py; to a caller, see test_calls.py.
 NOTICES = {"unproven", "forged"}
+TO_CALLERS = {"call_code"}
 
 
 @pytest.mark.clause("M10", "M12", "M14", "M15", "M16")
 def test_every_template_is_sent_by_an_operation():
     folder = Path(django_settings.BASE_DIR) / "templates/mail/tickets"
-    assert {*MAILS, *NOTICES} == {path.stem for path in folder.glob("[!_]*.txt")}
+    assert {*MAILS, *NOTICES, *TO_CALLERS} == {path.stem for path in folder.glob("[!_]*.txt")}
 
 
 @pytest.mark.clause("M6", "M16")
@@ -275,7 +277,7 @@ def test_closed_by_confirmation_says_who_confirmed():
 @pytest.mark.clause("M15")
 def test_closed_by_phone_says_who_said_it_and_who_noted_it():
     ticket = make_ticket(WAITING, requester=ana())
-    operations.confirm_by_phone(ticket.pk, agent=make_agent(full_name="Dario Luna"), contact=ticket.requester)
+    confirm_by_phone(ticket, agent=make_agent(full_name="Dario Luna"))
     body = last(ticket, "closed").body
     assert "porque Ana Ocaso nos confirmó por teléfono que quedó resuelto. Lo anotó Dario Luna" in body
 

@@ -12,10 +12,11 @@ from accounts.models import Office, Provider
 from factureya.core import clock
 from factureya.core.mail import outbox
 from factureya.core.models import Event, OutboxMessage
+from factureya.testing.calls import confirm_by_phone, make_verified_call
 from factureya.testing.people import make_agent, make_contact, make_customer, make_staff, own_provider
 from factureya.testing.tickets import let_it_close, mails_about, make_inbound, make_ticket
 from tickets import operations
-from tickets.models import Message, Note, Ticket, TicketFile
+from tickets.models import Call, Message, Note, Ticket, TicketFile
 
 pytestmark = pytest.mark.django_db
 
@@ -113,6 +114,17 @@ def link(ticket: Ticket, contact: Any = None) -> None:
     operations.link_mail(ticket.pk, agent=make_agent(), inbound_pk=inbound.pk, body="Hola", contact=contact)
 
 
+def unassign_and_call(ticket: Ticket) -> None:
+    unassign(ticket)
+    make_verified_call(ticket.requester)
+
+
+def last_call() -> dict[str, Any]:
+    """The agent and the key of the call that was made last."""
+    call = Call.objects.latest("pk")
+    return {"agent": call.agent, "call_pk": call.pk}
+
+
 STAY = {OPEN: OPEN, WAITING: WAITING}
 EVERYWHERE = {**STAY, CLOSED: CLOSED}
 MATRIX = {
@@ -162,10 +174,16 @@ MATRIX = {
         ["tickets/closed", "tickets/new_message"],
         prepare=lambda t: t.status == CLOSED or operations.assign(t.pk, agent=make_agent(), assignee=make_agent()),
     ),
+    "add_by_phone": Row(
+        lambda t: operations.add_by_phone(t.pk, **last_call(), body="Ya lo intenté"),
+        {OPEN: OPEN, WAITING: OPEN},
+        prepare=unassign_and_call,
+    ),
     "confirm_by_phone": Row(
-        lambda t: operations.confirm_by_phone(t.pk, agent=make_agent(), contact=t.requester),
+        lambda t: operations.confirm_by_phone(t.pk, **last_call()),
         {OPEN: CLOSED, WAITING: CLOSED},
         ["tickets/closed"],
+        prepare=lambda t: make_verified_call(t.requester),
     ),
     "decide_authorization": Row(
         lambda t: operations.decide_authorization(t.pk, author=t.requester, is_granted=True),
@@ -220,7 +238,7 @@ ELSEWHERE = {"follow_up"}
 # No refusal, but nothing happens: the outbox tells of a reminder that the ticket no longer waits on.
 IGNORED = {"reminder_sent"}
 NOT_ABOUT_A_TICKET = {
-    *("open_ticket", "open_from_mail", "discard_mail", "find_incident"),
+    *("open_ticket", "open_by_phone", "open_from_mail", "discard_mail", "find_incident"),
     *("reminder_before", "reminder_lookahead"),
 }
 
@@ -452,7 +470,7 @@ def test_the_customer_confirms_with_a_last_word(before: str):
 @pytest.mark.clause("M15")
 def test_a_confirmation_by_phone_is_recorded_with_both_names():
     ticket, agent = make_ticket(WAITING), make_agent(full_name="Dario Luna")
-    operations.confirm_by_phone(ticket.pk, agent=agent, contact=ticket.requester)
+    confirm_by_phone(ticket, agent=agent)
     event = ticket.events().latest("seq")
     assert (event.verb, event.actor_name) == ("ticket.confirmed_by_phone", "Dario Luna")
     assert event.data["contact_name"] == ticket.requester.get_full_name()

@@ -11,6 +11,7 @@ import time_machine
 from accounts.models import Office, Provider, User
 from factureya.core.clock import now
 from factureya.core.models import Event
+from factureya.testing.calls import confirm_by_phone
 from factureya.testing.people import (
     give_office,
     make_agent,
@@ -37,13 +38,13 @@ AS_AGENT: dict[str, Callable[[Ticket, User], Any]] = {
     "assign": lambda t, u: operations.assign(t.pk, agent=u, assignee=None),
     "classify": lambda t, u: operations.classify(t.pk, agent=u, category="access", impact=1),
     "hand_over": lambda t, u: operations.hand_over(t.pk, supervisor=u, provider=t.provider),
-    "confirm_by_phone": lambda t, u: operations.confirm_by_phone(t.pk, agent=u, contact=t.requester),
+    "confirm_by_phone": lambda t, u: confirm_by_phone(t, agent=u),
 }
 AS_CUSTOMER: dict[str, Callable[[Ticket, User], Any]] = {
     "add_information": lambda t, u: operations.add_information(t.pk, author=u, body="Aquí está"),
     "confirm_resolved": lambda t, u: operations.confirm_resolved(t.pk, author=u),
     "follow_up": lambda t, u: operations.follow_up(t.pk, author=u, body="Otra vez"),
-    "confirm_by_phone": lambda t, u: operations.confirm_by_phone(t.pk, agent=make_agent(), contact=u),
+    "confirm_by_phone": lambda t, u: confirm_by_phone(t, contact=u),
 }
 
 

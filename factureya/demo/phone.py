@@ -1,0 +1,27 @@
+"""Make the demo's calls about sales: one that waits for a call back, and one that was handled (M4)."""
+
+from datetime import datetime, timedelta
+
+from accounts.models import User
+from factureya.core import clock
+from tickets.calls import operations
+
+
+def seed(people: dict[str, User], present: datetime) -> None:
+    """Note two calls of people who are not registered, an hour and a day before the present."""
+    with clock.at(present - timedelta(days=1)):
+        handled = operations.note_sale(
+            agent=people["dario"],
+            caller_name="Rebeca Solís",
+            caller_phone="222 555 0188",
+            note="Pregunta por el paquete de 500 timbres.",
+        )
+    with clock.at(present - timedelta(hours=20)):
+        operations.handle_sale(handled.pk, agent=people["laura"])
+    with clock.at(present - timedelta(hours=1)):
+        operations.note_sale(
+            agent=people["dario"],
+            caller_name="Luis Mora",
+            caller_phone="(238) 555 0120",
+            note="Abre una ferretería en enero; quiere saber qué necesita para facturar.",
+        )

@@ -1,0 +1,130 @@
+"""Find who calls by what an agent hears: a name, a phone, an RFC or a mail; accents do not count (M3, M5).
+
+Nobody is verified here: of mail and phone only so much is shown as the agent needs to tell two people apart.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Replace
+
+from accounts.models import Contact, User
+from accounts.policy import add_powers
+from tickets import sql
+from tickets.desk.queue import MAX_QUERY, find_customers, plain_column
+from tickets.models import Ticket
+
+MAX_CALLERS, MAX_COMPANIES, MAX_COUNTED = 30, 10, 1000
+DOTS = "•••••"
+_LEAST_DIGITS = 4  # of a phone: fewer would match everybody's
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Hold a person whom the search found, as the page shows him."""
+
+    pk: int
+    name: str
+    standing: str
+    company: str
+    rfc: str
+    is_verified_company: bool
+    phone: str
+    mail: str
+    tickets: int
+
+
+def read_query(text: str) -> str:
+    """Return what was typed into the search: one line, without NUL, of at most MAX_QUERY characters."""
+    return " ".join(text.replace("\0", "").split())[:MAX_QUERY]
+
+
+def find_callers(query: str, agent: User) -> list[Caller]:
+    """Return at most MAX_CALLERS active contacts that the query finds: first who has open tickets; [] for no query.
+
+    Each word must be in the person's name, the company's name or its phone. A mail, an RFC or a ticket number finds
+    by itself.
+    """
+    if not query:
+        return []
+    contacts = Contact.objects.alias(
+        plain_name=plain_column("user__full_name"),
+        plain_company=plain_column("customer__legal_name"),
+        plain_phone=_plain_phone("customer__phone"),
+    )
+    own_tickets = Ticket.objects.filter(requester=OuterRef("user")).exclude(status=Ticket.Status.CLOSED)
+    found: QuerySet[Contact] = contacts.filter(_match(query, agent), user__is_active=True, user__is_staff=False)
+    rows = add_powers(found.select_related("user", "customer")).annotate(is_waiting=Exists(own_tickets))
+    shown = list(rows.order_by("-is_waiting", "user__full_name", "pk")[:MAX_CALLERS])
+    counts = _count_tickets([contact.user_id for contact in shown])
+    return [_build_caller(contact, counts[contact.user_id]) for contact in shown]
+
+
+def mask_mail(address: str) -> str:
+    """Return a mail address of which only the first three characters and the domain can be read."""
+    local, _, domain = address.partition("@")
+    return f"{local[: min(3, len(local) - 1)]}{DOTS}@{domain}"
+
+
+def mask_phone(phone: str) -> str:
+    """Return a phone of which only the last four digits can be read; "" for none."""
+    digits = re.sub(r"\D", "", phone)
+    return f"{DOTS} {digits[-4:]}" if len(digits) > _LEAST_DIGITS else ""
+
+
+def _match(query: str, agent: User) -> Q:
+    """Return the condition that a contact is found by this text."""
+    companies = [company.pk for company in find_customers(query, MAX_COMPANIES)]
+    condition = Q(user__email=query.lower()) | Q(customer__in=companies)
+    if ticket := Ticket.objects.visible_to(agent).find_by_number(query):
+        condition |= Q(user=ticket.requester_id)
+    digits = re.sub(r"\D", "", query)
+    if digits and re.fullmatch(r"[\d\s()+.-]+", query):  # a phone, in whatever pieces it was said
+        return condition | Q(plain_phone__contains=digits) if len(digits) >= _LEAST_DIGITS else condition
+    if words := sql.split_words(query):
+        condition |= _match_words(words)
+    return condition
+
+
+def _match_words(words: Sequence[str]) -> Q:
+    """Return the condition that each word is in the contact's name or company, or, of digits, in its phone."""
+    every_word = Q()
+    for word in words:
+        in_text = Q(plain_name__contains=word) | Q(plain_company__contains=word)
+        every_word &= in_text | Q(plain_phone__contains=word) if word.isdigit() else in_text
+    return every_word
+
+
+def _plain_phone(column: str) -> Func | F:
+    """Return the SQL for a phone without blanks and signs."""
+    expression: Func | F = F(column)
+    for sign in " -().+":
+        expression = Replace(expression, Value(sign), Value(""))
+    return expression
+
+
+def _count_tickets(people: Sequence[int]) -> Counter[int]:
+    """Return how many open tickets each of these people has, by key; MAX_COUNTED are counted in all."""
+    active = Ticket.objects.filter(requester__in=people).exclude(status=Ticket.Status.CLOSED)
+    return Counter(active.values_list("requester", flat=True)[:MAX_COUNTED])
+
+
+def _build_caller(contact: Contact, tickets: int) -> Caller:
+    """Return a found contact as the page shows him; a name that is a mail address is masked too."""
+    person, customer = contact.user, contact.customer
+    name = person.get_full_name()
+    limited = " · solo sus tickets" if contact.own_tickets_only else ""
+    return Caller(
+        person.pk,
+        mask_mail(name) if "@" in name else name,
+        f"{contact.standing}{limited}",
+        customer.legal_name,
+        customer.rfc,
+        customer.is_verified,
+        mask_phone(customer.phone),
+        mask_mail(person.email),
+        tickets,
+    )

@@ -1,0 +1,94 @@
+"""Take mail addresses out of what a third party's agent reads: pages, mails, names, quoted headers (M3).
+
+Every address in a text is hidden, not only the customer's own: a quoted header names others of the company too. Our
+own addresses stay. Nothing here is saved: the rows in the database keep their words.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from django.conf import settings
+from django.utils.safestring import SafeString, mark_safe
+
+from tickets.models import Ticket
+
+HIDDEN = "[correo oculto]"
+# «@» as people and programs write it. A quote may break an address after it; a line begins with «>» then.
+_AT = r"(?:@|＠|﹫|%40|=40|&#0*64;|&#x0*40;|&commat;|\(at\)|\[at\]|\(arroba\)|\[arroba\])"
+_BREAK = r"(?:[ \t]{0,2}(?:=?\r?\n[ \t>|]{0,20})?)"
+_LOCAL = r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}"
+_DOMAIN = r"[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"
+_ADDRESS = re.compile(rf"{_LOCAL}{_BREAK}{_AT}{_BREAK}{_DOMAIN}", re.IGNORECASE)
+_SPELLED = re.compile(rf"[\w.+-]{{1,64}}\s{{1,3}}(?:arroba|at)\s{{1,3}}{_DOMAIN}", re.IGNORECASE)
+
+
+def hide_mails(text: str) -> str:
+    """Return the text with HIDDEN in place of each mail address that is not one of ours."""
+    if not text:
+        return text
+    return _SPELLED.sub(HIDDEN, _ADDRESS.sub(_replace_address, text))
+
+
+def hide_in_html(html: SafeString) -> SafeString:
+    """Return a line of HTML of ours with the mail addresses in its text hidden; its tags hold none and stay."""
+    return mark_safe(hide_mails(str(html)))  # noqa: S308 (it was safe, and what replaces an address is a constant)
+
+
+def hide_in_ticket(ticket: Ticket) -> None:
+    """Take the mail addresses out of a ticket in memory, with its company, its requester and its assignee.
+
+    It is for showing only: no operation saves the object that a page has read.
+    """
+    for column in {"subject", "last_excerpt"} & ticket.__dict__.keys():  # a list loads only what it shows
+        setattr(ticket, column, hide_mails(ticket.__dict__[column]))
+    loaded = ticket._state.fields_cache
+    if customer := loaded.get("customer"):
+        customer.registered_email, customer.legal_name = HIDDEN, hide_mails(customer.legal_name)
+    if requester := loaded.get("requester"):
+        requester.full_name, requester.email = hide_mails(requester.get_full_name()), HIDDEN
+    if follows := loaded.get("follows"):
+        follows.subject = hide_mails(follows.subject)
+
+
+def hide_in_entries(entries: Iterable[Any]) -> list[Any]:
+    """Return the lines (`tickets.desk.timeline.Entry`) of a history without mail addresses, in names of files too."""
+    return [_hide_in_entry(entry) for entry in entries]
+
+
+def _hide_in_entry(entry: Any) -> Any:
+    """Return one line of the history without mail addresses."""
+    delivery = entry.delivery
+    return replace(
+        entry,
+        text=hide_in_html(entry.text),
+        author=hide_mails(entry.author),
+        noted_by=hide_mails(entry.noted_by),
+        blocks=_hide_in_blocks(entry.blocks),
+        files=_hide_in_files(entry.files),
+        delivery=replace(delivery, text=hide_mails(delivery.text)) if delivery else None,
+        inbound=None,  # the mail itself is for our own desk
+    )
+
+
+def _hide_in_blocks(blocks: Sequence[Any]) -> list[Any]:
+    """Return the blocks of a message without mail addresses; one that is broken over two lines is in one block."""
+    return [
+        replace(block, text=hide_mails(block.text), items=[hide_mails(item) for item in block.items])
+        for block in blocks
+    ]
+
+
+def _hide_in_files(files: Sequence[Any]) -> list[Any]:
+    """Return the files of a message with names that hold no mail address."""
+    for file in files:
+        file.name = hide_mails(file.name)
+    return list(files)
+
+
+def _replace_address(match: re.Match[str]) -> str:
+    """Return HIDDEN for an address, or the address itself if it is one of ours."""
+    own_domain = settings.SUPPORT_EMAIL.partition("@")[2].lower()
+    domain = re.split(_AT, match.group(), flags=re.IGNORECASE)[-1]
+    return match.group() if domain.strip(" \t\r\n>|").rstrip(".").lower() == own_domain else HIDDEN

@@ -1,0 +1,371 @@
+"""A third party's agents see their tickets without the customer's mail, and leave a record of what they saw (M3)."""
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.urls import reverse
+
+from accounts.models import Office, Provider, User
+from factureya.core import clock
+from factureya.core.files import store
+from factureya.core.models import Event, OutboxMessage
+from factureya.core.record.state import find_flaws as find_changed_rows
+from factureya.core.refusals import Invalid, NotAllowed, WrongStatus
+from factureya.testing.desk import QUEUE, agent_in, page_of
+from factureya.testing.pages import key_in, log_in, png, text_of
+from factureya.testing.people import make_auditor, make_contact, make_customer, make_staff, own_provider
+from factureya.testing.raw_sql import execute, insert, postgres_only, refused_by, sqlite_only, update
+from factureya.testing.tickets import make_ticket
+from tickets import notifications, operations, policy
+from tickets.models import MailGrant, Ticket, TicketFile
+from tickets.providers import guards
+from tickets.providers import operations as providers
+from tickets.providers.hiding import HIDDEN, hide_mails
+
+pytestmark = [pytest.mark.django_db, pytest.mark.clause("M3")]
+MAIL, REGISTERED = "ana.rivas@ocaso.mx", "registro@ocaso.mx"
+HEADERS = f"De: Ana Rivas <{MAIL}>\nPara: soporte@factureya.com\nCC: Beto <beto@\nocaso.mx>"
+QUOTE = f"Sí, es ese.\n\n{HEADERS}\n> {REGISTERED}"
+
+
+@pytest.fixture
+def supervisor() -> User:
+    return make_staff(Office.SUPERVISOR, full_name="Laura Méndez")
+
+
+@pytest.fixture
+def external() -> Provider:
+    own_provider()
+    return Provider.objects.create(name="Soporte Externo")
+
+
+@pytest.fixture
+def irma(external) -> User:
+    return make_staff(Office.THIRD_PARTY_AGENT, provider=external, full_name="Irma Externa")
+
+
+@pytest.fixture
+def ticket(external, supervisor, tmp_path, settings) -> Ticket:
+    """A ticket at the third party whose every text names the customer's mail."""
+    settings.MEDIA_ROOT = tmp_path
+    company = make_customer(registered_email=REGISTERED, legal_name="Papelería Ocaso")
+    ana = make_contact(company, email=MAIL, full_name=MAIL)
+    file = store.store(png(f"pantalla de {MAIL}.png"), draft="d1")
+    ticket = make_ticket(requester=ana, subject=f"Escríbanme a {MAIL}", body=QUOTE, files=[file])
+    operations.add_note(ticket.pk, agent=supervisor, body=f"Llamó desde {MAIL}")
+    OutboxMessage.objects.filter(about=ticket.chain).update(
+        status="failed", last_error=f"550 <{MAIL}>: Recipient address rejected"
+    )
+    operations.retry_mail(
+        ticket.pk, agent=supervisor, mail_pk=OutboxMessage.objects.filter(about=ticket.chain).latest("pk").pk
+    )
+    OutboxMessage.objects.filter(about=ticket.chain).update(last_error=f"550 <{MAIL}>: rejected")
+    operations.hand_over(ticket.pk, supervisor=supervisor, provider=external)
+    ticket.refresh_from_db()
+    return ticket
+
+
+def leaks(response: Any) -> list[str]:
+    """The addresses of the customer that the whole answer holds."""
+    html = response.content.decode().lower()
+    return [part for part in (MAIL, REGISTERED, "beto@", "@ocaso", "ana.rivas") if part in html]
+
+
+PAGES = ["change", "confirm"]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_page_of_the_ticket_shows_the_mail(client, irma, ticket, name):
+    log_in(client, irma)
+    page = client.get(page_of(ticket, name))
+    assert page.status_code == 200
+    assert leaks(page) == []
+
+
+def test_what_hides_the_mail_leaves_the_rest(client, irma, ticket):
+    log_in(client, irma)
+    page = text_of(client.get(page_of(ticket)))
+    assert HIDDEN in page
+    assert "soporte@factureya.com" in page
+    assert "Sí, es ese." in page
+    assert "Papelería Ocaso" in page
+    agent_in(client)
+    assert client.get(page_of(ticket)).status_code == 404
+
+
+@pytest.mark.parametrize("query", ["", "?vista=por-asignar", "?q=escribanme", "?q=Papelería"])
+def test_no_list_shows_the_mail(client, irma, ticket, query):
+    log_in(client, irma)
+    page = client.get(QUEUE + query)
+    assert ticket.number in page.content.decode()
+    assert leaks(page) == []
+
+
+@pytest.mark.parametrize("query", [MAIL, REGISTERED, "ana.rivas@", "@ocaso.mx"])
+def test_a_search_does_not_tell_whose_mail_it_is(client, irma, ticket, supervisor, query):
+    log_in(client, irma)
+    assert ticket.number not in client.get(QUEUE, {"q": query}).content.decode()
+    if query == REGISTERED:
+        log_in(client, supervisor)
+        assert ticket.number in client.get(QUEUE, {"q": query}).content.decode()
+
+
+def test_a_refused_reply_shows_the_page_without_the_mail_too(client, irma, ticket):
+    log_in(client, irma)
+    page = client.get(page_of(ticket))
+    data = {"key": key_in(page), "seen": "0", "kind": "respuesta", "body": "Hola", "after": "detalle"}
+    answer = client.post(page_of(ticket, "write"), data)
+    assert "Llegó mientras usted escribía" in text_of(answer)
+    assert leaks(answer) == []
+
+
+def test_the_mail_to_a_third_partys_agent_hides_it_too(irma, ticket):
+    operations.assign(ticket.pk, agent=irma, assignee=irma)
+    operations.add_information(ticket.pk, author=ticket.requester, body=QUOTE)
+    mail = OutboxMessage.objects.get(kind="tickets/new_message", to=irma.email)
+    text = f"{mail.subject} {mail.body} {mail.headers}"
+    assert [part for part in (MAIL, REGISTERED, "@ocaso") if part in text] == []
+    assert "Sí, es ese." in mail.body
+
+
+def test_the_customers_pages_are_not_for_a_third_party(client, irma, ticket):
+    log_in(client, irma)
+    for name in ("detail", "created"):
+        assert client.get(reverse(f"tickets:{name}", args=[ticket.number])).status_code == 404
+    mail = QUEUE + "bandeja/"
+    assert client.get(mail).status_code == 403
+
+
+def test_a_grant_shows_the_mail_in_one_ticket_until_it_ends(client, irma, ticket, supervisor, external):
+    other = make_ticket(requester=ticket.requester)
+    operations.hand_over(other.pk, supervisor=supervisor, provider=external)
+    log_in(client, supervisor)
+    address = page_of(ticket, "show_mail")
+    assert "Escriba el motivo" in text_of(client.post(address, {"reason": "  "}))
+    assert "300" in text_of(client.post(address, {"reason": "x" * 301}))
+    answer = client.post(address, {"reason": "Debe escribirle a su contador"}, follow=True)
+    assert "Soporte Externo ya ve el correo del cliente" in text_of(answer)
+    assert "Laura Méndez dejó ver el correo del cliente a Soporte Externo: Debe escribirle" in text_of(answer)
+    assert "ya puede ver" in text_of(client.post(address, {"reason": "Otra vez"}))
+    log_in(client, irma)
+    assert MAIL in client.get(page_of(ticket)).content.decode()
+    other.refresh_from_db()
+    assert not policy.may_read_mail(irma, other)
+    grant = MailGrant.objects.get()
+    with clock.at(grant.ends_at):
+        assert not policy.may_read_mail(irma, ticket)
+        again = providers.grant_mail(ticket.pk, supervisor=supervisor, reason="Sigue")
+        assert policy.may_read_mail(irma, ticket)
+        providers.hide_mail(ticket.pk, supervisor=supervisor)
+        providers.hide_mail(ticket.pk, supervisor=supervisor)
+        assert not policy.may_read_mail(irma, ticket)
+    assert MailGrant.objects.exclude(ended_at=None).count() == 2
+    assert again != grant
+    assert [flaw for flaw in find_changed_rows() if "permiso" in flaw.problem] == []
+
+
+def test_a_hand_over_ends_the_grant_and_a_supervisor_takes_the_ticket_back(client, irma, ticket, supervisor, external):
+    providers.grant_mail(ticket.pk, supervisor=supervisor, reason="Hace falta")
+    log_in(client, supervisor)
+    page = client.get(page_of(ticket))
+    assert "Ocultar el correo" in text_of(page)
+    answer = client.post(page_of(ticket, "hand_over"), {"chosen": own_provider().pk}, follow=True)
+    assert f"{ticket.number} pasó a Factureya" in text_of(answer)
+    assert MailGrant.objects.get().ended_by == supervisor
+    log_in(client, irma)
+    assert client.get(page_of(ticket)).status_code == 404
+    operations.hand_over(ticket.pk, supervisor=supervisor, provider=external)
+    assert not policy.may_read_mail(irma, Ticket.objects.get(pk=ticket.pk))
+
+
+def test_only_a_supervisor_shows_the_mail_and_only_to_a_third_party(client, irma, ticket, supervisor):
+    for person in (irma, make_staff(Office.AGENT), make_auditor()):
+        with pytest.raises(NotAllowed):
+            providers.grant_mail(ticket.pk, supervisor=person, reason="Quiero")
+        with pytest.raises(NotAllowed):
+            providers.hide_mail(ticket.pk, supervisor=person)
+    with pytest.raises(Invalid):
+        providers.grant_mail(ticket.pk, supervisor=supervisor, reason="")
+    with pytest.raises(WrongStatus):
+        providers.grant_mail(make_ticket().pk, supervisor=supervisor, reason="Nuestro")
+    log_in(client, irma)
+    assert client.post(page_of(ticket, "show_mail"), {"reason": "Quiero"}).status_code == 404
+    assert "Solo un supervisor" in text_of(client.post(page_of(ticket, "hide_mail"), follow=True))
+    assert MailGrant.objects.count() == 0
+
+
+# -- The record of what they saw ---------------------------------------------------------------------
+
+
+@pytest.mark.clause("M26")
+def test_every_view_is_recorded_each_time(client, irma, ticket, supervisor, external):
+    log_in(client, irma)
+    for _ in range(2):
+        client.get(page_of(ticket))
+    client.get(page_of(ticket, "confirm"))
+    file = TicketFile.objects.get(ticket=ticket).attachment
+    sent = client.get(reverse("tickets:file", args=[file.token]))
+    b"".join(sent)
+    assert "ocaso" not in str(sent.headers)
+    client.post(page_of(ticket, "write"), {"key": "x", "kind": "respuesta"})
+    views = list(ticket.events().filter(verb="ticket.viewed_by_third_party"))
+    pages = ["change", "change", "confirm", "file", "write"]
+    assert [event.data["page"].removeprefix("tickets_ticket_") for event in views] == pages
+    assert {event.actor for event in views} == {irma}
+    assert views[3].data["file"] == file.name
+    client.get(QUEUE + "?q=algo")
+    assert Event.objects.get(verb="provider.list_viewed", actor=irma).data["query"] == "q=algo"
+    log_in(client, supervisor)
+    client.get(page_of(ticket))
+    assert ticket.events().filter(verb="ticket.viewed_by_third_party").count() == len(views)
+    page = text_of(client.get(reverse("admin:tickets_ticket_provider", args=[external.pk])))
+    assert f"Irma Externa · {ticket.number}" in page
+    assert "el archivo pantalla" in page
+
+
+# -- The pages of the providers ----------------------------------------------------------------------
+
+
+def test_a_supervisor_sees_providers_agents_and_tickets_and_moves_them(client, irma, ticket, supervisor, external):
+    log_in(client, supervisor)
+    page = text_of(client.get(reverse("admin:tickets_ticket_providers")))
+    assert "Soporte Externo Irma Externa 1 1" in page
+    address = reverse("admin:tickets_ticket_provider", args=[external.pk])
+    assert "Oculto" in text_of(client.get(address))
+    move = reverse("admin:tickets_ticket_provider_move", args=[external.pk])
+    for missing in ({}, {"elegido": [ticket.pk]}, {"elegido": ["x"], "a_quien": own_provider().pk}):
+        assert "Elija" in text_of(client.post(move, missing, follow=True))
+    ours = make_ticket()
+    data = {"elegido": [ticket.pk, ours.pk, "9" * 30], "a_quien": own_provider().pk}
+    answer = client.post(move, data, follow=True)
+    assert "1 ticket ahora de Factureya" in text_of(answer)
+    assert Ticket.objects.get(pk=ticket.pk).provider.is_own
+    assert "Ningún ticket vigente" in text_of(client.get(address))
+
+
+def test_auditoria_sees_the_providers_and_moves_nothing_and_agents_see_none(client, irma, ticket, external):
+    pages = [reverse("admin:tickets_ticket_providers"), reverse("admin:tickets_ticket_provider", args=[external.pk])]
+    move = reverse("admin:tickets_ticket_provider_move", args=[external.pk])
+    log_in(client, make_auditor())
+    for page in pages:
+        assert client.get(page).status_code == 200
+    assert client.post(move, {"elegido": [ticket.pk], "a_quien": own_provider().pk}).status_code == 403
+    for person in (irma, make_staff(Office.AGENT)):
+        log_in(client, person)
+        assert {client.get(page).status_code for page in pages} == {404}
+        assert client.post(move, {"elegido": [ticket.pk], "a_quien": own_provider().pk}).status_code == 404
+    assert Ticket.objects.get(pk=ticket.pk).provider == external
+
+
+def test_a_supervisor_sees_and_works_on_every_providers_tickets(ticket, supervisor, irma):
+    assert ticket in Ticket.objects.visible_to(supervisor)
+    assert policy.may_work(supervisor, ticket)
+    later = Provider.objects.create(name="Otro Externo")  # after the supervisor's providers were read
+    operations.hand_over(ticket.pk, supervisor=supervisor, provider=later)
+    operations.hand_over(ticket.pk, supervisor=supervisor, provider=own_provider())
+    assert ticket not in Ticket.objects.visible_to(irma)
+
+
+# -- The text ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ana@ocaso.mx",
+        "ANA@OCASO.MX",
+        "<ana@ocaso.mx>",
+        '"Ana" <ana.rivas+fy@correo.ocaso.com.mx>',
+        "mailto:ana%40ocaso.mx",
+        "ana＠ocaso.mx",
+        "ana(arroba)ocaso.mx",
+        "ana arroba ocaso.mx",
+        "ana@\n> ocaso.mx",
+        "ana@=\nocaso.mx",
+        "ana&#64;ocaso.mx",
+        "ana @ ocaso.mx",
+        "año_1@ñandú.mx",
+        f"{'x' * 80}@ocaso.mx",
+    ],
+)
+def test_an_address_is_hidden_however_it_is_written(text):
+    hidden = hide_mails(f"Hola {text}, adiós")
+    assert HIDDEN in hidden
+    assert "ocaso.mx" not in hidden.lower()
+    assert hidden.startswith("Hola ")
+    assert hidden.endswith(", adiós")
+
+
+@pytest.mark.parametrize("text", ["", "sin correo", "soporte@factureya.com", "@dario revise", "10 @ 5", "CFDI40147"])
+def test_what_is_no_address_of_the_customer_stays(text):
+    assert hide_mails(text) == text
+
+
+def test_a_long_text_is_hidden_in_time():
+    hide_mails("a" * 40_000)
+    hide_mails("a@" * 20_000)
+    hide_mails("!" * 40_000)
+    hide_mails("a@b." * 10_000)
+
+
+# -- Raw SQL -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def grant(ticket, supervisor) -> MailGrant:
+    return providers.grant_mail(ticket.pk, supervisor=supervisor, reason="Hace falta")
+
+
+def test_what_a_grant_says_is_not_changed(grant, ticket):
+    other = make_ticket()
+    columns = [{"ticket_id": other.pk}, {"reason": "Otro"}, {"granted_by_id": grant.granted_by_id + 1}]
+    for change in (*columns, {"ends_at": grant.ends_at.replace(year=2099)}):
+        with refused_by("mail_grant_facts_never_change"):
+            update(grant, **change)
+
+
+def test_a_grant_ends_once_and_names_who(grant, supervisor):
+    with refused_by("mail_grant_end_names_who"):
+        update(grant, ended_at=clock.now())
+    providers.hide_mail(grant.ticket_id, supervisor=supervisor)
+    for change in ({"ended_at": None, "ended_by_id": None}, {"ended_at": clock.now()}):
+        with refused_by("mail_grant_ends_once"):
+            update(grant, **change)
+
+
+def test_a_grant_has_a_reason_an_end_and_no_double(grant):
+    with refused_by("one_open_mail_grant_per_ticket", "ticket_id"):
+        insert(grant)
+    with refused_by("mail_grant_has_reason", "one_open_mail_grant_per_ticket"):
+        insert(grant, reason="")
+    with refused_by("mail_grant_has_an_end", "one_open_mail_grant_per_ticket"):
+        insert(grant, ends_at=grant.granted_at)
+
+
+def test_a_grant_is_not_deleted(grant):
+    with refused_by("tickets_mailgrant_no_delete"):
+        execute("DELETE FROM tickets_mailgrant")
+
+
+@postgres_only
+def test_grants_are_not_truncated(grant):
+    connection.check_constraints()  # nothing may be pending
+    with refused_by("tickets_mailgrant_no_truncate"):
+        execute("TRUNCATE tickets_mailgrant CASCADE")
+
+
+@sqlite_only
+def test_a_grant_is_not_replaced(grant):
+    with refused_by("tickets_mailgrant_no_replace", "mail_grant_replaces_none"):
+        insert(grant, id=grant.pk)
+    names = {guard.name for guard in guards.GUARDS}
+    assert {"tickets_mailgrant_no_replace", "mail_grant_replaces_none", "mail_grant_ends_once"} <= names
+
+
+def test_a_mail_to_our_own_agent_shows_what_the_customer_wrote(supervisor):
+    own_provider()
+    ticket = make_ticket(requester=make_contact(email=MAIL))
+    operations.assign(ticket.pk, agent=supervisor, assignee=supervisor)
+    operations.add_information(ticket.pk, author=ticket.requester, body=QUOTE)
+    assert MAIL in OutboxMessage.objects.get(kind=notifications.NEW_MESSAGE).body
