@@ -67,7 +67,12 @@ def _describe_opening(event: Event, _reader: User) -> SafeString:
 
 def _cite_followed(event: Event) -> SafeString:
     """Return as HTML the number of the closed ticket that the new ticket continues."""
-    return format_html('<span class="fy-mono">{}</span>', event.data.get("follows") or "")
+    return _cite_number(event, "follows")
+
+
+def _cite_number(event: Event, name: str) -> SafeString:
+    """Return as HTML the number of another ticket, which stands in the event's data under `name`."""
+    return format_html('<span class="fy-mono">{}</span>', event.data.get(name) or "")
 
 
 def _describe_answer_for_desk(event: Event) -> SafeString:
@@ -189,6 +194,30 @@ def _describe_release_for_desk(event: Event) -> SafeString:
     return format_html("{} dejó correr de nuevo el cierre", event.actor_name)
 
 
+def _describe_with_number(text: str, name: str) -> Callable[..., SafeString]:
+    """Return a function that puts into this text the number of another ticket, which the event's data `name` holds."""
+    return lambda event, _reader=None: format_html(text, _cite_number(event, name))
+
+
+def _describe_by_actor_with_number(text: str, name: str) -> Callable[[Event], SafeString]:
+    """Return a function that puts into this text who acted, and the number of another ticket from the event's data."""
+    return lambda event: format_html(text, event.actor_name, _cite_number(event, name))
+
+
+def _describe_taking_in(event: Event, _reader: User) -> SafeString:
+    """Return the history's text for the customer: which ticket was merged into this one, if it is Abierto by that."""
+    reopened = event.data.get("before") != event.data.get("after")
+    move = SafeString("; volvió a <strong>Abierto</strong>: nos toca responder") if reopened else NOTHING
+    return format_html("Se combinó con este el ticket {}{}", _cite_number(event, "ticket"), move)
+
+
+def _list_taking_in(event: Event) -> list[Line]:
+    """Return the look-up page's lines that another ticket was merged into this one, and if it is Abierto by that."""
+    reopened = event.data.get("before") != event.data.get("after")
+    move = [("swap", SafeString("Pasó a <strong>Abierto</strong>"))] if reopened else []
+    return [("ticket", SafeString("Se combinó con este otro de sus tickets")), *move]
+
+
 def _describe_by_actor(text: str) -> Callable[[Event], SafeString]:
     """Return a function that puts into this text who acted and, if the event is about a mail, its address."""
     return lambda event: format_html(text, event.actor_name, event.data.get("to", ""))
@@ -223,6 +252,42 @@ EVENTS = {
     "ticket.assigned": Reading("person", _describe_assignment_for_desk, _describe_assignment, _list_assignment),
     "ticket.classified": Reading("ticket", _describe_classification_for_desk),
     "ticket.handed_over": Reading("swap", _describe_by_actor("{} lo turnó a otro prestador")),
+    "ticket.merged": Reading(
+        "swap",
+        _describe_by_actor_with_number("{} lo combinó con {}, que recibe sus mensajes", "into"),
+        _describe_with_number("Se combinó con {}: su número sigue sirviendo y los mensajes llegan ahí", "into"),
+        "Se combinó con otro de sus tickets",
+    ),
+    "ticket.took_in": Reading(
+        "swap",
+        _describe_by_actor_with_number("{} combinó con este el ticket {}", "ticket"),
+        _describe_taking_in,
+        _list_taking_in,
+    ),
+    "ticket.unmerged": Reading(
+        "swap",
+        _describe_by_actor_with_number("{} deshizo la combinación con {}", "left"),
+        _describe_with_number("Dejó de estar combinado con {} y sigue por su cuenta", "left"),
+        "Dejó de estar combinado con otro",
+    ),
+    "ticket.gave_back": Reading(
+        "swap",
+        _describe_by_actor_with_number("{} deshizo la combinación con {}", "ticket"),
+        _describe_with_number("El ticket {} dejó de estar combinado con este", "ticket"),
+        "Otro ticket dejó de estar combinado con este",
+    ),
+    "ticket.message_split": Reading(
+        "ticket",
+        _describe_by_actor_with_number("{} separó un mensaje en {}", "into"),
+        _describe_with_number("Un mensaje suyo trata de otro problema y se atiende en {}", "into"),
+        "Se separó un mensaje en otro ticket",
+    ),
+    "ticket.split_off": Reading(
+        "ticket",
+        _describe_by_actor_with_number("{} lo abrió con un mensaje de {}", "source"),
+        _describe_with_number("Ticket <strong>Abierto</strong> con un mensaje de {}", "source"),
+        "Ticket <strong>Abierto</strong>, separado de otro",
+    ),
     "ticket.moved_to_company": Reading(
         "swap", _describe_by_actor("{} lo pasó a la empresa ya conocida, al unir las dos")
     ),

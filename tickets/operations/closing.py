@@ -50,7 +50,7 @@ def confirm_resolved(
     `follow_up` if there is a text. Raises FormUsed if `form_key` was used before for another text or ticket.
     """
     new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key)
-    with locked(pk, OPEN, WAITING, new_message=new_message) as ticket:
+    with locked(pk, OPEN, WAITING, new_message=new_message, follows_merge=True) as ticket:
         policy.require(policy.may_write_as_customer(author, ticket), "Este ticket no es de su empresa.")
         if not new_message.is_repeated(ticket):
             message = write_message(ticket, new_message) if body or files else None
@@ -64,7 +64,7 @@ def confirm_resolved(
 
 def confirm_by_phone(pk: int, *, agent: User, contact: User) -> Ticket:
     """Close the ticket because the company's contact confirmed to the agent by phone; record both people (M15)."""
-    with locked(pk, OPEN, WAITING) as ticket:
+    with locked(pk, OPEN, WAITING, follows_merge=True) as ticket:
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
         is_contact = policy.may_write_as_customer(contact, ticket)
         policy.require(is_contact, "Esa persona no es contacto activo de la empresa.")
@@ -96,7 +96,8 @@ def reminder_sent(message: OutboxMessage, sent_at: datetime) -> None:
     that the reminder belongs to has ended.
     """
     with transaction.atomic():
-        ticket = Ticket.objects.select_for_update().filter(reminder_id=message.pk, status=WAITING).first()
+        waiting = Ticket.objects.unmerged().filter(reminder_id=message.pk, status=WAITING)
+        ticket = waiting.select_for_update().first()
         if ticket is None:
             return
         earliest = sent_at + reminder_before()

@@ -79,12 +79,13 @@ def add_information(
 ) -> Ticket:
     """Add the customer's message; the ticket goes to Abierto, or stays there, and has no `closes_at` (M11, M13).
 
+    The message to a merged ticket goes to the one that takes its messages, which is returned.
     `inbound` is the mail it came in; `agent` is who added a mail of the tray. When mails have ended the wait
     MAIL_FLIPS_PER_HOUR times in an hour, the next mail is stored, but the ticket stays En espera and does not close
     until an agent decides (M6). Raises TicketClosed if it is Cerrado: call `follow_up`.
     """
     new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
-    with locked(pk, OPEN, WAITING, new_message=new_message) as ticket:
+    with locked(pk, OPEN, WAITING, new_message=new_message, follows_merge=True) as ticket:
         policy.require(policy.may_write_as_customer(author, ticket), "Este ticket no es de su empresa.")
         if not new_message.is_repeated(ticket):
             if not files:

@@ -4,6 +4,7 @@ from accounts.models import Customer, Provider, User
 from factureya.core import audit
 from factureya.core.refusals import WrongStatus
 from tickets import policy
+from tickets.merging import family
 from tickets.models import Ticket
 from tickets.operations._common import OPEN, WAITING, locked
 
@@ -43,14 +44,16 @@ def classify(pk: int, *, agent: User, category: str, impact: int) -> Ticket:
 
 
 def hand_over(pk: int, *, supervisor: User, provider: Provider) -> Ticket:
-    """Give the ticket to another provider, unassigned (M3); only that provider's agents see it from now on."""
+    """Give the ticket to another provider, unassigned (M3); only that provider's agents see it from now on.
+
+    The tickets merged into it go along, because they are read with it (M11); each records its event.
+    """
     with locked(pk, OPEN, WAITING) as ticket:
         policy.require(policy.may_hand_over(supervisor, ticket), "Solo un supervisor cambia el prestador.")
         if ticket.provider_id != provider.pk:
-            before = ticket.provider_id
-            ticket.provider, ticket.assignee = provider, None
-            ticket.save(update_fields=["provider", "assignee"])
-            audit.record("ticket.handed_over", ticket, actor=supervisor, before=before, after=provider.pk)
+            merged = Ticket.objects.select_for_update().filter(pk__in=family.list_merged_pks(pk)).order_by("pk")
+            for each in [*merged, ticket]:
+                _change_provider(each, provider, supervisor)
     return ticket
 
 
@@ -67,6 +70,14 @@ def move_to_customer(source: Customer, target: Customer, *, actor: User) -> int:
         audit.record("ticket.moved_to_company", ticket, actor=actor, before=source.pk, after=target.pk)
         moved += 1
     return moved
+
+
+def _change_provider(ticket: Ticket, provider: Provider, supervisor: User) -> None:
+    """Set the ticket's provider, take away its assignee, and record the event."""
+    before = ticket.provider_id
+    ticket.provider, ticket.assignee = provider, None
+    ticket.save(update_fields=["provider", "assignee"])
+    audit.record("ticket.handed_over", ticket, actor=supervisor, before=before, after=provider.pk)
 
 
 def _assign(ticket: Ticket, assignee: User | None, verb: str, actor: User) -> None:

@@ -13,6 +13,7 @@ from factureya.core.mail import own_links
 from factureya.core.models import Attachment, InboundMessage
 from factureya.core.refusals import FormUsed, NotAllowed
 from tickets import notifications, policy
+from tickets.merging import family
 from tickets.models import NUMBER_PREFIX, Message, Ticket, searchable
 from tickets.operations._common import (
     CLOSED,
@@ -81,7 +82,7 @@ def follow_up(
     write in it, Incomplete with neither text nor file, FormUsed if `form_key` came with another text or ticket before.
     """
     new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
-    with locked(pk, CLOSED) as closed:
+    with locked(pk, CLOSED, follows_merge=True) as closed:
         policy.require(policy.may_write_as_customer(author, closed), "Este ticket no es de su empresa.")
         return _open_under_free_number(
             new_message,
@@ -97,9 +98,11 @@ def follow_up(
 def find_incident(text: str) -> tuple[str, int, bool] | None:
     """Return the number of the ticket that a person typed, its customer's key, and whether it is not closed (M23).
 
-    Returns None if there is no such ticket. An emergency names the ticket that makes it necessary.
+    Returns None if there is no such ticket. An emergency names the ticket that makes it necessary. The number of a
+    merged ticket leads to the one that takes its messages (M11).
     """
-    ticket = Ticket.objects.find_by_number(text)
+    named = Ticket.objects.find_by_number(text)
+    ticket = family.find_survivor(named) if named else None
     return (ticket.number, ticket.customer_id, not ticket.is_closed) if ticket else None
 
 

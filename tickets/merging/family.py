@@ -1,0 +1,97 @@
+"""Follow the pointers of merged tickets and of split messages: whose number leads where, what is read there (M11).
+
+A merge points from a ticket to the one that takes its messages since; that one may be merged too, never in a circle.
+A split points from a new ticket to a message of another. No message moves: where it is read follows from the pointers.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from factureya.core import locking
+from tickets.models import Message, Ticket, TicketFile, TicketQuerySet
+
+
+@dataclass(frozen=True)
+class Family:
+    """Hold the tickets that are read on one ticket's page: itself and those merged into it.
+
+    `numbers` maps each ticket's key to its number; `split_pks` are the messages of others that stand in them.
+    """
+
+    numbers: dict[int, str]
+    split_pks: list[int] = field(default_factory=list)
+
+    def select_messages(self) -> QuerySet[Message]:
+        """Select the public messages that are read on the page; one that was split off is read in its new ticket."""
+        written_here = Q(ticket__in=self.numbers, split_ticket__isnull=True)
+        return Message.objects.filter(written_here | Q(pk__in=self.split_pks) if self.split_pks else written_here)
+
+    def select_files(self) -> QuerySet[TicketFile]:
+        """Select the files of the messages and the notes that are read on the page."""
+        attached_here = Q(ticket__in=self.numbers)
+        return TicketFile.objects.filter(attached_here | Q(message__in=self.split_pks))
+
+
+def find_survivor_pk(pk: int) -> int:
+    """Return the key of the ticket to which a ticket's number leads: its own key, unless it is merged (M11)."""
+    target: int | None = pk
+    while target is not None:
+        pk = target
+        target = Ticket.objects.filter(pk=pk).values_list("merged_into_id", flat=True).first()
+    return pk
+
+
+def find_survivor(ticket: Ticket) -> Ticket:
+    """Return the ticket that takes this one's messages: itself, unless it is merged (M11)."""
+    return Ticket.objects.get(pk=find_survivor_pk(ticket.pk)) if ticket.is_merged else ticket
+
+
+def lock_survivor(tickets: QuerySet[Ticket], pk: int) -> Ticket:
+    """Lock the ticket to which the number of the ticket `pk` leads, read it with `tickets`, and return it (M11).
+
+    A ticket that is merged by the time we have its lock is let go before we wait for the next, so that nobody holds a
+    lock that a merge waits for. The caller has opened the transaction. Raises Ticket.DoesNotExist.
+    """
+    target = pk
+    while True:
+        savepoint = transaction.savepoint()
+        ticket = locking.lock(tickets, target)
+        if not ticket.is_merged and (target == pk or find_survivor_pk(pk) == target):
+            transaction.savepoint_commit(savepoint)
+            return ticket
+        transaction.savepoint_rollback(savepoint)  # it releases the lock
+        target = find_survivor_pk(pk)
+
+
+def with_merge_flag(tickets: TicketQuerySet) -> TicketQuerySet:
+    """Return the tickets, each with `has_merged`: whether another is merged into it. `read_family` then asks less."""
+    return tickets.annotate(has_merged=Exists(Ticket.objects.filter(merged_into=OuterRef("pk"))))
+
+
+def read_family(ticket: Ticket, reader: Any) -> Family:
+    """Return the tickets that this person reads on the ticket's page: itself, and the visible ones merged into it.
+
+    No query is needed when `with_merge_flag` said that none is merged into it.
+    """
+    numbers = {ticket.pk: ticket.number}
+    split_pks = [ticket.split_from_id] if ticket.split_from_id else []
+    if not getattr(ticket, "has_merged", True):
+        return Family(numbers, split_pks)
+    merged = Ticket.objects.visible_to(reader).filter(pk__in=list_merged_pks(ticket.pk))
+    for pk, number, split_pk in merged.order_by("pk").values_list("pk", "number", "split_from"):
+        numbers[pk] = number
+        split_pks += [split_pk] if split_pk else []
+    return Family(numbers, split_pks)
+
+
+def list_merged_pks(pk: int) -> list[int]:
+    """Return the keys of the tickets whose numbers lead to this one, directly or through others."""
+    found: list[int] = []
+    last_found = [pk]
+    while last_found:
+        last_found = list(Ticket.objects.filter(merged_into__in=last_found).values_list("pk", flat=True))
+        found += last_found
+    return found
