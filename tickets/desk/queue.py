@@ -198,7 +198,7 @@ def read_page(place: Place, user: User) -> keyset.Page[Ticket]:
 
 def count_questions(user: User) -> dict[str, sql.Question]:
     """Return, by view with `is_counted`, the subselect that counts its tickets up to COUNT_CAP, for `sql.ask_all`."""
-    visible = Ticket.objects.visible_to(user)
+    visible = Ticket.objects.visible_to(user).unmerged()
     counted_views = [view for view in list_views(user) if view.is_counted]
     return {view.slug: sql.capped_count(view.condition(visible, user), COUNT_CAP) for view in counted_views}
 
@@ -260,8 +260,8 @@ def _select_lists(place: Place, user: User) -> list[TicketQuerySet]:
 
 
 def _select_view(place: Place, user: User) -> TicketQuerySet:
-    """Select the tickets of the place's view, narrowed by its filters."""
-    return _apply_filters(place, place.view.condition(Ticket.objects.visible_to(user), user))
+    """Select the tickets of the place's view, narrowed by its filters; a merged ticket stands in no view (M11)."""
+    return _apply_filters(place, place.view.condition(Ticket.objects.visible_to(user).unmerged(), user))
 
 
 def _apply_filters(place: Place, tickets: TicketQuerySet) -> TicketQuerySet:
@@ -295,7 +295,7 @@ def _with_row_columns(tickets: TicketQuerySet) -> TicketQuerySet:
     return tickets.select_related("customer", "assignee").only(
         *(
             "number subject status impact channel message_count last_excerpt queue_at closes_at close_held_at "
-            "closed_at reply_due_at first_replied_at customer_replied customer_waits_since "
+            "merged_into closed_at reply_due_at first_replied_at customer_replied customer_waits_since "
             "customer__legal_name customer__rfc assignee__full_name assignee__email"
         ).split()
     )

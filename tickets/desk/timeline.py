@@ -12,12 +12,14 @@ from typing import Any
 from django.db.models import F
 from django.utils.safestring import SafeString
 
+from accounts.models import User
 from factureya.core.models import Attachment, OutboxMessage
 from factureya.core.templatetags.fy import when
 from tickets import notifications
 from tickets.events import EVENTS, NOTHING
+from tickets.merging import family
 from tickets.message_text import Block, read_blocks
-from tickets.models import Note, Ticket, TicketFile
+from tickets.models import Note, Ticket
 
 MAX_ERROR = 160  # characters of what the mail server said
 
@@ -42,6 +44,7 @@ class Entry:
     text: SafeString = NOTHING
     author: str = ""
     anchor: str = ""
+    origin: str = ""  # the number of another ticket, in which the message or the note was written (M11)
     seq: int = 0  # of a public message
     inbound: int | None = None  # the mail that the message came in
     was_cut: bool = False  # the quote of that mail
@@ -50,27 +53,36 @@ class Entry:
     files: Sequence[Attachment] = ()
 
 
-def read_history(ticket: Ticket) -> list[Entry]:
+def read_history(ticket: Ticket, reader: User) -> list[Entry]:
     """Return the public messages, internal notes and events of a ticket that an agent reads, oldest first.
 
-    There are five queries, however long it is. An entry's `delivery` is what became of the mail about it; if an event
-    has a message, the message's entry has the delivery. An event without a text is left out, as a message says it.
+    What was written in tickets merged into it, if the agent sees them, stands here too; of their events only what this
+    ticket's own say (M11). There are five queries, however long it is. An entry's `delivery` is what became of the mail
+    about it; if an event has a message, the message's entry has the delivery. An event without a text is left out, as a
+    message says it.
     """
+    read_together = family.read_family(ticket, reader)
     files_of_message: dict[int | None, list[Attachment]] = defaultdict(list)
     files_of_note: dict[int | None, list[Attachment]] = defaultdict(list)
-    for file in TicketFile.objects.filter(ticket=ticket).select_related("attachment").order_by("pk"):
+    for file in read_together.select_files().select_related("attachment").order_by("pk"):
         files_of_message[file.message_id].append(file.attachment)
         files_of_note[file.note_id].append(file.attachment)
-    messages = list(ticket.messages.annotate(was_cut=F("inbound__reading__was_cut")).order_by("seq"))
-    notes = list(ticket.notes.order_by("pk"))
+    found = read_together.select_messages().annotate(was_cut=F("inbound__reading__was_cut"))
+    messages = list(found.annotate(origin=F("ticket__number")).order_by("created_at", "pk"))
+    notes = list(Note.objects.filter(ticket__in=read_together.numbers).order_by("pk"))
     events = list(ticket.events().only("hash", "verb", "at", "actor_name", "data"))
     deliveries = _read_deliveries(ticket)
     delivery_by_seq = {event.data.get("message"): deliveries.get(event.hash) for event in events}
     entries = [
         _build_message_entry(message, files_of_message[message.pk], delivery_by_seq.get(message.seq))
+        if message.ticket_id == ticket.pk
+        else _build_foreign_entry(message, files_of_message[message.pk])
         for message in messages
     ]
-    entries += [_build_note_entry(note, files_of_note[note.pk]) for note in notes]
+    entries += [
+        replace(_build_note_entry(note, files_of_note[note.pk]), origin=_name_origin(note, ticket, read_together))
+        for note in notes
+    ]
     for event in events:
         icon, text = EVENTS[event.verb].read_for_desk(event)
         delivery = None if event.data.get("message") else deliveries.get(event.hash)
@@ -114,6 +126,20 @@ def _build_message_entry(message: Any, files: Sequence[Attachment], delivery: De
         blocks=read_blocks(message.body),
         files=files,
     )
+
+
+def _build_foreign_entry(message: Any, files: Sequence[Attachment]) -> Entry:
+    """Return the entry of a message that was written in another ticket: a merged one, or one that it was split off.
+
+    It has no place of its own among the ticket's messages (`seq`), and no mail of the ticket is about it.
+    """
+    anchor = f"{message_anchor(message.seq)}-{message.origin}"
+    return replace(_build_message_entry(message, files, None), seq=0, anchor=anchor, origin=message.origin)
+
+
+def _name_origin(note: Note, ticket: Ticket, read_together: family.Family) -> str:
+    """Return the number of the merged ticket in which a note was written; "" for a note of the shown ticket."""
+    return "" if note.ticket_id == ticket.pk else read_together.numbers[note.ticket_id]
 
 
 def _build_note_entry(note: Note, files: Sequence[Attachment]) -> Entry:

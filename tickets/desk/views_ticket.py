@@ -127,7 +127,7 @@ def _show_page(request: HttpRequest, ticket: Ticket, composer: Composer, place: 
     `place` is the list of the queue from which it was opened. The page links to the ticket before and after it there.
     """
     agent, instant = require_agent(request), clock.now()
-    entries = timeline.read_history(ticket)
+    entries = timeline.read_history(ticket, agent)
     context = page_context(
         request,
         f"{ticket.number} {ticket.subject}",
@@ -151,7 +151,7 @@ def _show_to_reader(request: HttpRequest, ticket: Ticket, reader: User, place: q
         f"{ticket.number} {ticket.subject}",
         **_build_context_for_reader(ticket, reader, place),
         may_write=False,
-        entries=[timeline.without_retry(entry) for entry in timeline.read_history(ticket)],
+        entries=[timeline.without_retry(entry) for entry in timeline.read_history(ticket, reader)],
     )
     return TemplateResponse(request, "admin/tickets/ticket.html", context)
 

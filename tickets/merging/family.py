@@ -4,6 +4,7 @@ A merge points from a ticket to the one that takes its messages since; that one 
 A split points from a new ticket to a message of another. No message moves: where it is read follows from the pointers.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,6 +86,15 @@ def read_family(ticket: Ticket, reader: Any) -> Family:
         numbers[pk] = number
         split_pks += [split_pk] if split_pk else []
     return Family(numbers, split_pks)
+
+
+def list_page_numbers(file: TicketFile) -> Iterator[str]:
+    """Yield the numbers of the tickets on whose pages a file is read: where it was sent, and where that leads (M11)."""
+    split = Ticket.objects.filter(split_from=file.message_id).first() if file.message_id else None
+    for ticket in filter(None, (file.ticket, split)):
+        yield ticket.number
+        if ticket.is_merged:
+            yield find_survivor(ticket).number
 
 
 def list_merged_pks(pk: int) -> list[int]:

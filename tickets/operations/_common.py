@@ -15,7 +15,7 @@ from factureya.core.clock import now
 from factureya.core.mail import outbox, own_links
 from factureya.core.models import Attachment, InboundMessage
 from factureya.core.refusals import FilesGone, FormUsed, Stale, WrongStatus
-from tickets import notifications
+from tickets import notifications, policy
 from tickets.merging import family
 from tickets.models import Message, Note, Ticket, TicketFile
 
@@ -212,6 +212,15 @@ def locked(
         if new_message and new_message.is_used():
             raise FormUsed from error
         raise
+
+
+def require_customer(author: User, ticket: Ticket, asked_pk: int) -> None:
+    """Raise NotAllowed unless the person writes in this ticket as the customer; `asked_pk` may be one merged into it."""
+    is_merged = ticket.pk != asked_pk
+    text = "El ticket se combinó con otro que usted no ve; levante uno nuevo con lo que escribió."
+    policy.require(
+        policy.may_write_as_customer(author, ticket), text if is_merged else "Este ticket no es de su empresa."
+    )
 
 
 def save_ticket(ticket: Ticket) -> None:

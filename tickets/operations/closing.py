@@ -30,6 +30,7 @@ from tickets.operations._common import (
     reminder_before,
     reminder_lookahead,
     require_closes_at,
+    require_customer,
     save_ticket,
     write_message,
 )
@@ -51,7 +52,7 @@ def confirm_resolved(
     """
     new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key)
     with locked(pk, OPEN, WAITING, new_message=new_message, follows_merge=True) as ticket:
-        policy.require(policy.may_write_as_customer(author, ticket), "Este ticket no es de su empresa.")
+        require_customer(author, ticket, pk)
         if not new_message.is_repeated(ticket):
             message = write_message(ticket, new_message) if body or files else None
             seq = message.seq if message else None

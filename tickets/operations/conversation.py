@@ -27,6 +27,7 @@ from tickets.operations._common import (
     format_instant,
     hold_close,
     locked,
+    require_customer,
     save_ticket,
     set_reply_due,
     start_waiting,
@@ -86,7 +87,7 @@ def add_information(
     """
     new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
     with locked(pk, OPEN, WAITING, new_message=new_message, follows_merge=True) as ticket:
-        policy.require(policy.may_write_as_customer(author, ticket), "Este ticket no es de su empresa.")
+        require_customer(author, ticket, pk)
         if not new_message.is_repeated(ticket):
             if not files:
                 new_message.require_text("Escriba la información que quiere agregar.")
