@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.web.form_memory import post_only, set_form_page
 from accounts.web.mixins import get_person
-from tickets.desk import views_phone, views_queue, views_steps, views_ticket, views_tray
+from tickets.desk import views_merging, views_phone, views_queue, views_steps, views_ticket, views_tray
 from tickets.models import Ticket
 
 
@@ -42,6 +42,9 @@ class TicketAdmin(admin.ModelAdmin):
             ("<int:pk>/mensaje/", post_from_ticket(views_ticket.write), "write"),
             ("<int:pk>/propiedades/", post_from_ticket(views_ticket.set_properties), "properties"),
             ("<int:pk>/confirmar/", get_or_post(views_steps.confirm_by_phone), "confirm"),
+            ("<int:pk>/combinar/", get_or_post(views_merging.merge_ticket), "merge"),
+            ("<int:pk>/combinar/deshacer/", get_or_post(views_merging.undo_merge), "undo_merge"),
+            ("<int:pk>/separar/", get_or_post(views_merging.split_message), "split"),
             ("<int:pk>/prestador/", get_or_post(views_steps.hand_over), "hand_over"),
             ("<int:pk>/correo/<int:mail>/", post_from_ticket(views_steps.retry_mail), "retry_mail"),
             ("<int:pk>/cierre/", post_from_ticket(views_steps.release_close), "release_close"),

@@ -17,7 +17,7 @@ class Turn(NamedTuple):
 
 _MERGED_TURN = Turn(
     "Este ticket se combinó con otro de su empresa",
-    "Ahí se atiende el mismo problema. Usted no ve ese ticket: pida a quien lo levantó que lo consulte, o levante otro.",
+    "Ahí se atiende el mismo problema. Usted no lo ve: pida a quien lo levantó que lo consulte, o levante otro.",
 )
 
 

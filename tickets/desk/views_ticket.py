@@ -12,7 +12,7 @@ from accounts.models import User
 from factureya.core import calendar, clock
 from factureya.core.refusals import Refused
 from tickets import operations, policy, sql
-from tickets.desk import queue, timeline, wording
+from tickets.desk import queue, timeline, views_merging, wording
 from tickets.desk.composer import NOTE, REPLY, Composer, keep_texts
 from tickets.desk.pages import (
     page_context,
@@ -137,6 +137,7 @@ def _show_page(request: HttpRequest, ticket: Ticket, composer: Composer, place: 
         form=composer.form,
         composer=composer,
         newer=composer.newer(entries),
+        unsent_texts=list(filter(None, composer.form.texts.values())) if ticket.is_merged else [],
         closes_at_if_sent=None if ticket.is_closed else calendar.compute_reply_deadline(instant),
         may_hand_over=policy.may_hand_over(agent, ticket) and not ticket.is_closed,
         **_build_property_choices(ticket, agent, composer.unsaved_properties),
@@ -168,6 +169,7 @@ def _build_context_for_reader(ticket: Ticket, reader: User, place: queue.Place) 
         "list_url": queue_url(place) if place.is_list else "",
         "previous_url": workspace_url(previous, place.page) if previous else "",
         "next_url": workspace_url(following, place.page) if following else "",
+        **views_merging.list_merges(ticket, reader, lambda pk: workspace_url(pk, queue.Place(queue.NOWHERE))),
         "follows_url": _find_followed_url(ticket, reader),
         "others": _find_other_tickets(ticket, reader),
     }
@@ -207,7 +209,7 @@ def _find_followed_url(ticket: Ticket, agent: User) -> str:
 
 def _find_other_tickets(ticket: Ticket, agent: User) -> list[tuple[Ticket, str]]:
     """Return other tickets of the company that the agent may see, with addresses: last changed first, Cerrado last."""
-    visible = Ticket.objects.visible_to(agent).filter(customer_id=ticket.customer_id).exclude(pk=ticket.pk)
+    visible = Ticket.objects.visible_to(agent).unmerged().filter(customer_id=ticket.customer_id).exclude(pk=ticket.pk)
     shown = visible.only("subject", "status", "touched_at").order_by("-touched_at", "-pk")
     others = list(shown.exclude(status=Ticket.Status.CLOSED)[:MAX_OTHER_TICKETS])
     if room := MAX_OTHER_TICKETS - len(others):

@@ -215,7 +215,7 @@ def locked(
 
 
 def require_customer(author: User, ticket: Ticket, asked_pk: int) -> None:
-    """Raise NotAllowed unless the person writes in this ticket as the customer; `asked_pk` may be one merged into it."""
+    """Raise NotAllowed unless the person writes in this ticket as the customer; `asked_pk` may be merged into it."""
     is_merged = ticket.pk != asked_pk
     text = "El ticket se combinó con otro que usted no ve; levante uno nuevo con lo que escribió."
     policy.require(
