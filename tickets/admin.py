@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.web.form_memory import post_only, set_form_page
 from accounts.web.mixins import get_person
-from tickets.desk import views_merging, views_phone, views_queue, views_steps, views_ticket, views_tray
+from tickets.desk import views_catalogue, views_merging, views_phone, views_queue, views_steps, views_ticket, views_tray
 from tickets.models import Ticket
 
 
@@ -32,6 +32,7 @@ class TicketAdmin(admin.ModelAdmin):
             ("", require_safe(views_queue.queue_page), "changelist"),
             ("asignar/", from_queue(require_POST(views_queue.assign_selected)), "assign"),
             ("telefono/", from_call(get_or_post(views_phone.phone_ticket)), "phone"),
+            ("catalogo/", get_or_post(views_catalogue.catalogue_page), "catalogue"),
             ("bandeja/", require_safe(views_tray.tray_page), "tray"),
             ("bandeja/<int:pk>/", require_safe(views_tray.mail_page), "mail"),
             ("bandeja/<int:pk>/original/", require_safe(views_tray.download_original), "mail_original"),

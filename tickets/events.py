@@ -14,6 +14,8 @@ from django.utils.safestring import SafeString
 from accounts.models import User
 from factureya.core import calendar
 from factureya.core.models import Event
+from tickets.catalogue.models import Scope
+from tickets.catalogue.reading import describe_category
 from tickets.models import Ticket
 
 NOTHING = SafeString("")  # the line of an event that the message beside it already tells
@@ -81,6 +83,13 @@ def _describe_answer_for_desk(event: Event) -> SafeString:
         return NOTHING
     start = "Sigue" if event.data.get("before") == WAITING else "Pasó a"
     return format_html("{} <strong>En espera</strong>: {}", start, _name_question(event))
+
+
+def _describe_out_of_scope_for_desk(event: Event) -> SafeString:
+    """Return the history's text for the agent about an answer that the problem is not of our service (M9)."""
+    start = "Sigue" if event.data.get("before") == WAITING else "Pasó a"
+    scope = _find_label(Scope, event.data.get("scope")).lower()
+    return format_html("{} <strong>En espera</strong>: fuera de alcance ({}); se pidió confirmar", start, scope)
 
 
 def _name_question(event: Event) -> str:
@@ -153,7 +162,7 @@ def _describe_classification_for_desk(event: Event) -> SafeString:
     (category, impact), (new_category, new_impact) = event.data["before"], event.data["after"]
     changes = []
     if category != new_category:
-        changes.append(f"la categoría a «{_find_label(Ticket.Category, new_category)}»")
+        changes.append(f"la categoría a «{describe_category(new_category)}»")
     if impact != new_impact:
         changes.append(f"el impacto a «{_find_label(Ticket.Impact, new_impact)}»")
     return format_html("{} cambió {}", event.actor_name, " y ".join(changes))
@@ -234,6 +243,7 @@ EVENTS = {
         "Ticket <strong>Abierto</strong>; continúa a uno anterior",
     ),
     "ticket.answered": Reading("swap", _describe_answer_for_desk, _describe_answer, _list_answer),
+    "ticket.answered_out_of_scope": Reading("swap", _describe_out_of_scope_for_desk, _describe_answer, _list_answer),
     "ticket.information_added": Reading(
         "swap",
         _describe_end_of_wait("Volvió a <strong>Abierto</strong>: respondió el cliente"),

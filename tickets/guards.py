@@ -1,6 +1,7 @@
 """Define the triggers of the ticket's life that a CHECK cannot hold, because they compare rows (M12, M15, M16)."""
 
 from factureya.core import triggers
+from tickets.catalogue import guards as catalogue_guards
 from tickets.merging import guards as merging_guards
 
 _REMINDED = """NEW.closed_reason = 'unanswered' AND NOT EXISTS (
@@ -51,7 +52,8 @@ GUARDS = [
             _and(
                 "OLD.status = 'closed'",
                 _if_changed(
-                    "status", "closed_at", "closed_reason", "wait_reason", "waiting_since", "closes_at", "reminder_id"
+                    *("status", "closed_at", "closed_reason", "wait_reason", "waiting_since", "closes_at"),
+                    *("reminder_id", "out_of_scope"),
                 ),
             )
         ),
@@ -118,4 +120,5 @@ GUARDS = [
     *triggers.append_only("tickets_note", "form_key"),
     *triggers.append_only("tickets_ticketfile", "attachment_id"),
     *merging_guards.GUARDS,
+    *catalogue_guards.GUARDS,
 ]

@@ -44,6 +44,16 @@ def may_hand_over(user: User, ticket: Ticket) -> bool:
     return user.holds(Office.SUPERVISOR) and may_work(user, ticket)
 
 
+def may_edit_catalogue(user: User) -> bool:
+    """Return whether the person edits categories, explanations and the sales team: a supervisor (M4, M9)."""
+    return user.is_staff and user.holds(Office.SUPERVISOR)
+
+
+def may_see_catalogue(user: User) -> bool:
+    """Return whether the person sees the page of the catalogue: a supervisor, and who reads everything (M26)."""
+    return may_edit_catalogue(user) or user.reads_all
+
+
 def require(allowed: bool, message: str) -> None:
     """Raise NotAllowed with this message if `allowed`, which a `may_…` function returned, is False."""
     if not allowed:

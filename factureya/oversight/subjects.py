@@ -147,6 +147,8 @@ _KIND_NAMES = {
     "outbox": "Correo por salir",
     "emergency": "Cuenta",
     "emergency-cause": "Causa",
+    "category": "Categoría",
+    "scope": "Fuera de alcance:",
 }
 _CHAIN_NAMES = {
     "system:guards": "Candados de la base de datos",

@@ -126,6 +126,15 @@ _TICKETS = {
     "ticket.opened": Words("Levantó el ticket", Group.TICKETS),
     "ticket.followed_up": Words("Levantó un ticket que continúa a otro", Group.TICKETS, "follows"),
     "ticket.answered": Words("Respondió al cliente", Group.TICKETS),
+    "ticket.answered_out_of_scope": Words("Respondió que no es de nuestro servicio", Group.TICKETS, "scope"),
+    "category.added": Words("Agregó una categoría", Group.TICKETS, "label"),
+    "category.renamed": Words("Cambió el nombre de una categoría", Group.TICKETS, "label"),
+    "category.ended": Words("Terminó una categoría", Group.TICKETS, "label"),
+    "scope.explanation_changed": Words(
+        "Cambió la explicación de lo que queda fuera de alcance", Group.TICKETS, "after"
+    ),
+    "sales.joined": Words("Agregó a una persona al equipo de Ventas", Group.TICKETS, "name"),
+    "sales.left": Words("Quitó a una persona del equipo de Ventas", Group.TICKETS, "name"),
     "ticket.information_added": Words("Agregó información", Group.TICKETS),
     "ticket.information_held": Words("Agregó información; el cierre quedó detenido", Group.TICKETS),
     "ticket.note_added": Words("Escribió una nota interna", Group.TICKETS),

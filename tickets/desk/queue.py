@@ -17,6 +17,8 @@ from accounts.models import DESK_OFFICES, Customer, RoleAssignment, User
 from factureya.core import clock, keyset, numbers
 from factureya.core.keyset import PAGE_ROWS, Cursor
 from tickets import policy, sql
+from tickets.catalogue.models import Team
+from tickets.catalogue.reading import find_team
 from tickets.models import NUMBER_PREFIX, Ticket, TicketQuerySet, searchable
 
 COUNT_CAP = 100  # shown as «99+»
@@ -54,10 +56,10 @@ def _closes_today(tickets: TicketQuerySet, _user: User) -> TicketQuerySet:
     The column `queue_at`, which has the index, holds the `closes_at` of such a ticket.
     """
     midnight = timezone.localtime(clock.now()).replace(hour=0, minute=0, second=0, microsecond=0)
-    return tickets.filter(status=WAITING, queue_at__lt=midnight + timedelta(days=1))
+    return tickets.filter(team=Team.SUPPORT, status=WAITING, queue_at__lt=midnight + timedelta(days=1))
 
 
-MINE, TEAM = "Mi trabajo", "Equipo"
+MINE, TEAM, SALES = "Mi trabajo", "Equipo", "Ventas"
 VIEWS = {
     view.slug: view
     for view in (
@@ -81,18 +83,22 @@ VIEWS = {
             "Por asignar",
             TEAM,
             "Nada por asignar.",
-            lambda tickets, _user: tickets.filter(~Q(status=CLOSED), assignee__isnull=True),
+            lambda tickets, _user: tickets.filter(~Q(status=CLOSED), assignee__isnull=True, team=Team.SUPPORT),
             is_urgent=True,
         ),
         View(
-            "abiertos", "Abiertos", TEAM, "Ningún ticket abierto.", lambda tickets, _user: tickets.filter(status=OPEN)
+            "abiertos",
+            "Abiertos",
+            TEAM,
+            "Ningún ticket abierto.",
+            lambda tickets, _user: tickets.filter(status=OPEN, team=Team.SUPPORT),
         ),
         View(
             "en-espera",
             "En espera",
             TEAM,
             "Ningún ticket en espera.",
-            lambda tickets, _user: tickets.filter(status=WAITING),
+            lambda tickets, _user: tickets.filter(status=WAITING, team=Team.SUPPORT),
         ),
         View("hoy", "Se cierran hoy", TEAM, "Ningún ticket se cierra hoy.", _closes_today),
         View(
@@ -103,6 +109,21 @@ VIEWS = {
             lambda tickets, _user: tickets.filter(status=CLOSED),
             newest_first=True,
             is_counted=False,
+        ),
+        View(
+            "ventas-por-asignar",
+            "Por asignar",
+            SALES,
+            "Nada de Ventas por asignar.",
+            lambda tickets, _user: tickets.filter(~Q(status=CLOSED), assignee__isnull=True, team=Team.SALES),
+            is_urgent=True,
+        ),
+        View(
+            "ventas",
+            "Vigentes",
+            SALES,
+            "Ningún ticket de Ventas vigente.",
+            lambda tickets, _user: tickets.filter(~Q(status=CLOSED), team=Team.SALES),
         ),
     )
 }
@@ -140,7 +161,7 @@ class Place:
         return cls(
             view=SEARCH if search else VIEWS.get(params.get("vista", ""), default),
             search=search,
-            category=category if category in Ticket.Category.values else "",
+            category=category if find_team(category[:20]) else "",  # ended ones too
             agent=agent if agent == NOBODY or may_be_key(agent) else "",
             cursor=SOONEST_FIRST.read_from(params),
             row=SOONEST_FIRST.read(params.get("lugar", "")),

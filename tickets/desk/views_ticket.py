@@ -12,6 +12,8 @@ from accounts.models import User
 from factureya.core import calendar, clock
 from factureya.core.refusals import Refused
 from tickets import operations, policy, sql
+from tickets.catalogue.models import Team
+from tickets.catalogue.reading import find_sales_pks, is_in_use, list_categories, list_explanations
 from tickets.desk import queue, timeline, views_merging, wording
 from tickets.desk.composer import NOTE, REPLY, Composer, keep_texts
 from tickets.desk.pages import (
@@ -87,7 +89,8 @@ def _save_properties(request: HttpRequest, ticket: Ticket, *, was_button_pressed
     if is_unchanged and not was_button_pressed:
         return True
     assignees = {str(key) for key, _name in queue.find_colleagues([ticket.provider_id])} | {"", old_assignee}
-    is_listed = category in Ticket.Category.values and impact in map(str, Ticket.Impact.values)
+    is_category = category == ticket.category or is_in_use(category)
+    is_listed = is_category and impact in map(str, Ticket.Impact.values)
     if not is_listed or assignee not in assignees:
         messages.warning(request, "Elija de las listas quién lo atiende, la categoría y el impacto.")
         return False
@@ -138,6 +141,7 @@ def _show_page(request: HttpRequest, ticket: Ticket, composer: Composer, place: 
         composer=composer,
         newer=composer.newer(entries),
         unsent_texts=list(filter(None, composer.form.texts.values())) if ticket.is_merged else [],
+        explanations=list_explanations(),
         closes_at_if_sent=None if ticket.is_closed else calendar.compute_reply_deadline(instant),
         may_hand_over=policy.may_hand_over(agent, ticket) and not ticket.is_closed,
         **_build_property_choices(ticket, agent, composer.unsaved_properties),
@@ -184,15 +188,29 @@ def _build_property_choices(ticket: Ticket, agent: User, unsaved: dict[str, str]
     if ticket.is_closed:
         return {"assignees": [], "categories": [], "impacts": []}
     names: list[tuple[int | None, str]] = [
-        (pk, f"{name} (yo)" if pk == agent.pk else name) for pk, name in queue.find_colleagues([ticket.provider_id])
+        (pk, f"{name} (yo)" if pk == agent.pk else name) for pk, name in _find_team(ticket)
     ]
     if ticket.assignee and ticket.assignee_id not in {pk for pk, _name in names}:
         names.append((ticket.assignee_id, ticket.assignee.get_full_name()))  # no longer at this desk
     return {
         "assignees": _mark_chosen(names, unsaved.get("assignee", ticket.assignee_id)),
-        "categories": _mark_chosen(Ticket.Category.choices, unsaved.get("category", ticket.category)),
+        "categories": _mark_chosen(_list_categories(ticket), unsaved.get("category", ticket.category)),
         "impacts": _mark_chosen(list(reversed(Ticket.Impact.choices)), unsaved.get("impact", ticket.impact)),
     }
+
+
+def _find_team(ticket: Ticket) -> list[tuple[int, str]]:
+    """Return key and name of who may have the ticket: its provider's desk; of sales, the sales team if there is one."""
+    colleagues = queue.find_colleagues([ticket.provider_id])
+    members = find_sales_pks() if ticket.team == Team.SALES else set()
+    return [(pk, name) for pk, name in colleagues if not members or pk in members]
+
+
+def _list_categories(ticket: Ticket) -> list[tuple[str, str]]:
+    """Return the categories in use, and the ticket's own if that has ended."""
+    categories = list_categories()
+    is_listed = ticket.category in {slug for slug, _label in categories}
+    return categories if is_listed else [(ticket.category, ticket.category_label), *categories]
 
 
 def _mark_chosen(choices: Sequence[tuple[Any, Any]], chosen: Any) -> list[tuple[Any, Any, bool]]:

@@ -6,7 +6,16 @@ _MERGES = "NEW.merged_into_id IS NOT NULL AND OLD.merged_into_id IS NULL"
 _STAYS_MERGED = "NEW.merged_into_id IS NOT NULL AND OLD.merged_into_id IS NOT NULL"
 # What stands still while a ticket is merged: its status and its clock.
 _FROZEN = (
-    *("status", "wait_reason", "waiting_since", "closes_at", "reminder_id", "closed_at", "closed_reason"),
+    *(
+        "status",
+        "wait_reason",
+        "waiting_since",
+        "closes_at",
+        "reminder_id",
+        "closed_at",
+        "closed_reason",
+        "out_of_scope",
+    ),
     *("reply_due_at", "customer_waits_since", "message_count"),
 )
 

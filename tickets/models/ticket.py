@@ -10,6 +10,8 @@ from django.utils.text import capfirst
 from accounts.models import Customer, Provider, User
 from factureya.core import clock, numbers
 from factureya.core.models import Chained, InboundMessage, OutboxMessage
+from tickets.catalogue.models import Scope, Team
+from tickets.catalogue.reading import describe_category
 
 NUMBER_PREFIX = "FY"
 MAX_SEARCH_WORDS = 200  # characters
@@ -87,6 +89,8 @@ class Ticket(Chained):
         PHONE = "phone", "Teléfono"
 
     class Category(models.TextChoices):
+        """Name the categories of the beginning; a supervisor edits the catalogue (`tickets.catalogue`)."""
+
         STAMPING = "stamping", "Timbrado de CFDI"
         CANCELLATION = "cancellation", "Cancelación"
         ACCESS = "access", "Acceso al sistema"
@@ -117,7 +121,8 @@ class Ticket(Chained):
         User, models.PROTECT, null=True, blank=True, related_name="assigned_tickets", verbose_name="lo atiende"
     )
     subject = models.CharField("asunto", max_length=120)
-    category = models.CharField("categoría", max_length=20, choices=Category)
+    category = models.CharField("categoría", max_length=20)  # the slug of a row of the catalogue
+    team = models.CharField("equipo", max_length=10, choices=Team, default=Team.SUPPORT)  # of its category (M4)
     impact = models.PositiveSmallIntegerField("impacto", choices=Impact)
     channel = models.CharField("canal", max_length=10, choices=Channel)
     cfdi_uuid = models.CharField("folio fiscal", max_length=36, blank=True)
@@ -137,6 +142,8 @@ class Ticket(Chained):
     status = models.CharField("estado", max_length=10, choices=Status, default=Status.OPEN)
     wait_reason = models.CharField("qué se espera", max_length=15, choices=WaitReason, null=True, blank=True)
     # When the answer that is waiting proposes a solution: the customer reads «Confirme si quedó resuelto» (M14).
+    # What the last answer said is not our service; empty when it said no such thing (M9).
+    out_of_scope = models.CharField("fuera de alcance", max_length=10, choices=Scope, null=True, blank=True)
     solution_proposed_at = models.DateTimeField("solución propuesta", null=True, blank=True)
     waiting_since = models.DateTimeField("en espera desde", null=True, blank=True)
     closes_at = models.DateTimeField("se cierra si no hay respuesta", null=True, blank=True)
@@ -219,6 +226,15 @@ class Ticket(Chained):
             models.CheckConstraint(
                 name="closed_reason_is_known",
                 condition=Q(closed_reason__isnull=True) | Q(closed_reason__in=["confirmed", "unanswered"]),
+            ),
+            models.CheckConstraint(
+                name="out_of_scope_is_known",
+                condition=Q(out_of_scope__isnull=True) | Q(out_of_scope__in=["internet", "equipment"]),
+            ),
+            models.CheckConstraint(
+                name="out_of_scope_asks_confirmation",
+                condition=Q(out_of_scope__isnull=True)
+                | (~Q(status="open") & Q(wait_reason="authorization", solution_proposed_at__isnull=False)),
             ),
             models.CheckConstraint(name="ticket_does_not_follow_itself", condition=~Q(follows=F("id"))),
             models.CheckConstraint(name="ticket_is_not_merged_into_itself", condition=~Q(merged_into=F("id"))),
@@ -303,6 +319,11 @@ class Ticket(Chained):
         """Return the label and the value of each optional short text, such as the fiscal folio, that was typed."""
         typed = [(field, getattr(self, field.name)) for field in self._meta.fields if field.name in self.FACTS]
         return [(capfirst(str(field.verbose_name)), value) for field, value in typed if value]
+
+    @property
+    def category_label(self) -> str:
+        """Return what the ticket is about, in the words that its category had when it was chosen."""
+        return describe_category(self.category)
 
     @property
     def is_open(self) -> bool:

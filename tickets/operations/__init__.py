@@ -22,7 +22,7 @@ from tickets.operations.closing import (
     reminder_sent,
     warn_before_close,
 )
-from tickets.operations.conversation import add_information, add_note, answer
+from tickets.operations.conversation import add_information, add_note, answer, answer_out_of_scope
 from tickets.operations.desk import assign, classify, hand_over, move_to_customer, take
 from tickets.operations.merging import may_undo, merge_ticket, split_message, undo_merge
 from tickets.operations.opening import find_incident, follow_up, open_ticket
@@ -39,6 +39,7 @@ __all__ = [
     "add_information",
     "add_note",
     "answer",
+    "answer_out_of_scope",
     "assign",
     "classify",
     "close_unanswered",

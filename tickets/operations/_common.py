@@ -26,7 +26,7 @@ WaitReason, ClosedReason, HoldReason = Ticket.WaitReason, Ticket.ClosedReason, T
 # `save` writes every other column: what a ticket is, an operation of its own changes.
 _NOT_MOVED = (
     *"id number customer requester provider subject search_words category impact channel follows opened_at".split(),
-    *"merged_into merged_at split_from".split(),
+    *"team merged_into merged_at split_from".split(),
     *Ticket.FACTS,
 )
 _MOVED = [field.name for field in Ticket._meta.concrete_fields if field.name not in _NOT_MOVED]
@@ -262,12 +262,15 @@ def reminder_lookahead() -> timedelta:
     return timedelta(minutes=settings.REMINDER_LOOKAHEAD_MINUTES)
 
 
-def start_waiting(ticket: Ticket, reason: str, since: datetime, proposes_solution: bool) -> None:
+def start_waiting(
+    ticket: Ticket, reason: str, since: datetime, proposes_solution: bool, out_of_scope: str | None = None
+) -> None:
     """Set the ticket En espera for this reason, without saving it: the customer's turn (M15).
 
     If nobody answers, it closes at `closes_at`, counted from our message (`since`); `queue_at` sorts the agents' queue.
     An earlier reminder is dropped, and a hold on the close ends; a sweep sends the next reminder. With
-    `proposes_solution` the customer is asked to confirm that our answer solved the problem.
+    `proposes_solution` the customer is asked to confirm that our answer solved the problem. `out_of_scope` is what the
+    answer said is not our service (M9).
     """
     forget_reminder(ticket)
     release_held_close(ticket)
@@ -276,6 +279,7 @@ def start_waiting(ticket: Ticket, reason: str, since: datetime, proposes_solutio
     ticket.waiting_since = since
     ticket.closes_at = ticket.queue_at = calendar.compute_reply_deadline(since)
     ticket.solution_proposed_at = since if proposes_solution else None
+    ticket.out_of_scope = out_of_scope
 
 
 def stop_waiting(ticket: Ticket) -> None:
@@ -284,6 +288,7 @@ def stop_waiting(ticket: Ticket) -> None:
     release_held_close(ticket)
     ticket.status = OPEN
     ticket.wait_reason = ticket.waiting_since = ticket.closes_at = ticket.solution_proposed_at = None
+    ticket.out_of_scope = None
 
 
 def hold_close(ticket: Ticket, reason: str) -> None:

@@ -204,6 +204,7 @@ def _build_split(source: Ticket, message: Message, subject: str) -> Ticket:
         subject=subject,
         search_words=searchable(subject),
         category=source.category,
+        team=source.team,
         impact=source.impact,
         channel=message.channel,
         split_from=message,

@@ -13,6 +13,7 @@ from factureya.core.mail import own_links
 from factureya.core.models import Attachment, InboundMessage
 from factureya.core.refusals import FormUsed, NotAllowed
 from tickets import notifications, policy
+from tickets.catalogue.reading import find_team
 from tickets.merging import family
 from tickets.models import NUMBER_PREFIX, Message, Ticket, searchable
 from tickets.operations._common import (
@@ -114,6 +115,8 @@ def _open_under_free_number(new_message: NewMessage, customer: Customer, agent: 
     """
     if not new_message.files:
         new_message.require_text("Describa el problema.")
+    if not find_team(fields["category"]):
+        raise Incomplete("Elija sobre qué es.")
     # On one line, because it becomes a mail's subject.
     fields["subject"] = " ".join(fields["subject"].split())
     max_length = Ticket._meta.get_field("subject").max_length or 0
@@ -177,6 +180,7 @@ def _insert_ticket(new_message: NewMessage, customer: Customer, **fields: Any) -
     instant = now()
     ticket = Ticket(
         customer=customer,
+        team=find_team(fields["category"]),
         requester=new_message.author,
         channel=new_message.channel,
         status=OPEN,

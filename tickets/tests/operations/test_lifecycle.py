@@ -159,6 +159,11 @@ MATRIX = {
         {OPEN: OPEN},
         ["tickets/answered"],
     ),
+    "answer_out_of_scope": Row(
+        lambda t: operations.answer_out_of_scope(t.pk, agent=make_agent(), scope="internet"),
+        {OPEN: WAITING, WAITING: WAITING},
+        ["tickets/answered"],
+    ),
     "add_information": Row(
         lambda t: operations.add_information(t.pk, author=t.requester, body="Aquí está"),
         {OPEN: OPEN, WAITING: OPEN},
