@@ -22,7 +22,7 @@ from factureya.core.mail import outbox
 from factureya.core.models import OutboxMessage
 from factureya.demo import files
 from tickets import operations
-from tickets.models import Ticket
+from tickets.models import Message, Ticket
 
 # Mails younger than this stay queued, so that the demo's worker really sends a few.
 UNSENT_PERIOD = timedelta(minutes=30)
@@ -112,6 +112,12 @@ class StoryRunner:
                 operations.assign(pk, agent=who, assignee=self.people[step["to"]])
             case "hand_over":
                 operations.hand_over(pk, supervisor=who, provider=self.third_party)
+            case "merge":
+                operations.merge_ticket(pk, agent=who, into_pk=self.ticket_pks[step["into"]])
+            case "split":  # the last message of the ticket that took this one's
+                source_pk = self.ticket_pks[step["of"]]
+                last = Message.objects.filter(ticket=source_pk, side=Message.Side.CUSTOMER).latest("seq")
+                operations.split_message(source_pk, agent=who, message_pk=last.pk, subject=step["subject"])
             case "phone_confirm":
                 operations.confirm_by_phone(pk, agent=who, contact=self.people[step["contact"]])
             case verb:
@@ -127,6 +133,8 @@ class StoryRunner:
                 operations.answer(
                     pk, agent=who, wait_reason=step.get("wait"), proposes_solution=step.get("solves", False), **written
                 )
+            case "out_of_scope":
+                operations.answer_out_of_scope(pk, agent=who, scope=step["scope"], **written)
             case "info":
                 operations.add_information(pk, author=who, **written)
             case "confirm":

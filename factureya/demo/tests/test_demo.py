@@ -76,7 +76,7 @@ class TestDemo(TestCase):
         assert people["beto@demo.example"] == Contact.Role.CONTACT
 
     def test_tickets_in_every_state(self) -> None:
-        assert Ticket.objects.count() == 40
+        assert Ticket.objects.count() == 42
         for status, reason in [
             (Status.OPEN, None),
             (Status.WAITING, None),
@@ -90,6 +90,9 @@ class TestDemo(TestCase):
         assert Ticket.objects.filter(customer_replied=True).exists()
         assert Ticket.objects.filter(provider__is_own=False).exists()
         assert Ticket.objects.filter(follows__isnull=False).exists()
+        assert Ticket.objects.filter(merged_into__isnull=False).exists()
+        assert Ticket.objects.filter(split_from__isnull=False).exists()
+        assert Ticket.objects.filter(out_of_scope="internet").exists()
         assert Note.objects.exists()
         types = set(Attachment.objects.values_list("content_type", flat=True))
         assert {"image/png", "application/pdf"} < types
@@ -117,7 +120,7 @@ class TestDemo(TestCase):
     def test_seeding_again_changes_nothing(self) -> None:
         again = StringIO()
         call_command("seed_demo", stdout=again)
-        assert Ticket.objects.count() == 40
+        assert Ticket.objects.count() == 42
         assert people.PASSWORD in again.getvalue()
 
 
