@@ -19,10 +19,14 @@ def find_team(slug: str) -> str:
     return _read_known(slug)[1]
 
 
-def list_categories(*, for_customers: bool = False) -> list[tuple[str, str]]:
-    """Return slug and label of the categories in use, in their order; `for_customers`: those of the customer's form."""
+def list_categories(*, for_customers: bool = False, team: str = "") -> list[tuple[str, str]]:
+    """Return slug and label of the categories in use, in their order.
+
+    `for_customers`: only those of the customer's form; `team`: only those of this team.
+    """
     rows = select_in_use()
-    return list((rows.filter(is_for_customers=True) if for_customers else rows).values_list("slug", "label"))
+    rows = rows.filter(is_for_customers=True) if for_customers else rows
+    return list((rows.filter(team=team) if team else rows).values_list("slug", "label"))
 
 
 def select_in_use() -> QuerySet[TicketCategory]:

@@ -46,6 +46,16 @@ class View:
     is_counted: bool = True
 
     @property
+    def team(self) -> str:
+        """Return the team whose tickets alone stand in the view (M4); "" for a person's own view and a search."""
+        return {TEAM: Team.SUPPORT, SALES: Team.SALES}.get(self.group, "") if self.slug else ""
+
+    def select(self, user: User) -> TicketQuerySet:
+        """Select the tickets of the view that this person sees: of its team alone, and no merged one (M4, M11)."""
+        tickets = Ticket.objects.visible_to(user).unmerged()
+        return self.condition(tickets.filter(team=self.team) if self.team else tickets, user)
+
+    @property
     def order(self) -> keyset.Order:
         return NEWEST_FIRST if self.newest_first else SOONEST_FIRST
 
@@ -56,7 +66,7 @@ def _closes_today(tickets: TicketQuerySet, _user: User) -> TicketQuerySet:
     The column `queue_at`, which has the index, holds the `closes_at` of such a ticket.
     """
     midnight = timezone.localtime(clock.now()).replace(hour=0, minute=0, second=0, microsecond=0)
-    return tickets.filter(team=Team.SUPPORT, status=WAITING, queue_at__lt=midnight + timedelta(days=1))
+    return tickets.filter(status=WAITING, queue_at__lt=midnight + timedelta(days=1))
 
 
 MINE, TEAM, SALES = "Mi trabajo", "Equipo", "Ventas"
@@ -83,22 +93,18 @@ VIEWS = {
             "Por asignar",
             TEAM,
             "Nada por asignar.",
-            lambda tickets, _user: tickets.filter(~Q(status=CLOSED), assignee__isnull=True, team=Team.SUPPORT),
+            lambda tickets, _user: tickets.filter(~Q(status=CLOSED), assignee__isnull=True),
             is_urgent=True,
         ),
         View(
-            "abiertos",
-            "Abiertos",
-            TEAM,
-            "Ningún ticket abierto.",
-            lambda tickets, _user: tickets.filter(status=OPEN, team=Team.SUPPORT),
+            "abiertos", "Abiertos", TEAM, "Ningún ticket abierto.", lambda tickets, _user: tickets.filter(status=OPEN)
         ),
         View(
             "en-espera",
             "En espera",
             TEAM,
             "Ningún ticket en espera.",
-            lambda tickets, _user: tickets.filter(status=WAITING, team=Team.SUPPORT),
+            lambda tickets, _user: tickets.filter(status=WAITING),
         ),
         View("hoy", "Se cierran hoy", TEAM, "Ningún ticket se cierra hoy.", _closes_today),
         View(
@@ -112,18 +118,27 @@ VIEWS = {
         ),
         View(
             "ventas-por-asignar",
-            "Por asignar",
+            "Ventas por asignar",
             SALES,
             "Nada de Ventas por asignar.",
-            lambda tickets, _user: tickets.filter(~Q(status=CLOSED), assignee__isnull=True, team=Team.SALES),
+            lambda tickets, _user: tickets.filter(~Q(status=CLOSED), assignee__isnull=True),
             is_urgent=True,
         ),
         View(
             "ventas",
-            "Vigentes",
+            "Ventas vigentes",
             SALES,
             "Ningún ticket de Ventas vigente.",
-            lambda tickets, _user: tickets.filter(~Q(status=CLOSED), team=Team.SALES),
+            lambda tickets, _user: tickets.filter(~Q(status=CLOSED)),
+        ),
+        View(
+            "ventas-cerrados",
+            "Ventas cerrados",
+            SALES,
+            "Ningún ticket de Ventas cerrado.",
+            lambda tickets, _user: tickets.filter(status=CLOSED),
+            newest_first=True,
+            is_counted=False,
         ),
     )
 }
@@ -161,7 +176,7 @@ class Place:
         return cls(
             view=SEARCH if search else VIEWS.get(params.get("vista", ""), default),
             search=search,
-            category=category if find_team(category[:20]) else "",  # ended ones too
+            category=category if category and find_team(category[:20]) else "",  # ended ones too
             agent=agent if agent == NOBODY or may_be_key(agent) else "",
             cursor=SOONEST_FIRST.read_from(params),
             row=SOONEST_FIRST.read(params.get("lugar", "")),
@@ -219,9 +234,8 @@ def read_page(place: Place, user: User) -> keyset.Page[Ticket]:
 
 def count_questions(user: User) -> dict[str, sql.Question]:
     """Return, by view with `is_counted`, the subselect that counts its tickets up to COUNT_CAP, for `sql.ask_all`."""
-    visible = Ticket.objects.visible_to(user).unmerged()
     counted_views = [view for view in list_views(user) if view.is_counted]
-    return {view.slug: sql.capped_count(view.condition(visible, user), COUNT_CAP) for view in counted_views}
+    return {view.slug: sql.capped_count(view.select(user), COUNT_CAP) for view in counted_views}
 
 
 def neighbour_questions(place: Place, user: User, ticket: Ticket) -> dict[str, sql.Question]:
@@ -281,8 +295,8 @@ def _select_lists(place: Place, user: User) -> list[TicketQuerySet]:
 
 
 def _select_view(place: Place, user: User) -> TicketQuerySet:
-    """Select the tickets of the place's view, narrowed by its filters; a merged ticket stands in no view (M11)."""
-    return _apply_filters(place, place.view.condition(Ticket.objects.visible_to(user).unmerged(), user))
+    """Select the tickets of the place's view, narrowed by its filters."""
+    return _apply_filters(place, place.view.select(user))
 
 
 def _apply_filters(place: Place, tickets: TicketQuerySet) -> TicketQuerySet:

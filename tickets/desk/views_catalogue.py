@@ -16,7 +16,7 @@ from factureya.core.refusals import Refused
 from tickets import policy
 from tickets.catalogue import operations, reading
 from tickets.catalogue.models import SalesMember, Team
-from tickets.desk.pages import page_context, require_reader
+from tickets.desk.pages import page_context, require_agent, require_reader
 from tickets.desk.queue import find_colleagues, may_be_key
 
 TITLE = "Categorías, alcance y Ventas"
@@ -78,7 +78,7 @@ def catalogue_page(request: HttpRequest) -> HttpResponse:
         raise Http404
     if request.method != "POST":
         return _show_page(request, person, {})
-    if not policy.may_edit_catalogue(person):
+    if not policy.may_edit_catalogue(require_agent(request)):
         raise Http404
     action, _, target = request.POST.get("hacer", "").partition(":")
     if action not in ACTS:

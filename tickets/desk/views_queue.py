@@ -61,7 +61,7 @@ def queue_page(request: HttpRequest) -> HttpResponse:
         mail_state=mail,
         rows=[Row.build(ticket, place, instant) for ticket in page.rows],
         **page.links(dict(place.start.pairs), queue_url(queue.Place(queue.NOWHERE))),
-        may_assign=place.view.slug != "cerrados" and bool(agent.desk_provider_ids),
+        may_assign=place.view.slug not in {"cerrados", "ventas-cerrados"} and bool(agent.desk_provider_ids),
         may_take_calls=policy.may_take_calls(agent),
         **_build_choices(agent, place),
         **_find_next_view(place, counts),
@@ -138,7 +138,9 @@ def _build_choices(agent: User, place: queue.Place) -> dict[str, Any]:
     """Return the options of the queue page's drop-down lists: categories and agents to filter by, and assignees."""
     colleagues = queue.find_colleagues(policy.find_readable_providers(agent))
     return {
-        "categories": [(value, label, value == place.category) for value, label in list_categories()],
+        "categories": [
+            (value, label, value == place.category) for value, label in list_categories(team=place.view.team)
+        ],
         "agents": [(str(pk), name, str(pk) == place.agent) for pk, name in colleagues],
         "others": [(pk, name) for pk, name in colleagues if pk != agent.pk],
         "nobody_chosen": place.agent == queue.NOBODY,
