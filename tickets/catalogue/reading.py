@@ -65,9 +65,7 @@ def may_take(person: User, team: str) -> bool:
 
 def _read_known(slug: str) -> tuple[str, str]:
     """Return label and team of a category, which never change; the slug and "" if there is no such category."""
-    if slug not in _KNOWN:
-        row = TicketCategory.objects.filter(slug=slug).values_list("label", "team").first()
-        if row is None:
-            return slug, ""
-        _KNOWN[slug] = row
-    return _KNOWN[slug]
+    if slug not in _KNOWN:  # all at once: there are few
+        rows = TicketCategory.objects.values_list("slug", "label", "team")
+        _KNOWN.update({each: (label, team) for each, label, team in rows})
+    return _KNOWN.get(slug, (slug, ""))
