@@ -44,6 +44,11 @@ EMERGENCY = "change_requests.Emergency"
 STORED: dict[str, str] = {
     "AccountForm.alias": f"{EMERGENCY}Account.alias",
     "AccountForm.purpose": f"{EMERGENCY}Account.purpose",
+    "CategoryForm.label": "tickets.TicketCategory.label",
+    "NameForm.label": "tickets.TicketCategory.label",
+    "ExplanationForm.text": "tickets.ScopeExplanation.text",
+    "MergeForm.number": COMPARED,
+    "SplitForm.subject": "tickets.Ticket.subject",
     "CauseForm.procedure": f"{EMERGENCY}Cause.procedure",
     "CauseForm.title": f"{EMERGENCY}Cause.title",
     "ChangeForm.field": f"{EMERGENCY}Change.field",
