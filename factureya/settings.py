@@ -171,6 +171,7 @@ AUDIT_STATE_CHECKS: list[str] = [
     "factureya.core.record.state.find_flaws",
     "change_requests.record.state_checks.find_flaws",
     "tickets.calls.state.find_flaws",
+    "tickets.merging.state_checks.find_flaws",
 ]
 # The kinds of rows whose whole content stands in events: lists of `core.record.state.Kind`.
 STATE_KINDS = [
@@ -310,6 +311,7 @@ REMINDER_HOURS = env.int("REMINDER_HOURS", default=24)  # M15: before closes_at
 REMINDER_LOOKAHEAD_MINUTES = 10
 FIRST_REPLY_BUSINESS_HOURS = env.int("FIRST_REPLY_BUSINESS_HOURS", default=4)  # the queue's "Meta"
 LINK_DAYS = 30  # signed links in mails
+MERGE_UNDO_DAYS = env.int("MERGE_UNDO_DAYS", default=30)  # M11: how long a merge of two tickets can be undone
 
 # -- Charges (M18) -----------------------------------------------------------------------------------
 CHARGE_HOURLY_RATE = env("CHARGE_HOURLY_RATE", default="450.00")  # pesos; the form of a proposal begins with it

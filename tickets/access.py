@@ -15,7 +15,8 @@ from accounts.models import User
 from factureya.core import clock
 from factureya.core.mail import own_links
 from tickets import policy
-from tickets.models import Ticket
+from tickets.merging import family
+from tickets.models import Ticket, TicketFile
 
 _SLOT = "tickets.links"
 MAX_GRANTS = 12  # the oldest give way
@@ -102,8 +103,17 @@ def find_actor(user: Any, session: MutableMapping[str, Any], number: str) -> Act
         return None
 
 
+def find_actor_of_file(user: Any, session: MutableMapping[str, Any], file: TicketFile) -> Actor | None:
+    """Return who fetches a file, or None when the person must log in: by a link, of any page on which it is read."""
+    actors = (find_actor(user, session, number) for number in family.list_page_numbers(file))
+    return next(filter(None, actors), None)
+
+
 def extend_grant(session: MutableMapping[str, Any], grant: Grant, ticket: Ticket) -> None:
-    """Let a contact who came by a mail's link also see the ticket that his reply opened, until the link ends (M12)."""
+    """Let a contact who came by a mail's link also see another ticket, until the link ends (M11, M12).
+
+    It is the one that his reply opened, or the one to which the number of his ticket leads since a merge.
+    """
     grant_access(session, Grant(**{**asdict(grant), "number": ticket.number}))
 
 

@@ -12,7 +12,9 @@ from accounts.web.form_memory import post_only, set_form_page
 from accounts.web.mixins import get_person
 from tickets.desk import (
     views_call,
+    views_catalogue,
     views_charges,
+    views_merging,
     views_phone,
     views_providers,
     views_queue,
@@ -56,6 +58,7 @@ class TicketAdmin(admin.ModelAdmin):
             ("prestadores/", require_safe(views_providers.list_providers), "providers"),
             ("prestadores/<int:provider>/", require_safe(views_providers.show_provider), "provider"),
             ("prestadores/<int:provider>/turnar/", from_provider(views_providers.move_tickets), "provider_move"),
+            ("catalogo/", get_or_post(views_catalogue.catalogue_page), "catalogue"),
             ("bandeja/", require_safe(views_tray.tray_page), "tray"),
             ("bandeja/<int:pk>/", require_safe(views_tray.mail_page), "mail"),
             ("bandeja/<int:pk>/original/", require_safe(views_tray.download_original), "mail_original"),
@@ -66,6 +69,9 @@ class TicketAdmin(admin.ModelAdmin):
             ("<int:pk>/mensaje/", post_from_ticket(views_ticket.write), "write"),
             ("<int:pk>/propiedades/", post_from_ticket(views_ticket.set_properties), "properties"),
             ("<int:pk>/confirmar/", get_or_post(views_steps.confirm_by_phone), "confirm"),
+            ("<int:pk>/combinar/", get_or_post(views_merging.merge_ticket), "merge"),
+            ("<int:pk>/combinar/deshacer/", get_or_post(views_merging.undo_merge), "undo_merge"),
+            ("<int:pk>/separar/", get_or_post(views_merging.split_message), "split"),
             ("<int:pk>/prestador/", get_or_post(views_steps.hand_over), "hand_over"),
             ("<int:pk>/tiempo/", get_or_post(views_charges.TimePage.as_view()), "time"),
             ("<int:pk>/tiempo/<int:seq>/anular/", get_or_post(views_charges.VoidTime.as_view()), "void_time"),

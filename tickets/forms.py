@@ -14,10 +14,11 @@ from factureya.core.files import store
 from factureya.core.forms import FilesField, FilesMixin, PortalForm, Text
 from factureya.core.models import Attachment
 from tickets import message_text
+from tickets.catalogue.models import Team
+from tickets.catalogue.reading import find_team, list_categories
 from tickets.models import NUMBER_PREFIX, Ticket
 
 MAX_SUBJECT = 120
-CATEGORIES = [choice for choice in Ticket.Category.choices if choice[0] != Ticket.Category.REQUESTS]
 CFDI_UUID_CHARACTERS = 36
 MAX_PASTED = 200  # of a folio with what was copied along with it
 WRONG_UUID_LENGTH = "El folio fiscal debe tener 36 caracteres; escribió %(show_value)d"
@@ -53,8 +54,7 @@ class TicketForm(FilesMixin):
     )
     category = forms.ChoiceField(
         label="¿Sobre qué es?",
-        choices=[("", "Elija una opción"), *CATEGORIES],
-        widget=forms.Select(),
+        widget=forms.Select(),  # `__init__` reads the choices from the catalogue
         error_messages={
             "required": "Elija sobre qué es el problema",
             "invalid_choice": "Elija sobre qué es el problema, de la lista",
@@ -97,6 +97,8 @@ class TicketForm(FilesMixin):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        choices = [("", "Elija una opción"), *list_categories(for_customers=True)]
+        self.fields["category"].choices = choices  # type: ignore[attr-defined]
         for name in ("steps", "expected"):  # by it the stylesheet tells an empty box
             self.fields[name].widget.attrs["placeholder"] = " "
 
@@ -110,7 +112,7 @@ class TicketForm(FilesMixin):
     def is_question(self) -> bool:
         """Return whether the customer chose a question or a sale, which needs no steps to reproduce it (M4)."""
         has_question_impact = self["impact"].value() == str(Ticket.Impact.QUESTION.value)
-        return has_question_impact or self["category"].value() == Ticket.Category.SALES
+        return has_question_impact or find_team(str(self["category"].value() or "")) == Team.SALES
 
     def clean(self) -> dict[str, Any]:
         """Require the steps that led to a problem. A question needs none, and agents are not asked for them (M17)."""

@@ -1,6 +1,8 @@
 """Define the triggers of the ticket's life that a CHECK cannot hold, because they compare rows (M12, M15, M16)."""
 
 from factureya.core import triggers
+from tickets.catalogue import guards as catalogue_guards
+from tickets.merging import guards as merging_guards
 
 _REMINDED = """NEW.closed_reason = 'unanswered' AND NOT EXISTS (
     SELECT 1 FROM core_outboxmessage o
@@ -50,7 +52,8 @@ GUARDS = [
             _and(
                 "OLD.status = 'closed'",
                 _if_changed(
-                    "status", "closed_at", "closed_reason", "wait_reason", "waiting_since", "closes_at", "reminder_id"
+                    *("status", "closed_at", "closed_reason", "wait_reason", "waiting_since", "closes_at"),
+                    *("reminder_id", "out_of_scope"),
                 ),
             )
         ),
@@ -103,7 +106,7 @@ GUARDS = [
     ),
     triggers.Guard("ticket_no_delete", "tickets_ticket", "DELETE", message="los tickets no se borran"),
     triggers.no_truncate("tickets_ticket"),
-    triggers.no_replace("tickets_ticket", "id", "number", "reminder_id"),
+    triggers.no_replace("tickets_ticket", "id", "number", "reminder_id", "split_from_id"),
     # UPDATE OR REPLACE would delete the other ticket that has this reminder.
     triggers.Guard(
         "ticket_reminder_is_its_own",
@@ -116,4 +119,6 @@ GUARDS = [
     *triggers.append_only("tickets_message", "form_key", "ticket_id, seq", "inbound_id"),
     *triggers.append_only("tickets_note", "form_key"),
     *triggers.append_only("tickets_ticketfile", "attachment_id"),
+    *merging_guards.GUARDS,
+    *catalogue_guards.GUARDS,
 ]

@@ -25,6 +25,7 @@ from factureya.core.mail.intake import Outcome, Plan
 from factureya.core.mail.parse import InboundMail, MailFile
 from factureya.core.models import InboundMessage
 from tickets import bounces, operations, policy, threads
+from tickets.merging import family
 from tickets.models import Ticket
 
 Disposition = InboundMessage.Disposition
@@ -172,15 +173,19 @@ def _find_target(proven: ProvenMail) -> tuple[Ticket, User, Reason] | None:
 
 
 def _find_by_numbers(numbers: list[str], senders: list[User]) -> tuple[Ticket, User] | None:
-    """Return the first ticket with one of these numbers that a sender may write in, and that sender; or None."""
+    """Return the first ticket with one of these numbers that a sender may write in, and that sender; or None.
+
+    The number of a merged ticket leads to the one that takes its messages, if he may write there too (M11).
+    """
     if not numbers or not senders:
         return None
-    named = Ticket.objects.filter(number__in=numbers).only("number", "customer", "requester")
+    named = Ticket.objects.filter(number__in=numbers).only("number", "customer", "requester", "merged_into")
     tickets = {ticket.number: ticket for ticket in named}
     for ticket in (tickets[number] for number in numbers if number in tickets):  # in the order of `numbers`
+        survivor = family.find_survivor(ticket)
         for person in senders:
-            if policy.may_write_as_customer(person, ticket):
-                return ticket, person
+            if policy.may_write_as_customer(person, ticket) and policy.may_write_as_customer(person, survivor):
+                return survivor, person
     return None
 
 
@@ -192,7 +197,8 @@ def _find_by_subject(proven: ProvenMail) -> tuple[Ticket, User] | None:
     recent = Ticket.objects.filter(requester__in=proven.senders, opened_at__gt=now() - SAME_SUBJECT_FOR)
     latest = recent.exclude(status=Ticket.Status.CLOSED).order_by("-pk").values_list("number", "subject")[:50]
     alike = [number for number, other in latest if threads.normalise_subject(other) == subject]
-    return _find_by_numbers(alike, proven.senders)
+    found = _find_by_numbers(alike, proven.senders)
+    return None if found and found[0].is_closed else found  # a merged one may lead to a ticket that is Cerrado
 
 
 def _continue_ticket(ticket: Ticket, author: User, how: Reason, proven: ProvenMail) -> Outcome:
@@ -202,8 +208,7 @@ def _continue_ticket(ticket: Ticket, author: User, how: Reason, proven: ProvenMa
     added. A mail to any other closed ticket goes to the open ticket that continues it, or opens such a ticket.
     `how` says how the ticket was found. It is locked first, so that the task that closes tickets waits for us.
     """
-    locked = Ticket.objects.select_for_update().only("status", "closed_reason", "closed_at")
-    ticket = locked.get(pk=ticket.pk)
+    ticket = family.lock_survivor(Ticket.objects.only("status", "closed_reason", "closed_at", "merged_into"), ticket.pk)
     disposition = Disposition.REPLY
     message = proven.build_message(author)
     if not ticket.is_closed:
@@ -221,10 +226,16 @@ def _continue_ticket(ticket: Ticket, author: User, how: Reason, proven: ProvenMa
 
 
 def _find_open_follow_up(closed: Ticket, author: User) -> Ticket | None:
-    """Lock and return the author's newest open ticket that continues the ticket `closed`; or None (M11, M12)."""
+    """Lock and return the author's newest open ticket that continues the ticket `closed`; or None (M11, M12).
+
+    A merged one leads to the ticket that takes its messages.
+    """
     following = Ticket.objects.filter(follows=closed, requester=author)
-    following = following.exclude(status=Ticket.Status.CLOSED).order_by("-pk")
-    return following.select_for_update().only("pk").first()
+    newest = following.exclude(status=Ticket.Status.CLOSED).order_by("-pk").only("pk").first()
+    if newest is None:
+        return None
+    ticket = family.lock_survivor(Ticket.objects.only("status", "merged_into"), newest.pk)
+    return None if ticket.is_closed else ticket
 
 
 def _came_in_time(inbound: InboundMessage, ticket: Ticket) -> bool:

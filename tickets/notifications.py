@@ -50,6 +50,21 @@ def announce_voided_close(ticket: Ticket, event: Event, inbound: InboundMessage)
     _acknowledge_mail_or_form("tickets/void", ticket, event, inbound)
 
 
+def announce_merge(ticket: Ticket, event: Event, survivor: Ticket) -> None:
+    """Tell the reader of a merged ticket which ticket takes its messages; both numbers serve (M11)."""
+    _tell_customer("tickets/merged", ticket, event, survivor=survivor)
+
+
+def announce_undone_merge(ticket: Ticket, event: Event, survivor: Ticket) -> None:
+    """Tell the reader of a ticket that it is on its own again (M11)."""
+    _tell_customer("tickets/unmerged", ticket, event, survivor=survivor)
+
+
+def announce_split(ticket: Ticket, event: Event, source: Ticket) -> None:
+    """Tell the customer the number of the ticket that was made of one of his messages (M11)."""
+    _tell_customer("tickets/split", ticket, event, source=source)
+
+
 def send_answer(ticket: Ticket, event: Event, message: Message) -> None:
     """Send our answer to the customer, with what is expected of him and until when (M14, M15)."""
     _tell_customer("tickets/answered", ticket, event, automatic=False, message=message)

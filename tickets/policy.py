@@ -1,5 +1,6 @@
 """Say who may do what to a ticket, asked on objects already in hand; `Ticket.objects.visible_to` is the same in SQL."""
 
+from collections.abc import Collection
 from typing import Any
 
 from accounts.models import Customer, Office, Provider, User
@@ -65,10 +66,29 @@ def may_read_mail(user: User, ticket: Ticket) -> bool:
 
     A third party's agents may not, unless a supervisor lets their provider do so in this ticket, for a time.
     """
+    return not find_mail_hidden(user, ticket, [ticket.pk])
+
+
+def find_mail_hidden(user: User, ticket: Ticket, pks: Collection[int]) -> set[int]:
+    """Return those of the tickets read on a ticket's page in which this person may not read mail addresses (M3, M11).
+
+    `pks` are the ticket's key, and the keys of those merged into it. Where its own are hidden, all are.
+    """
     if not is_third_party(user):
-        return True
-    grants = MailGrant.objects.filter(ticket=ticket, provider=ticket.provider_id, ended_at=None, ends_at__gt=now())
-    return grants.exists()
+        return set()
+    grants = MailGrant.objects.filter(provider=ticket.provider_id, ended_at=None, ends_at__gt=now())
+    shown = set(grants.filter(ticket__in={ticket.pk, *pks}).values_list("ticket", flat=True))
+    return set(pks) - shown if ticket.pk in shown else set(pks)
+
+
+def may_edit_catalogue(user: User) -> bool:
+    """Return whether the person edits categories, explanations and the sales team: a supervisor (M4, M9)."""
+    return user.is_staff and user.holds(Office.SUPERVISOR)
+
+
+def may_see_catalogue(user: User) -> bool:
+    """Return whether the person sees the page of the catalogue: a supervisor, and who reads everything (M26)."""
+    return may_edit_catalogue(user) or user.reads_all
 
 
 def require(allowed: bool, message: str) -> None:

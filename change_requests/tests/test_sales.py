@@ -22,7 +22,7 @@ def test_the_queue_shows_sales_apart(client):
     sales = make_ticket(category=Ticket.Category.SALES, subject="Quiero contratar timbres")
     other = make_ticket(subject="No puedo timbrar")
     log_in(client, agent)
-    page = text_of(client.get("/admin/tickets/ticket/?vista=abiertos&categoria=sales"))
+    page = text_of(client.get("/admin/tickets/ticket/?vista=ventas&categoria=sales"))
     assert sales.number in page
     assert other.number not in page
 

@@ -21,7 +21,7 @@ from factureya.bench.sample_people import DOMAIN, SamplePeople
 from factureya.core import calendar, clock, numbers
 from factureya.core.audit import GENESIS, compute_hash
 from factureya.core.models import ChainHead, Event, OutboxMessage
-from tickets.models import NUMBER_PREFIX, Message, Note, Ticket, chain_of, searchable
+from tickets.models import NUMBER_PREFIX, Message, Note, Team, Ticket, chain_of, searchable
 
 BATCH = 2_000
 SEED = 20_260_101
@@ -352,6 +352,7 @@ def _ticket(pk: int, number: str, history: ticket_histories.History, requester: 
         provider_id=provider.pk,
         subject=history.subject,
         category=history.category,
+        team=Team.SALES if history.category == Ticket.Category.SALES else Team.SUPPORT,
         impact=history.impact,
         status=Status.OPEN,
         channel=Ticket.Channel.PHONE if history.is_phone else Ticket.Channel.PORTAL,

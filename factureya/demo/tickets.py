@@ -24,7 +24,7 @@ from factureya.core.models import OutboxMessage
 from factureya.demo import files
 from tickets import operations, policy
 from tickets.calls import operations as calls
-from tickets.models import Ticket
+from tickets.models import Message, Ticket
 from tickets.providers.operations import record_view
 
 # Mails younger than this stay queued, so that the demo's worker really sends a few.
@@ -118,6 +118,12 @@ class StoryRunner:
                 operations.assign(pk, agent=who, assignee=self.people[step["to"]])
             case "hand_over":
                 operations.hand_over(pk, supervisor=who, provider=self.third_party)
+            case "merge":
+                operations.merge_ticket(pk, agent=who, into_pk=self.ticket_pks[step["into"]])
+            case "split":  # the last message of the ticket that took this one's
+                source_pk = self.ticket_pks[step["of"]]
+                last = Message.objects.filter(ticket=source_pk, side=Message.Side.CUSTOMER).latest("seq")
+                operations.split_message(source_pk, agent=who, message_pk=last.pk, subject=step["subject"])
             case "phone_confirm":
                 confirm_by_phone(pk, who, self.people[step["contact"]])
             case verb:
@@ -133,6 +139,8 @@ class StoryRunner:
                 operations.answer(
                     pk, agent=who, wait_reason=step.get("wait"), proposes_solution=step.get("solves", False), **written
                 )
+            case "out_of_scope":
+                operations.answer_out_of_scope(pk, agent=who, scope=step["scope"], **written)
             case "info":
                 operations.add_information(pk, author=who, **written)
             case "confirm":

@@ -180,6 +180,8 @@ _KIND_NAMES = {
     "emergency-cause": "Causa",
     "package": "Paquete",
     "package-file": "Archivo de un paquete",
+    "category": "Categoría",
+    "scope": "Fuera de alcance:",
 }
 _CHAIN_NAMES = {
     "system:guards": "Candados de la base de datos",

@@ -140,6 +140,7 @@ HER_COMPANY = codes(404, anonymous=302, ana=200, beto=200)
 HER_COMPANY_AND_DESK = HER_COMPANY | {"dario": 200, "laura": 200, "olga": 200}
 OWN_DESK = codes(403, anonymous=302, dario=200, laura=200, irma=404, root=404)
 MAIL_DESK = codes(403, anonymous=302, dario=200, laura=200)
+CATALOGUE = codes(403, anonymous=302, desk=404, laura=200)
 READER = {"olga": 200}  # Auditoría: opens every page that only shows (M26)
 IN_ADMIN = codes(403, anonymous=302, desk=200, root=200, olga=200)
 ROOT_ONLY = codes(403, anonymous=302, root=200)
@@ -256,6 +257,10 @@ TABLE: dict[str, list[Row]] = {
     **access_phone.ROWS,
     "admin:tickets_ticket_change": [Row(OWN_DESK | READER, pk)],
     "admin:tickets_ticket_confirm": [Row(OWN_DESK, pk)],
+    "admin:tickets_ticket_catalogue": [Row(CATALOGUE | READER), Row(CATALOGUE | {"laura": 404}, method="post")],
+    "admin:tickets_ticket_merge": [Row(OWN_DESK, pk), Row(OWN_DESK, pk, method="post")],
+    "admin:tickets_ticket_undo_merge": [Row(OWN_DESK, pk), Row(OWN_DESK, pk, method="post")],
+    "admin:tickets_ticket_split": [Row(OWN_DESK, pk), Row(OWN_DESK, pk, method="post")],
     "admin:tickets_ticket_hand_over": [Row(OWN_DESK | {"dario": 404}, pk)],
     **access_charges.DESK_ROWS,
     "admin:tickets_ticket_assign": [Row(POST_IN_ADMIN)],

@@ -3,6 +3,7 @@
 from accounts.models import User
 from factureya.core.refusals import NotAllowed
 from tickets import policy
+from tickets.merging import family
 from tickets.models import Call, Ticket
 
 NOT_VERIFIED = "Compruebe primero quién llama: falta el código que se le envió."
@@ -36,9 +37,12 @@ def why_not_use(agent: User, call: Call) -> str:
 
 
 def may_speak_of(call: Call, ticket: Ticket) -> bool:
-    """Return whether this ticket may be told and changed in the call, once it is verified (M3, M16)."""
+    """Return whether this ticket may be told and changed in the call, once it is verified (M3, M16).
+
+    A call about a merged ticket is about the one that takes its messages (M11).
+    """
     agent, contact = call.agent, call.contact
-    if contact is None or (call.ticket_id != ticket.pk and not policy.may_take_calls(agent)):
+    if contact is None or not (policy.may_take_calls(agent) or family.lead_together(call.ticket_id, ticket.pk)):
         return False
     return policy.may_work(agent, ticket) and policy.may_write_as_customer(contact, ticket)
 

@@ -10,6 +10,7 @@ from tickets.charges import money
 from tickets.charges.models import MAX_CHARGE_MINUTES, MAX_ENTRY_MINUTES, MAX_NOTE, MAX_REASON, MAX_WORK, ChargeProposal
 from tickets.charges.operations import ChargeTerms
 from tickets.charges.operations.proposing import MAX_LINES
+from tickets.models import Ticket
 
 ACCEPT, DECLINE = "acepto", "no-acepto"
 CANNOT_STORE = "El texto trae un carácter que no se puede guardar; escríbalo de nuevo."
@@ -76,13 +77,14 @@ class TimeEntryForm(PortalForm):
     minutes = _Minutes("Minutos", most=MAX_ENTRY_MINUTES)
     work = _Line("Qué hizo", most=MAX_WORK, missing="Escriba qué hizo.")
 
-    def __init__(self, *args: Any, accepted: list[tuple[ChargeProposal, int]], **options: Any) -> None:
-        """Make the form; `accepted` are the ticket's accepted charges, each with the minutes that are left."""
+    def __init__(self, *args: Any, ticket: Ticket, accepted: list[tuple[ChargeProposal, int]], **options: Any) -> None:
+        """Make the form; `accepted` are its accepted charges, and of merged tickets, each with the minutes left."""
         super().__init__(*args, **options)
+        self.charges = {_name_charge(charge, ticket): charge for charge, _left in accepted}
         if accepted:
             choices = [
-                (str(charge.seq), f"A cuenta del cobro aceptado {charge.seq}: quedan {left} de {charge.minutes} min")
-                for charge, left in accepted
+                (name, f"A cuenta del cobro aceptado {name}: quedan {left} de {self.charges[name].minutes} min")
+                for name, (_charge, left) in zip(self.charges, accepted, strict=True)
             ]
             self.fields["charge"] = forms.ChoiceField(
                 label="¿Se cobra?",
@@ -92,10 +94,14 @@ class TimeEntryForm(PortalForm):
             )
 
     @property
-    def charge_seq(self) -> int | None:
-        """Return the number of the chosen charge, or None for free minutes."""
-        chosen = self.cleaned_data.get("charge", self.FREE)
-        return None if chosen == self.FREE else int(chosen)
+    def charge(self) -> ChargeProposal | None:
+        """Return the chosen charge, or None for free minutes."""
+        return self.charges.get(self.cleaned_data.get("charge", self.FREE))
+
+
+def _name_charge(charge: ChargeProposal, ticket: Ticket) -> str:
+    """Return the number of a charge; of a merged ticket's, with the number of that ticket (M11)."""
+    return str(charge.seq) if charge.ticket_id == ticket.pk else f"{charge.seq} de {charge.ticket.number}"
 
 
 class ChargeReasonForm(PortalForm):

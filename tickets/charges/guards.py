@@ -62,6 +62,7 @@ _GUARDS = [
             "charge_waits_for_authorization",
             f"""NOT EXISTS (SELECT 1 FROM {TICKET} t JOIN tickets_message m ON m.ticket_id = t.id
             WHERE t.id = NEW.ticket_id AND m.id = NEW.message_id AND m.side = 'staff' AND t.status = 'waiting'
+              AND t.merged_into_id IS NULL
               AND t.wait_reason = 'authorization' AND T[NEW.proposed_at] >= T[m.created_at]
               AND T[NEW.expires_at] > T[NEW.proposed_at])""",
             "el ticket espera la autorización, con un mensaje al cliente",

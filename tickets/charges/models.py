@@ -3,6 +3,7 @@
 Money is in whole cents, because SQLite keeps decimals as floats; `money` shows them as pesos.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -156,10 +157,10 @@ class ChargeLine(models.Model):
 class TimeQuerySet(models.QuerySet["TimeEntry"]):
     """Select noted minutes."""
 
-    def sum_of(self, ticket: Ticket) -> models.QuerySet["TimeEntry", Any]:
-        """Select the one value that is the sum of a ticket's minutes that were not voided; no row if there are none."""
-        valid = self.filter(ticket=ticket, voided_at=None).order_by()
-        return valid.values("ticket").annotate(total=models.Sum("minutes")).values("total")
+    def sum_of(self, ticket_pks: Collection[int]) -> models.QuerySet["TimeEntry", Any]:
+        """Select the one value that is the sum of these tickets' minutes that were not voided; no row if none are."""
+        valid = self.filter(ticket__in=ticket_pks, voided_at=None).order_by()
+        return valid.values("voided_at").annotate(total=models.Sum("minutes")).values("total")
 
 
 class TimeEntry(models.Model):

@@ -13,6 +13,7 @@ from accounts.models import Contact, User
 from factureya.core.clock import now
 from factureya.core.models import OutboxMessage
 from tickets import notifications, policy
+from tickets.merging import family
 from tickets.models import Ticket
 
 LINK_EVERY = timedelta(minutes=15)  # one link per contact and ticket in this time
@@ -31,6 +32,14 @@ def find_ticket(number: str, email: str) -> Ticket | None:
     contacts_who_see = contacts.filter(Q(own_tickets_only=False) | Q(user=OuterRef("requester")))
     is_registered = Q(customer__registered_email__iexact=email) | Exists(contacts_who_see)
     return Ticket.objects.filter(is_registered, number=number).first()
+
+
+def follow_merge(ticket: Ticket, email: str) -> Ticket:
+    """Return the ticket to which a found one's number leads, if the owner of this address may see it (M11).
+
+    Otherwise, and if it is not merged, return the found ticket itself.
+    """
+    return find_ticket(family.find_survivor(ticket).number, email) or ticket if ticket.is_merged else ticket
 
 
 def find_contact(ticket: Ticket, email: str) -> User | None:

@@ -56,7 +56,7 @@ def is_limited(user: User) -> bool:
 
 def read_tabs(user: User, view: str) -> tuple[list[Tab], bool]:
     """Return the tabs of the customer's list, `view` as the current one, and whether he sees any ticket; one query."""
-    own_tickets = Ticket.objects.filter(requester_id=user.pk)
+    own_tickets = Ticket.objects.filter(requester_id=user.pk).unmerged()
     views: dict[str, tuple[str, QuerySet[Ticket]]] = {
         ACTIVE: ("Vigentes", own_tickets.exclude(status=Ticket.Status.CLOSED)),
         TURN: ("Le toca a usted", own_tickets.filter(status=Ticket.Status.WAITING)),
@@ -64,7 +64,7 @@ def read_tabs(user: User, view: str) -> tuple[list[Tab], bool]:
     }
     visible = Ticket.objects.visible_to(user)
     if not is_limited(user):
-        views[COMPANY] = ("De mi empresa", visible.exclude(status=Ticket.Status.CLOSED))
+        views[COMPANY] = ("De mi empresa", visible.unmerged().exclude(status=Ticket.Status.CLOSED))
     questions = {name: sql.capped_count(tickets, COUNT_CAP) for name, (_, tickets) in views.items()}
     counts = sql.ask_all({**questions, "any": sql.capped_count(visible, 1)})
     current = COMPANY if view == COMPANY_CLOSED else view  # the company's closed tickets have no tab of their own
@@ -89,8 +89,11 @@ def read_groups(user: User, view: str, cursor: Cursor | None) -> tuple[list[Grou
 
 
 def select_tickets(user: User, view: str) -> TicketQuerySet:
-    """Select, unordered, the tickets of a view of the customer's list: his own, or the company's if he may see them."""
-    visible = Ticket.objects.visible_to(user)
+    """Select, unordered, the tickets of a view of the customer's list: his own, or the company's if he may see them.
+
+    A merged ticket is in no view, only in a search: it is read in the ticket that takes its messages (M11).
+    """
+    visible = Ticket.objects.visible_to(user).unmerged()
     if view in {ACTIVE, TURN, CLOSED} or is_limited(user):
         visible = visible.filter(requester_id=user.pk)
     if view == TURN:
@@ -136,7 +139,7 @@ def _with_row_columns(tickets: QuerySet[Ticket]) -> QuerySet[Ticket]:
     return tickets.annotate(**names).only(
         *(
             "number requester_id subject status wait_reason solution_proposed_at closes_at close_held_at "
-            "close_held_reason closed_reason touched_at customer_replied first_replied_at message_count"
+            "close_held_reason closed_reason merged_into touched_at customer_replied first_replied_at message_count"
         ).split()
     )
 

@@ -25,7 +25,7 @@ def find_similar(user: User, subject: str) -> list[Ticket]:
     words = read_words(subject)
     if not words:
         return []
-    visible = Ticket.objects.visible_to(user).exclude(status=Ticket.Status.CLOSED)
+    visible = Ticket.objects.visible_to(user).unmerged().exclude(status=Ticket.Status.CLOSED)
     latest = visible.order_by("-touched_at", "-id").only("number", "subject", "search_words", "status", "touched_at")
     candidates = list(latest[:MAX_CANDIDATES])
     likeness = {ticket: measure_likeness(words, _split_words(ticket.search_words)) for ticket in candidates}

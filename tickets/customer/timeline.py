@@ -4,10 +4,11 @@ The words of each event, and which events are public, stand in `tickets.events`.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from itertools import groupby
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from django.db.models import F, QuerySet
@@ -17,6 +18,7 @@ from accounts.models import User
 from factureya.core.models import Event, is_picture_type
 from factureya.core.templatetags.fy import when
 from tickets.events import EVENTS, NOTHING, PUBLIC, find_note_takers
+from tickets.merging.family import read_family
 from tickets.message_text import Block, read_blocks
 from tickets.models import Message, Ticket
 
@@ -45,6 +47,7 @@ class Entry:
     blocks: Sequence[Block] = ()
     files: Sequence[File] = ()
     was_cut: bool = False  # the quote of a mail's answer
+    origin: str = ""  # the number of another ticket of the company, in which the message was written (M11)
 
     @cached_property
     def when(self) -> str:
@@ -58,25 +61,23 @@ class Entry:
 def read_history(ticket: Ticket, reader: User) -> list[Entry]:
     """Return the public messages and events of a ticket that this customer reads, oldest first; two queries at most.
 
+    The messages of tickets merged into it, if he sees them, stand here too; it takes a query more for each step (M11).
     «Usted» is the author of the reader's own messages. An event without a text is left out: a message says the same.
     """
     entries = []
-    events = list(_find_public_events(ticket))
-    noted_by = find_note_takers(events)
-    for message, files, was_cut in _read_messages(ticket):
-        author = "Usted" if message.author_id == reader.pk else message.author_name
-        blocks = read_blocks(message.body)
-        entries.append(
-            Entry(
-                message.created_at,
-                message=message,
-                author=author,
-                noted_by=noted_by.get(message.seq, ""),
-                blocks=blocks,
-                files=files,
-                was_cut=was_cut,
-            )
+    events, rows = list(_find_public_events(ticket)), list(_read_messages(ticket, reader))
+    noted_by = find_note_takers((message for message, _files, _was_cut in rows), events)
+    for message, files, was_cut in rows:
+        shown = Entry(
+            message.created_at,
+            message=message,
+            author="Usted" if message.author_id == reader.pk else message.author_name,
+            noted_by=noted_by.get(message.pk, ""),
+            blocks=read_blocks(message.body),
+            files=files,
+            was_cut=was_cut,
         )
+        entries.append(shown if message.ticket_id == ticket.pk else replace(shown, origin=message.origin))
     for event in events:
         icon, text = EVENTS[event.verb].read_for_customer(event, reader)
         if text:
@@ -96,16 +97,18 @@ def read_actions(ticket: Ticket) -> list[Entry]:
 
 def _find_public_events(ticket: Ticket) -> Iterable[Event]:
     """Return the events of the ticket that a customer may see."""
-    return ticket.events().filter(verb__in=PUBLIC).only("verb", "at", "actor_id", "actor_name", "data")
+    return ticket.events().filter(verb__in=PUBLIC).only("chain", "verb", "at", "actor_id", "actor_name", "data")
 
 
-def _read_messages(ticket: Ticket) -> Iterable[tuple[Message, list[File], bool]]:
-    """Yield each public message of the ticket, with its files and whether a quote was cut from its mail.
+def _read_messages(ticket: Ticket, reader: User) -> Iterable[tuple[Any, list[File], bool]]:
+    """Yield each public message that is read with the ticket, with its files and whether a quote was cut from its mail.
 
     There is one query. It returns a message once for each of its files, so the rows of one message are grouped.
     """
     attachment = "files__attachment__"
-    rows: QuerySet[Any] = ticket.messages.annotate(
+    rows: QuerySet[Any] = read_family(ticket, reader).select_messages()
+    rows = rows.annotate(
+        origin=F("ticket__number"),
         file_name=F(f"{attachment}name"),
         file_size=F(f"{attachment}size"),
         file_token=F(f"{attachment}token"),
@@ -114,7 +117,8 @@ def _read_messages(ticket: Ticket) -> Iterable[tuple[Message, list[File], bool]]
         file_width=F(f"{attachment}width"),
         file_height=F(f"{attachment}height"),
     )
-    for _seq, group in groupby(rows.order_by("seq", "files__pk"), key=lambda row: row.seq):
+    in_order = rows.order_by("created_at", "pk", "files__pk")
+    for _pk, group in groupby(in_order, key=attrgetter("pk")):
         message_rows = list(group)  # each row is the same message with another of its files, or with none
         files = [_read_file(row) for row in message_rows if row.file_token is not None]
         yield message_rows[0], files, bool(message_rows[0].was_cut)

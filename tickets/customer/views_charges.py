@@ -34,6 +34,9 @@ class ChargePage(TicketForms):
     http_method_names = ["get", "head", "post"]
     refusal_field = None
 
+    def follow_merge(self, request: HttpRequest) -> None:
+        """Go nowhere: a charge stays under the number where it was proposed, also when its ticket is merged (M11)."""
+
     def get(self, request: HttpRequest, seq: int) -> HttpResponse:
         """Show the charge, with the buttons if the person may decide it now."""
         self.charge = self.find_charge(seq)

@@ -45,10 +45,13 @@ class LookUp(PrivateView):
         if ticket is None:
             form.add_error(None, NEUTRAL)
             return render(request, "tickets/lookup.html", {"form": form})
-        return self.show_ticket(form, ticket)
+        return self.show_ticket(form, lookup.follow_merge(ticket, form.cleaned_data["email"]))
 
     def show_ticket(self, form: LookUpForm, ticket: Ticket) -> HttpResponse:
-        """Show the look-up page with the ticket's state and history; if a contact asked for its link, mail it."""
+        """Show the look-up page with the ticket's state and history; if a contact asked for its link, mail it.
+
+        The number of a merged ticket shows the ticket to which it leads (M11).
+        """
         person = lookup.find_contact(ticket, form.cleaned_data["email"])
         is_sent = person is not None and "enlace" in self.request.POST
         if person is not None and is_sent:
@@ -59,6 +62,7 @@ class LookUp(PrivateView):
             "state": wording.describe_state(ticket),
             "turn": wording.describe_turn_without_names(ticket),
             "entries": timeline.read_actions(ticket),
+            "merged_number": form.cleaned_data["number"] if form.cleaned_data["number"] != ticket.number else "",
             "has_contact": person is not None,
             "is_sent": is_sent,
         }
@@ -119,7 +123,10 @@ class Download(PrivateView):
         """Return a ticket's file if the person may see it, else answer 404; a visitor is sent to the login."""
         files = TicketFile.objects.select_related("attachment", "ticket")
         file = files.filter(attachment__token=token).first()
-        actor = access.find_actor(request.user, request.session, file.ticket.number if file else "")
+        if file is None:
+            actor = access.find_actor(request.user, request.session, "")
+        else:
+            actor = access.find_actor_of_file(request.user, request.session, file)
         if actor is None:
             return redirect_to_login(request.get_full_path())
         if file is None or not TicketFile.objects.visible_to(actor.user).filter(pk=file.pk).exists():

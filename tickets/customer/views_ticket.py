@@ -20,6 +20,7 @@ from factureya.core.refusals import Refused
 from tickets import access, notifications, operations, policy
 from tickets.customer import timeline, wording
 from tickets.forms import FollowUpForm, InformationForm
+from tickets.merging import family
 from tickets.models import ChargeProposal, Ticket, TicketQuerySet
 
 # A ticket's page shows the whole ticket but few columns of what it belongs to; half the cost of the query is columns.
@@ -54,15 +55,34 @@ class TicketView(PrivateView):
             return login_keeping_draft(request, self.name_form(number), self.after_login(number))
         self.actor, self.user = actor, actor.user
         self.ticket = self.find_ticket(number)
+        if self.ticket.is_merged and (answer := self.follow_merge(request)):
+            return answer
         is_write = self.writes or request.method == "POST"
         # Who may not write in this ticket at all is refused by the view, not because the company is suspended.
         if is_write and self.may_write(self.ticket) and self.ticket.customer.is_suspended:
             return render(request, "accounts/suspended.html", {"customer": self.ticket.customer}, status=403)
         return super().dispatch(request, *args, **kwargs)
 
+    def follow_merge(self, request: HttpRequest) -> HttpResponse | None:
+        """Return the redirect from a merged ticket's page to the same page of the one that takes its messages (M11).
+
+        Return None for a POST, which the operation takes there itself, and if the person may not see that ticket. Who
+        came by a mail's link may see both.
+        """
+        number = family.find_survivor(self.ticket).number
+        survivor = self.tickets().filter(number=number).first()
+        if survivor is None or (self.actor.grant and not self.may_write(survivor)):
+            return None
+        if self.actor.grant:
+            access.extend_grant(request.session, self.actor.grant, survivor)
+        if request.method not in {"GET", "HEAD"}:
+            return None
+        messages.info(request, f"El ticket {self.ticket.number} se combinó con este: aquí se atiende.")
+        return redirect("tickets:detail" if self.url_name == "created" else f"tickets:{self.url_name}", number)
+
     def tickets(self) -> TicketQuerySet:
         """Select the tickets this person may see, with the columns that a ticket's page shows."""
-        visible = Ticket.objects.visible_to(self.user)
+        visible = family.with_merge_flag(Ticket.objects.visible_to(self.user))
         return visible.select_related("customer", "requester", "assignee", "follows").only(*_SHOWN)
 
     def find_ticket(self, number: str) -> Ticket:
@@ -167,8 +187,8 @@ class TicketPage(TicketForms):
             state=wording.describe_state(ticket),
             follows=follows,
             **_measure_wait(ticket),
-            is_writer=self.may_write(ticket) and not ticket.customer.is_suspended,
-            next_step=f"tickets/partials/next_{ticket.status}.html",
+            is_writer=self.may_write(ticket) and not ticket.customer.is_suspended and not ticket.is_merged,
+            next_step=f"tickets/partials/next_{'merged' if ticket.is_merged else ticket.status}.html",
             reminder_hours=settings.REMINDER_HOURS,
             workspace_url=notifications.workspace_url(ticket) if user.is_staff else "",
         )
@@ -206,13 +226,16 @@ class AddInformation(TicketPage):
         return reverse("tickets:detail", args=[number])
 
     def add_message(self, arguments: dict[str, Any]) -> str:
-        """Add the message; return the ticket's number, or that of a new linked ticket if this one has closed (M12)."""
+        """Add the message; return the number of the ticket that took it.
+
+        It is another one if this one was merged meanwhile (M11), and a new linked ticket if it has closed (M12).
+        """
         try:
-            operations.add_information(self.ticket.pk, **arguments)
+            ticket = operations.add_information(self.ticket.pk, **arguments)
         except operations.TicketClosed:
             return self.continue_in_new(arguments)
         messages.success(self.request, "Recibimos su mensaje. Nos toca a nosotros.")
-        return self.ticket.number
+        return ticket.number
 
     def continue_in_new(self, arguments: dict[str, Any]) -> str:
         """Open a ticket linked to this one, which is Cerrado by now; tell the customer, and return the new number."""
@@ -231,14 +254,14 @@ class AddInformation(TicketPage):
         nothing changes.
         """
         try:
-            operations.confirm_resolved(self.ticket.pk, **arguments)
+            ticket = operations.confirm_resolved(self.ticket.pk, **arguments)
         except operations.TicketClosed:
             if arguments["body"]:
                 return self.continue_in_new(arguments)
             messages.info(self.request, "El ticket ya estaba Cerrado.")
             return self.ticket.number
         messages.success(self.request, "Gracias por confirmarlo. El ticket quedó Cerrado.")
-        return self.ticket.number
+        return ticket.number
 
 
 class Authorize(TicketForms):
@@ -261,6 +284,8 @@ class Authorize(TicketForms):
                 self.ticket.pk, author=self.user, is_granted=decision == "si", note=note, form_key=key.key
             )
             messages.success(request, "Anotamos su decisión. Nos toca a nosotros.")
+        except operations.TicketMerged:  # what is asked in the other ticket may be something else
+            messages.warning(request, "No se decidió nada: el ticket se combinó con otro. Vea ahí qué se le pregunta.")
         except Refused as refusal:
             messages.warning(request, str(refusal))
         return redirect("tickets:detail", number=self.ticket.number)

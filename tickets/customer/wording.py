@@ -15,6 +15,12 @@ class Turn(NamedTuple):
     text: str
 
 
+_MERGED_TURN = Turn(
+    "Este ticket se combinó con otro de su empresa",
+    "Ahí se atiende el mismo problema. Usted no lo ve: pida a quien lo levantó que lo consulte, o levante otro.",
+)
+
+
 def describe_first_reply() -> str:
     """Return our goal for a first reply: «4 horas hábiles»."""
     return f"{settings.FIRST_REPLY_BUSINESS_HOURS} horas hábiles"
@@ -22,11 +28,18 @@ def describe_first_reply() -> str:
 
 def describe_state(ticket: Ticket) -> str:
     """Return the label of a ticket's state, with whose turn it is."""
+    if ticket.is_merged:
+        return "Combinado con otro"
     return "En espera de su respuesta" if ticket.is_waiting else str(ticket.get_status_display())
 
 
 def describe_turn(ticket: Ticket) -> Turn:
-    """Return title and text of the card that tells the customer whose turn it is, or how a closed ticket ended."""
+    """Return title and text of the card that tells the customer whose turn it is, or how a closed ticket ended.
+
+    Of a merged ticket it says where it goes on; only who does not see that ticket reads it (M11).
+    """
+    if ticket.is_merged:
+        return _MERGED_TURN
     if ticket.is_open:
         return _describe_our_turn(ticket)
     return _describe_customers_turn(ticket) if ticket.is_waiting else _describe_end(ticket)
@@ -34,6 +47,8 @@ def describe_turn(ticket: Ticket) -> Turn:
 
 def describe_turn_without_names(ticket: Ticket) -> Turn:
     """Return title and text of the card on the look-up page: whose turn it is or how it ended, naming nobody (M16)."""
+    if ticket.is_merged:
+        return _MERGED_TURN
     if ticket.is_open:
         return Turn("Nos toca a nosotros", f"Habitualmente respondemos en {describe_first_reply()}.")
     if ticket.is_waiting:
@@ -100,7 +115,7 @@ def describe_last_move(ticket: Ticket, assignee_name: str | None) -> str:
         return "Recibimos su información"
     if ticket.first_replied_at is not None:
         return "Le respondimos; seguimos trabajando"
-    return "Levantado" if ticket.message_count == 1 else "Recibimos su información"
+    return "Levantado" if ticket.message_count <= 1 else "Recibimos su información"
 
 
 def _describe_question(ticket: Ticket, agent_name: str) -> str:

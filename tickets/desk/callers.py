@@ -55,7 +55,7 @@ def find_callers(query: str, agent: User) -> list[Caller]:
         plain_company=plain_column("customer__legal_name"),
         plain_phone=_plain_phone("customer__phone"),
     )
-    own_tickets = Ticket.objects.filter(requester=OuterRef("user")).exclude(status=Ticket.Status.CLOSED)
+    own_tickets = Ticket.objects.unmerged().filter(requester=OuterRef("user")).exclude(status=Ticket.Status.CLOSED)
     found: QuerySet[Contact] = contacts.filter(_match(query, agent), user__is_active=True, user__is_staff=False)
     rows = add_powers(found.select_related("user", "customer")).annotate(is_waiting=Exists(own_tickets))
     shown = list(rows.order_by("-is_waiting", "user__full_name", "pk")[:MAX_CALLERS])
@@ -108,7 +108,7 @@ def _plain_phone(column: str) -> Func | F:
 
 def _count_tickets(people: Sequence[int]) -> Counter[int]:
     """Return how many open tickets each of these people has, by key; MAX_COUNTED are counted in all."""
-    active = Ticket.objects.filter(requester__in=people).exclude(status=Ticket.Status.CLOSED)
+    active = Ticket.objects.unmerged().filter(requester__in=people).exclude(status=Ticket.Status.CLOSED)
     return Counter(active.values_list("requester", flat=True)[:MAX_COUNTED])
 
 

@@ -19,6 +19,7 @@ from factureya.core.forms import FilesField, FilesMixin, Text
 from factureya.core.models import Attachment
 from factureya.core.refusals import Refused
 from tickets import operations
+from tickets.catalogue.models import Scope
 from tickets.desk.pages import require_agent
 from tickets.desk.timeline import Entry, message_anchor, note_anchor, select_newer
 from tickets.models import Note, Ticket
@@ -33,7 +34,15 @@ AFTER: dict[str, tuple[str | None, bool]] = {
     "confirmacion": (Ticket.WaitReason.AUTHORIZATION, True),
     "abierto": (None, False),
 }
-_WAITS = (("detalle", "pedir detalle"), ("autorizacion", "pedir autorización"), ("confirmacion", "pedir confirmación"))
+# The same, when the answer says that the problem is not of our service (M9).
+OUT_OF_SCOPE = {"fuera-internet": Scope.INTERNET, "fuera-equipo": Scope.EQUIPMENT}
+_WAITS = (
+    ("detalle", "pedir detalle"),
+    ("autorizacion", "pedir autorización"),
+    ("confirmacion", "pedir confirmación"),
+    ("fuera-internet", "fuera de alcance, internet"),
+    ("fuera-equipo", "fuera de alcance, equipo"),
+)
 
 
 class ComposerForm(FilesMixin):
@@ -92,7 +101,8 @@ class ComposerForm(FilesMixin):
             self.errors.pop(unsent_field, None)
         if text_field == "body" and not data.get("after") and "after" not in self.errors:
             self.add_error("after", "Elija qué pasa con el ticket al enviar su respuesta.")
-        if not data.get(text_field) and text_field not in self.errors:
+        has_explanation = text_field == "body" and data.get("after") in OUT_OF_SCOPE
+        if not data.get(text_field) and text_field not in self.errors and not has_explanation:
             self.add_error(text_field, missing)
         return data
 
@@ -257,17 +267,15 @@ class Composer:
     def _send_reply(self) -> str:
         """Send the agent's reply to the customer, and return the anchor of its message on the ticket's page."""
         data = self.form.cleaned_data
-        wait_reason, proposes_solution = AFTER[data["after"]]
-        ticket = operations.answer(
-            self.ticket.pk,
-            agent=self.agent,
-            body=data["body"],
-            wait_reason=wait_reason,
-            proposes_solution=proposes_solution,
-            files=self.reply.files,
-            seen=data["seen"],
-            form_key=self.reply.form_key,
-        )
+        written: dict[str, Any] = {"agent": self.agent, "body": data["body"], "files": self.reply.files}
+        written |= {"seen": data["seen"], "form_key": self.reply.form_key}
+        if scope := OUT_OF_SCOPE.get(data["after"]):
+            ticket = operations.answer_out_of_scope(self.ticket.pk, scope=scope, **written)
+        else:
+            reason, proposes_solution = AFTER[data["after"]]
+            ticket = operations.answer(
+                self.ticket.pk, wait_reason=reason, proposes_solution=proposes_solution, **written
+            )
         return f"#{message_anchor(ticket.message_count)}"
 
     def _write_note(self) -> str:

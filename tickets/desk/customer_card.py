@@ -30,7 +30,7 @@ class Row:
 
 def render_tickets(request: HttpRequest, customer: Customer) -> SafeString:
     """Return the card with the company's open tickets and the last closed ones that the reader may see."""
-    visible = Ticket.objects.visible_to(get_person(request)).filter(customer=customer)
+    visible = Ticket.objects.visible_to(get_person(request)).unmerged().filter(customer=customer)
     active = visible.exclude(status=Ticket.Status.CLOSED)
     closed = visible.filter(status=Ticket.Status.CLOSED).order_by("-closed_at", "-pk")
     ours = active.filter(status=Ticket.Status.OPEN)

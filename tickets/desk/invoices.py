@@ -17,6 +17,7 @@ from factureya.core.invoices.readings import load_invoice
 from factureya.core.models import Attachment, InvoiceReading
 from factureya.core.templatetags.fy import format_time
 from tickets import sql
+from tickets.merging import family
 from tickets.models import Ticket, TicketFile, TicketQuerySet, match_folio
 
 MAX_COUNTED = 5  # cards whose other tickets are counted, the newest; the links of the others have no number
@@ -51,12 +52,12 @@ def build_cards(ticket: Ticket, files: Iterable[Attachment], reader: User) -> di
     """Return the cards of a ticket's files that were read as invoices, by the key of the file; one query at most.
 
     The files were loaded with their `invoice_reading`. The newest cards say how many other tickets that this person may
-    see have the same folio or receiver.
+    see have the same folio or receiver; those that are merged into this one are not other ones (M11).
     """
     readings = {file.pk: reading for file in files if (reading := _find_reading(file))}
     cards = {pk: _build_card(reading, ticket) for pk, reading in readings.items()}
     counted = [pk for pk in sorted(cards) if cards[pk].invoice][-MAX_COUNTED:]
-    others = Ticket.objects.visible_to(reader).exclude(pk=ticket.pk)
+    others = Ticket.objects.visible_to(reader).exclude(pk__in=family.list_read_pks(ticket))
     questions: dict[str, sql.Question] = {}
     for pk in counted:
         questions |= _ask_counts(readings[pk], others, reader)

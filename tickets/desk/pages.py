@@ -12,6 +12,7 @@ from django.urls import reverse
 from accounts.models import Contact, User
 from tickets import policy
 from tickets.desk.queue import MAX_QUERY, NOWHERE, Place, find_customers, may_be_key
+from tickets.merging import family
 from tickets.models import Ticket
 from tickets.providers.hiding import hide_in_ticket
 
@@ -52,9 +53,10 @@ def ticket_or_404(request: HttpRequest, pk: int) -> Ticket:
     if not isinstance(user, User) or not (user.desk_provider_ids or user.reads_all):
         raise Http404
     related = Ticket.objects.select_related(
-        "customer", "requester__contact", "assignee", "provider", "follows", "reminder"
+        *("customer", "requester__contact", "assignee", "provider", "follows", "reminder"),
+        *("merged_into", "split_from__ticket"),
     )
-    ticket = get_object_or_404(related.visible_to(user), pk=pk)
+    ticket = get_object_or_404(family.with_merge_flag(related.visible_to(user)), pk=pk)
     if not policy.may_read_mail(user, ticket):
         hide_in_ticket(ticket)
     return ticket

@@ -48,7 +48,7 @@ class View:
 def list_providers() -> list[ProviderRow]:
     """Return every provider, our own first; three queries, however many there are."""
     agents, providers = _read_agents(), list(Provider.objects.order_by("-is_own", "name")[:MAX_PROVIDERS])
-    active = Ticket.objects.exclude(status=Ticket.Status.CLOSED)
+    active = Ticket.objects.unmerged().exclude(status=Ticket.Status.CLOSED)
     questions = {}
     for each in providers:
         tickets = active.filter(provider=each)
@@ -62,7 +62,8 @@ def list_providers() -> list[ProviderRow]:
 
 def list_tickets(provider: Provider, reader: User) -> list[TicketRow]:
     """Return the provider's tickets that are not closed, the most urgent first; at most MAX_TICKETS."""
-    visible = Ticket.objects.visible_to(reader).filter(provider=provider).exclude(status=Ticket.Status.CLOSED)
+    visible = Ticket.objects.visible_to(reader).unmerged().filter(provider=provider)
+    visible = visible.exclude(status=Ticket.Status.CLOSED)
     tickets = list(visible.select_related("customer", "assignee").order_by("queue_at", "pk")[:MAX_TICKETS])
     instant = clock.now()
     grants = MailGrant.objects.filter(ticket__in=tickets, provider=provider, ended_at=None, ends_at__gt=instant)

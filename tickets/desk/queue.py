@@ -17,6 +17,8 @@ from accounts.models import DESK_OFFICES, Customer, RoleAssignment, User
 from factureya.core import clock, keyset, numbers
 from factureya.core.keyset import PAGE_ROWS, Cursor
 from tickets import policy, sql
+from tickets.catalogue.models import Team
+from tickets.catalogue.reading import find_team
 from tickets.desk import invoices
 from tickets.models import NUMBER_PREFIX, Ticket, TicketQuerySet, match_folio, searchable
 
@@ -45,6 +47,16 @@ class View:
     is_counted: bool = True
 
     @property
+    def team(self) -> str:
+        """Return the team whose tickets alone stand in the view (M4); "" for a person's own view and a search."""
+        return {TEAM: Team.SUPPORT, SALES: Team.SALES}.get(self.group, "") if self.slug else ""
+
+    def select(self, user: User) -> TicketQuerySet:
+        """Select the tickets of the view that this person sees: of its team alone, and no merged one (M4, M11)."""
+        tickets = Ticket.objects.visible_to(user).unmerged()
+        return self.condition(tickets.filter(team=self.team) if self.team else tickets, user)
+
+    @property
     def order(self) -> keyset.Order:
         return NEWEST_FIRST if self.newest_first else SOONEST_FIRST
 
@@ -58,7 +70,7 @@ def _closes_today(tickets: TicketQuerySet, _user: User) -> TicketQuerySet:
     return tickets.filter(status=WAITING, queue_at__lt=midnight + timedelta(days=1))
 
 
-MINE, TEAM = "Mi trabajo", "Equipo"
+MINE, TEAM, SALES = "Mi trabajo", "Equipo", "Ventas"
 VIEWS = {
     view.slug: view
     for view in (
@@ -105,6 +117,30 @@ VIEWS = {
             newest_first=True,
             is_counted=False,
         ),
+        View(
+            "ventas-por-asignar",
+            "Ventas por asignar",
+            SALES,
+            "Nada de Ventas por asignar.",
+            lambda tickets, _user: tickets.filter(~Q(status=CLOSED), assignee__isnull=True),
+            is_urgent=True,
+        ),
+        View(
+            "ventas",
+            "Ventas vigentes",
+            SALES,
+            "Ningún ticket de Ventas vigente.",
+            lambda tickets, _user: tickets.filter(~Q(status=CLOSED)),
+        ),
+        View(
+            "ventas-cerrados",
+            "Ventas cerrados",
+            SALES,
+            "Ningún ticket de Ventas cerrado.",
+            lambda tickets, _user: tickets.filter(status=CLOSED),
+            newest_first=True,
+            is_counted=False,
+        ),
     )
 }
 FIRST_VIEW = VIEWS["abiertos"]
@@ -141,7 +177,7 @@ class Place:
         return cls(
             view=SEARCH if search else VIEWS.get(params.get("vista", ""), default),
             search=search,
-            category=category if category in Ticket.Category.values else "",
+            category=category if category and find_team(category[:20]) else "",  # ended ones too
             agent=agent if agent == NOBODY or may_be_key(agent) else "",
             cursor=SOONEST_FIRST.read_from(params),
             row=SOONEST_FIRST.read(params.get("lugar", "")),
@@ -199,9 +235,8 @@ def read_page(place: Place, user: User) -> keyset.Page[Ticket]:
 
 def count_questions(user: User) -> dict[str, sql.Question]:
     """Return, by view with `is_counted`, the subselect that counts its tickets up to COUNT_CAP, for `sql.ask_all`."""
-    visible = Ticket.objects.visible_to(user)
     counted_views = [view for view in list_views(user) if view.is_counted]
-    return {view.slug: sql.capped_count(view.condition(visible, user), COUNT_CAP) for view in counted_views}
+    return {view.slug: sql.capped_count(view.select(user), COUNT_CAP) for view in counted_views}
 
 
 def neighbour_questions(place: Place, user: User, ticket: Ticket) -> dict[str, sql.Question]:
@@ -263,7 +298,7 @@ def _select_lists(place: Place, user: User) -> list[TicketQuerySet]:
 
 def _select_view(place: Place, user: User) -> TicketQuerySet:
     """Select the tickets of the place's view, narrowed by its filters."""
-    return _apply_filters(place, place.view.condition(Ticket.objects.visible_to(user), user))
+    return _apply_filters(place, place.view.select(user))
 
 
 def _apply_filters(place: Place, tickets: TicketQuerySet) -> TicketQuerySet:
@@ -303,7 +338,7 @@ def _with_row_columns(tickets: TicketQuerySet) -> TicketQuerySet:
     return tickets.select_related("customer", "assignee").only(
         *(
             "number subject status impact channel message_count last_excerpt queue_at closes_at close_held_at "
-            "closed_at reply_due_at first_replied_at customer_replied customer_waits_since "
+            "merged_into closed_at reply_due_at first_replied_at customer_replied customer_waits_since "
             "customer__legal_name customer__rfc assignee__full_name assignee__email"
         ).split()
     )

@@ -18,9 +18,10 @@ from factureya.core.templatetags.fy import when
 from tickets import notifications, policy
 from tickets.desk.invoices import Card
 from tickets.events import EVENTS, NOTHING, find_note_takers
+from tickets.merging import family
 from tickets.message_text import Block, read_blocks
-from tickets.models import Note, Ticket, TicketFile
-from tickets.providers.hiding import hide_in_entries
+from tickets.models import Note, Ticket
+from tickets.providers.hiding import hide_in_entry
 
 MAX_ERROR = 160  # characters of what the mail server said
 
@@ -45,7 +46,9 @@ class Entry:
     text: SafeString = NOTHING
     author: str = ""
     noted_by: str = ""  # the agent who wrote down by phone what the author said
+    ticket_pk: int = 0  # the ticket with which it is read: the shown one, or one merged into it (M11)
     anchor: str = ""
+    origin: str = ""  # the number of another ticket, in which the message or the note was written (M11)
     seq: int = 0  # of a public message
     inbound: int | None = None  # the mail that the message came in
     was_cut: bool = False  # the quote of that mail
@@ -56,40 +59,54 @@ class Entry:
 
 
 def read_history_for(ticket: Ticket, reader: User) -> list[Entry]:
-    """Return the history as this agent may read it: for a third party's without mail addresses, unless shown (M3)."""
-    entries = read_history(ticket)
-    return entries if policy.may_read_mail(reader, ticket) else hide_in_entries(entries)
+    """Return the history as this agent may read it: for a third party's without mail addresses, unless shown (M3).
+
+    What came from a merged ticket is shown with addresses only if they were shown in that ticket too (M11).
+    """
+    entries = read_history(ticket, reader)
+    hidden = policy.find_mail_hidden(reader, ticket, {entry.ticket_pk for entry in entries})
+    return [hide_in_entry(entry) if entry.ticket_pk in hidden else entry for entry in entries]
 
 
-def read_history(ticket: Ticket) -> list[Entry]:
+def read_history(ticket: Ticket, reader: User) -> list[Entry]:
     """Return the public messages, internal notes and events of a ticket that an agent reads, oldest first.
 
-    There are five queries, however long it is. An entry's `delivery` is what became of the mail about it; if an event
-    has a message, the message's entry has the delivery. An event without a text is left out, as a message says it.
+    What was written in tickets merged into it, if the agent sees them, stands here too; of their events only what this
+    ticket's own say (M11). There are five queries, however long it is. An entry's `delivery` is what became of the mail
+    about it; if an event has a message, the message's entry has the delivery. An event without a text is left out, as a
+    message says it.
     """
+    read_together = family.read_family(ticket, reader)
     files_of_message: dict[int | None, list[Attachment]] = defaultdict(list)
     files_of_note: dict[int | None, list[Attachment]] = defaultdict(list)
-    for file in TicketFile.objects.filter(ticket=ticket).select_related("attachment__invoice_reading").order_by("pk"):
+    for file in read_together.select_files().select_related("attachment__invoice_reading").order_by("pk"):
         files_of_message[file.message_id].append(file.attachment)
         files_of_note[file.note_id].append(file.attachment)
-    messages = list(ticket.messages.annotate(was_cut=F("inbound__reading__was_cut")).order_by("seq"))
-    notes = list(ticket.notes.order_by("pk"))
-    events = list(ticket.events().only("hash", "verb", "at", "actor_name", "data"))
+    found = read_together.select_messages().annotate(was_cut=F("inbound__reading__was_cut"))
+    messages = list(found.annotate(origin=F("ticket__number")).order_by("created_at", "pk"))
+    notes = list(Note.objects.filter(ticket__in=read_together.numbers).order_by("pk"))
+    events = list(ticket.events().only("hash", "chain", "verb", "at", "actor_name", "data"))
     deliveries = _read_deliveries(ticket)
-    noted_by = find_note_takers(events)
+    noted_by = find_note_takers(messages, events)
     delivery_by_seq = {event.data.get("message"): deliveries.get(event.hash) for event in events}
-    entries = [
-        _build_message_entry(
-            message, files_of_message[message.pk], delivery_by_seq.get(message.seq), noted_by.get(message.seq, "")
+    entries = []
+    for message in messages:
+        entry = _build_message_entry(message, files_of_message[message.pk], noted_by.get(message.pk, ""))
+        is_own = message.ticket_id == ticket.pk
+        owner = read_together.find_owner(message)
+        entries.append(
+            replace(entry, delivery=delivery_by_seq.get(message.seq), ticket_pk=owner)
+            if is_own
+            else _mark_foreign(entry, message, owner)
         )
-        for message in messages
-    ]
-    entries += [_build_note_entry(note, files_of_note[note.pk]) for note in notes]
+    for note in notes:
+        entry = _build_note_entry(note, files_of_note[note.pk])
+        entries.append(replace(entry, origin=_name_origin(note, ticket, read_together), ticket_pk=note.ticket_id))
     for event in events:
         icon, text = EVENTS[event.verb].read_for_desk(event)
         delivery = None if event.data.get("message") else deliveries.get(event.hash)
         if text:
-            entries.append(Entry(event.at, "event", icon, text, delivery=delivery))
+            entries.append(Entry(event.at, "event", icon, text, delivery=delivery, ticket_pk=ticket.pk))
     # Python's sort keeps the order of equals: a message stands before the event that it caused.
     return sorted(entries, key=lambda entry: entry.at)
 
@@ -119,7 +136,7 @@ def note_anchor(pk: int) -> str:
     return f"nota-{pk}"
 
 
-def _build_message_entry(message: Any, files: Sequence[Attachment], delivery: Delivery | None, noted_by: str) -> Entry:
+def _build_message_entry(message: Any, files: Sequence[Attachment], noted_by: str) -> Entry:
     """Return the entry of a public message, annotated with `was_cut`, in the history that an agent reads."""
     return Entry(
         message.created_at,
@@ -130,7 +147,6 @@ def _build_message_entry(message: Any, files: Sequence[Attachment], delivery: De
         seq=message.seq,
         inbound=message.inbound_id,
         was_cut=bool(message.was_cut),
-        delivery=delivery,
         blocks=read_blocks(message.body),
         files=files,
     )
@@ -139,6 +155,20 @@ def _build_message_entry(message: Any, files: Sequence[Attachment], delivery: De
 def _add_invoices(entry: Entry, cards: Sequence[Card]) -> Entry:
     """Return the entry with these cards; one of many names its file."""
     return replace(entry, invoices=[replace(card, is_one_of_many=len(cards) > 1) for card in cards]) if cards else entry
+
+
+def _mark_foreign(entry: Entry, message: Any, owner: int) -> Entry:
+    """Return the entry of a message that was written in another ticket: a merged one, or one that it was split off.
+
+    It has no place of its own among the ticket's messages (`seq`). `owner` is the ticket with which it is read.
+    """
+    anchor = f"{message_anchor(message.seq)}-{message.origin}"
+    return replace(entry, seq=0, anchor=anchor, origin=message.origin, ticket_pk=owner)
+
+
+def _name_origin(note: Note, ticket: Ticket, read_together: family.Family) -> str:
+    """Return the number of the merged ticket in which a note was written; "" for a note of the shown ticket."""
+    return "" if note.ticket_id == ticket.pk else read_together.numbers[note.ticket_id]
 
 
 def _build_note_entry(note: Note, files: Sequence[Attachment]) -> Entry:

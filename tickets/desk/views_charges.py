@@ -23,6 +23,7 @@ from tickets.charges.operations import ChargeTerms
 from tickets.charges.statement import count_minutes
 from tickets.desk.pages import page_context, read_place, require_agent, require_reader, ticket_or_404, workspace_url
 from tickets.desk.queue import Place
+from tickets.merging import family
 from tickets.models import Ticket
 
 PREVIEW = "calcular"  # the button that shows the sums and sends nothing
@@ -97,29 +98,29 @@ class TimePage(DeskStep):
         return require_agent(request) if request.method == "POST" else require_reader(request)
 
     def form(self, *args: Any, **options: Any) -> TimeEntryForm:
-        return TimeEntryForm(*args, accepted=find_accepted(self.ticket), **options)
+        return TimeEntryForm(*args, ticket=self.ticket, accepted=find_accepted(self.ticket), **options)
 
     def perform(self, form: TimeEntryForm, key: FormKey) -> str:
         """Note the minutes; return the address of this page."""
         data = form.cleaned_data
         operations.note_time(
-            self.ticket.pk,
+            form.charge.ticket_id if form.charge else self.ticket.pk,
             agent=self.user,
             minutes=data["minutes"],
             work=data["work"],
-            charge_seq=form.charge_seq,
+            charge_seq=form.charge.seq if form.charge else None,
             form_key=key.key,
         )
         messages.success(self.request, f"Anotó {data['minutes']} min.")
         return self.request.get_full_path()
 
     def context(self) -> dict[str, Any]:
-        """Return the entries and charges of the ticket, and what the person may do with them."""
-        entries = list(self.ticket.time_entries.select_related("agent", "charge", "voided_by").order_by("seq"))
-        charges = list(self.ticket.charges.select_related("ended_by", "proposed_by").order_by("seq"))
-        instant = clock.now()
-        for charge in charges:
-            charge.ticket = self.ticket
+        """Return the entries and charges of the ticket and of those merged into it, and what the person may do."""
+        pks, instant = family.list_read_pks(self.ticket), clock.now()
+        found = TimeEntry.objects.filter(ticket__in=pks).select_related("agent", "charge", "voided_by", "ticket")
+        entries = list(found.order_by("created_at", "pk"))
+        proposed = ChargeProposal.objects.filter(ticket__in=pks).select_related("ended_by", "proposed_by", "ticket")
+        charges = list(proposed.order_by("proposed_at", "pk"))
         may_write = bool(self.user.desk_provider_ids) and policy.may_work(self.user, self.ticket)
         may_propose = policy.may_propose(self.user, self.ticket)
         return {
@@ -127,7 +128,7 @@ class TimePage(DeskStep):
             "minutes": sum(entry.minutes for entry in entries if entry.voided_at is None),
             "charges": [(charge, describe_state(charge, charge.find_state(instant))) for charge in charges],
             "may_write": may_write,
-            "may_propose": may_propose and not self.ticket.is_closed,
+            "may_propose": may_propose and not self.ticket.is_closed and not self.ticket.is_merged,
         }
 
     def may_void(self, entry: TimeEntry, may_propose: bool) -> bool:
@@ -243,12 +244,13 @@ def require_proposer(request: HttpRequest, ticket: Ticket) -> User:
 
 
 def find_accepted(ticket: Ticket) -> list[tuple[ChargeProposal, int]]:
-    """Return the accepted charges of a ticket, each with the minutes that are left of what was accepted."""
-    accepted = ticket.charges.filter(status=ChargeProposal.Status.ACCEPTED).prefetch_related("time_entries")
+    """Return the accepted charges of a ticket and of those merged into it, each with the minutes left of it (M11)."""
+    charges = ChargeProposal.objects.filter(ticket__in=family.list_read_pks(ticket)).select_related("ticket")
+    accepted = charges.filter(status=ChargeProposal.Status.ACCEPTED).prefetch_related("time_entries")
     instant = clock.now()
     return [
         (charge, max(0, charge.minutes - count_minutes(charge.time_entries.all(), instant)))
-        for charge in accepted.order_by("seq")
+        for charge in accepted.order_by("proposed_at", "pk")
     ]
 
 

@@ -13,6 +13,7 @@ from accounts.models import User
 from factureya.core import clock
 from factureya.core.refusals import Refused
 from tickets import operations, policy, sql
+from tickets.catalogue.reading import list_categories
 from tickets.desk import mail_tray, queue, wording
 from tickets.desk.pages import page_context, queue_url, require_agent, require_reader, workspace_url
 from tickets.models import Ticket
@@ -64,7 +65,7 @@ def queue_page(request: HttpRequest) -> HttpResponse:
         mail_state=mail,
         rows=[Row.build(ticket, place, instant) for ticket in page.rows],
         **page.links(dict(place.start.pairs), queue_url(queue.Place(queue.NOWHERE))),
-        may_assign=place.view.slug != "cerrados" and bool(agent.desk_provider_ids),
+        may_assign=place.view.slug not in {"cerrados", "ventas-cerrados"} and bool(agent.desk_provider_ids),
         may_take_calls=policy.may_take_calls(agent),
         **_build_choices(agent, place),
         **_find_next_view(place, counts),
@@ -141,7 +142,9 @@ def _build_choices(agent: User, place: queue.Place) -> dict[str, Any]:
     """Return the options of the queue page's drop-down lists: categories and agents to filter by, and assignees."""
     colleagues = queue.find_colleagues(policy.find_readable_providers(agent))
     return {
-        "categories": [(value, label, value == place.category) for value, label in Ticket.Category.choices],
+        "categories": [
+            (value, label, value == place.category) for value, label in list_categories(team=place.view.team)
+        ],
         "agents": [(str(pk), name, str(pk) == place.agent) for pk, name in colleagues],
         "others": [(pk, name) for pk, name in colleagues if pk != agent.pk],
         "nobody_chosen": place.agent == queue.NOBODY,

@@ -62,9 +62,9 @@ def confirm_by_phone(request: HttpRequest, pk: int) -> HttpResponse:
     form = ChoiceForm("¿Quién confirmó?", choices, "Elija a la persona que confirmó.", read_posted(request))
     if form.is_valid():
         try:
-            operations.confirm_by_phone(pk, agent=agent, call_pk=int(form.cleaned_data["chosen"]))
-            messages.success(request, f"{ticket.number} quedó Cerrado: el cliente confirmó por teléfono.")
-            return redirect(workspace_url(pk, read_place(request)))
+            closed = operations.confirm_by_phone(pk, agent=agent, call_pk=int(form.cleaned_data["chosen"]))
+            messages.success(request, f"{closed.number} quedó Cerrado: el cliente confirmó por teléfono.")
+            return redirect(workspace_url(closed.pk, read_place(request)))
         except Refused as refusal:
             form.add_error(None, str(refusal))
     people = [] if calls else [(person.pk, hide_mails(person.get_full_name())) for person in find_speakers(ticket)]

@@ -12,7 +12,9 @@ from accounts.models import User
 from factureya.core import calendar, clock
 from factureya.core.refusals import Refused
 from tickets import operations, policy, sql
-from tickets.desk import invoices, queue, timeline, wording
+from tickets.catalogue.models import Team
+from tickets.catalogue.reading import find_sales_pks, is_in_use, list_categories, list_explanations
+from tickets.desk import invoices, queue, timeline, views_merging, wording
 from tickets.desk.composer import NOTE, REPLY, Composer, keep_texts
 from tickets.desk.pages import (
     page_context,
@@ -24,6 +26,7 @@ from tickets.desk.pages import (
     workspace_url,
 )
 from tickets.desk.views_steps import find_mail_grant
+from tickets.merging import family
 from tickets.models import Ticket, TimeEntry
 from tickets.providers.hiding import hide_in_ticket
 
@@ -89,7 +92,8 @@ def _save_properties(request: HttpRequest, ticket: Ticket, *, was_button_pressed
     if is_unchanged and not was_button_pressed:
         return True
     assignees = {str(key) for key, _name in queue.find_colleagues([ticket.provider_id])} | {"", old_assignee}
-    is_listed = category in Ticket.Category.values and impact in map(str, Ticket.Impact.values)
+    is_category = category == ticket.category or is_in_use(category)
+    is_listed = is_category and impact in map(str, Ticket.Impact.values)
     if not is_listed or assignee not in assignees:
         messages.warning(request, "Elija de las listas quién lo atiende, la categoría y el impacto.")
         return False
@@ -139,9 +143,12 @@ def _show_page(request: HttpRequest, ticket: Ticket, composer: Composer, place: 
         form=composer.form,
         composer=composer,
         newer=composer.newer(entries),
+        unsent_texts=list(filter(None, composer.form.texts.values())) if ticket.is_merged else [],
+        explanations=list_explanations(),
         closes_at_if_sent=None if ticket.is_closed else calendar.compute_reply_deadline(instant),
         may_hand_over=(may_supervise := policy.may_hand_over(agent, ticket)) and not ticket.is_closed,
         may_propose=may_supervise and not ticket.is_closed,
+        is_ours=not policy.is_third_party(agent),
         may_show_mail=may_supervise and not ticket.provider.is_own,
         mail_grant=find_mail_grant(ticket) if may_supervise else None,
         **_build_property_choices(ticket, agent, composer.unsaved_properties),
@@ -173,7 +180,7 @@ def _build_context_for_reader(ticket: Ticket, reader: User, place: queue.Place) 
     questions = {
         **queue.neighbour_questions(place, reader, ticket),
         **queue.count_questions(reader),
-        "time": sql.first_value(TimeEntry.objects.sum_of(ticket)),
+        "time": sql.first_value(TimeEntry.objects.sum_of(family.list_read_pks(ticket))),
         "charge": sql.first_value(ticket.charges.undecided().order_by().values("seq")),
     }
     answers = sql.ask_all(questions)
@@ -186,6 +193,7 @@ def _build_context_for_reader(ticket: Ticket, reader: User, place: queue.Place) 
         "list_url": queue_url(place) if place.is_list else "",
         "previous_url": workspace_url(previous, place.page) if previous else "",
         "next_url": workspace_url(following, place.page) if following else "",
+        **views_merging.list_merges(ticket, reader, lambda pk: workspace_url(pk, queue.Place(queue.NOWHERE))),
         "follows_url": _find_followed_url(ticket, reader),
         "others": _find_other_tickets(ticket, reader),
         "worked_minutes": answers["time"] or 0,
@@ -202,15 +210,29 @@ def _build_property_choices(ticket: Ticket, agent: User, unsaved: dict[str, str]
     if ticket.is_closed:
         return {"assignees": [], "categories": [], "impacts": []}
     names: list[tuple[int | None, str]] = [
-        (pk, f"{name} (yo)" if pk == agent.pk else name) for pk, name in queue.find_colleagues([ticket.provider_id])
+        (pk, f"{name} (yo)" if pk == agent.pk else name) for pk, name in _find_team(ticket)
     ]
     if ticket.assignee and ticket.assignee_id not in {pk for pk, _name in names}:
         names.append((ticket.assignee_id, ticket.assignee.get_full_name()))  # no longer at this desk
     return {
         "assignees": _mark_chosen(names, unsaved.get("assignee", ticket.assignee_id)),
-        "categories": _mark_chosen(Ticket.Category.choices, unsaved.get("category", ticket.category)),
+        "categories": _mark_chosen(_list_categories(ticket), unsaved.get("category", ticket.category)),
         "impacts": _mark_chosen(list(reversed(Ticket.Impact.choices)), unsaved.get("impact", ticket.impact)),
     }
+
+
+def _find_team(ticket: Ticket) -> list[tuple[int, str]]:
+    """Return key and name of who may have the ticket: its provider's desk; of sales, the sales team if there is one."""
+    colleagues = queue.find_colleagues([ticket.provider_id])
+    members = find_sales_pks() if ticket.team == Team.SALES else set()
+    return [(pk, name) for pk, name in colleagues if not members or pk in members]
+
+
+def _list_categories(ticket: Ticket) -> list[tuple[str, str]]:
+    """Return the categories in use, and the ticket's own if that has ended."""
+    categories = list_categories()
+    is_listed = ticket.category in {slug for slug, _label in categories}
+    return categories if is_listed else [(ticket.category, ticket.category_label), *categories]
 
 
 def _mark_chosen(choices: Sequence[tuple[Any, Any]], chosen: Any) -> list[tuple[Any, Any, bool]]:
@@ -227,7 +249,7 @@ def _find_followed_url(ticket: Ticket, agent: User) -> str:
 
 def _find_other_tickets(ticket: Ticket, agent: User) -> list[tuple[Ticket, str]]:
     """Return other tickets of the company that the agent may see, with addresses: last changed first, Cerrado last."""
-    visible = Ticket.objects.visible_to(agent).filter(customer_id=ticket.customer_id).exclude(pk=ticket.pk)
+    visible = Ticket.objects.visible_to(agent).unmerged().filter(customer_id=ticket.customer_id).exclude(pk=ticket.pk)
     shown = visible.only("subject", "status", "touched_at").order_by("-touched_at", "-pk")
     others = list(shown.exclude(status=Ticket.Status.CLOSED)[:MAX_OTHER_TICKETS])
     if room := MAX_OTHER_TICKETS - len(others):

@@ -23,6 +23,8 @@ class Goal:
 
 def describe_goal(ticket: Ticket, instant: datetime) -> Goal:
     """Return what the queue shows as due next in a ticket: our reply or the customer's. If closed, since when."""
+    if ticket.is_merged:
+        return Goal("Combinado con otro", "su plazo está detenido")
     if ticket.closed_at is not None:
         return Goal(f"Cerrado {when(ticket.closed_at)}")
     if ticket.close_held_at is not None:  # no automatic close until an agent decides
@@ -40,6 +42,8 @@ def describe_headline(ticket: Ticket, instant: datetime) -> Goal:
 
     If the reminder to the customer could not be sent, only that is said: without it the ticket never closes (M15).
     """
+    if ticket.is_merged:
+        return Goal("Combinado con otro: su plazo está detenido")
     if ticket.is_waiting and ticket.reminder and ticket.reminder.status == OutboxMessage.Status.FAILED:
         return Goal("No se cierra: el recordatorio no se pudo enviar. Llame o escriba de nuevo", css="fy-late")
     due = describe_goal(ticket, instant)
@@ -52,7 +56,9 @@ def describe_headline(ticket: Ticket, instant: datetime) -> Goal:
 
 def describe_wait(ticket: Ticket, instant: datetime) -> str:
     """Return how long the customer has been waiting for us, as «1 h 47 min»; empty when he is not."""
-    return describe_span(instant - ticket.customer_waits_since) if ticket.customer_waits_since else ""
+    if ticket.is_merged or ticket.customer_waits_since is None:
+        return ""
+    return describe_span(instant - ticket.customer_waits_since)
 
 
 def describe_last_message(ticket: Ticket) -> str:

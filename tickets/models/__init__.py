@@ -1,5 +1,6 @@
 """Store a ticket's facts (manual 03). Rules are in `operations`; what must hold is here and in `guards`."""
 
+from tickets.catalogue.models import SalesMember, Scope, ScopeExplanation, Team, TicketCategory
 from tickets.charges.models import ChargeLine, ChargeProposal, TimeEntry
 from tickets.models.calls import CALL_PERIOD, CODE_PERIOD, CODE_TRIES, VERIFIED_PERIOD, Call
 from tickets.models.conversation import Message, Note, TicketFile, TicketFileQuerySet, match_folio
@@ -18,7 +19,12 @@ __all__ = [
     "MailGrant",
     "Message",
     "Note",
+    "SalesMember",
+    "Scope",
+    "ScopeExplanation",
+    "Team",
     "Ticket",
+    "TicketCategory",
     "TicketFile",
     "TicketFileQuerySet",
     "TicketQuerySet",

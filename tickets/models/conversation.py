@@ -62,8 +62,13 @@ class TicketFileQuerySet(models.QuerySet["TicketFile"]):
     """Select files."""
 
     def visible_to(self, user: Any) -> "TicketFileQuerySet":
-        """Select the files of the tickets that this person may see; only staff see those of internal notes (M16)."""
-        files = self.filter(ticket__in=Ticket.objects.visible_to(user))
+        """Select the files of the tickets that this person may see; only staff see those of internal notes (M16).
+
+        The file of a message that was split off belongs to the ticket where the message is read since (M11).
+        """
+        visible = Ticket.objects.visible_to(user)
+        written_here = Q(ticket__in=visible, message__split_ticket__isnull=True)
+        files = self.filter(written_here | Q(message__split_ticket__in=visible))
         sees_notes = user.is_authenticated and (user.is_staff or user.reads_all)
         return files if sees_notes else files.filter(note__isnull=True)
 

@@ -10,9 +10,12 @@ from django.utils.text import capfirst
 from accounts.models import Customer, Provider, User
 from factureya.core import clock, numbers
 from factureya.core.models import Chained, InboundMessage, OutboxMessage
+from tickets.catalogue.models import Scope, Team
+from tickets.catalogue.reading import describe_category
 
 NUMBER_PREFIX = "FY"
 MAX_SEARCH_WORDS = 200  # characters
+_UNMERGED = Q(merged_into__isnull=True)  # of every index of tickets that are not Cerrado, as of their lists (M11)
 
 
 class TicketQuerySet(models.QuerySet["Ticket"]):
@@ -45,9 +48,13 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
         except numbers.InvalidNumber:
             return None
 
+    def unmerged(self) -> "TicketQuerySet":
+        """Select the tickets that are not merged into another: only these stand in queues, lists and sweeps (M11)."""
+        return self.filter(merged_into__isnull=True)
+
     def due_to_warn(self, instant: Any) -> "TicketQuerySet":
         """Select tickets En espera to remind: they close by `instant`; no reminder, and no hold on the close (M15)."""
-        return self.filter(
+        return self.unmerged().filter(
             status=Ticket.Status.WAITING, reminder__isnull=True, close_held_at=None, closes_at__lte=instant
         )
 
@@ -56,7 +63,7 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
 
         Those whose close is held, or whose reminder waits in the outbox or failed, are left out.
         """
-        due = self.filter(status=Ticket.Status.WAITING, close_held_at__isnull=True, closes_at__lt=instant)
+        due = self.unmerged().filter(status=Ticket.Status.WAITING, close_held_at__isnull=True, closes_at__lt=instant)
         return due.filter(Q(reminder__isnull=True) | Q(reminder__status=OutboxMessage.Status.SENT))
 
 
@@ -82,6 +89,8 @@ class Ticket(Chained):
         PHONE = "phone", "Teléfono"
 
     class Category(models.TextChoices):
+        """Name the categories of the beginning; a supervisor edits the catalogue (`tickets.catalogue`)."""
+
         STAMPING = "stamping", "Timbrado de CFDI"
         CANCELLATION = "cancellation", "Cancelación"
         ACCESS = "access", "Acceso al sistema"
@@ -112,17 +121,29 @@ class Ticket(Chained):
         User, models.PROTECT, null=True, blank=True, related_name="assigned_tickets", verbose_name="lo atiende"
     )
     subject = models.CharField("asunto", max_length=120)
-    category = models.CharField("categoría", max_length=20, choices=Category)
+    category = models.CharField("categoría", max_length=20)  # the slug of a row of the catalogue
+    team = models.CharField("equipo", max_length=10, choices=Team, default=Team.SUPPORT)  # of its category (M4)
     impact = models.PositiveSmallIntegerField("impacto", choices=Impact)
     channel = models.CharField("canal", max_length=10, choices=Channel)
     cfdi_uuid = models.CharField("folio fiscal", max_length=36, blank=True)
     follows = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="followed_by", verbose_name="continúa a"
     )
+    # A merge is this pointer and its instant, nothing else (M11); the ticket keeps its status and its messages.
+    merged_into = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="merged_tickets", verbose_name="combinado con"
+    )
+    merged_at = models.DateTimeField("combinado desde", null=True, blank=True)
+    # The message that was split off another ticket and stands here since; its row stays where it was written (M11).
+    split_from = models.OneToOneField(
+        "Message", models.PROTECT, null=True, blank=True, related_name="split_ticket", verbose_name="separado de"
+    )
 
     status = models.CharField("estado", max_length=10, choices=Status, default=Status.OPEN)
     wait_reason = models.CharField("qué se espera", max_length=15, choices=WaitReason, null=True, blank=True)
     # When the answer that is waiting proposes a solution: the customer reads «Confirme si quedó resuelto» (M14).
+    # What the last answer said is not our service; empty when it said no such thing (M9).
+    out_of_scope = models.CharField("fuera de alcance", max_length=10, choices=Scope, null=True, blank=True)
     solution_proposed_at = models.DateTimeField("solución propuesta", null=True, blank=True)
     waiting_since = models.DateTimeField("en espera desde", null=True, blank=True)
     closes_at = models.DateTimeField("se cierra si no hay respuesta", null=True, blank=True)
@@ -206,12 +227,34 @@ class Ticket(Chained):
                 name="closed_reason_is_known",
                 condition=Q(closed_reason__isnull=True) | Q(closed_reason__in=["confirmed", "unanswered"]),
             ),
+            models.CheckConstraint(
+                name="out_of_scope_is_known",
+                condition=Q(out_of_scope__isnull=True) | Q(out_of_scope__in=["internet", "equipment"]),
+            ),
+            models.CheckConstraint(
+                name="out_of_scope_asks_confirmation",
+                condition=Q(out_of_scope__isnull=True)
+                | (~Q(status="open") & Q(wait_reason="authorization", solution_proposed_at__isnull=False)),
+            ),
             models.CheckConstraint(name="ticket_does_not_follow_itself", condition=~Q(follows=F("id"))),
+            models.CheckConstraint(name="ticket_is_not_merged_into_itself", condition=~Q(merged_into=F("id"))),
+            models.CheckConstraint(
+                name="merged_has_instant",
+                condition=Q(merged_into__isnull=True, merged_at__isnull=True)
+                | Q(merged_into__isnull=False, merged_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="closed_is_not_merged", condition=~Q(status="closed") | Q(merged_into__isnull=True)
+            ),
         ]
         # One partial index per view of the queue and of the customer's list; `closes_at` twice for the sweeps.
         indexes = [
-            models.Index(name="queue_open", fields=["provider", "queue_at", "id"], condition=Q(status="open")),
-            models.Index(name="queue_waiting", fields=["provider", "queue_at", "id"], condition=Q(status="waiting")),
+            models.Index(
+                name="queue_open", fields=["provider", "queue_at", "id"], condition=Q(status="open") & _UNMERGED
+            ),
+            models.Index(
+                name="queue_waiting", fields=["provider", "queue_at", "id"], condition=Q(status="waiting") & _UNMERGED
+            ),
             models.Index(name="queue_closed", fields=["provider", "-queue_at", "-id"], condition=Q(status="closed")),
             models.Index(
                 name="queue_closed_category",
@@ -226,20 +269,26 @@ class Ticket(Chained):
             models.Index(
                 name="queue_unassigned",
                 fields=["provider", "queue_at", "id"],
-                condition=Q(assignee__isnull=True) & ~Q(status="closed"),
+                condition=Q(assignee__isnull=True) & ~Q(status="closed") & _UNMERGED,
             ),
             models.Index(
-                name="queue_mine", fields=["provider", "assignee", "queue_at", "id"], condition=~Q(status="closed")
+                name="queue_mine",
+                fields=["provider", "assignee", "queue_at", "id"],
+                condition=~Q(status="closed") & _UNMERGED,
             ),
             models.Index(
                 name="queue_replied",
                 fields=["provider", "assignee", "queue_at", "id"],
-                condition=Q(status="open", customer_replied=True),
+                condition=Q(status="open", customer_replied=True) & _UNMERGED,
             ),
-            models.Index(name="list_active", fields=["customer", "-touched_at", "-id"], condition=~Q(status="closed")),
+            models.Index(
+                name="list_active", fields=["customer", "-touched_at", "-id"], condition=~Q(status="closed") & _UNMERGED
+            ),
             models.Index(name="list_closed", fields=["customer", "-touched_at", "-id"], condition=Q(status="closed")),
             models.Index(
-                name="list_mine_active", fields=["requester", "-touched_at", "-id"], condition=~Q(status="closed")
+                name="list_mine_active",
+                fields=["requester", "-touched_at", "-id"],
+                condition=~Q(status="closed") & _UNMERGED,
             ),
             models.Index(
                 name="list_mine_closed", fields=["requester", "-touched_at", "-id"], condition=Q(status="closed")
@@ -249,12 +298,12 @@ class Ticket(Chained):
             models.Index(
                 name="sweep_close",
                 fields=["closes_at", "reminder", "id"],
-                condition=Q(status="waiting", close_held_at__isnull=True),
+                condition=Q(status="waiting", close_held_at__isnull=True) & _UNMERGED,
             ),
             models.Index(
                 name="sweep_warn",
                 fields=["closes_at", "id"],
-                condition=Q(status="waiting", reminder__isnull=True, close_held_at__isnull=True),
+                condition=Q(status="waiting", reminder__isnull=True, close_held_at__isnull=True) & _UNMERGED,
             ),
         ]
 
@@ -273,6 +322,11 @@ class Ticket(Chained):
         return [(capfirst(str(field.verbose_name)), value) for field, value in typed if value]
 
     @property
+    def category_label(self) -> str:
+        """Return what the ticket is about, in the words that its category had when it was chosen."""
+        return describe_category(self.category)
+
+    @property
     def is_open(self) -> bool:
         """Return whether the ticket is Abierto: Factureya's turn (M13)."""
         return self.status == self.Status.OPEN
@@ -286,6 +340,11 @@ class Ticket(Chained):
     def is_closed(self) -> bool:
         """Return whether the ticket is Cerrado, which is final (M12)."""
         return self.status == self.Status.CLOSED
+
+    @property
+    def is_merged(self) -> bool:
+        """Return whether the ticket is merged into another, which takes its messages since (M11)."""
+        return self.merged_into_id is not None
 
     @property
     def asks_confirmation(self) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 
 from accounts.models import User
 from factureya.core import audit, calendar, locking
@@ -15,7 +15,8 @@ from factureya.core.clock import now
 from factureya.core.mail import outbox, own_links
 from factureya.core.models import Attachment, InboundMessage
 from factureya.core.refusals import FilesGone, FormUsed, Stale, WrongStatus
-from tickets import notifications
+from tickets import notifications, policy
+from tickets.merging import family
 from tickets.models import Call, Message, Note, Ticket, TicketFile
 
 OPEN, WAITING, CLOSED = Ticket.Status.OPEN, Ticket.Status.WAITING, Ticket.Status.CLOSED
@@ -25,6 +26,7 @@ WaitReason, ClosedReason, HoldReason = Ticket.WaitReason, Ticket.ClosedReason, T
 # `save` writes every other column: what a ticket is, an operation of its own changes.
 _NOT_MOVED = (
     *"id number customer requester provider subject search_words category impact channel follows opened_at".split(),
+    *"team merged_into merged_at split_from".split(),
     *Ticket.FACTS,
 )
 _MOVED = [field.name for field in Ticket._meta.concrete_fields if field.name not in _NOT_MOVED]
@@ -32,6 +34,10 @@ _MOVED = [field.name for field in Ticket._meta.concrete_fields if field.name not
 
 class TicketClosed(WrongStatus):
     """Say that the ticket is Cerrado, which is final (M12): what was written must open a ticket that continues it."""
+
+
+class TicketMerged(WrongStatus):
+    """Say that the ticket is merged into another, where the agent must do it (M11)."""
 
 
 class NewerMessage(Stale):
@@ -103,7 +109,9 @@ class NewMessage:
         if self.form_key is None:
             return None
         written = self.model._default_manager.filter(form_key=self.form_key)
-        return written.values_list("ticket_id", "author_id", "body").first()
+        first_use = written.values_list("ticket_id", "author_id", "body").first()
+        # A form that was sent twice may find its ticket merged in between: then both were for the same one (M11).
+        return (family.find_survivor_pk(first_use[0]), *first_use[1:]) if first_use else None
 
     def _was_confirmed_by_form(self, ticket: Ticket) -> bool:
         """Return whether this form, sent without a text, closed the ticket before. It left an event, but no message."""
@@ -181,16 +189,28 @@ def _attach_files(
 
 
 @contextmanager
-def locked(pk: int, *statuses: str, new_message: NewMessage | None = None) -> Iterator[Ticket]:
+def locked(
+    pk: int,
+    *statuses: str,
+    new_message: NewMessage | None = None,
+    follows_merge: bool = False,
+    takes_merged: bool = False,
+) -> Iterator[Ticket]:
     """Open a transaction and yield the ticket, locked and read again, if it is in one of `statuses`.
 
+    If it is merged and `follows_merge` is true, the ticket that takes its messages is yielded instead (M11); with
+    `takes_merged` it is yielded itself, for what stays with it: its charges and the minutes on them.
     No status is required if `new_message` was received before. So a second click on «confirmar» gets no error when
-    the first closed the ticket. Raises TicketClosed or WrongStatus for a status that is not allowed, FormUsed if the
-    message's one-time key is used.
+    the first closed the ticket. Raises TicketMerged for a merged ticket, TicketClosed or WrongStatus for a status that
+    is not allowed, FormUsed if the message's one-time key is used.
     """
     tickets = Ticket.objects.select_related("customer", "requester__contact", "assignee")
+    lock = family.lock_survivor if follows_merge else locking.lock
     try:
-        with locking.locked(tickets, pk) as ticket:
+        with transaction.atomic():
+            ticket = lock(tickets, pk)
+            if ticket.is_merged and not takes_merged:
+                raise explain_merge(ticket)
             if ticket.status not in statuses and not (new_message and new_message.was_received(ticket)):
                 raise _explain_status(ticket)
             yield ticket
@@ -199,6 +219,15 @@ def locked(pk: int, *statuses: str, new_message: NewMessage | None = None) -> It
         if new_message and new_message.is_used():
             raise FormUsed from error
         raise
+
+
+def require_customer(author: User, ticket: Ticket, asked_pk: int) -> None:
+    """Raise NotAllowed unless the person writes in this ticket as the customer; `asked_pk` may be merged into it."""
+    is_merged = ticket.pk != asked_pk
+    text = "El ticket se combinó con otro que usted no ve; levante uno nuevo con lo que escribió."
+    policy.require(
+        policy.may_write_as_customer(author, ticket), text if is_merged else "Este ticket no es de su empresa."
+    )
 
 
 def save_ticket(ticket: Ticket) -> None:
@@ -215,6 +244,12 @@ def require_closes_at(ticket: Ticket) -> datetime:
 def format_instant(instant: datetime | None) -> str | None:
     """Return a time as text, as the data of an event records it; None stays None."""
     return instant.isoformat() if instant else None
+
+
+def explain_merge(ticket: Ticket) -> TicketMerged:
+    """Return the error for an operation on a ticket that is merged into another."""
+    survivor = family.find_survivor(ticket)
+    return TicketMerged(f"{ticket} se combinó con {survivor}: continúe ahí, o deshaga antes la combinación.")
 
 
 def _explain_status(ticket: Ticket) -> WrongStatus:
@@ -234,12 +269,15 @@ def reminder_lookahead() -> timedelta:
     return timedelta(minutes=settings.REMINDER_LOOKAHEAD_MINUTES)
 
 
-def start_waiting(ticket: Ticket, reason: str, since: datetime, proposes_solution: bool) -> None:
+def start_waiting(
+    ticket: Ticket, reason: str, since: datetime, proposes_solution: bool, out_of_scope: str | None = None
+) -> None:
     """Set the ticket En espera for this reason, without saving it: the customer's turn (M15).
 
     If nobody answers, it closes at `closes_at`, counted from our message (`since`); `queue_at` sorts the agents' queue.
     An earlier reminder is dropped, and a hold on the close ends; a sweep sends the next reminder. With
-    `proposes_solution` the customer is asked to confirm that our answer solved the problem.
+    `proposes_solution` the customer is asked to confirm that our answer solved the problem. `out_of_scope` is what the
+    answer said is not our service (M9).
     """
     forget_reminder(ticket)
     release_held_close(ticket)
@@ -248,6 +286,7 @@ def start_waiting(ticket: Ticket, reason: str, since: datetime, proposes_solutio
     ticket.waiting_since = since
     ticket.closes_at = ticket.queue_at = calendar.compute_reply_deadline(since)
     ticket.solution_proposed_at = since if proposes_solution else None
+    ticket.out_of_scope = out_of_scope
 
 
 def stop_waiting(ticket: Ticket) -> None:
@@ -256,6 +295,7 @@ def stop_waiting(ticket: Ticket) -> None:
     release_held_close(ticket)
     ticket.status = OPEN
     ticket.wait_reason = ticket.waiting_since = ticket.closes_at = ticket.solution_proposed_at = None
+    ticket.out_of_scope = None
 
 
 def hold_close(ticket: Ticket, reason: str) -> None:

@@ -33,7 +33,7 @@ def void_silence_close(pk: int, *, inbound: InboundMessage, agent: User | None =
     found the mail in the tray, or None if the program that receives mails calls. Raises WrongStatus for a close that
     the customer confirmed, and for a mail that was received after the close.
     """
-    with locked(pk, CLOSED) as ticket:
+    with locked(pk, CLOSED, follows_merge=True) as ticket:
         closed_at = ticket.closed_at
         assert closed_at is not None  # closed_has_reason_and_instant
         if ticket.closed_reason != ClosedReason.UNANSWERED or inbound.received_at > closed_at:
@@ -62,7 +62,7 @@ def void_silence_close(pk: int, *, inbound: InboundMessage, agent: User | None =
 
 def mail_bounced(pk: int, *, mail: OutboxMessage, inbound: InboundMessage) -> Ticket:
     """Record that a mail to the ticket's customer was not delivered, and hold the close of a ticket En espera (M6)."""
-    with locked(pk, OPEN, WAITING, CLOSED) as ticket:
+    with locked(pk, OPEN, WAITING, CLOSED, follows_merge=True) as ticket:
         is_held = ticket.status == WAITING
         if is_held:
             hold_close(ticket, HoldReason.BOUNCE)
@@ -74,7 +74,7 @@ def mail_bounced(pk: int, *, mail: OutboxMessage, inbound: InboundMessage) -> Ti
 
 def robot_answered(pk: int, *, inbound: InboundMessage, mark: str) -> Ticket:
     """Record that a machine answered a mail of the ticket; `mark` says how we know. No deadline moves (M6)."""
-    with locked(pk, OPEN, WAITING, CLOSED) as ticket:
+    with locked(pk, OPEN, WAITING, CLOSED, follows_merge=True) as ticket:
         audit.record("ticket.robot_answered", ticket, actor=None, inbound=inbound.pk, mark=mark[:60])
     return ticket
 

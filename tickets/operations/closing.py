@@ -32,6 +32,7 @@ from tickets.operations._common import (
     reminder_before,
     reminder_lookahead,
     require_closes_at,
+    require_customer,
     save_ticket,
     write_message,
 )
@@ -52,8 +53,8 @@ def confirm_resolved(
     `follow_up` if there is a text. Raises FormUsed if `form_key` was used before for another text or ticket.
     """
     new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key)
-    with locked(pk, OPEN, WAITING, new_message=new_message) as ticket:
-        policy.require(policy.may_write_as_customer(author, ticket), "Este ticket no es de su empresa.")
+    with locked(pk, OPEN, WAITING, new_message=new_message, follows_merge=True) as ticket:
+        require_customer(author, ticket, pk)
         if not new_message.is_repeated(ticket):
             message = write_message(ticket, new_message) if body or files else None
             seq = message.seq if message else None
@@ -67,9 +68,10 @@ def confirm_resolved(
 def confirm_by_phone(pk: int, *, agent: User, call_pk: int) -> Ticket:
     """Close the ticket because the contact confirmed it in the agent's verified call; record both and when (M5, M15).
 
-    Raises NotAllowed if the call is not verified, or is of somebody who may not speak of this ticket.
+    Raises NotAllowed if the call is not verified, or is of somebody who may not speak of this ticket. A merged ticket's
+    confirmation closes the one that takes its messages (M11).
     """
-    with locked_verified_call(call_pk, agent) as call, locked(pk, OPEN, WAITING) as ticket:
+    with locked_verified_call(call_pk, agent) as call, locked(pk, OPEN, WAITING, follows_merge=True) as ticket:
         contact = call.contact
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
         assert contact is not None  # a verified call has one
@@ -102,7 +104,8 @@ def reminder_sent(message: OutboxMessage, sent_at: datetime) -> None:
     that the reminder belongs to has ended.
     """
     with transaction.atomic():
-        ticket = Ticket.objects.select_for_update().filter(reminder_id=message.pk, status=WAITING).first()
+        waiting = Ticket.objects.unmerged().filter(reminder_id=message.pk, status=WAITING)
+        ticket = waiting.select_for_update().first()
         if ticket is None:
             return
         earliest = sent_at + reminder_before()

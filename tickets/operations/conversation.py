@@ -12,6 +12,8 @@ from factureya.core.models import Attachment, InboundMessage
 from factureya.core.refusals import WrongStatus
 from tickets import notifications, policy
 from tickets.calls.policy import require_speech
+from tickets.catalogue.models import Scope
+from tickets.catalogue.reading import find_explanation, may_take
 from tickets.models import Call, Message, Note, Ticket
 from tickets.operations._common import (
     CLOSED,
@@ -28,6 +30,7 @@ from tickets.operations._common import (
     format_instant,
     hold_close,
     locked,
+    require_customer,
     save_ticket,
     set_reply_due,
     start_waiting,
@@ -56,15 +59,29 @@ def answer(
     ticket. A second send of the same form changes nothing.
     """
     new_message = NewMessage(agent, Side.STAFF, Channel.PORTAL, body, files, form_key)
-    with locked(pk, OPEN, WAITING, new_message=new_message) as ticket:
-        policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
-        if not new_message.is_repeated(ticket):
-            new_message.require_text("Escriba la respuesta al cliente.")
-            _check_reason(ticket, wait_reason, proposes_solution)
-            if seen is not None and seen != ticket.message_count:
-                raise NewerMessage("Hay un mensaje más reciente; su respuesta no se ha enviado.")
-            _write_answer(ticket, new_message, wait_reason, proposes_solution)
-    return ticket
+    return _send_answer(pk, new_message, seen, wait_reason, proposes_solution, "")
+
+
+def answer_out_of_scope(
+    pk: int,
+    *,
+    agent: User,
+    scope: str,
+    body: str = "",
+    files: Sequence[Attachment] = (),
+    seen: int | None = None,
+    form_key: str | None = None,
+) -> Ticket:
+    """Answer that the problem is not of our service but of the customer's internet or equipment: `scope` (M9).
+
+    The explanation on file follows what the agent wrote, if anything. The ticket goes to En espera and asks for
+    confirmation; it closes like any other. Raises Incomplete if `scope` names none of the two, else as `answer` does.
+    """
+    if scope not in Scope.values:
+        raise Incomplete("Indique qué queda fuera de alcance: internet o equipo.")
+    text = "\n\n".join(filter(None, (body.strip(), find_explanation(scope).text)))
+    new_message = NewMessage(agent, Side.STAFF, Channel.PORTAL, text, files, form_key)
+    return _send_answer(pk, new_message, seen, WaitReason.AUTHORIZATION, True, scope)
 
 
 def add_information(
@@ -81,14 +98,15 @@ def add_information(
 ) -> Ticket:
     """Add the customer's message; the ticket goes to Abierto, or stays there, and has no `closes_at` (M11, M13).
 
+    The message to a merged ticket goes to the one that takes its messages, which is returned.
     `inbound` is the mail it came in; `agent` is who added a mail of the tray. When mails have ended the wait
     MAIL_FLIPS_PER_HOUR times in an hour, the next mail is stored, but the ticket stays En espera and does not close
     until an agent decides (M6). By phone it must be said in a verified `call` (M5). Raises TicketClosed if it is
     Cerrado: call `follow_up`.
     """
     new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound, call=call)
-    with locked(pk, OPEN, WAITING, new_message=new_message) as ticket:
-        policy.require(policy.may_write_as_customer(author, ticket), "Este ticket no es de su empresa.")
+    with locked(pk, OPEN, WAITING, new_message=new_message, follows_merge=True) as ticket:
+        require_customer(author, ticket, pk)
         if channel == Channel.PHONE:
             require_speech(call, author, ticket)
         if not new_message.is_repeated(ticket):
@@ -173,18 +191,38 @@ def _check_reason(ticket: Ticket, wait_reason: str | None, proposes_solution: bo
         raise Incomplete("Para pedir confirmación, la espera es por autorización.")
 
 
-def _write_answer(ticket: Ticket, new_message: NewMessage, wait_reason: str | None, proposes_solution: bool) -> None:
-    """Write our answer and mail it; an unassigned ticket becomes the author's. A `wait_reason` starts the wait."""
+def _send_answer(
+    pk: int, new_message: NewMessage, seen: int | None, wait_reason: str | None, proposes_solution: bool, scope: str
+) -> Ticket:
+    """Write our answer in the ticket `pk` once, after every check, and return the ticket; `scope` is "" for most."""
+    with locked(pk, OPEN, WAITING, new_message=new_message) as ticket:
+        policy.require(policy.may_work(new_message.author, ticket), "Este ticket no es de su prestador.")
+        if not new_message.is_repeated(ticket):
+            new_message.require_text("Escriba la respuesta al cliente.")
+            _check_reason(ticket, wait_reason, proposes_solution)
+            if seen is not None and seen != ticket.message_count:
+                raise NewerMessage("Hay un mensaje más reciente; su respuesta no se ha enviado.")
+            _write_answer(ticket, new_message, wait_reason, proposes_solution, scope)
+    return ticket
+
+
+def _write_answer(
+    ticket: Ticket, new_message: NewMessage, wait_reason: str | None, proposes_solution: bool, scope: str
+) -> None:
+    """Write our answer and mail it; an unassigned ticket becomes the author's, if it is of his team (M4).
+
+    A `wait_reason` starts the wait; `scope` is what the answer says is not our service, or "" (M9).
+    """
     before = ticket.status
     message = write_message(ticket, new_message)
-    if ticket.assignee_id is None:
+    if ticket.assignee_id is None and may_take(new_message.author, ticket.team):
         ticket.assignee = new_message.author
     ticket.first_replied_at = ticket.first_replied_at or message.created_at
     if wait_reason is not None:
-        start_waiting(ticket, wait_reason, message.created_at, proposes_solution)
+        start_waiting(ticket, wait_reason, message.created_at, proposes_solution, scope or None)
     save_ticket(ticket)
     event = audit.record(
-        "ticket.answered",
+        "ticket.answered_out_of_scope" if scope else "ticket.answered",
         ticket,
         actor=new_message.author,
         message=message.seq,
@@ -193,5 +231,6 @@ def _write_answer(ticket: Ticket, new_message: NewMessage, wait_reason: str | No
         wait_reason=wait_reason,
         asks_confirmation=ticket.asks_confirmation,
         closes_at=format_instant(ticket.closes_at),
+        **({"scope": scope} if scope else {}),
     )
     notifications.send_answer(ticket, event, message)

@@ -4,6 +4,8 @@ from accounts.models import Customer, Provider, User
 from factureya.core import audit
 from factureya.core.refusals import WrongStatus
 from tickets import policy
+from tickets.catalogue import reading
+from tickets.merging import family
 from tickets.models import Ticket
 from tickets.operations._common import OPEN, WAITING, locked
 from tickets.providers.operations import end_grants
@@ -14,6 +16,7 @@ def take(pk: int, *, agent: User) -> Ticket:
     with locked(pk, OPEN, WAITING) as ticket:
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
         if ticket.assignee is None:
+            _require_team(ticket, agent)
             _assign(ticket, agent, "ticket.taken", agent)
         elif ticket.assignee_id != agent.pk:
             raise WrongStatus(f"Ya lo atiende {ticket.assignee.get_full_name()}.")
@@ -27,37 +30,45 @@ def assign(pk: int, *, agent: User, assignee: User | None) -> Ticket:
         if assignee is not None and not policy.may_work(assignee, ticket):
             raise WrongStatus(f"{assignee.get_full_name()} no atiende tickets de este prestador.")
         if ticket.assignee_id != (assignee.pk if assignee else None):
+            if assignee is not None:
+                _require_team(ticket, assignee)
             _assign(ticket, assignee, "ticket.assigned", agent)
     return ticket
 
 
 def classify(pk: int, *, agent: User, category: str, impact: int) -> Ticket:
-    """Correct the ticket's category and impact; no deadline moves (M15). Raises NotAllowed for another desk's agent."""
+    """Correct the ticket's category and impact; no deadline moves (M15).
+
+    A category of another team takes the ticket there; an assignee who is not of that team loses it (M4).
+    Raises WrongStatus for a category that is not in use, NotAllowed for another desk's agent.
+    """
     with locked(pk, OPEN, WAITING) as ticket:
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
         if (ticket.category, ticket.impact) != (category, impact):
+            if category != ticket.category and not reading.is_in_use(category):
+                raise WrongStatus("Esa categoría ya no se usa; elija otra.")
             before = [ticket.category, ticket.impact]
-            ticket.category, ticket.impact = category, impact
-            ticket.save(update_fields=["category", "impact"])
-            audit.record("ticket.classified", ticket, actor=agent, before=before, after=[category, impact])
+            ticket.category, ticket.impact, ticket.team = category, impact, reading.find_team(category)
+            is_left = ticket.assignee is not None and not reading.may_take(ticket.assignee, ticket.team)
+            ticket.assignee = None if is_left else ticket.assignee
+            ticket.save(update_fields=["category", "impact", "team", "assignee"])
+            after = [category, impact]
+            audit.record("ticket.classified", ticket, actor=agent, before=before, after=after, is_unassigned=is_left)
     return ticket
 
 
 def hand_over(pk: int, *, supervisor: User, provider: Provider) -> Ticket:
     """Give the ticket to another provider, or take it back, unassigned (M3); only that desk sees it, and supervisors.
 
-    What its former provider was let read of the customer's mail ends with it.
+    What its former provider was let read of the customer's mail ends with it. The tickets merged into it go along,
+    because they are read with it (M11); each records its event.
     """
     with locked(pk, OPEN, WAITING) as ticket:
         policy.require(policy.may_hand_over(supervisor, ticket), "Solo un supervisor cambia el prestador.")
         if ticket.provider_id != provider.pk:
-            before = ticket.provider_id
-            end_grants(ticket, supervisor)
-            ticket.provider, ticket.assignee = provider, None
-            ticket.save(update_fields=["provider", "assignee"])
-            audit.record(
-                "ticket.handed_over", ticket, actor=supervisor, before=before, after=provider.pk, to=provider.name
-            )
+            merged = Ticket.objects.select_for_update().filter(pk__in=family.list_merged_pks(pk)).order_by("pk")
+            for each in [*merged, ticket]:
+                _change_provider(each, provider, supervisor)
     return ticket
 
 
@@ -74,6 +85,21 @@ def move_to_customer(source: Customer, target: Customer, *, actor: User) -> int:
         audit.record("ticket.moved_to_company", ticket, actor=actor, before=source.pk, after=target.pk)
         moved += 1
     return moved
+
+
+def _require_team(ticket: Ticket, person: User) -> None:
+    """Raise WrongStatus when the ticket is of sales and the person is not of that team (M4)."""
+    if not reading.may_take(person, ticket.team):
+        raise WrongStatus(f"{person.get_full_name()} no es del equipo de Ventas.")
+
+
+def _change_provider(ticket: Ticket, provider: Provider, supervisor: User) -> None:
+    """Set the ticket's provider, take away its assignee and what the former one read of the mail; record the event."""
+    before = ticket.provider_id
+    end_grants(ticket, supervisor)
+    ticket.provider, ticket.assignee = provider, None
+    ticket.save(update_fields=["provider", "assignee"])
+    audit.record("ticket.handed_over", ticket, actor=supervisor, before=before, after=provider.pk, to=provider.name)
 
 
 def _assign(ticket: Ticket, assignee: User | None, verb: str, actor: User) -> None:

@@ -13,6 +13,8 @@ from factureya.core.mail import own_links
 from factureya.core.models import Attachment, InboundMessage
 from factureya.core.refusals import FormUsed, NotAllowed
 from tickets import notifications, policy
+from tickets.catalogue.reading import find_team
+from tickets.merging import family
 from tickets.models import NUMBER_PREFIX, Call, Message, Ticket, searchable
 from tickets.operations._common import (
     CLOSED,
@@ -82,7 +84,7 @@ def follow_up(
     write in it, Incomplete with neither text nor file, FormUsed if `form_key` came with another text or ticket before.
     """
     new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
-    with locked(pk, CLOSED) as closed:
+    with locked(pk, CLOSED, follows_merge=True) as closed:
         policy.require(policy.may_write_as_customer(author, closed), "Este ticket no es de su empresa.")
         return _open_under_free_number(
             new_message,
@@ -98,9 +100,11 @@ def follow_up(
 def find_incident(text: str) -> tuple[str, int, bool] | None:
     """Return the number of the ticket that a person typed, its customer's key, and whether it is not closed (M23).
 
-    Returns None if there is no such ticket. An emergency names the ticket that makes it necessary.
+    Returns None if there is no such ticket. An emergency names the ticket that makes it necessary. The number of a
+    merged ticket leads to the one that takes its messages (M11).
     """
-    ticket = Ticket.objects.find_by_number(text)
+    named = Ticket.objects.find_by_number(text)
+    ticket = family.find_survivor(named) if named else None
     return (ticket.number, ticket.customer_id, not ticket.is_closed) if ticket else None
 
 
@@ -112,6 +116,8 @@ def _open_under_free_number(new_message: NewMessage, customer: Customer, agent: 
     """
     if not new_message.files:
         new_message.require_text("Describa el problema.")
+    if not find_team(fields["category"]):
+        raise Incomplete("Elija sobre qué es.")
     # On one line, because it becomes a mail's subject.
     fields["subject"] = " ".join(fields["subject"].split())
     max_length = Ticket._meta.get_field("subject").max_length or 0
@@ -175,6 +181,7 @@ def _insert_ticket(new_message: NewMessage, customer: Customer, **fields: Any) -
     instant = now()
     ticket = Ticket(
         customer=customer,
+        team=find_team(fields["category"]),
         requester=new_message.author,
         channel=new_message.channel,
         status=OPEN,

@@ -15,6 +15,7 @@ from factureya.core.clock import now
 from factureya.core.models import Attachment, InboundMessage
 from factureya.core.refusals import WrongStatus
 from tickets import policy
+from tickets.merging import family
 from tickets.models import Ticket
 from tickets.operations._common import Channel, Incomplete
 from tickets.operations.by_mail import void_silence_close
@@ -33,8 +34,8 @@ def link_mail(
     closed ticket. Raises WrongStatus for a message to another closed ticket, and for a mail that is not in the tray.
     """
     with _locked_tray_mail(inbound_pk, agent) as inbound:
-        Ticket.objects.select_for_update().only("pk").get(pk=pk)  # locked, so that it stays as it is read below
-        ticket = Ticket.objects.get(pk=pk)
+        ticket = family.lock_survivor(Ticket.objects.all(), pk)  # locked, so that it stays as it is read here
+        pk = ticket.pk
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
         if contact is None:
             ticket = add_note(pk, agent=agent, body=body, files=files)

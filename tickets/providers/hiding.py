@@ -5,7 +5,7 @@ own addresses stay. Nothing here is saved: the rows in the database keep their w
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -48,17 +48,13 @@ def hide_in_ticket(ticket: Ticket) -> None:
         customer.registered_email, customer.legal_name = HIDDEN, hide_mails(customer.legal_name)
     if requester := loaded.get("requester"):
         requester.full_name, requester.email = hide_mails(requester.get_full_name()), HIDDEN
-    if follows := loaded.get("follows"):
-        follows.subject = hide_mails(follows.subject)
+    for name in ("follows", "merged_into"):
+        if other := loaded.get(name):
+            other.subject = hide_mails(other.subject)
 
 
-def hide_in_entries(entries: Iterable[Any]) -> list[Any]:
-    """Return the lines (`tickets.desk.timeline.Entry`) of a history without mail addresses, in names of files too."""
-    return [_hide_in_entry(entry) for entry in entries]
-
-
-def _hide_in_entry(entry: Any) -> Any:
-    """Return one line of the history without mail addresses."""
+def hide_in_entry(entry: Any) -> Any:
+    """Return a line (`tickets.desk.timeline.Entry`) of a history without mail addresses, in names of files too."""
     delivery = entry.delivery
     return replace(
         entry,

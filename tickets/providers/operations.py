@@ -10,6 +10,7 @@ from factureya.core.clock import now
 from factureya.core.models import Event
 from factureya.core.refusals import Invalid, NotAllowed, WrongStatus
 from tickets import policy
+from tickets.merging import family
 from tickets.models import MailGrant, Ticket
 from tickets.providers.state import GRANT, describe_grant
 
@@ -21,8 +22,9 @@ TICKET_ROW = Ticket.objects.select_related("provider")
 def grant_mail(pk: int, *, supervisor: User, reason: str) -> MailGrant:
     """Let the ticket's third party read the customer's mail addresses in it for GRANT_DAYS, and return the grant (M3).
 
-    Raises NotAllowed for anybody but a supervisor of ours, Invalid without a reason, WrongStatus when the ticket is at
-    our own desk or the grant is there already.
+    The tickets merged into it are read with it, so each gets a grant too; one merged later gets none (M11). Raises
+    NotAllowed for anybody but a supervisor of ours, Invalid without a reason, WrongStatus when the ticket is at our own
+    desk or the grant is there already.
     """
     with locking.locked(TICKET_ROW, pk) as ticket:
         _require_supervisor(supervisor, ticket)
@@ -31,29 +33,20 @@ def grant_mail(pk: int, *, supervisor: User, reason: str) -> MailGrant:
             raise Invalid({"reason": f"Escriba el motivo, en {MAX_REASON} caracteres o menos."})
         if ticket.provider.is_own:
             raise WrongStatus("El ticket lo atiende Factureya: su personal ya ve el correo.")
-        if current := _find_open(ticket):
-            if current.ends_at > now():
-                raise WrongStatus("Ese prestador ya puede ver el correo.")
-            _end(current, ticket, supervisor)  # it lapsed, and a new one begins
-        instant = now()
-        grant = MailGrant.objects.create(
-            ticket=ticket,
-            provider=ticket.provider,
-            reason=reason,
-            granted_by=supervisor,
-            granted_at=instant,
-            ends_at=instant + timedelta(days=GRANT_DAYS),
-        )
-        _record("ticket.mail_granted", ticket, grant, supervisor)
-    return grant
+        current = _find_open(ticket)
+        if current is not None and current.ends_at > now():
+            raise WrongStatus("Ese prestador ya puede ver el correo.")
+        for merged in _list_merged(ticket):
+            _renew(merged, supervisor, reason)
+        return _renew(ticket, supervisor, reason)
 
 
 def hide_mail(pk: int, *, supervisor: User) -> None:
     """Take back the grant that shows the customer's mail to the ticket's third party (M3). Raises NotAllowed."""
     with locking.locked(TICKET_ROW, pk) as ticket:
         _require_supervisor(supervisor, ticket)
-        if grant := _find_open(ticket):
-            _end(grant, ticket, supervisor)
+        for each in (*_list_merged(ticket), ticket):
+            end_grants(each, supervisor)
 
 
 def end_grants(ticket: Ticket, supervisor: User) -> None:
@@ -85,6 +78,27 @@ def _require_supervisor(supervisor: User, ticket: Ticket) -> None:
 def _find_open(ticket: Ticket) -> MailGrant | None:
     """Return the grant of the ticket's provider that nobody has ended, or None."""
     return MailGrant.objects.filter(ticket=ticket, provider_id=ticket.provider_id, ended_at=None).first()
+
+
+def _list_merged(ticket: Ticket) -> list[Ticket]:
+    """Return the tickets merged into this one, which are of the same provider (M11)."""
+    return list(TICKET_ROW.filter(pk__in=family.list_merged_pks(ticket.pk)).order_by("pk"))
+
+
+def _renew(ticket: Ticket, supervisor: User, reason: str) -> MailGrant:
+    """End the ticket's grant, which lapsed or was given to a merged ticket alone, and begin a new one; return it."""
+    end_grants(ticket, supervisor)
+    instant = now()
+    grant = MailGrant.objects.create(
+        ticket=ticket,
+        provider=ticket.provider,
+        reason=reason,
+        granted_by=supervisor,
+        granted_at=instant,
+        ends_at=instant + timedelta(days=GRANT_DAYS),
+    )
+    _record("ticket.mail_granted", ticket, grant, supervisor)
+    return grant
 
 
 def _end(grant: MailGrant, ticket: Ticket, supervisor: User) -> None:

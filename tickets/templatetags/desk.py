@@ -34,6 +34,8 @@ def side_bar(context: template.Context) -> dict[str, Any]:
         groups.append(("Terceros", [_build_entry("Tickets por prestador", "providers", request.path)]))
     if person.is_authenticated and charge_policy.may_read_statements(person):
         groups.append(("Cobros", [_build_entry("Cargos del mes", "statements", request.path)]))
+    if sees_tickets and policy.may_see_catalogue(person):
+        groups.append(("Catálogo", [_build_entry("Categorías, alcance y Ventas", "catalogue", request.path)]))
     apps = context.get("available_apps") or []
     other_apps = [_mark_current_page(app, request.path) for app in apps if app["app_label"] != "tickets"]
     return {"groups": groups, "apps": other_apps}

@@ -31,8 +31,8 @@ _EVENT = (
     '<li class="fy-tl__ev"><span class="fy-tl__dot" aria-hidden="true">{}</span>{} · <time datetime="{}">{}</time></li>'
 )
 _MESSAGE = (
-    '<li id="mensaje-{}"><span class="fy-tl__dot{}" aria-hidden="true">{}</span>'
-    '<article class="fy-msg{}" aria-label="{}, {}"><div class="fy-msg__h"><strong>{}</strong>{}'
+    '<li id="mensaje-{}{}"><span class="fy-tl__dot{}" aria-hidden="true">{}</span>'
+    '<article class="fy-msg{}" aria-label="{}, {}"><div class="fy-msg__h"><strong>{}</strong>{}{}'
     '<time datetime="{}">{}</time></div><div class="fy-msg__b fy-break">{}{}</div></article></li>'
 )
 # Classes of the dot and of the message, and the word after the author's name.
@@ -61,7 +61,7 @@ def ticket_rows(group: Group, reader: User) -> SafeString:
                 ticket.subject,
                 ticket.number,
                 _describe_row(ticket, reader),
-                chips[ticket.status],
+                _render_merged_chip() if ticket.is_merged else chips[ticket.status],
                 _describe_due(ticket),
             )
             for ticket in group.tickets
@@ -85,6 +85,7 @@ def _render_entry(entry: Entry) -> SafeString:
     return format_html(
         _MESSAGE,
         entry.message.seq,
+        f"-{entry.origin}" if entry.origin else "",
         dot_class,
         initials(entry.message.author_name),
         message_class,
@@ -92,6 +93,7 @@ def _render_entry(entry: Entry) -> SafeString:
         entry.when,
         entry.author,
         author_suffix,
+        format_html("<span>en {}</span>", entry.origin) if entry.origin else "",
         iso(entry.at),
         entry.when,
         body(entry.blocks),
@@ -115,6 +117,11 @@ def _render_block(block: Block) -> SafeString:
     return format_html("<p>{}</p>", linebreaksbr(block.text))
 
 
+def _render_merged_chip() -> SafeString:
+    """Render the state of a ticket that is merged into another, for a row of the customer's list."""
+    return chip(Ticket.Status.CLOSED, "Combinado")
+
+
 def _describe_row(ticket: Any, reader: User) -> str:
     """Return the second line of a row in the customer's list: what happened last, a colleague's name, and when."""
     requester = f"de {ticket.requester_name}" if ticket.requester_id != reader.pk else ""  # a colleague opened it
@@ -124,6 +131,8 @@ def _describe_row(ticket: Any, reader: User) -> str:
 
 def _describe_due(ticket: Any) -> str:
     """Return the text below a ticket's status in the customer's list: when it closes or closed, else its assignee."""
+    if ticket.is_merged:
+        return "Sigue en otro ticket"
     if ticket.close_held_at:  # no automatic close until an agent decides
         return "El plazo está detenido"
     if ticket.is_waiting:

@@ -14,6 +14,7 @@ from factureya.bench.sample_people import SamplePeople
 from factureya.core import numbers
 from factureya.testing.budgets import budget, capped_statements
 from factureya.testing.people import make_contact, make_staff, own_provider
+from tickets.catalogue import reading
 from tickets.customer.views_person import NEW
 from tickets.models import NUMBER_PREFIX, Ticket
 
@@ -29,6 +30,7 @@ Cast = tuple[User, User]
 def cast() -> Cast:
     """A representative, and an agent who is a supervisor too, so that his page offers everything."""
     own_provider()
+    reading.describe_category("stamping")  # a process reads the labels once
     agent = make_staff(Office.SUPERVISOR, full_name="Laura Méndez")
     return make_contact(representative=True, full_name="Ana Rivas"), agent
 

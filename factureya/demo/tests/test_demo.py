@@ -92,6 +92,9 @@ class TestDemo(TestCase):
         assert Ticket.objects.filter(customer_replied=True).exists()
         assert Ticket.objects.filter(provider__is_own=False).exists()
         assert Ticket.objects.filter(follows__isnull=False).exists()
+        assert Ticket.objects.filter(merged_into__isnull=False).exists()
+        assert Ticket.objects.filter(split_from__isnull=False).exists()
+        assert Ticket.objects.filter(out_of_scope="internet").exists()
         assert Note.objects.exists()
         types = set(Attachment.objects.values_list("content_type", flat=True))
         assert {"image/png", "application/pdf"} < types

@@ -11,7 +11,7 @@ from factureya.core.calendar import MONTHS, load_attention_hours
 from factureya.core.mail import health
 from factureya.core.models import Holiday
 from factureya.oversight.evidence.facts import Evidence, Facts, Finder, Item, State, count_up_to, say
-from tickets.models import Ticket
+from tickets.models import Scope, Team, Ticket
 
 TRAY_AGE = timedelta(days=2)  # a mail that waits longer in the tray is to be attended to
 Status = FormalRequest.Status
@@ -49,7 +49,7 @@ def find_m3(facts: Facts) -> Evidence:
 
 def find_m4(_facts: Facts) -> Evidence:
     """Return how many tickets about sales are open; none of them becomes a formal request (M4)."""
-    sales = Ticket.objects.filter(status=Ticket.Status.OPEN, category=Ticket.Category.SALES)
+    sales = Ticket.objects.filter(status=Ticket.Status.OPEN, team=Team.SALES).unmerged()
     return Evidence(f"Tickets de Ventas abiertos: {count_up_to(sales)}; ninguno llega a solicitud formal")
 
 
@@ -65,7 +65,11 @@ def find_m5(facts: Facts) -> Evidence:
 
 def find_m6(facts: Facts) -> Evidence:
     """Return how many tickets and messages there were, and whether mail to be sent is late (M6)."""
-    written = say(facts.count("ticket.information_added", "ticket.answered"), "mensaje", "mensajes")
+    written = say(
+        facts.count("ticket.information_added", "ticket.answered", "ticket.answered_out_of_scope"),
+        "mensaje",
+        "mensajes",
+    )
     text = f"{say(facts.count('ticket.opened', 'ticket.followed_up'), 'ticket', 'tickets')}, {written}"
     if health.find_overdue().exists():
         return Evidence(f"{text}; hay correos por salir atrasados", State.LATE)
@@ -95,11 +99,12 @@ def find_m8(facts: Facts) -> Evidence:
     return Evidence(text, State.ATTEND if items else State.OK, items)
 
 
-def find_m9(_facts: Facts) -> Evidence:
-    """Return that the pages say what is out of scope; replies about such things are not counted apart yet (M9)."""
-    return Evidence(
-        "El portal dice qué queda fuera; las respuestas de fuera de alcance aún no se cuentan aparte", State.NOT_BUILT
-    )
+def find_m9(facts: Facts) -> Evidence:
+    """Return how many answers said that a problem is not of our service, and how many tickets closed so (M9)."""
+    answers = say(facts.count("ticket.answered_out_of_scope"), "respuesta", "respuestas")
+    ended = Ticket.objects.filter(status=Ticket.Status.CLOSED)
+    counts = [f"{count_up_to(ended.filter(out_of_scope=scope))} de {label.lower()}" for scope, label in Scope.choices]
+    return Evidence(f"{answers} de fuera de alcance, contadas aparte; tickets cerrados así: {' y '.join(counts)}")
 
 
 EVIDENCE: dict[str, Finder] = {

@@ -16,9 +16,12 @@ def find_m10(facts: Facts) -> Evidence:
 
 
 def find_m11(facts: Facts) -> Evidence:
-    """Return how many messages were added to a ticket that was open, and how many tickets are new (M11)."""
+    """Return how many messages went to an open ticket, and how many tickets are new, merged, and split off (M11)."""
     messages = say(facts.count("ticket.information_added"), "mensaje fue", "mensajes fueron")
-    return Evidence(f"{messages} a su ticket abierto; {say(_count_opened(facts), 'ticket nuevo', 'tickets nuevos')}")
+    opened = say(_count_opened(facts), "ticket nuevo", "tickets nuevos")
+    merged = say(facts.count("ticket.merged"), "combinado", "combinados")
+    split = say(facts.count("ticket.split_off"), "separado", "separados")
+    return Evidence(f"{messages} a su ticket abierto; {opened}; {merged} y {split}, sin mover un mensaje")
 
 
 def find_m12(facts: Facts) -> Evidence:
@@ -31,7 +34,7 @@ def find_m12(facts: Facts) -> Evidence:
 
 def find_m13(facts: Facts) -> Evidence:
     """Return how many tickets are open, and those whose reply is overdue (M13)."""
-    open_tickets = Ticket.objects.filter(status=Ticket.Status.OPEN)
+    open_tickets = Ticket.objects.unmerged().filter(status=Ticket.Status.OPEN)
     late = open_tickets.filter(reply_due_at__lt=facts.now).order_by("queue_at", "pk")
     items = tuple(_make_item(ticket, "respuesta vencida") for ticket in late.only("number")[:SHOWN])
     text = f"Abiertos: {count_up_to(open_tickets)}"
@@ -42,7 +45,7 @@ def find_m13(facts: Facts) -> Evidence:
 
 def find_m14(_facts: Facts) -> Evidence:
     """Return how many tickets wait for the customer; the database refuses one without a reason (M14)."""
-    waiting = count_up_to(Ticket.objects.filter(status=Ticket.Status.WAITING))
+    waiting = count_up_to(Ticket.objects.unmerged().filter(status=Ticket.Status.WAITING))
     return Evidence(f"En espera: {waiting}, todos con motivo y plazo")
 
 

@@ -34,7 +34,7 @@ def decide_charge(
     """
     status = Status.ACCEPTED if accepts else Status.DECLINED
     note = note.strip()
-    with locked(pk, OPEN, WAITING, CLOSED) as ticket:
+    with locked(pk, OPEN, WAITING, CLOSED, takes_merged=True) as ticket:
         representative = policy.find_representation(decider, ticket.customer)
         if representative is None:
             raise NotAllowed("Lo decide quien hoy representa a la empresa.")
@@ -59,7 +59,7 @@ def withdraw_charge(pk: int, *, seq: int, supervisor: User, reason: str) -> Char
     A ticket that waits for the authorization goes to Abierto. A second call changes nothing. Raises NotAllowed,
     Invalid, and WrongStatus if the charge ended otherwise.
     """
-    with locked(pk, OPEN, WAITING, CLOSED) as ticket:
+    with locked(pk, OPEN, WAITING, CLOSED, takes_merged=True) as ticket:
         policy.require(policy.may_propose(supervisor, ticket), "La retira un supervisor de este prestador.")
         charge = ticket.charges.get(seq=seq)
         if charge.status == Status.WITHDRAWN:
@@ -82,7 +82,7 @@ def lapse_charge(pk: int, *, seq: int) -> ChargeProposal:
     The sweep calls it; `decide_charge` refuses such a charge before any sweep. Raises WrongStatus if it is too early,
     or the charge has ended.
     """
-    with locked(pk, OPEN, WAITING, CLOSED) as ticket:
+    with locked(pk, OPEN, WAITING, CLOSED, takes_merged=True) as ticket:
         charge = ticket.charges.get(seq=seq)
         charge.ticket = ticket
         if charge.status != Status.PROPOSED or charge.find_state(clock.now()) != Status.LAPSED:

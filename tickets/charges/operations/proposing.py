@@ -10,6 +10,7 @@ from accounts.models import User
 from factureya.core import audit, clock
 from factureya.core.record.state import ROWS
 from factureya.core.refusals import Invalid, Refused, WrongStatus
+from tickets.catalogue.reading import may_take
 from tickets.charges import money, notifications, policy
 from tickets.charges.models import MAX_CHARGE_MINUTES, MAX_RATE_CENTS, MAX_REASON, MAX_WORK, ChargeLine, ChargeProposal
 from tickets.charges.operations.deciding import end_charge
@@ -147,7 +148,7 @@ def _write_charge(ticket: Ticket, new_message: NewMessage, terms: ChargeTerms) -
     """Write the message, move the ticket to En espera, and write the charge after its event; mail who decides."""
     before = ticket.status
     message = write_message(ticket, new_message)
-    if ticket.assignee_id is None:
+    if ticket.assignee_id is None and may_take(new_message.author, ticket.team):
         ticket.assignee = new_message.author
     ticket.first_replied_at = ticket.first_replied_at or message.created_at
     start_waiting(ticket, WaitReason.AUTHORIZATION, message.created_at, proposes_solution=False)

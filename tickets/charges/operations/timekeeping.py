@@ -10,6 +10,7 @@ from factureya.core.refusals import FormUsed, Invalid, WrongStatus
 from tickets.charges import policy
 from tickets.charges.models import MAX_ENTRY_MINUTES, MAX_NOTE, MAX_WORK, ChargeProposal, TimeEntry
 from tickets.charges.record import TIME, describe_time
+from tickets.merging import family
 from tickets.models import Ticket
 from tickets.operations._common import CLOSED, OPEN, WAITING, locked
 
@@ -22,11 +23,13 @@ def note_time(
     """Write down the minutes that the agent worked on a ticket, and return the entry.
 
     They are free. With `charge_seq` they are of that charge, which the customer must have accepted; what is more than
-    was accepted is not charged. A second send of the same form returns the first entry. Raises NotAllowed, Invalid,
+    was accepted is not charged. Of a merged ticket the free minutes go to the one that takes its messages, and those of
+    a charge stay with it (M11). A second send of the same form returns the first entry. Raises NotAllowed, Invalid,
     WrongStatus if the charge is not accepted, FormUsed if the form's key was used for something else.
     """
     try:
-        with locked(pk, OPEN, WAITING, CLOSED) as ticket:
+        of_charge = charge_seq is not None
+        with locked(pk, OPEN, WAITING, CLOSED, takes_merged=of_charge, follows_merge=not of_charge) as ticket:
             policy.require(policy.may_work(agent, ticket), NOT_HIS_DESK)
             asked = (ticket.pk, agent.pk, minutes, work.strip(), charge_seq)
             return _find_first_use(form_key, asked) or _write_entry(ticket, agent, asked, form_key)
@@ -41,7 +44,7 @@ def void_time(pk: int, *, agent: User, seq: int, reason: str) -> TimeEntry:
 
     Its agent may do it, and a supervisor of the desk. A second call changes nothing. Raises NotAllowed or Invalid.
     """
-    with locked(pk, OPEN, WAITING, CLOSED) as ticket:
+    with locked(pk, OPEN, WAITING, CLOSED, takes_merged=True) as ticket:
         entry = ticket.time_entries.get(seq=seq)
         is_his = policy.may_work(agent, ticket) and entry.agent_id == agent.pk
         policy.require(is_his or policy.may_propose(agent, ticket), "Lo anula quien lo anotó, o un supervisor.")
@@ -61,7 +64,8 @@ def _find_first_use(form_key: str | None, asked: tuple[int, int, int, str, int |
     if entry is None:
         return None
     charge_seq = entry.charge.seq if entry.charge else None
-    if asked != (entry.ticket_id, entry.agent_id, entry.minutes, entry.work, charge_seq):
+    ticket_pk = entry.ticket_id if entry.charge else family.find_survivor_pk(entry.ticket_id)
+    if asked != (ticket_pk, entry.agent_id, entry.minutes, entry.work, charge_seq):
         raise FormUsed
     return entry
 

@@ -111,6 +111,29 @@ def charged(kind: str) -> OutboxMessage:
     return next(mail for mail in mails_about(charge.ticket) if mail.kind == f"tickets/{kind}")
 
 
+def merged() -> OutboxMessage:
+    author = ana()
+    ticket, survivor = make_ticket(requester=author), make_ticket(requester=author)
+    operations.merge_ticket(ticket.pk, agent=make_agent(), into_pk=survivor.pk)
+    return last(ticket, "merged")
+
+
+def unmerged(status: str = WAITING) -> OutboxMessage:
+    author = ana()
+    ticket, survivor = make_ticket(status, requester=author), make_ticket(requester=author)
+    operations.merge_ticket(ticket.pk, agent=make_agent(), into_pk=survivor.pk)
+    operations.undo_merge(ticket.pk, agent=make_agent())
+    return last(ticket, "unmerged")
+
+
+def split() -> OutboxMessage:
+    ticket = make_ticket(requester=ana())
+    operations.add_information(ticket.pk, author=ticket.requester, body="Otra cosa")
+    said = ticket.messages.get(seq=2)
+    new = operations.split_message(ticket.pk, agent=make_agent(), message_pk=said.pk, subject="Otra cosa")
+    return last(new, "split")
+
+
 # One real mail of every template about a ticket.
 MAILS: dict[str, Callable[[], OutboxMessage]] = {
     "opened": lambda: last(make_ticket(requester=ana()), "opened"),
@@ -124,6 +147,9 @@ MAILS: dict[str, Callable[[], OutboxMessage]] = {
     "charge_proposed": lambda: charged("charge_proposed"),
     "charge_ended": lambda: charged("charge_ended"),
     "charge_answer": lambda: charged("charge_answer"),
+    "merged": merged,
+    "unmerged": unmerged,
+    "split": split,
 }
 TO_CUSTOMER = [kind for kind in MAILS if f"tickets/{kind}" not in notifications.TO_AGENT]
 # To addresses that nobody has proven: about no ticket, see test_spoof.py; to a caller, see test_calls.py.

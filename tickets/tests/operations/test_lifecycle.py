@@ -125,6 +125,36 @@ def last_call() -> dict[str, Any]:
     return {"agent": call.agent, "call_pk": call.pk}
 
 
+def make_sibling(ticket: Ticket) -> Ticket:
+    """Another open ticket of the same requester."""
+    return make_ticket(requester=ticket.requester)
+
+
+def merge(ticket: Ticket) -> None:
+    sibling = Ticket.objects.filter(requester=ticket.requester).exclude(pk=ticket.pk).get()
+    operations.merge_ticket(ticket.pk, agent=make_agent(), into_pk=sibling.pk)
+
+
+def merge_if_live(ticket: Ticket) -> None:
+    make_sibling(ticket)
+    if ticket.status != CLOSED:
+        merge(ticket)
+
+
+def say_more(ticket: Ticket) -> None:
+    """A second message of the customer; the ticket is in its status again."""
+    if ticket.status == CLOSED:
+        return
+    operations.add_information(ticket.pk, author=ticket.requester, body="Otra cosa")
+    if ticket.status == WAITING:
+        operations.answer(ticket.pk, agent=make_agent(), body="¿Cuál?", wait_reason=DETAIL)
+
+
+def split(ticket: Ticket) -> None:
+    said = ticket.messages.filter(side=Message.Side.CUSTOMER).latest("seq")
+    operations.split_message(ticket.pk, agent=make_agent(), message_pk=said.pk, subject="Otro")
+
+
 STAY = {OPEN: OPEN, WAITING: WAITING}
 EVERYWHERE = {**STAY, CLOSED: CLOSED}
 MATRIX = {
@@ -143,6 +173,11 @@ MATRIX = {
     "answer (no wait)": Row(
         lambda t: operations.answer(t.pk, agent=make_agent(), body="Lo vemos", wait_reason=None),
         {OPEN: OPEN},
+        ["tickets/answered"],
+    ),
+    "answer_out_of_scope": Row(
+        lambda t: operations.answer_out_of_scope(t.pk, agent=make_agent(), scope="internet"),
+        {OPEN: WAITING, WAITING: WAITING},
         ["tickets/answered"],
     ),
     "add_information": Row(
@@ -229,6 +264,12 @@ MATRIX = {
     "link_mail (as the contact's words)": Row(
         lambda t: link(t, t.requester), {OPEN: OPEN, WAITING: OPEN}, prepare=unassign
     ),
+    "merge_ticket": Row(merge, STAY, ["tickets/merged"], prepare=make_sibling),
+    "undo_merge": Row(
+        lambda t: operations.undo_merge(t.pk, agent=make_agent()), STAY, ["tickets/unmerged"], prepare=merge_if_live
+    ),
+    "undo_merge (not merged)": Row(lambda t: operations.undo_merge(t.pk, agent=make_agent()), {}),
+    "split_message": Row(split, STAY, prepare=say_more),
     "move_to_customer": Row(
         lambda t: operations.move_to_customer(t.customer, make_customer(), actor=make_agent()), EVERYWHERE
     ),
@@ -239,7 +280,7 @@ ELSEWHERE = {"follow_up"}
 IGNORED = {"reminder_sent"}
 NOT_ABOUT_A_TICKET = {
     *("open_ticket", "open_by_phone", "open_from_mail", "discard_mail", "find_incident"),
-    *("reminder_before", "reminder_lookahead"),
+    *("reminder_before", "reminder_lookahead", "may_undo"),
 }
 
 

@@ -1,0 +1,40 @@
+"""Define what the database refuses of the catalogue: a row is ended, once, and never changed or deleted (M4, M9)."""
+
+from factureya.core import triggers
+
+
+def _only_ended(table: str, columns: str) -> list[triggers.Guard]:
+    """Return the guards of a table whose rows are ended and nothing else; `columns` are all others, by spaces."""
+    sqlite = " OR ".join(f"NEW.{column} IS NOT OLD.{column}" for column in columns.split())
+    when = f"OLD.ended_at IS NOT NULL OR NEW.ended_at IS NULL OR {sqlite}"
+    changed = triggers.Guard(
+        f"{table}_only_ends",
+        table,
+        "UPDATE",
+        when=(when, when.replace(" IS NOT OLD", " IS DISTINCT FROM OLD")),
+        message="un renglón del catálogo solo se termina",
+    )
+    return [changed, *triggers.never_deleted(table, "id", message="el catálogo conserva sus renglones")]
+
+
+GUARDS = [
+    *_only_ended("tickets_ticketcategory", "id slug label team is_for_customers position added_at"),
+    *_only_ended("tickets_scopeexplanation", "id scope text added_at"),
+    *_only_ended("tickets_salesmember", "id user_id added_at"),
+    triggers.Guard(
+        "ticket_category_is_on_file",
+        "tickets_ticket",
+        "INSERT",
+        when="""NOT EXISTS (SELECT 1 FROM tickets_ticketcategory c
+            WHERE c.slug = NEW.category AND c.team = NEW.team)""",
+        message="la categoría de un ticket está en el catálogo, con su equipo",
+    ),
+    triggers.Guard(
+        "ticket_category_stays_on_file",
+        "tickets_ticket",
+        "UPDATE",
+        when="""(NEW.category <> OLD.category OR NEW.team <> OLD.team) AND NOT EXISTS (
+            SELECT 1 FROM tickets_ticketcategory c WHERE c.slug = NEW.category AND c.team = NEW.team)""",
+        message="la categoría de un ticket está en el catálogo, con su equipo",
+    ),
+]

@@ -1,0 +1,71 @@
+"""Read the catalogue: categories with their teams, explanations, and who is of the sales team (M4, M9)."""
+
+from django.db.models import QuerySet
+
+from accounts.models import User
+from tickets.catalogue.models import SalesMember, Scope, ScopeExplanation, Team, TicketCategory
+
+# What never changes of a category, for the life of the process: a row is only ended.
+_KNOWN: dict[str, tuple[str, str]] = {}
+
+
+def describe_category(slug: str) -> str:
+    """Return the label of a category, ended ones too; the slug itself if there is no such category."""
+    return _read_known(slug)[0]
+
+
+def find_team(slug: str) -> str:
+    """Return the team of a category, ended ones too; "" if there is no such category."""
+    return _read_known(slug)[1]
+
+
+def list_categories(*, for_customers: bool = False, team: str = "") -> list[tuple[str, str]]:
+    """Return slug and label of the categories in use, in their order.
+
+    `for_customers`: only those of the customer's form; `team`: only those of this team.
+    """
+    rows = select_in_use()
+    rows = rows.filter(is_for_customers=True) if for_customers else rows
+    return list((rows.filter(team=team) if team else rows).values_list("slug", "label"))
+
+
+def select_in_use() -> QuerySet[TicketCategory]:
+    """Select the categories in use, in their order."""
+    return TicketCategory.objects.filter(ended_at__isnull=True).order_by("position", "pk")
+
+
+def is_in_use(slug: str) -> bool:
+    """Return whether a ticket may get this category now."""
+    return select_in_use().filter(slug=slug).exists()
+
+
+def find_explanation(scope: str) -> ScopeExplanation:
+    """Return what we answer now about a problem that is not of our service."""
+    return ScopeExplanation.objects.get(scope=scope, ended_at__isnull=True)
+
+
+def list_explanations() -> list[ScopeExplanation]:
+    """Return the explanations in use, in the order of the scopes."""
+    found = {each.scope: each for each in ScopeExplanation.objects.filter(ended_at__isnull=True)}
+    return [found[scope] for scope in Scope.values if scope in found]
+
+
+def find_sales_pks() -> set[int]:
+    """Return the keys of the people who are of the sales team now."""
+    return set(SalesMember.objects.filter(ended_at__isnull=True).values_list("user_id", flat=True))
+
+
+def may_take(person: User, team: str) -> bool:
+    """Return whether the person takes tickets of this team; while the sales team has nobody, everybody does."""
+    if team != Team.SALES:
+        return True
+    members = find_sales_pks()
+    return not members or person.pk in members
+
+
+def _read_known(slug: str) -> tuple[str, str]:
+    """Return label and team of a category, which never change; the slug and "" if there is no such category."""
+    if slug not in _KNOWN:  # all at once: there are few
+        rows = TicketCategory.objects.values_list("slug", "label", "team")
+        _KNOWN.update({each: (label, team) for each, label, team in rows})
+    return _KNOWN.get(slug, (slug, ""))

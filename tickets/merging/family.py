@@ -1,0 +1,122 @@
+"""Follow the pointers of merged tickets and of split messages: whose number leads where, what is read there (M11).
+
+A merge points from a ticket to the one that takes its messages since; that one may be merged too, never in a circle.
+A split points from a new ticket to a message of another. No message moves: where it is read follows from the pointers.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from factureya.core import locking
+from tickets.models import Message, Ticket, TicketFile, TicketQuerySet
+
+
+@dataclass(frozen=True)
+class Family:
+    """Hold the tickets that are read on one ticket's page: itself and those merged into it.
+
+    `numbers` maps each ticket's key to its number; `splits` the key of each message of others that stands in them to
+    the key of the ticket where it does.
+    """
+
+    numbers: dict[int, str]
+    splits: dict[int, int] = field(default_factory=dict)
+
+    def select_messages(self) -> QuerySet[Message]:
+        """Select the public messages that are read on the page; one that was split off is read in its new ticket."""
+        written_here = Q(ticket__in=self.numbers, split_ticket__isnull=True)
+        return Message.objects.filter(written_here | Q(pk__in=list(self.splits)) if self.splits else written_here)
+
+    def select_files(self) -> QuerySet[TicketFile]:
+        """Select the files of the messages and the notes that are read on the page."""
+        attached_here = Q(ticket__in=self.numbers)
+        return TicketFile.objects.filter(attached_here | Q(message__in=list(self.splits)))
+
+    def find_owner(self, message: Message) -> int:
+        """Return the key of the ticket of the family with which a message is read: a split one's is its new ticket."""
+        return self.splits.get(message.pk, message.ticket_id)
+
+
+def find_survivor_pk(pk: int) -> int:
+    """Return the key of the ticket to which a ticket's number leads: its own key, unless it is merged (M11)."""
+    target: int | None = pk
+    while target is not None:
+        pk = target
+        target = Ticket.objects.filter(pk=pk).values_list("merged_into_id", flat=True).first()
+    return pk
+
+
+def find_survivor(ticket: Ticket) -> Ticket:
+    """Return the ticket that takes this one's messages: itself, unless it is merged (M11)."""
+    return Ticket.objects.get(pk=find_survivor_pk(ticket.pk)) if ticket.is_merged else ticket
+
+
+def lock_survivor(tickets: QuerySet[Ticket], pk: int) -> Ticket:
+    """Lock the ticket to which the number of the ticket `pk` leads, read it with `tickets`, and return it (M11).
+
+    A ticket that is merged by the time we have its lock is let go before we wait for the next, so that nobody holds a
+    lock that a merge waits for. The caller has opened the transaction. Raises Ticket.DoesNotExist.
+    """
+    target = pk
+    while True:
+        savepoint = transaction.savepoint()
+        ticket = locking.lock(tickets, target)
+        if not ticket.is_merged and (target == pk or find_survivor_pk(pk) == target):
+            transaction.savepoint_commit(savepoint)
+            return ticket
+        transaction.savepoint_rollback(savepoint)  # it releases the lock
+        target = find_survivor_pk(pk)
+
+
+def with_merge_flag(tickets: TicketQuerySet) -> TicketQuerySet:
+    """Return the tickets, each with `has_merged`: whether another is merged into it. `read_family` then asks less."""
+    return tickets.annotate(has_merged=Exists(Ticket.objects.filter(merged_into=OuterRef("pk"))))
+
+
+def read_family(ticket: Ticket, reader: Any) -> Family:
+    """Return the tickets that this person reads on the ticket's page: itself, and the visible ones merged into it.
+
+    No query is needed when `with_merge_flag` said that none is merged into it.
+    """
+    numbers = {ticket.pk: ticket.number}
+    splits = {ticket.split_from_id: ticket.pk} if ticket.split_from_id else {}
+    if not getattr(ticket, "has_merged", True):
+        return Family(numbers, splits)
+    merged = Ticket.objects.visible_to(reader).filter(pk__in=list_merged_pks(ticket.pk))
+    for pk, number, split_pk in merged.order_by("pk").values_list("pk", "number", "split_from"):
+        numbers[pk] = number
+        splits |= {split_pk: pk} if split_pk else {}
+    return Family(numbers, splits)
+
+
+def list_page_numbers(file: TicketFile) -> Iterator[str]:
+    """Yield the numbers of the tickets on whose pages a file is read: where it was sent, and where that leads (M11)."""
+    split = Ticket.objects.filter(split_from=file.message_id).first() if file.message_id else None
+    for ticket in filter(None, (file.ticket, split)):
+        yield ticket.number
+        if ticket.is_merged:
+            yield find_survivor(ticket).number
+
+
+def list_read_pks(ticket: Ticket) -> list[int]:
+    """Return the keys of the ticket and of those whose numbers lead to it; no query if `with_merge_flag` found none."""
+    return [ticket.pk, *(list_merged_pks(ticket.pk) if getattr(ticket, "has_merged", True) else ())]
+
+
+def lead_together(pk: int | None, other_pk: int) -> bool:
+    """Return whether the numbers of these two tickets lead to the same ticket (M11); None is no ticket."""
+    return pk is not None and (pk == other_pk or find_survivor_pk(pk) == find_survivor_pk(other_pk))
+
+
+def list_merged_pks(pk: int) -> list[int]:
+    """Return the keys of the tickets whose numbers lead to this one, directly or through others."""
+    found: list[int] = []
+    last_found = [pk]
+    while last_found:
+        last_found = list(Ticket.objects.filter(merged_into__in=last_found).values_list("pk", flat=True))
+        found += last_found
+    return found
