@@ -3,7 +3,7 @@
 A new verb is one row of `EVENTS`. A row without `customer` is never shown to a customer.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,14 @@ from factureya.core import calendar
 from factureya.core.models import Event
 from tickets.catalogue.models import Scope
 from tickets.catalogue.reading import describe_category
-from tickets.models import Ticket, chain_of
+from tickets.merging.words import (
+    cite_number,
+    describe_by_actor_with_number,
+    describe_taking_in,
+    describe_with_number,
+    list_taking_in,
+)
+from tickets.models import Ticket
 
 NOTHING = SafeString("")  # the line of an event that the message beside it already tells
 OPEN, WAITING = Ticket.Status.OPEN, Ticket.Status.WAITING
@@ -54,21 +61,6 @@ class Reading:
         return self.lookup(event) if callable(self.lookup) else [(self.icon, SafeString(self.lookup))]
 
 
-def find_note_takers(messages: Iterable[Any], events: Iterable[Event]) -> dict[int, str]:
-    """Return who wrote down each message that was said by phone: the message's key → the agent's name (M5).
-
-    `events` are of the shown ticket; of the other tickets in which messages were written (`origin`, a number), the
-    events are read here, if one of those was said by phone (M11).
-    """
-    keys = {(chain_of(each.origin), each.seq): each.pk for each in messages if each.channel == Ticket.Channel.PHONE}
-    known = list(events) if keys else []
-    if others := {chain for chain, _seq in keys} - {event.chain for event in known}:
-        known += Event.objects.filter(chain__in=others, data__channel=Ticket.Channel.PHONE)
-    taken = (event for event in known if event.data.get("channel") == Ticket.Channel.PHONE)
-    names = {(event.chain, event.data.get("message")): event.actor_name for event in taken}
-    return {pk: names[key] for key, pk in keys.items() if key in names}
-
-
 def _describe_opening_for_desk(event: Event) -> SafeString:
     """Return the history's text for the agent: who opened the ticket for a caller. Empty if it was not by phone."""
     if event.data.get("channel") != Ticket.Channel.PHONE:
@@ -86,12 +78,7 @@ def _describe_opening(event: Event, _reader: User) -> SafeString:
 
 def _cite_followed(event: Event) -> SafeString:
     """Return as HTML the number of the closed ticket that the new ticket continues."""
-    return _cite_number(event, "follows")
-
-
-def _cite_number(event: Event, name: str) -> SafeString:
-    """Return as HTML the number of another ticket, which stands in the event's data under `name`."""
-    return format_html('<span class="fy-mono">{}</span>', event.data.get(name) or "")
+    return cite_number(event, "follows")
 
 
 def _describe_answer_for_desk(event: Event) -> SafeString:
@@ -239,30 +226,6 @@ def _describe_charge_end(text: str) -> Callable[..., SafeString]:
     return describe
 
 
-def _describe_with_number(text: str, name: str) -> Callable[..., SafeString]:
-    """Return a function that puts into this text the number of another ticket, which the event's data `name` holds."""
-    return lambda event, _reader=None: format_html(text, _cite_number(event, name))
-
-
-def _describe_by_actor_with_number(text: str, name: str) -> Callable[[Event], SafeString]:
-    """Return a function that puts into this text who acted, and the number of another ticket from the event's data."""
-    return lambda event: format_html(text, event.actor_name, _cite_number(event, name))
-
-
-def _describe_taking_in(event: Event, _reader: User) -> SafeString:
-    """Return the history's text for the customer: which ticket was merged into this one, if it is Abierto by that."""
-    reopened = event.data.get("before") != event.data.get("after")
-    move = SafeString("; volvió a <strong>Abierto</strong>: nos toca responder") if reopened else NOTHING
-    return format_html("Se combinó con este el ticket {}{}", _cite_number(event, "ticket"), move)
-
-
-def _list_taking_in(event: Event) -> list[Line]:
-    """Return the look-up page's lines that another ticket was merged into this one, and if it is Abierto by that."""
-    reopened = event.data.get("before") != event.data.get("after")
-    move = [("swap", SafeString("Pasó a <strong>Abierto</strong>"))] if reopened else []
-    return [("ticket", SafeString("Se combinó con este otro de sus tickets")), *move]
-
-
 def _describe_by_actor(text: str) -> Callable[[Event], SafeString]:
     """Return a function that puts into this text who acted and, if the event is about a mail, its address."""
     return lambda event: format_html(text, event.actor_name, event.data.get("to", ""))
@@ -315,38 +278,38 @@ EVENTS = {
     "ticket.viewed_by_third_party": Reading("person", NOTHING),  # the page of its provider lists the views
     "ticket.merged": Reading(
         "swap",
-        _describe_by_actor_with_number("{} lo combinó con {}, que recibe sus mensajes", "into"),
-        _describe_with_number("Se combinó con {}: su número sigue sirviendo y los mensajes llegan ahí", "into"),
+        describe_by_actor_with_number("{} lo combinó con {}, que recibe sus mensajes", "into"),
+        describe_with_number("Se combinó con {}: su número sigue sirviendo y los mensajes llegan ahí", "into"),
         "Se combinó con otro de sus tickets",
     ),
     "ticket.took_in": Reading(
         "swap",
-        _describe_by_actor_with_number("{} combinó con este el ticket {}", "ticket"),
-        _describe_taking_in,
-        _list_taking_in,
+        describe_by_actor_with_number("{} combinó con este el ticket {}", "ticket"),
+        describe_taking_in,
+        list_taking_in,
     ),
     "ticket.unmerged": Reading(
         "swap",
-        _describe_by_actor_with_number("{} deshizo la combinación con {}", "left"),
-        _describe_with_number("Dejó de estar combinado con {} y sigue por su cuenta", "left"),
+        describe_by_actor_with_number("{} deshizo la combinación con {}", "left"),
+        describe_with_number("Dejó de estar combinado con {} y sigue por su cuenta", "left"),
         "Dejó de estar combinado con otro",
     ),
     "ticket.gave_back": Reading(
         "swap",
-        _describe_by_actor_with_number("{} deshizo la combinación con {}", "ticket"),
-        _describe_with_number("El ticket {} dejó de estar combinado con este", "ticket"),
+        describe_by_actor_with_number("{} deshizo la combinación con {}", "ticket"),
+        describe_with_number("El ticket {} dejó de estar combinado con este", "ticket"),
         "Otro ticket dejó de estar combinado con este",
     ),
     "ticket.message_split": Reading(
         "ticket",
-        _describe_by_actor_with_number("{} separó un mensaje en {}", "into"),
-        _describe_with_number("Un mensaje suyo trata de otro problema y se atiende en {}", "into"),
+        describe_by_actor_with_number("{} separó un mensaje en {}", "into"),
+        describe_with_number("Un mensaje suyo trata de otro problema y se atiende en {}", "into"),
         "Se separó un mensaje en otro ticket",
     ),
     "ticket.split_off": Reading(
         "ticket",
-        _describe_by_actor_with_number("{} lo abrió con un mensaje de {}", "source"),
-        _describe_with_number("Ticket <strong>Abierto</strong> con un mensaje de {}", "source"),
+        describe_by_actor_with_number("{} lo abrió con un mensaje de {}", "source"),
+        describe_with_number("Ticket <strong>Abierto</strong> con un mensaje de {}", "source"),
         "Ticket <strong>Abierto</strong>, separado de otro",
     ),
     "ticket.moved_to_company": Reading(

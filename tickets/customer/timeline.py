@@ -17,7 +17,8 @@ from django.utils.safestring import SafeString
 from accounts.models import User
 from factureya.core.models import Event, is_picture_type
 from factureya.core.templatetags.fy import when
-from tickets.events import EVENTS, NOTHING, PUBLIC, find_note_takers
+from tickets.calls.note_takers import find_note_takers
+from tickets.events import EVENTS, NOTHING, PUBLIC
 from tickets.merging.family import read_family
 from tickets.message_text import Block, read_blocks
 from tickets.models import Message, Ticket

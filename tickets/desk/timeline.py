@@ -16,8 +16,9 @@ from accounts.models import User
 from factureya.core.models import Attachment, OutboxMessage
 from factureya.core.templatetags.fy import when
 from tickets import notifications, policy
+from tickets.calls.note_takers import find_note_takers
 from tickets.desk.invoices import Card
-from tickets.events import EVENTS, NOTHING, find_note_takers
+from tickets.events import EVENTS, NOTHING
 from tickets.merging import family
 from tickets.message_text import Block, read_blocks
 from tickets.models import Note, Ticket
