@@ -93,13 +93,11 @@ def read_history(ticket: Ticket, reader: User) -> list[Entry]:
     entries = []
     for message in messages:
         entry = _build_message_entry(message, files_of_message[message.pk], noted_by.get(message.pk, ""))
-        is_own = message.ticket_id == ticket.pk
         owner = read_together.find_owner(message)
-        entries.append(
-            replace(entry, delivery=delivery_by_seq.get(message.seq), ticket_pk=owner)
-            if is_own
-            else _mark_foreign(entry, message, owner)
-        )
+        if message.ticket_id == ticket.pk:
+            entries.append(replace(entry, delivery=delivery_by_seq.get(message.seq), ticket_pk=owner))
+        else:
+            entries.append(_mark_foreign(entry, message, owner))
     for note in notes:
         entry = _build_note_entry(note, files_of_note[note.pk])
         entries.append(replace(entry, origin=_name_origin(note, ticket, read_together), ticket_pk=note.ticket_id))
