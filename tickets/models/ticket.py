@@ -130,8 +130,15 @@ class Ticket(Chained):
         "self", models.PROTECT, null=True, blank=True, related_name="followed_by", verbose_name="continúa a"
     )
     # A merge is this pointer and its instant, nothing else (M11); the ticket keeps its status and its messages.
+    # Its index is below: one of every NULL too would be taken for the sweeps, which must not read all tickets.
     merged_into = models.ForeignKey(
-        "self", models.PROTECT, null=True, blank=True, related_name="merged_tickets", verbose_name="combinado con"
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="merged_tickets",
+        verbose_name="combinado con",
     )
     merged_at = models.DateTimeField("combinado desde", null=True, blank=True)
     # The message that was split off another ticket and stands here since; its row stays where it was written (M11).
@@ -293,6 +300,7 @@ class Ticket(Chained):
             models.Index(
                 name="list_mine_closed", fields=["requester", "-touched_at", "-id"], condition=Q(status="closed")
             ),
+            models.Index(name="merged_tickets", fields=["merged_into"], condition=Q(merged_into__isnull=False)),
             models.Index(name="ticket_by_folio", fields=["cfdi_uuid"], condition=~Q(cfdi_uuid="")),
             # All that a sweep reads, so that with nothing due it touches no table, however many tickets there are.
             models.Index(

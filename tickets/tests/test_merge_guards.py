@@ -8,7 +8,8 @@ from django.db import connection
 
 from accounts.models import Provider
 from factureya.core import clock
-from factureya.testing.people import make_agent, make_contact
+from factureya.testing.charges import propose
+from factureya.testing.people import Cast, make_agent, make_contact
 from factureya.testing.raw_sql import copy_statement, execute, execute_as_owner, insert, refused_by, sqlite_only, update
 from factureya.testing.tickets import make_ticket
 from tickets import operations
@@ -149,6 +150,13 @@ def test_insert_or_replace_replaces_no_split():
     sql, params = copy_statement(Ticket, split.pk, "INSERT OR REPLACE", number="FY-0000-0000", reminder_id=None)
     with refused_by("row exists"):
         execute(sql, *params)
+
+
+def test_a_ticket_with_an_undecided_charge_is_not_merged():
+    cast = Cast()
+    ticket, survivor = propose(cast).ticket, make_ticket(requester=cast.ana)
+    with refused_by("ticket_merged_has_no_undecided_charge"):
+        point(ticket, survivor)
 
 
 def test_every_guard_is_attacked_here():

@@ -10,6 +10,7 @@ from factureya.core import audit, clock
 from factureya.core.mail import outbox
 from factureya.core.models import OutboxMessage
 from factureya.core.refusals import NotAllowed
+from factureya.testing.calls import confirm_by_phone
 from factureya.testing.people import make_agent, make_contact, make_customer, make_staff
 from factureya.testing.tickets import let_it_close, mails_about, make_inbound, make_ticket
 from tickets import operations, tasks
@@ -281,7 +282,7 @@ def test_a_confirmation_to_the_merged_number_closes_the_survivor():
 def test_a_confirmation_by_phone_closes_the_survivor():
     ticket, survivor = make_pair()
     merge(ticket, survivor)
-    operations.confirm_by_phone(ticket.pk, agent=make_agent(), contact=ticket.requester)
+    confirm_by_phone(ticket)
     assert fresh(survivor).status == CLOSED
 
 
