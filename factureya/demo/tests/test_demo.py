@@ -78,7 +78,7 @@ class TestDemo(TestCase):
         assert people["beto@demo.example"] == Contact.Role.CONTACT
 
     def test_tickets_in_every_state(self) -> None:
-        assert Ticket.objects.count() == 44
+        assert Ticket.objects.count() == 46
         for status, reason in [
             (Status.OPEN, None),
             (Status.WAITING, None),
@@ -131,7 +131,7 @@ class TestDemo(TestCase):
     def test_seeding_again_changes_nothing(self) -> None:
         again = StringIO()
         call_command("seed_demo", stdout=again)
-        assert Ticket.objects.count() == 44
+        assert Ticket.objects.count() == 46
         assert people.PASSWORD in again.getvalue()
 
 
