@@ -135,7 +135,7 @@ def test_the_steps_of_packages_and_the_nightly_comparison(settings: Any, tmp_pat
 
 
 @pytest.mark.clause("M26")
-def test_the_page_its_tabs_and_the_tests_of_one_clause(cast: Cast) -> None:
+def test_the_page_its_tabs_and_the_tests_of_one_clause(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     olga = make_client(make_auditor())
     text = text_of(olga.get(reverse(BOARD)))
     assert "Aún no construido 0" in text
@@ -145,6 +145,8 @@ def test_the_page_its_tabs_and_the_tests_of_one_clause(cast: Cast) -> None:
     proof = text_of(olga.get(reverse(BOARD), {"pruebas": "M15"}))
     assert "Pruebas de M15 (" in proof
     assert "test_" in proof
+    tests = board.load_tests()
+    monkeypatch.setattr(board, "load_tests", lambda: {**tests, "M33": {}})
     assert "Todavía ninguna prueba nombra esta cláusula." in text_of(olga.get(reverse(BOARD), {"pruebas": "M33"}))
     assert "Pruebas de" not in text_of(olga.get(reverse(BOARD), {"pruebas": "M99"}))
 
