@@ -16,7 +16,7 @@ from tickets.calls import operations as calls
 from tickets.models import Ticket
 
 pytestmark = pytest.mark.django_db
-SEARCH, CALL, SALES, PROVIDERS, PROVIDER, COMPANY, THIRD_PARTY = 12, 24, 8, 9, 11, 18, 20
+SEARCH, CALL, SALES, PROVIDERS, PROVIDER, COMPANY, THIRD_PARTY = 12, 24, 8, 9, 11, 18, 21
 FEW, MANY = 3, 12
 
 
