@@ -162,7 +162,7 @@ def list_merges(ticket: Ticket, reader: User, link: Callable[[int], str]) -> dic
     if ticket.split_from is not None:
         related.append(("Separado de", ticket.split_from.ticket))
     if ticket.has_merged:  # type: ignore[attr-defined]
-        merged = Ticket.objects.filter(pk__in=family.list_merged_pks(ticket.pk)).order_by("pk")
+        merged = Ticket.objects.filter(pk__in=family.list_read_pks(ticket)[1:]).order_by("pk")
         related += [("Combinado aquí", other) for other in merged]
     visible: set[int] = set()
     if related:

@@ -86,7 +86,7 @@ def read_family(ticket: Ticket, reader: Any) -> Family:
     splits = {ticket.split_from_id: ticket.pk} if ticket.split_from_id else {}
     if not getattr(ticket, "has_merged", True):
         return Family(numbers, splits)
-    merged = Ticket.objects.visible_to(reader).filter(pk__in=list_merged_pks(ticket.pk))
+    merged = Ticket.objects.visible_to(reader).filter(pk__in=list_read_pks(ticket)[1:])
     for pk, number, split_pk in merged.order_by("pk").values_list("pk", "number", "split_from"):
         numbers[pk] = number
         splits |= {split_pk: pk} if split_pk else {}
@@ -103,8 +103,16 @@ def list_page_numbers(file: TicketFile) -> Iterator[str]:
 
 
 def list_read_pks(ticket: Ticket) -> list[int]:
-    """Return the keys of the ticket and of those whose numbers lead to it; no query if `with_merge_flag` found none."""
-    return [ticket.pk, *(list_merged_pks(ticket.pk) if getattr(ticket, "has_merged", True) else ())]
+    """Return the keys of the ticket and of those whose numbers lead to it.
+
+    No query is needed when `with_merge_flag` said that there are none; a ticket that was read with it is asked once.
+    """
+    flagged: Any = ticket
+    if not hasattr(ticket, "has_merged"):
+        return [ticket.pk, *list_merged_pks(ticket.pk)]
+    if not hasattr(ticket, "read_pks"):
+        flagged.read_pks = [ticket.pk, *(list_merged_pks(ticket.pk) if flagged.has_merged else ())]
+    return list(flagged.read_pks)
 
 
 def lead_together(pk: int | None, other_pk: int) -> bool:
