@@ -18,8 +18,8 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import policy
-from accounts.models import Customer, CustomerToVerify, Provider, User
-from accounts.staff import companies, people
+from accounts.models import CreditBalance, Customer, CustomerToVerify, Provider, User
+from accounts.staff import companies, credits, people
 from accounts.web.form_memory import post_only
 from factureya.core.admin import ReadOnlyAdmin
 
@@ -28,6 +28,7 @@ for model in (EmailAddress, Authenticator, Group):
 
 show = require_safe
 send_of_company = post_only("admin:accounts_customertoverify_change", "pk")
+send_of_import = post_only("admin:accounts_creditbalance_import", "pk")
 send_of_list = post_only("admin:accounts_user_changelist")
 send_of_person = post_only("admin:accounts_user_change", "pk")
 show_or_send = require_http_methods(["GET", "HEAD", "POST"])
@@ -110,6 +111,27 @@ class CustomerAdmin(OwnPages):
 
     def allows(self, user: Any) -> bool:
         return policy.may_see_customers(user)
+
+
+@admin.register(CreditBalance)
+class CreditBalanceAdmin(OwnPages):
+    """Show the companies' credits to those who see the companies; a supervisor enters and imports them (M28)."""
+
+    pages = (
+        ("", show, credits.list_credits, "changelist"),
+        ("importar/", show_or_send, credits.import_credits, "import_new"),
+        ("importar/<int:pk>/", show, credits.show_import, "import"),
+        ("importar/<int:pk>/confirmar/", send_of_import, partial(credits.decide_import, verb="confirm"), "confirm"),
+        ("importar/<int:pk>/descartar/", send_of_import, partial(credits.decide_import, verb="discard"), "discard"),
+        ("<int:pk>/", show_or_send, credits.enter_credits, "change"),
+    )
+    reading = ("changelist", "import")
+
+    def allows(self, user: Any) -> bool:
+        return policy.may_see_customers(user)
+
+    def allows_act(self, user: Any) -> bool:
+        return policy.may_enter_credits(user)
 
 
 @admin.register(User)

@@ -217,6 +217,7 @@ CELERY_BEAT_SCHEDULE = {
     "close_unanswered": {"task": "tickets.tasks.close_unanswered", "schedule": timedelta(minutes=5)},
     "expire_due": {"task": "change_requests.tasks.expire_due", "schedule": timedelta(minutes=5)},
     "remind_due": {"task": "change_requests.tasks.remind_due", "schedule": timedelta(minutes=5)},
+    "sweep_imports": {"task": "accounts.credits.tasks.sweep_imports", "schedule": timedelta(minutes=2)},
     "tidy_emergencies": {"task": "change_requests.tasks.tidy_emergencies", "schedule": timedelta(minutes=1)},
 }
 
@@ -386,6 +387,12 @@ DEMO_SEEDS = ["factureya.demo.requests.seed", "factureya.demo.emergencies.seed"]
 CUSTOMER_JOINED = ["tickets.operations.move_to_customer"]  # callables (source, target, *, actor)
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Factureya"
+
+# -- Credits of the companies (M28) --------------------------------------------------------------------
+CREDITS_LOW_PERCENT = env.int("CREDITS_LOW_PERCENT", default=20)  # of the package: so few or fewer are shown as low
+CREDITS_EXPIRE_DAYS = env.int("CREDITS_EXPIRE_DAYS", default=30)  # shown as «vencen pronto»
+CREDITS_IMPORT_MAX_BYTES = 20 * 1024 * 1024
+CREDITS_IMPORT_MAX_ROWS = 100_000
 
 # -- Browser -----------------------------------------------------------------------------------------
 SESSION_COOKIE_AGE = 60 * 60 * 12

@@ -3,11 +3,12 @@
 `core.record.state` reads KINDS. Each `describe_…` returns the whole row as an event holds it.
 """
 
-from accounts.models import Contact, Customer, Representative, RoleAssignment, User
+from accounts.models import Contact, CreditBalance, Customer, Representative, RoleAssignment, User
 from accounts.models.people import PERSON, describe_person
 from factureya.core.record.state import Facts, Kind, read_facts
 
 OFFICE, COMPANY, CONTACT, REPRESENTATIVE = "office", "company", "contact", "representative"
+CREDITS = "credits"
 _OFFICE_FACTS = ("user_id", "office", "provider_id", "starts_at", "ends_at", "granted_by_id", "granted_at")
 _COMPANY_FACTS = (
     *("pk", "rfc", "legal_name", "fiscal_address", "phone", "registered_email", "rfc_check_failed"),
@@ -17,6 +18,10 @@ _CONTACT_FACTS = ("user_id", "customer_id", "role", "own_tickets_only", "invited
 _REPRESENTATIVE_FACTS = (
     *("pk", "customer_id", "user_id", "name", "rfc", "email", "power_kind", "instrument"),
     *("valid_from", "valid_until", "document_id", "verified_by_id", "verified_at", "revoked_at", "revoked_by_id"),
+)
+
+_CREDIT_FACTS = (
+    *("customer_id", "package", "total", "remaining", "valid_until", "source", "recorded_at", "recorded_by_id"),
 )
 
 
@@ -49,6 +54,11 @@ def describe_representative(representative: Representative) -> Facts:
     document = representative.document
     facts = _read(representative, _REPRESENTATIVE_FACTS)
     return {**facts, "document_sha256": document.sha256 if document else None}
+
+
+def describe_credits(balance: CreditBalance) -> Facts:
+    """Return a company's credit package, what is left of it, and who said so."""
+    return _read(balance, _CREDIT_FACTS)
 
 
 def _read(row: object, columns: tuple[str, ...]) -> Facts:
@@ -115,5 +125,16 @@ KINDS = [
         chains=lambda representative: (f"customer:{representative.customer_id}",),
         key=("pk",),
         column="pk",
+    ),
+    Kind(
+        CREDITS,
+        "los créditos",
+        verbs=("credits.set",),
+        rows=CreditBalance.objects.select_related("customer").all,
+        describe=describe_credits,
+        subject=lambda balance: balance.customer,
+        chains=lambda balance: (f"customer:{balance.customer_id}",),
+        key=("customer",),
+        column="customer_id",
     ),
 ]

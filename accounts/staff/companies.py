@@ -67,7 +67,7 @@ def list_customers(request: HttpRequest) -> HttpResponse:
 
 def show_customer(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one company: registered data, read-only (M1), its people, and what was decided about it."""
-    related = Customer.objects.select_related("joined_to", "verified_by")
+    related = Customer.objects.select_related("joined_to", "verified_by", "credit_balance__recorded_by")
     customer = get_object_or_404(related, pk=pk)
     context = page_context(
         request,
@@ -77,6 +77,7 @@ def show_customer(request: HttpRequest, pk: int) -> HttpResponse:
         contacts=_list_people(customer)[:ROWS],
         events=customer.events().reverse()[:ROWS],
         may_verify=policy.may_verify(get_person(request)) and customer.waits_for_staff,
+        may_enter=policy.may_enter_credits(get_person(request)),
     )
     return TemplateResponse(request, "admin/accounts/customer.html", context)
 

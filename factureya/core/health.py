@@ -21,7 +21,7 @@ OUTBOX_MAX_AGE = timedelta(minutes=10)  # sweeps come every minute and take what
 SWEEP_MAX_AGE = {
     **dict.fromkeys(("sweep_outbox", "sweep_inbound"), timedelta(minutes=5)),
     **dict.fromkeys(("warn_before_close", "close_unanswered", "expire_due", "remind_due"), timedelta(minutes=15)),
-    "tidy_emergencies": timedelta(minutes=5),
+    **dict.fromkeys(("tidy_emergencies", "sweep_imports"), timedelta(minutes=5)),
 }
 ANCHOR_MAX_AGE = timedelta(hours=26)  # one a day, and beat may have stood still for a while
 FILE_MAX_AGE = timedelta(hours=1)  # of an anchor without its file; beat tries again every half hour

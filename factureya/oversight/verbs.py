@@ -44,6 +44,13 @@ _DATA = {
     "company.changed": Words("Cambió datos de la empresa", Group.DATA),
     "representative.added": Words("Registró a un representante", Group.DATA, "name"),
     "representative.revoked": Words("Revocó a un representante", Group.DATA, "name"),
+    "credits.set": Words("Anotó los créditos de la empresa", Group.DATA, "summary"),
+    "credits.import_uploaded": Words("Subió un archivo de créditos", Group.DATA, "name"),
+    "credits.import_checked": Words("Revisó el archivo de créditos", Group.DATA, "problem"),
+    "credits.import_confirmed": Words("Confirmó la importación de créditos", Group.DATA, "changes"),
+    "credits.import_discarded": Words("Descartó la importación de créditos", Group.DATA),
+    "credits.import_applied": Words("Terminó de aplicar la importación de créditos", Group.DATA, "applied"),
+    "credits.import_stopped": Words("Detuvo la importación: quien la confirmó ya no es supervisor", Group.DATA),
     "asset.owner_set": Words("Nombró al propietario de la información", Group.DATA, "owner_name"),
 }
 _APPROVALS = {

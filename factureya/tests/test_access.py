@@ -21,7 +21,7 @@ from factureya.core import clock, health
 from factureya.core.files import store
 from factureya.core.mail import intake
 from factureya.core.models import Event, Holiday, InboundMessage, OutboxMessage
-from factureya.testing import access_control, access_emergency, access_requests, request_histories
+from factureya.testing import access_control, access_credits, access_emergency, access_requests, request_histories
 from factureya.testing.access import DESK, ROLES, Row, World, codes, key
 from factureya.testing.people import Cast, make_agent, make_auditor, make_neighbours, make_staff, make_superuser
 from factureya.testing.tickets import make_inbound, make_ticket
@@ -207,6 +207,7 @@ TABLE: dict[str, list[Row]] = {
     "admin:accounts_customer_change": [
         Row(ROOT_ONLY | READER | {"dario": 200, "laura": 200}, lambda world: [world.ticket.customer_id])
     ],
+    **access_credits.ROWS,
     "admin:accounts_user_changelist": [Row(ROOT_ONLY | READER)],
     "admin:accounts_user_invite": [Row(ROOT_ONLY)],
     "admin:accounts_user_change": [Row(ROOT_ONLY | READER, lambda world: [world.ticket.requester_id])],

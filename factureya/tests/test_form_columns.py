@@ -65,6 +65,8 @@ STORED: dict[str, str] = {
     "CheckForm.findings": "change_requests.Waiver.findings",
     "ComposerForm.body": "tickets.Message.body",
     "ComposerForm.note": "tickets.Note.body",
+    "CreditsForm.package": "accounts.CreditBalance.package",
+    "CreditsForm.seen": COMPARED,
     "DataForm.city": ADDRESS,
     "DataForm.legal_name": f"{CUSTOMER}.legal_name",
     "DataForm.phone": f"{CUSTOMER}.phone",

@@ -146,6 +146,24 @@ def when_full(instant: datetime | None) -> str:
 
 
 @register.filter
+def full_day(day: date | None) -> str:
+    """Return a day as «31 dic 2026», always with its year; empty for None."""
+    return f"{day.day} {MONTHS[day.month - 1]} {day.year}" if day else ""
+
+
+@register.filter
+def full_weekday(day: date) -> str:
+    """Return a day as «vie 25 dic 2026»."""
+    return f"{WEEKDAYS[day.weekday()]} {full_day(day)}"
+
+
+@register.filter
+def thousands(number: int) -> str:
+    """Return a whole number with commas: «1,000»."""
+    return f"{number:,}"
+
+
+@register.filter
 def iso(instant: datetime | None) -> str:
     """Return the `datetime` attribute of <time>: local, with its offset, to the second."""
     return timezone.localtime(instant).isoformat(timespec="seconds") if instant else ""
