@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 
-from accounts.forms import PlainForm
+from accounts.forms import STALE_FORM, PlainForm
 from accounts.models.credits import MAX_CREDITS, MAX_PACKAGE
 from accounts.staff.forms import require_near_day
 
@@ -37,7 +37,9 @@ class CreditsForm(PlainForm):
         error_messages={"invalid": "Escriba el día como AAAA-MM-DD."},
         validators=[require_near_day],
     )
-    seen = forms.CharField(required=False, max_length=40, widget=forms.HiddenInput)
+    seen = forms.CharField(
+        required=False, max_length=40, error_messages={"max_length": STALE_FORM}, widget=forms.HiddenInput
+    )
     words = {
         "package": ("Paquete", "Como lo conoce el cliente, por ejemplo PAC-200 v3.2.", "Escriba el paquete."),
         "total": ("Créditos del paquete", "", "Escriba de cuántos créditos es el paquete."),
