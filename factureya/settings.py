@@ -279,6 +279,8 @@ CUSTOMER_REPLY_CALENDAR = env("CUSTOMER_REPLY_CALENDAR", default="natural")  # M
 REMINDER_HOURS = env.int("REMINDER_HOURS", default=24)  # M15: before closes_at
 REMINDER_LOOKAHEAD_MINUTES = 10
 FIRST_REPLY_BUSINESS_HOURS = env.int("FIRST_REPLY_BUSINESS_HOURS", default=4)  # the queue's "Meta"
+# Whose open deadlines move with the attention hours and the holidays (M2): `core.hours.deadlines.Source` each.
+CALENDAR_DEADLINES = ["tickets.operations.deadlines.SOURCE", "change_requests.operations.deadlines.SOURCE"]
 LINK_DAYS = 30  # signed links in mails
 
 # -- Formal requests (M7, M19-M25) -------------------------------------------------------------------

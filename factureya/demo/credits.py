@@ -21,8 +21,9 @@ def seed(people: dict[str, User], present: datetime) -> None:
     ocaso = people["ana"].contact.customer
     last_day = timezone.localdate(present) + timedelta(days=31)
     with clock.at(present - timedelta(days=4)):
-        values = {"package": "PAC-200 v3.2", "total": 200, "remaining": 34, "valid_until": last_day}
-        operations.set_credits(ocaso.pk, actor=laura, seen="", **values)
+        operations.set_credits(
+            ocaso.pk, actor=laura, seen="", package="PAC-200 v3.2", total=200, remaining=34, valid_until=last_day
+        )
     others = Customer.objects.filter(verified_at__isnull=False, is_drill=False).exclude(pk=ocaso.pk).order_by("pk")
     rows = [
         f"{customer.rfc},{package},{total},{remaining},{last_day + timedelta(days=63)}\n"

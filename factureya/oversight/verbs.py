@@ -44,6 +44,9 @@ _DATA = {
     "company.changed": Words("Cambió datos de la empresa", Group.DATA),
     "representative.added": Words("Registró a un representante", Group.DATA, "name"),
     "representative.revoked": Words("Revocó a un representante", Group.DATA, "name"),
+    "calendar.proposed": Words("Pidió un cambio del calendario que adelanta un plazo", Group.DATA, "what"),
+    "calendar.changed": Words("Cambió el horario o un día inhábil", Group.DATA, "what"),
+    "calendar.declined": Words("No hizo el cambio del calendario", Group.DATA, "what"),
     "credits.set": Words("Anotó los créditos de la empresa", Group.DATA, "summary"),
     "credits.import_uploaded": Words("Subió un archivo de créditos", Group.DATA, "name"),
     "credits.import_checked": Words("Revisó el archivo de créditos", Group.DATA, "problem"),
@@ -85,6 +88,7 @@ _APPROVALS = {
     "request.resumed": Words("Reanudó la solicitud", Group.APPROVALS, "reason"),
     "request.expired": Words("Venció la solicitud", Group.APPROVALS),
     "request.reminded": Words("Recordó el plazo", Group.APPROVALS),
+    "request.deadline_moved": Words("Movió el plazo, por un cambio del calendario", Group.APPROVALS),
 }
 _ACCESS = {
     "person.joined": Words("Abrió la cuenta", Group.ACCESS),
@@ -141,6 +145,7 @@ _TICKETS = {
     "ticket.classified": Words("Cambió categoría o impacto", Group.TICKETS),
     "ticket.handed_over": Words("Turnó el ticket a otro prestador", Group.TICKETS),
     "ticket.moved_to_company": Words("Pasó el ticket a la empresa ya conocida", Group.TICKETS),
+    "ticket.deadline_moved": Words("Movió un plazo, por un cambio del calendario", Group.TICKETS),
     "ticket.reminder_queued": Words("Puso en cola el recordatorio", Group.TICKETS),
     "ticket.reminded": Words("Salió el recordatorio", Group.TICKETS),
     "ticket.confirmed": Words("Confirmó que quedó resuelto", Group.TICKETS),

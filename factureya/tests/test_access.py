@@ -20,8 +20,15 @@ from change_requests.models import Evidence, FormalRequest
 from factureya.core import clock, health
 from factureya.core.files import store
 from factureya.core.mail import intake
-from factureya.core.models import Event, Holiday, InboundMessage, OutboxMessage
-from factureya.testing import access_control, access_credits, access_emergency, access_requests, request_histories
+from factureya.core.models import Event, InboundMessage, OutboxMessage
+from factureya.testing import (
+    access_calendar,
+    access_control,
+    access_credits,
+    access_emergency,
+    access_requests,
+    request_histories,
+)
 from factureya.testing.access import DESK, ROLES, Row, World, codes, key
 from factureya.testing.people import Cast, make_agent, make_auditor, make_neighbours, make_staff, make_superuser
 from factureya.testing.tickets import make_inbound, make_ticket
@@ -214,9 +221,7 @@ TABLE: dict[str, list[Row]] = {
     "admin:accounts_provider_changelist": [Row(ROOT_ONLY | READER | {"laura": 200})],
     "admin:core_event_changelist": [Row(ROOT_ONLY)],
     "admin:core_event_change": [Row(ROOT_ONLY, lambda _w: [Event.objects.first().pk])],
-    "admin:core_holiday_changelist": [Row(ROOT_AND_SUPERVISOR | READER)],
-    "admin:core_holiday_change": [Row(ROOT_AND_SUPERVISOR | READER, lambda _w: [Holiday.objects.first().pk])],
-    "admin:core_holiday_add": [Row(ROOT_AND_SUPERVISOR)],
+    **access_calendar.ROWS,
     "admin:core_outboxmessage_changelist": [Row(ROOT_AND_SUPERVISOR | READER)],
     "admin:core_outboxmessage_change": [
         Row(ROOT_AND_SUPERVISOR | READER, lambda _w: [OutboxMessage.objects.first().pk])
@@ -263,13 +268,12 @@ for button in ("verify", "join", "refuse"):
 for button in ("grant", "end", "close", "request_reset", "approve_reset", "decline_reset", "resend", "cancel"):
     keys = key(999, 999) if button in {"end", "approve_reset", "decline_reset"} else key(999)
     TABLE[f"admin:accounts_user_{button}"] = [Row(POST_IN_ADMIN, keys), Row(ROOT_POSTS, keys, method="post")]
-# Mails and events are neither added nor deleted, and the stock history is not there; a holiday may be taken back.
-for model in ("event", "outboxmessage", "holiday"):
+# Mails and events are neither added nor deleted, and the stock history is not there.
+for model in ("event", "outboxmessage"):
     TABLE[f"admin:core_{model}_history"] = [Row(IN_ADMIN | dict.fromkeys((*DESK, "olga", "root"), 404), key(1))]
 for model in ("event", "outboxmessage"):
     TABLE[f"admin:core_{model}_add"] = [Row(codes(403, anonymous=302))]
     TABLE[f"admin:core_{model}_delete"] = [Row(codes(403, anonymous=302), key(1))]
-TABLE["admin:core_holiday_delete"] = [Row(ROOT_AND_SUPERVISOR, key(1))]
 
 
 def all_addresses() -> Iterator[str]:
