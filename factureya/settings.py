@@ -396,6 +396,12 @@ CREDITS_EXPIRE_DAYS = env.int("CREDITS_EXPIRE_DAYS", default=30)  # shown as «v
 CREDITS_IMPORT_MAX_BYTES = 20 * 1024 * 1024
 CREDITS_IMPORT_MAX_ROWS = 100_000
 
+# -- Addresses outside this portal (M2); without them the pages say whom to ask ------------------------
+FACTUREYA_SYSTEM_URL = env("FACTUREYA_SYSTEM_URL", default="")  # «Ingresar Sistema Factureya»
+FREE_APP_URL = env("FREE_APP_URL", default="")  # where the free application is downloaded
+# Whose mail addresses a request of the authority may come from: these domains and what is below them.
+AUTHORITY_MAIL_DOMAINS = env.list("AUTHORITY_MAIL_DOMAINS", default=["gob.mx"])
+
 # -- Browser -----------------------------------------------------------------------------------------
 SESSION_COOKIE_AGE = 60 * 60 * 12
 CSRF_COOKIE_HTTPONLY = True

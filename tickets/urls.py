@@ -4,7 +4,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
 from factureya.core import numbers
-from tickets.customer import views_person, views_public, views_ticket
+from tickets.customer import views_authority, views_person, views_public, views_ticket
 from tickets.models import NUMBER_PREFIX
 
 
@@ -30,6 +30,8 @@ urlpatterns = [
     path("tickets/<ticket_number:number>/informacion/", views_ticket.AddInformation.as_view(), name="add_information"),
     path("tickets/<ticket_number:number>/confirmar/", views_ticket.Confirm.as_view(), name="confirm"),
     path("tickets/<ticket_number:number>/continuar/", views_ticket.FollowUp.as_view(), name="follow_up"),
+    path("portal-sat/requerimiento/", views_authority.Authority.as_view(), name="authority"),
+    path("portal-sat/requerimiento/enviado/", views_authority.AuthoritySent.as_view(), name="authority_sent"),
     path("enlace/<str:token>/", views_public.OpenLink.as_view(), name="link"),
     path("archivos/<slug:token>/", views_public.Download.as_view(), name="file"),
 ]

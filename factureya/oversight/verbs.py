@@ -156,6 +156,8 @@ _TICKETS = {
     "ticket.mail_bounced": Words("Anotó un correo que no se entregó", Group.TICKETS, "to"),
     "ticket.mail_retried": Words("Puso otra vez en cola un correo", Group.TICKETS, "to"),
     "ticket.robot_answered": Words("Anotó una respuesta automática", Group.TICKETS),
+    "authority.received": Words("Recibió un requerimiento de la autoridad", Group.TICKETS, "document_number"),
+    "authority.closed": Words("Atendió el requerimiento de la autoridad", Group.TICKETS, "outcome"),
     "mail.linked": Words("Agregó un correo de la bandeja a un ticket", Group.TICKETS, "ticket"),
     "mail.opened": Words("Abrió un ticket con un correo de la bandeja", Group.TICKETS, "ticket"),
     "mail.discarded": Words("Descartó un correo de la bandeja", Group.TICKETS, "reason"),

@@ -138,6 +138,8 @@ TABLE: dict[str, list[Row]] = {
     "portal:support": [Row(ANYBODY)],
     "portal:sat": [Row(ANYBODY)],
     "portal:free_app": [Row(ANYBODY)],
+    "portal:free_app_terms": [Row(ANYBODY)],
+    "portal:system": [Row(ANYBODY)],
     "portal:privacy": [Row(ANYBODY)],
     "portal:accessibility": [Row(ANYBODY)],
     "portal:robots": [Row(ANYBODY)],
@@ -221,6 +223,7 @@ TABLE: dict[str, list[Row]] = {
     "admin:accounts_provider_changelist": [Row(ROOT_ONLY | READER | {"laura": 200})],
     "admin:core_event_changelist": [Row(ROOT_ONLY)],
     "admin:core_event_change": [Row(ROOT_ONLY, lambda _w: [Event.objects.first().pk])],
+    **access_authority.ROWS,
     **access_calendar.ROWS,
     "admin:core_outboxmessage_changelist": [Row(ROOT_AND_SUPERVISOR | READER)],
     "admin:core_outboxmessage_change": [

@@ -41,9 +41,19 @@ ADDRESS = "part of fiscal_address, whose whole length DataForm measures"
 PERSON, NAME, CUSTOMER = "accounts.User", "accounts.User.full_name", "accounts.Customer"
 REPRESENTATIVE, OUTCOME = "accounts.Representative", "change_requests.FormalRequest.outcome_reason"
 EMERGENCY = "change_requests.Emergency"
+AUTHORITY = "tickets.AuthorityRequest"
 STORED: dict[str, str] = {
     "AccountForm.alias": f"{EMERGENCY}Account.alias",
     "AccountForm.purpose": f"{EMERGENCY}Account.purpose",
+    "AuthorityForm.body": f"{AUTHORITY}.body",
+    "AuthorityForm.document_number": f"{AUTHORITY}.document_number",
+    "AuthorityForm.email": f"{AUTHORITY}.email",
+    "AuthorityForm.form_key": f"{AUTHORITY}.form_key",
+    "AuthorityForm.official": f"{AUTHORITY}.official",
+    "AuthorityForm.position": f"{AUTHORITY}.position",
+    "AuthorityForm.taxpayer_rfc": CHECKED,
+    "AuthorityForm.unit": f"{AUTHORITY}.unit",
+    "CloseForm.outcome": f"{AUTHORITY}.outcome",
     "CauseForm.procedure": f"{EMERGENCY}Cause.procedure",
     "CauseForm.title": f"{EMERGENCY}Cause.title",
     "ChangeForm.field": f"{EMERGENCY}Change.field",

@@ -26,6 +26,8 @@ def side_bar(context: template.Context) -> dict[str, Any]:
     groups = _build_view_groups(queue.list_views(person), counts, current_slug) if sees_tickets else []
     if sees_tickets and policy.may_read_mails(person):
         groups.append(("Correo", [_build_tray_entry(request.path)]))
+    if sees_tickets and policy.may_read_authority(person):
+        groups.append(("Autoridad", [_build_authority_entry(request.path)]))
     apps = context.get("available_apps") or []
     other_apps = [_mark_current_page(app, request.path) for app in apps if app["app_label"] != "tickets"]
     return {"groups": groups, "apps": other_apps}
@@ -47,6 +49,12 @@ def _build_tray_entry(path: str) -> dict[str, Any]:
     url = reverse("admin:tickets_ticket_tray")
     is_current = path.startswith(url)
     return {"label": "Bandeja", "url": url, "count": None, "is_hot": False, "is_current": is_current}
+
+
+def _build_authority_entry(path: str) -> dict[str, Any]:
+    """Return the side bar's entry of the requests of authorities, marked as current on each of their pages."""
+    url = reverse("admin:tickets_ticket_authority")
+    return {"label": "Requerimientos", "url": url, "count": None, "is_hot": False, "is_current": path.startswith(url)}
 
 
 def _build_view_entry(view: queue.View, url: str, count: int | None, current_slug: str) -> dict[str, Any]:
