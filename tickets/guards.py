@@ -130,7 +130,8 @@ GUARDS = [
             ("authority_request_stays_as_sent", guard_terms.changed(_SENT), "un requerimiento queda como se envió"),
             (
                 "authority_request_is_closed_with_its_event",
-                f"OLD.status <> 'received' OR NOT {_CLOSED}",
+                f"""{guard_terms.changed("status outcome closed_by_id closed_at")}
+                AND NOT (OLD.status = 'received' AND {_CLOSED})""",
                 "un requerimiento se atiende una vez, con su evento",
             ),
         ),

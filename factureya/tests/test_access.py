@@ -22,6 +22,7 @@ from factureya.core.files import store
 from factureya.core.mail import intake
 from factureya.core.models import Event, InboundMessage, OutboxMessage
 from factureya.testing import (
+    access_authority,
     access_calendar,
     access_control,
     access_credits,

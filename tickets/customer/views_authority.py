@@ -16,7 +16,7 @@ from tickets.operations.authority import receive_request
 
 WINDOW_SECONDS = 60 * 60
 PER_ADDRESS, OF_ALL = 10, 200  # requests of one IP address, and of all, in WINDOW_SECONDS
-_SENT = "authority.sent"  # in the session: the folio that the next page shows
+_SENT = "authority-sent"  # in the session: the folio that the next page shows
 
 
 class Authority(PrivateView):
