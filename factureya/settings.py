@@ -385,7 +385,7 @@ MFA_FORMS = {
 }
 INVITATION_DAYS = env.int("INVITATION_DAYS", default=7)
 # Called by `seed_demo` to add the demo data of other apps: callables (people by key, present).
-DEMO_SEEDS = ["factureya.demo.requests.seed", "factureya.demo.emergencies.seed", "factureya.demo.credits.seed"]
+DEMO_SEEDS = [f"factureya.demo.{name}.seed" for name in ("requests", "emergencies", "credits", "authority")]
 CUSTOMER_JOINED = ["tickets.operations.move_to_customer"]  # callables (source, target, *, actor)
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Factureya"
