@@ -13,7 +13,7 @@ DONE = "Se verificó con la unidad por teléfono y se entregó por escrito la li
 
 
 def seed(people: dict[str, User], present: datetime) -> None:
-    """Let an invented official send two requests about Ana's company; Laura answers the first. `seed_demo` calls this."""
+    """Let an invented official send two requests about Ana's company, and Laura answer one; `seed_demo` calls it."""
     laura = User.objects.get(pk=people["laura"].pk)
     rfc = people["ana"].contact.customer.rfc
     with clock.at(present - timedelta(days=9)):
@@ -31,7 +31,7 @@ def _send(document_number: str, rfc: str, body: str) -> AuthorityRequest:
         unit=UNIT,
         official="Marta Ríos Escamilla",
         position="Subadministradora",
-        email="marta.rios@sat.gob.mx",
+        email="marta.rios@sat.example",
         document_number=document_number,
         taxpayer_rfc=rfc,
         body=body,

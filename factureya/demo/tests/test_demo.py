@@ -18,7 +18,7 @@ from factureya.core.models import Attachment, OutboxMessage
 from factureya.demo import people
 from factureya.testing.people import own_provider
 from tickets import operations
-from tickets.models import Note, Ticket, TicketFile
+from tickets.models import AuthorityRequest, Note, Ticket, TicketFile
 from tickets.tasks import close_unanswered
 
 Status, Reason = Ticket.Status, Ticket.ClosedReason
@@ -94,7 +94,8 @@ class TestDemo(TestCase):
         types = set(Attachment.objects.values_list("content_type", flat=True))
         assert {"image/png", "application/pdf"} < types
         taken = Attachment.objects.filter(draft="").count()
-        assert TicketFile.objects.count() + Evidence.objects.count() == taken
+        of_authorities = AuthorityRequest.objects.count()
+        assert TicketFile.objects.count() + Evidence.objects.count() + of_authorities == taken
 
     @pytest.mark.clause("M26")
     def test_chains_are_whole_and_nearly_every_mail_has_left(self) -> None:
