@@ -60,7 +60,7 @@ class UploadForm(PlainForm):
     """Ask for a CSV file of credits."""
 
     file = forms.FileField(
-        widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
+        widget=forms.FileInput(attrs={"accept": ".csv,text/csv", "class": "fy-full"}),
         error_messages={"empty": "El archivo está vacío.", "missing": "Elija el archivo."},
     )
     words = {"file": ("Archivo CSV", "", "Elija el archivo.")}
