@@ -52,7 +52,7 @@ def ticket_or_404(request: HttpRequest, pk: int) -> Ticket:
     if not isinstance(user, User) or not (user.desk_provider_ids or user.reads_all):
         raise Http404
     related = Ticket.objects.select_related(
-        "customer", "requester__contact", "assignee", "provider", "follows", "reminder"
+        "customer__credit_balance", "requester__contact", "assignee", "provider", "follows", "reminder"
     )
     ticket = get_object_or_404(related.visible_to(user), pk=pk)
     if not policy.may_read_mail(user, ticket):

@@ -1,6 +1,7 @@
 """Store a ticket's facts (manual 03). Rules are in `operations`; what must hold is here and in `guards`."""
 
 from tickets.charges.models import ChargeLine, ChargeProposal, TimeEntry
+from tickets.models.authority import AuthorityRequest
 from tickets.models.calls import CALL_PERIOD, CODE_PERIOD, CODE_TRIES, VERIFIED_PERIOD, Call
 from tickets.models.conversation import Message, Note, TicketFile, TicketFileQuerySet, match_folio
 from tickets.models.grants import MailGrant
@@ -12,6 +13,7 @@ __all__ = [
     "CODE_TRIES",
     "NUMBER_PREFIX",
     "VERIFIED_PERIOD",
+    "AuthorityRequest",
     "Call",
     "ChargeLine",
     "ChargeProposal",

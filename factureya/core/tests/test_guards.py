@@ -48,11 +48,7 @@ def test_exactly_our_triggers_are_there_on_their_tables():
 def test_every_module_of_guards_is_listed():
     named = [f"{config.name}.guards" for config in apps.get_app_configs()]
     # Rooms inside an app that have guards of their own.
-    rooms = [
-        "change_requests.emergency.guards",
-        "change_requests.packages.guards",
-        "tickets.charges.guards",
-    ]
+    rooms = ["change_requests.emergency.guards", "change_requests.packages.guards", "tickets.charges.guards"]
     assert [name for name in named if find_spec(name)] + rooms == settings.GUARDS
 
 
