@@ -99,7 +99,6 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "factureya.core.middleware.RecordedSessionMiddleware",  # after the session and its user
     "factureya.core.middleware.RecordedLooksMiddleware",  # inside it: the look of an emergency is recorded there
-    "tickets.providers.middleware.RecordThirdPartyMiddleware",
     "factureya.core.middleware.MethodNotAllowedPageMiddleware",
     "factureya.core.middleware.BodyLimitMiddleware",  # last, so that its answer has every header
 ]
@@ -365,9 +364,8 @@ AUTHENTICATION_BACKENDS = [
 RECORDED_SESSIONS = {
     "change_requests.emergency.backend.EmergencyBackend": "change_requests.emergency.middleware.EmergencyMiddleware"
 }
-LOOKS_RECORDER = (
-    "factureya.oversight.looks.record_look"  # writes down what Auditoría was shown (`core.middleware`; M26)
-)
+# Called with each request that showed something to a person of staff, to write it down (`core.middleware`; M3, M26).
+LOOKS_RECORDERS = ["factureya.oversight.looks.record_look", "tickets.providers.looks.record_look"]
 PASSWORD_HASHERS = ["accounts.passwords.LeanArgon2PasswordHasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import time
+from functools import cache
 from itertools import groupby, pairwise
 
 Range = tuple[time, time]
@@ -51,6 +52,7 @@ def parse_day(text: str) -> tuple[Range, ...]:
     return tuple(ranges)
 
 
+@cache
 def parse_week(text: str) -> Week:
     """Return a stored week. Raises ValueError if it is none, or if nobody attends on any day."""
     days = text.split(";")
@@ -88,6 +90,7 @@ def describe_week(week: Week) -> list[DayHours]:
     ]
 
 
+@cache
 def describe_open_hours(week: Week) -> str:
     """Return in one line when somebody attends: «Lunes a viernes, de 9:00 a 14:00 y de 15:00 a 19:00 h»."""
     return "; ".join(_describe_open_lines(week))
