@@ -7,14 +7,16 @@ import time_machine
 from django.urls import reverse
 
 from accounts import operations
-from accounts.models import CreditBalance, CreditImport, CreditImportRow, Customer, Office, User
+from accounts.models import CreditBalance, CreditImport, CreditImportRow, Customer, Office, Provider, User
 from accounts.operations.credits import name_version
 from factureya.core.record.state import find_flaws
 from factureya.core.refusals import Invalid, NotAllowed, Refused, Stale
 from factureya.testing.credits import PACKAGE, enter
 from factureya.testing.pages import make_client, text_of
 from factureya.testing.people import (
+    give_office,
     make_agent,
+    make_auditor,
     make_contact,
     make_customer,
     make_representative,
@@ -214,3 +216,17 @@ def test_our_agent_sees_the_credits_in_the_ticket_and_a_third_party_does_not(lau
     irma = make_staff(Office.THIRD_PARTY_AGENT, provider=own_provider())
     assert "34 de 200" not in text_of(make_client(irma).get(address))
     assert CreditImportRow.objects.count() == 0
+
+
+def test_the_list_of_packages_leads_there_who_may_read_it(laura):
+    address = f'href="{reverse("admin:accounts_creditbalance_changelist")}"'
+    both = make_staff(Office.THIRD_PARTY_AGENT, provider=Provider.objects.create(name="Soporte Externo"))
+    give_office(both, Office.INFORMATION_OWNER)
+    for person, sees in (
+        (laura, True),
+        (make_auditor(), True),
+        (make_staff(Office.INFORMATION_OWNER), False),
+        (both, False),
+    ):
+        answer = make_client(person).get(reverse("packages:list"))
+        assert (answer.status_code, address in answer.content.decode()) == (200, sees)
