@@ -20,7 +20,7 @@ from tickets.models import ChargeProposal, Ticket, TimeEntry
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M18")]
 START = "2026-11-24 10:00-06:00"
-TIME, STATEMENTS, STATEMENT = 8, 6, 7  # statements to the database, session and user included
+TIME, STATEMENTS, STATEMENT = 9, 6, 7  # statements to the database, session and user included
 TERMS = {
     "work_1": "Restaurar el respaldo en una copia",
     "minutes_1": "90",

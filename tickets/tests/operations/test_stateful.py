@@ -18,6 +18,7 @@ from accounts.models import Office, Provider, User
 from factureya.core import audit, clock
 from factureya.core.mail import outbox
 from factureya.core.models import OutboxMessage
+from factureya.testing.calls import confirm_by_phone
 from factureya.testing.people import make_agent, make_contact, make_staff
 from factureya.testing.tickets import mails_about, make_ticket
 from tickets import operations, tasks
@@ -129,7 +130,7 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def confirm_by_phone(self) -> None:
-        self.do(operations.confirm_by_phone, self.ticket.pk, agent=self.agents[0], contact=self.ana)
+        self.do(confirm_by_phone, self.ticket, agent=self.agents[0], contact=self.ana)
 
     @rule()
     def warn(self) -> None:
