@@ -18,6 +18,8 @@ from django.test import TransactionTestCase
 from playwright.sync_api import Page
 
 from factureya.core import audit, clock, guard_install
+from factureya.core.hours import words
+from factureya.core.hours.week import STANDARD
 from factureya.core.models import ChainHead, Event
 from factureya.testing import mail_servers
 
@@ -156,6 +158,12 @@ def _empty_cache() -> Iterator[None]:
     """Limits of login and look-up live in the cache: no test inherits another's."""
     yield
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _hours_are_known() -> None:
+    """The footer's hours cost a query a minute in each process; here none, unless a test forgets them."""
+    words.remember_week(STANDARD, seconds=10**9)
 
 
 @pytest.fixture(autouse=True)

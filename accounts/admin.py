@@ -18,16 +18,20 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import policy
-from accounts.models import Customer, CustomerToVerify, Provider, User
-from accounts.staff import companies, people
+from accounts.models import CreditBalance, Customer, CustomerToVerify, Provider, User
+from accounts.staff import calendar, companies, credits, people
 from accounts.web.form_memory import post_only
 from factureya.core.admin import ReadOnlyAdmin
+from factureya.core.hours.changes import MAY_CHANGE, MAY_READ
+from factureya.core.models import Holiday
 
 for model in (EmailAddress, Authenticator, Group):
     admin.site.unregister(model)
 
 show = require_safe
 send_of_company = post_only("admin:accounts_customertoverify_change", "pk")
+send_of_import = post_only("admin:accounts_creditbalance_import", "pk")
+send_of_calendar = post_only("admin:core_holiday_changelist")
 send_of_list = post_only("admin:accounts_user_changelist")
 send_of_person = post_only("admin:accounts_user_change", "pk")
 show_or_send = require_http_methods(["GET", "HEAD", "POST"])
@@ -112,6 +116,27 @@ class CustomerAdmin(OwnPages):
         return policy.may_see_customers(user)
 
 
+@admin.register(CreditBalance)
+class CreditBalanceAdmin(OwnPages):
+    """Show the companies' credits to those who see the companies; a supervisor enters and imports them (M28)."""
+
+    pages = (
+        ("", show, credits.list_credits, "changelist"),
+        ("importar/", show_or_send, credits.import_credits, "import_new"),
+        ("importar/<int:pk>/", show, credits.show_import, "import"),
+        ("importar/<int:pk>/confirmar/", send_of_import, partial(credits.decide_import, verb="confirm"), "confirm"),
+        ("importar/<int:pk>/descartar/", send_of_import, partial(credits.decide_import, verb="discard"), "discard"),
+        ("<int:pk>/", show_or_send, credits.enter_credits, "change"),
+    )
+    reading = ("changelist", "import")
+
+    def allows(self, user: Any) -> bool:
+        return policy.may_see_customers(user)
+
+    def allows_act(self, user: Any) -> bool:
+        return policy.may_enter_credits(user)
+
+
 @admin.register(User)
 class UserAdmin(OwnPages):
     """Show the people with an account to superusers."""
@@ -148,3 +173,24 @@ class ProviderAdmin(OwnPages):
 
     def allows(self, user: Any) -> bool:
         return bool(user.is_active and user.is_superuser) or user.has_perm("accounts.view_provider")
+
+
+@admin.register(Holiday)
+class HolidayAdmin(OwnPages):
+    """Show the attention hours and the days without attention; supervisors and superusers change them (M2)."""
+
+    pages = (
+        ("", show, calendar.show_calendar, "changelist"),
+        ("agregar/", send_of_calendar, calendar.add_holiday, "add"),
+        ("<int:pk>/quitar/", show_or_send, calendar.remove_holiday, "remove"),
+        ("horario/", show_or_send, calendar.change_hours, "hours"),
+        ("cambios/<int:pk>/aprobar/", send_of_calendar, partial(calendar.decide_change, verb="approve"), "approve"),
+        ("cambios/<int:pk>/descartar/", send_of_calendar, partial(calendar.decide_change, verb="decline"), "decline"),
+    )
+    reading = ("changelist",)
+
+    def allows(self, user: Any) -> bool:
+        return bool(user.has_perm(MAY_READ))
+
+    def allows_act(self, user: Any) -> bool:
+        return bool(user.has_perm(MAY_CHANGE))

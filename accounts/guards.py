@@ -1,4 +1,4 @@
-"""Guard the history of offices (cargos) and the places of people in companies, on which every other rule rests (M26).
+"""Guard the history of offices (cargos), the places of people in companies, and the companies' credits (M26, M28).
 
 A superuser, who grants every office, is one by the event that opened the account: nobody is made one later.
 
@@ -9,6 +9,8 @@ from factureya.core import triggers
 from factureya.core.guard_terms import changed, guards, last_event_is, translate
 from factureya.core.triggers import Guard
 
+CREDITS = "accounts_creditbalance"
+IMPORT, IMPORT_ROW = "accounts_creditimport", "accounts_creditimportrow"
 PERSON = "accounts_user"
 OFFICE = "accounts_roleassignment"
 CONTACT = "accounts_contact"
@@ -54,6 +56,17 @@ _MOVED = last_event_is(
 )
 _ACCOUNT_TOLD = last_event_is(
     "'user:' || NEW.id", "person.joined", "DATA[rows.person.is_superuser] = CAST(NEW.is_superuser AS text)"
+)
+_CREDITS_SET = last_event_is(
+    "'customer:' || NEW.customer_id",
+    "credits.set",
+    """DATA[rows.credits.package] = NEW.package AND DATA[rows.credits.total] = CAST(NEW.total AS text)
+        AND DATA[rows.credits.remaining] = CAST(NEW.remaining AS text) AND DATA[rows.credits.source] = NEW.source
+        AND NOT (DATA[rows.credits.valid_until] ≠ ISO[NEW.valid_until])
+        AND DATA[rows.credits.recorded_by] = CAST(NEW.recorded_by_id AS text)""",
+)
+_IMPORT_CONFIRMED = last_event_is(
+    "'credit_import:' || NEW.id", "credits.import_confirmed", "v.actor_id = NEW.confirmed_by_id"
 )
 _HISTORY = "los cargos son historia: solo se terminan, una vez"
 
@@ -139,6 +152,54 @@ _WRITTEN = [
             AND NOT (OLD.joined_to_id IS NULL AND OLD.verified_at IS NULL AND EXISTS (SELECT 1 FROM {CUSTOMER} c
               WHERE c.id = NEW.joined_to_id AND c.rfc = NEW.rfc AND c.verified_at IS NOT NULL))""",
         "una empresa se une una vez, a la verificada con su RFC",
+    ),
+    *guards(
+        CREDITS,
+        "INSERT",
+        ("credits_enter_with_their_event", f"NOT {_CREDITS_SET}", "los créditos se anotan con su evento"),
+    ),
+    *guards(
+        CREDITS,
+        "UPDATE",
+        (
+            "credits_change_with_their_event",
+            f"{changed('id customer_id')} OR NOT {_CREDITS_SET}",
+            "los créditos cambian con su evento",
+        ),
+    ),
+    *triggers.never_deleted(CREDITS, "id", "customer_id", message="los créditos no se borran"),
+    *guards(
+        IMPORT,
+        "UPDATE",
+        (
+            "credit_import_keeps_its_file",
+            changed("id name size sha256 uploaded_by_id uploaded_at form_key"),
+            "una importación es siempre del mismo archivo",
+        ),
+        (
+            "credit_import_is_confirmed_with_its_event",
+            f"{changed('confirmed_by_id confirmed_at')} AND NOT (OLD.confirmed_by_id IS NULL AND {_IMPORT_CONFIRMED})",
+            "una importación se confirma una vez, con su evento",
+        ),
+        (
+            "credit_import_moves_on",
+            """OLD.status <> NEW.status AND OLD.status || '>' || NEW.status NOT IN ('checking>checked',
+            'checked>applying', 'checked>discarded', 'applying>applied', 'applying>stopped')""",
+            "una importación solo avanza",
+        ),
+    ),
+    *triggers.never_deleted(IMPORT, "id", "form_key", message="las importaciones no se borran"),
+    *triggers.append_only("accounts_creditfile", key="credit_import_id", update="el archivo queda como se subió"),
+    Guard(
+        "credit_row_never_changes",
+        IMPORT_ROW,
+        "UPDATE",
+        f"""{changed("id credit_import_id line kind rfc problem customer_id package total remaining valid_until")}
+            OR (OLD.outcome <> '' AND OLD.outcome <> NEW.outcome)""",
+        "una fila queda como se leyó",
+    ),
+    *triggers.never_deleted(
+        IMPORT_ROW, "id", "credit_import_id, line", message="las filas de una importación no se borran"
     ),
 ]
 GUARDS = [translate(guard) if guard.when else guard for guard in _WRITTEN]

@@ -23,6 +23,17 @@ def may_see_companies_to_verify(user: User) -> bool:
     return may_verify(user) or user.reads_all
 
 
+def may_enter_credits(user: User) -> bool:
+    """Return True if the person enters and imports what is left of the companies' credits: a supervisor of ours."""
+    return user.holds(Office.SUPERVISOR)
+
+
+def may_see_own_credits(user: User) -> bool:
+    """Return True if the person reads the credits of the own company: who is not limited to the own tickets."""
+    membership = user.membership
+    return membership is not None and user.is_active and not membership.own_tickets_only
+
+
 def may_read_people(user: User) -> bool:
     """Return True if the person sees all accounts with their offices: a superuser, or Auditoría (M26)."""
     return user.is_active and (user.is_superuser or user.holds(*READING_OFFICES))

@@ -51,6 +51,7 @@ class Home(LoginRequiredMixin, FormView):
             customer=membership.customer if membership else None,
             may_invite=membership is not None and policy.may_manage_people(user, membership.customer),
             has_factor=factor,
+            sees_credits=policy.may_see_own_credits(user),
             **kwargs,
         )
 

@@ -10,3 +10,4 @@ TRANSPORT_ALIASES["filesystem"] = "factureya.core.running.broker_files:Transport
 app = Celery("factureya", task_cls="factureya.core.running.task_limits:LimitedTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.autodiscover_tasks(["accounts.credits"])  # a room whose tasks are its own

@@ -99,7 +99,6 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "factureya.core.middleware.RecordedSessionMiddleware",  # after the session and its user
     "factureya.core.middleware.RecordedLooksMiddleware",  # inside it: the look of an emergency is recorded there
-    "tickets.providers.middleware.RecordThirdPartyMiddleware",
     "factureya.core.middleware.MethodNotAllowedPageMiddleware",
     "factureya.core.middleware.BodyLimitMiddleware",  # last, so that its answer has every header
 ]
@@ -240,6 +239,7 @@ CELERY_BEAT_SCHEDULE = {
     "lapse_charges": {"task": "tickets.tasks.lapse_charges", "schedule": timedelta(minutes=5)},
     "expire_due": {"task": "change_requests.tasks.expire_due", "schedule": timedelta(minutes=5)},
     "remind_due": {"task": "change_requests.tasks.remind_due", "schedule": timedelta(minutes=5)},
+    "sweep_imports": {"task": "accounts.credits.tasks.sweep_imports", "schedule": timedelta(minutes=2)},
     "tidy_emergencies": {"task": "change_requests.tasks.tidy_emergencies", "schedule": timedelta(minutes=1)},
     # Each file once a night, from 3:00 in Mexico on; the other runs take new files, and go on with a long night.
     "compare_package_files": {
@@ -310,6 +310,8 @@ CUSTOMER_REPLY_CALENDAR = env("CUSTOMER_REPLY_CALENDAR", default="natural")  # M
 REMINDER_HOURS = env.int("REMINDER_HOURS", default=24)  # M15: before closes_at
 REMINDER_LOOKAHEAD_MINUTES = 10
 FIRST_REPLY_BUSINESS_HOURS = env.int("FIRST_REPLY_BUSINESS_HOURS", default=4)  # the queue's "Meta"
+# Whose open deadlines move with the attention hours and the holidays (M2): `core.hours.deadlines.Source` each.
+CALENDAR_DEADLINES = ["tickets.operations.deadlines.SOURCE", "change_requests.operations.deadlines.SOURCE"]
 LINK_DAYS = 30  # signed links in mails
 MERGE_UNDO_DAYS = env.int("MERGE_UNDO_DAYS", default=30)  # M11: how long a merge of two tickets can be undone
 
@@ -364,9 +366,8 @@ AUTHENTICATION_BACKENDS = [
 RECORDED_SESSIONS = {
     "change_requests.emergency.backend.EmergencyBackend": "change_requests.emergency.middleware.EmergencyMiddleware"
 }
-LOOKS_RECORDER = (
-    "factureya.oversight.looks.record_look"  # writes down what Auditoría was shown (`core.middleware`; M26)
-)
+# Called with each request that showed something to a person of staff, to write it down (`core.middleware`; M3, M26).
+LOOKS_RECORDERS = ["factureya.oversight.looks.record_look", "tickets.providers.looks.record_look"]
 PASSWORD_HASHERS = ["accounts.passwords.LeanArgon2PasswordHasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {
@@ -430,18 +431,26 @@ MFA_FORMS = {
 INVITATION_DAYS = env.int("INVITATION_DAYS", default=7)
 # Called by `seed_demo` to add the demo data of other apps: callables (people by key, present).
 DEMO_SEEDS = [
-    "factureya.demo.branding.seed",
-    "factureya.demo.requests.seed",
-    "factureya.demo.emergencies.seed",
-    "factureya.demo.packages.seed",
-    "factureya.demo.charges.seed",
-    "factureya.demo.phone.seed",
+    f"factureya.demo.{name}.seed"
+    for name in ("branding", "requests", "emergencies", "packages", "charges", "phone", "credits", "authority")
 ]
 CUSTOMER_CARDS = ["tickets.desk.customer_card.render_tickets"]  # callables (request, customer) -> HTML
 EVENT_WORDS = "factureya.oversight.verbs.describe"  # callable (verb, data) -> text
 CUSTOMER_JOINED = ["tickets.operations.move_to_customer"]  # callables (source, target, *, actor)
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Factureya"
+
+# -- Credits of the companies (M28) --------------------------------------------------------------------
+CREDITS_LOW_PERCENT = env.int("CREDITS_LOW_PERCENT", default=20)  # of the package: so few or fewer are shown as low
+CREDITS_EXPIRE_DAYS = env.int("CREDITS_EXPIRE_DAYS", default=30)  # shown as «vencen pronto»
+CREDITS_IMPORT_MAX_BYTES = 20 * 1024 * 1024
+CREDITS_IMPORT_MAX_ROWS = 100_000
+
+# -- Addresses outside this portal (M2); without them the pages say whom to ask ------------------------
+FACTUREYA_SYSTEM_URL = env("FACTUREYA_SYSTEM_URL", default="")  # «Ingresar Sistema Factureya»
+FREE_APP_URL = env("FREE_APP_URL", default="")  # where the free application is downloaded
+# Whose mail addresses a request of the authority may come from: these domains and what is below them.
+AUTHORITY_MAIL_DOMAINS = env.list("AUTHORITY_MAIL_DOMAINS", default=["gob.mx"])
 
 # -- Browser -----------------------------------------------------------------------------------------
 SESSION_COOKIE_AGE = 60 * 60 * 12

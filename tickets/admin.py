@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.web.form_memory import post_only, set_form_page
 from accounts.web.mixins import get_person
 from tickets.desk import (
+    views_authority,
     views_call,
     views_catalogue,
     views_charges,
@@ -65,6 +66,9 @@ class TicketAdmin(admin.ModelAdmin):
             ("bandeja/<int:pk>/agregar/", get_or_post(views_tray.link_mail), "mail_link"),
             ("bandeja/<int:pk>/abrir/", get_or_post(views_tray.open_ticket), "mail_open"),
             ("bandeja/<int:pk>/descartar/", post_from_mail(views_tray.discard_mail), "mail_discard"),
+            ("autoridad/", require_safe(views_authority.list_requests), "authority"),
+            ("autoridad/<int:pk>/", get_or_post(views_authority.show_request), "authority_request"),
+            ("autoridad/<int:pk>/oficio/", require_safe(views_authority.download_document), "authority_document"),
             ("<int:pk>/change/", require_safe(views_ticket.workspace), "change"),
             ("<int:pk>/mensaje/", post_from_ticket(views_ticket.write), "write"),
             ("<int:pk>/propiedades/", post_from_ticket(views_ticket.set_properties), "properties"),

@@ -5,6 +5,7 @@ A new verb is one row of `EVENTS`. A row without `customer` is never shown to a 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -14,6 +15,7 @@ from django.utils.safestring import SafeString
 from accounts.models import User
 from factureya.core import calendar
 from factureya.core.models import Event
+from factureya.core.templatetags.fy import when_long
 from tickets.catalogue.models import Scope
 from tickets.catalogue.reading import describe_category
 from tickets.merging.words import (
@@ -243,6 +245,20 @@ def _describe_grant(text: str) -> Callable[[Event], SafeString]:
     )
 
 
+def _describe_moved_close(event: Event) -> str:
+    """Return the text about a close by silence that moved with the calendar; empty if our own goal moved."""
+    if event.data.get("column") != "closes_at":
+        return ""
+    after = datetime.fromisoformat(event.data["after"])
+    return f"El plazo de respuesta cambió con los días hábiles: vence el {when_long(after)}"
+
+
+def _list_moved_close(event: Event) -> list[Line]:
+    """Return the lines of the look-up page about a close that moved with the calendar."""
+    text = _describe_moved_close(event)
+    return [("clock", SafeString(text))] if text else []
+
+
 EVENTS = {
     "ticket.opened": Reading(
         "ticket", _describe_opening_for_desk, _describe_opening, "Ticket <strong>Abierto</strong>", desk_icon="phone"
@@ -314,6 +330,12 @@ EVENTS = {
     ),
     "ticket.moved_to_company": Reading(
         "swap", _describe_by_actor("{} lo pasó a la empresa ya conocida, al unir las dos")
+    ),
+    "ticket.deadline_moved": Reading(
+        "clock",
+        lambda event: SafeString(_describe_moved_close(event) or "La meta se movió con el horario o un día inhábil"),
+        lambda event, _reader: SafeString(_describe_moved_close(event)),
+        _list_moved_close,
     ),
     "ticket.reminder_queued": Reading("clock", "El recordatorio quedó en la cola de correo"),
     "ticket.reminded": Reading("mail", "Salió el recordatorio al cliente", _REMINDED, _REMINDED),

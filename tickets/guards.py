@@ -1,6 +1,6 @@
 """Define the triggers of the ticket's life that a CHECK cannot hold, because they compare rows (M12, M15, M16)."""
 
-from factureya.core import triggers
+from factureya.core import guard_terms, triggers
 from tickets.catalogue import guards as catalogue_guards
 from tickets.merging import guards as merging_guards
 
@@ -12,6 +12,12 @@ _REMINDED = """NEW.closed_reason = 'unanswered' AND NOT EXISTS (
 _REMINDED_24_H = (
     _REMINDED.format(age="julianday(NEW.closed_at) - julianday(o.sent_at) >= 1.0 - 1e-8"),
     _REMINDED.format(age="o.sent_at <= NEW.closed_at - interval '24 hours'"),
+)
+_SENT = "id folio unit official position email document_number taxpayer_rfc body document_id received_at form_key"
+_CLOSED = guard_terms.last_event_is(
+    "'authority:' || NEW.folio",
+    "authority.closed",
+    "v.actor_id = NEW.closed_by_id AND DATA[status] = NEW.status AND DATA[outcome] = NEW.outcome",
 )
 _SECOND = "[0-9][0-9][0-9][0-9]-[0-1][0-9]-[0-3][0-9] [0-2][0-9]:[0-5][0-9]:[0-5][0-9]"
 # SQLite compares instants as text, so "…T10:00" would come after "… 10:00" whatever the hour.
@@ -121,4 +127,23 @@ GUARDS = [
     *triggers.append_only("tickets_ticketfile", "attachment_id"),
     *merging_guards.GUARDS,
     *catalogue_guards.GUARDS,
+    *map(
+        guard_terms.translate,
+        guard_terms.guards(
+            "tickets_authorityrequest",
+            "UPDATE",
+            ("authority_request_stays_as_sent", guard_terms.changed(_SENT), "un requerimiento queda como se envió"),
+            (
+                "authority_request_is_closed_with_its_event",
+                f"""{guard_terms.changed("status outcome closed_by_id closed_at")}
+                AND NOT (OLD.status = 'received' AND {_CLOSED})""",
+                "un requerimiento se atiende una vez, con su evento",
+            ),
+        ),
+    ),
+    *triggers.never_deleted(
+        "tickets_authorityrequest",
+        *("id", "folio", "document_id", "form_key"),
+        message="los requerimientos no se borran",
+    ),
 ]

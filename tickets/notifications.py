@@ -15,13 +15,13 @@ from django.core import signing
 from django.utils.crypto import salted_hmac
 
 from accounts import mail_sender
-from accounts.models import User
+from accounts.models import Office, RoleAssignment, User
 from factureya.core import calendar
 from factureya.core.clock import now
 from factureya.core.mail import answer_limits, outbox, own_links
 from factureya.core.models import Event, InboundMessage, OutboxMessage
 from tickets import policy
-from tickets.models import NUMBER_PREFIX, Message, Ticket
+from tickets.models import NUMBER_PREFIX, AuthorityRequest, Message, Ticket
 from tickets.providers.hiding import hide_mails
 
 REMINDER = "tickets/reminder"
@@ -115,6 +115,28 @@ def warn_of_forgery(address: str, to: str, inbound: InboundMessage) -> None:
     """Warn a company, by a mail to its address `to`, that somebody sent us a forged mail from its `address` (M5)."""
     context = {"address": address, "support_email": settings.SUPPORT_EMAIL}
     outbox.enqueue("tickets/forged", key=f"forged:{inbound.pk}", to=to, context=context)
+
+
+def acknowledge_authority(request: AuthorityRequest, event: Event) -> None:
+    """Tell the sender of an authority's request its folio, and that nothing is handed over unverified (M2)."""
+    outbox.enqueue(
+        "authority/received",
+        key=f"{event.hash}:sender",
+        to=request.email,
+        about=request.chain,
+        context={"request": request},
+        headers=AUTO_REPLY_HEADERS,
+    )
+
+
+def tell_authority_arrived(request: AuthorityRequest, event: Event) -> None:
+    """Tell every supervisor of today that an authority asks for information (M2)."""
+    assignments = RoleAssignment.objects.in_force().filter(office=Office.SUPERVISOR)
+    url = f"{settings.SITE_URL}/admin/tickets/ticket/autoridad/{request.pk}/"
+    for person in User.objects.filter(is_active=True, pk__in=assignments.values("user")).order_by("pk"):
+        context = {"request": request, "person": person, "url": url}
+        key = f"{event.hash}:{person.pk}"
+        outbox.enqueue("authority/arrived", key=key, to=person.email, about=request.chain, context=context)
 
 
 def make_root_id(number: str, secret: str | None = None) -> str:

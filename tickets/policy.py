@@ -25,6 +25,16 @@ def may_read_mails(user: User) -> bool:
     return may_take_calls(user) or user.reads_all
 
 
+def may_answer_authority(user: User) -> bool:
+    """Return whether the person answers what an authority asks for: a supervisor of ours, who is mesa de control."""
+    return user.is_staff and user.holds(Office.SUPERVISOR)
+
+
+def may_read_authority(user: User) -> bool:
+    """Return whether the person reads what authorities ask for: who answers them, and who reads everything (M26)."""
+    return may_answer_authority(user) or user.reads_all
+
+
 def find_readable_providers(user: User) -> list[int]:
     """Return the keys of the providers whose tickets this person reads: those of his desks, or all (M3, M26)."""
     return list(Provider.objects.values_list("pk", flat=True)) if user.reads_all else user.desk_provider_ids

@@ -4,7 +4,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
 from factureya.core import numbers
-from tickets.customer import views_charges, views_person, views_public, views_statement, views_ticket
+from tickets.customer import views_authority, views_charges, views_person, views_public, views_statement, views_ticket
 from tickets.models import NUMBER_PREFIX
 
 
@@ -38,6 +38,8 @@ urlpatterns = [
     path("cargos/<str:month>/estado.pdf", views_statement.StatementPdf.as_view(), name="statement_pdf"),
     path("cargos/<str:month>/estado.csv", views_statement.StatementCsv.as_view(), name="statement_csv"),
     path("enlace/<str:token>/cobro/<int:seq>/", views_charges.OpenChargeLink.as_view(), name="charge_link"),
+    path("portal-sat/requerimiento/", views_authority.Authority.as_view(), name="authority"),
+    path("portal-sat/requerimiento/enviado/", views_authority.AuthoritySent.as_view(), name="authority_sent"),
     path("enlace/<str:token>/", views_public.OpenLink.as_view(), name="link"),
     path("archivos/<slug:token>/", views_public.Download.as_view(), name="file"),
 ]

@@ -2,6 +2,7 @@
 
 from accounts.models.branding import Branding, BrandLogo
 from accounts.models.companies import Contact, Customer, CustomerToVerify
+from accounts.models.credits import CreditBalance, CreditFile, CreditImport, CreditImportRow
 from accounts.models.factors import FactorReset
 from accounts.models.invitations import Invitation
 from accounts.models.people import (

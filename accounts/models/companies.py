@@ -1,11 +1,16 @@
 """Store companies and the people in them (manual 01–02)."""
 
+from typing import TYPE_CHECKING
+
 from django.db import models
 from django.db.models import PROTECT, CheckConstraint, F, ForeignKey, Index, Q, UniqueConstraint
 from django.utils.functional import cached_property
 
 from factureya.core import clock
 from factureya.core.models import Chained
+
+if TYPE_CHECKING:
+    from accounts.models.credits import CreditBalance
 
 
 class CustomerQuerySet(models.QuerySet["Customer"]):
@@ -109,6 +114,11 @@ class Customer(Chained):
     def waits_for_staff(self) -> bool:
         """Return True if staff may still verify, join or refuse the company."""
         return not (self.verified_at or self.refused_at or self.joined_to_id)
+
+    @property
+    def credits(self) -> "CreditBalance | None":
+        """Return the company's credit package and what is left of it, or None if nobody entered it yet."""
+        return getattr(self, "credit_balance", None)
 
     @property
     def state_label(self) -> str:

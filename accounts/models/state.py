@@ -3,12 +3,12 @@
 `core.record.state` reads KINDS. Each `describe_…` returns the whole row as an event holds it.
 """
 
-from accounts.models import Branding, Contact, Customer, Representative, RoleAssignment, User
+from accounts.models import Branding, Contact, CreditBalance, Customer, Representative, RoleAssignment, User
 from accounts.models.people import PERSON, describe_person
 from factureya.core.record.state import Facts, Kind, read_facts
 
 OFFICE, COMPANY, CONTACT, REPRESENTATIVE = "office", "company", "contact", "representative"
-BRANDING = "branding"
+BRANDING, CREDITS = "branding", "credits"
 _OFFICE_FACTS = ("user_id", "office", "provider_id", "starts_at", "ends_at", "granted_by_id", "granted_at")
 _COMPANY_FACTS = (
     *("pk", "rfc", "legal_name", "fiscal_address", "phone", "registered_email", "rfc_check_failed"),
@@ -21,6 +21,9 @@ _REPRESENTATIVE_FACTS = (
 )
 
 _BRANDING_FACTS = ("customer_id", "chosen_main", "chosen_accent", "shown_main", "shown_accent", "logo_is_light")
+_CREDIT_FACTS = (
+    *("customer_id", "package", "total", "remaining", "valid_until", "source", "recorded_at", "recorded_by_id"),
+)
 
 
 def describe_new_office(assignment: RoleAssignment) -> Facts:
@@ -58,6 +61,11 @@ def describe_branding(branding: Branding) -> Facts:
     """Return the image of a company, with the hash of its logo's bytes as they are stored now (M33)."""
     logo = branding.logo
     return {**_read(branding, _BRANDING_FACTS), "logo_sha256": logo.hash_sizes() if logo else ""}
+
+
+def describe_credits(balance: CreditBalance) -> Facts:
+    """Return a company's credit package, what is left of it, and who said so."""
+    return _read(balance, _CREDIT_FACTS)
 
 
 def _read(row: object, columns: tuple[str, ...]) -> Facts:
@@ -133,6 +141,17 @@ KINDS = [
         describe=describe_branding,
         subject=lambda branding: branding.customer,
         chains=lambda branding: (f"customer:{branding.customer_id}",),
+        key=("customer",),
+        column="customer_id",
+    ),
+    Kind(
+        CREDITS,
+        "los créditos",
+        verbs=("credits.set",),
+        rows=CreditBalance.objects.select_related("customer").all,
+        describe=describe_credits,
+        subject=lambda balance: balance.customer,
+        chains=lambda balance: (f"customer:{balance.customer_id}",),
         key=("customer",),
         column="customer_id",
     ),

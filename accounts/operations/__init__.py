@@ -1,7 +1,8 @@
 """Change accounts: each operation locks its rows, does all or nothing, and leaves exactly one Event.
 
-`companies` holds sign-up and what staff decides about it; `people` invitations and profiles; `staff` offices, second
-factors and deactivation. Refusals are `Refused`, and their text is for the person.
+`companies` holds sign-up and what staff decides about it; `credits` and `credit_imports` the credits of companies;
+`people` invitations and profiles; `staff` offices, second factors and deactivation. Refusals are `Refused`, and their
+text is for the person.
 """
 
 from accounts.operations.by_request import (
@@ -14,6 +15,14 @@ from accounts.operations.by_request import (
     void_password_link,
 )
 from accounts.operations.companies import join_company, record_view, refuse_company, register_company, verify_company
+from accounts.operations.credit_imports import (
+    apply_import,
+    check_import,
+    confirm_import,
+    discard_import,
+    upload_credits,
+)
+from accounts.operations.credits import set_credits
 from accounts.operations.people import (
     accept_invitation,
     cancel_invitation,

@@ -74,7 +74,7 @@ def show_customer(request: HttpRequest, pk: int) -> HttpResponse:
 
     Who looked is recorded (M5, M26).
     """
-    related = Customer.objects.select_related("joined_to", "verified_by")
+    related = Customer.objects.select_related("joined_to", "verified_by", "credit_balance__recorded_by")
     customer = get_object_or_404(related, pk=pk)
     reader = get_person(request)
     if not reader.reads_all:  # what who reads all looks at is recorded by middleware
@@ -89,6 +89,7 @@ def show_customer(request: HttpRequest, pk: int) -> HttpResponse:
         cards=[import_string(name)(request, customer) for name in settings.CUSTOMER_CARDS],
         may_verify=policy.may_verify(reader) and customer.waits_for_staff,
         may_take_calls=policy.may_verify(reader),
+        may_enter=policy.may_enter_credits(reader),
     )
     return TemplateResponse(request, "admin/accounts/customer.html", context)
 

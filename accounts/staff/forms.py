@@ -77,7 +77,7 @@ def find_reason_problem(office: str, reason: str) -> str:
     return f"Escriba el motivo (al menos {MIN_REASON} caracteres): queda en la bitácora." if is_short else ""
 
 
-def _require_near_day(day: date) -> None:
+def require_near_day(day: date) -> None:
     """Raise ValidationError unless the year is 2000 to 2100; a clock or the database may overflow with a far day."""
     if not 2000 <= day.year <= 2100:
         raise forms.ValidationError("Escriba un día entre los años 2000 y 2100.")
@@ -89,7 +89,7 @@ def _make_day_field(which: str) -> forms.DateField:
         required=False,
         widget=forms.DateInput(attrs={"type": "date", "class": "fy-in"}),
         error_messages={"invalid": f"Escriba el {which} día como AAAA-MM-DD."},
-        validators=[_require_near_day],
+        validators=[require_near_day],
     )
 
 

@@ -217,7 +217,7 @@ def test_a_person_corrects_the_name_and_nothing_else(client):
 
 def test_a_customers_page_loads_session_and_person_in_two_queries(client, django_assert_num_queries):
     client.force_login(make_ana())
-    with django_assert_num_queries(4):  # session, person with company, powers, second factor
+    with django_assert_num_queries(5):  # session, person with company, powers, second factor, credits
         client.get(reverse("accounts:home"))
     with django_assert_num_queries(5):  # session, person, powers, people, invitations
         client.get(reverse(PEOPLE))

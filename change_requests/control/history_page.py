@@ -55,6 +55,7 @@ VERBS = {
     "request.expired": "Venció",
     "request.reverted": "La revirtió otra solicitud",
     "request.reminded": "Se recordó el plazo",
+    "request.deadline_moved": "Se movió el plazo por un cambio del calendario",
     "request.expediente_downloaded": "Se descargó el expediente",
     "request.evidence_read": "Se descargó un archivo",
 }

@@ -1,4 +1,4 @@
-"""Show the outgoing mails, the log of events and the holidays in Django's own admin.
+"""Show the outgoing mails and the log of events in Django's own admin.
 
 Superusers open these pages, and whoever has the model's permission. A superuser sees no ticket by that alone (M16), so
 these pages show neither the text nor the subject of a mail, nor what happened inside a ticket.
@@ -7,7 +7,6 @@ these pages show neither the text nor the subject of a mail, nor what happened i
 import re
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.paginator import Paginator
@@ -17,7 +16,7 @@ from django.utils.functional import cached_property
 
 from factureya.core import numbers
 from factureya.core.mail import outbox
-from factureya.core.models import Event, Holiday, OutboxMessage
+from factureya.core.models import Event, OutboxMessage
 
 TICKET_PREFIX = "FY"
 _KEY = re.compile(r"[0-9]{1,18}")  # fits every integer column
@@ -141,36 +140,6 @@ class EventAdmin(ReadOnlyAdmin):
         if event.chain.startswith("ticket:"):
             return "Los ve quien atiende el ticket."
         return "; ".join(f"{name}: {value}" for name, value in event.data.items()) or "—"
-
-
-class HolidayForm(forms.ModelForm):  # type: ignore[type-arg]  # not a generic at run time
-    """Ask for a day without attention, with a text of our own for each mistake."""
-
-    use_required_attribute = False
-
-    class Meta:
-        model = Holiday
-        fields = ("day", "name")
-        error_messages = {
-            "day": {
-                "required": "Escriba el día.",
-                "invalid": "Escriba el día como día/mes/año, por ejemplo 25/12/2026.",
-                "unique": "Ese día ya está en la lista.",
-            },
-            "name": {
-                "required": "Escriba qué se celebra o por qué no se atiende.",
-                "max_length": "Escriba el nombre en 100 caracteres o menos; escribió %(show_value)d.",
-                "null_characters_not_allowed": "El nombre trae un carácter que no se puede guardar; corríjalo.",
-            },
-        }
-
-
-@admin.register(Holiday)
-class HolidayAdmin(ClosedAdmin):
-    """Let staff add, change and delete days without attention; no row refers to one, so deleting is safe."""
-
-    list_display = ("day", "name")
-    form = HolidayForm
 
 
 def _parse_chain(term: str) -> str:

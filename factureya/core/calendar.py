@@ -1,18 +1,20 @@
-"""Compute attention hours (manual 01): Monday to Friday 9:00–14:00 and 15:00–19:00, Mexico City, without holidays.
+"""Compute attention hours (manual 01): the stored hours of each week, in Mexico City, without holidays.
 
 All functions take aware datetimes; `load_attention_hours` alone reads the database.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.db.models import CharField, Value
 
-from factureya.core.models import Holiday
+from factureya.core.hours.week import STANDARD, Range, Week, parse_week
+from factureya.core.models import AttentionWeek, Holiday
 
-RANGES = ((time(9), time(14)), (time(15), time(19)))
+HOLIDAY, WEEK = "holiday", "week"
 # Spanish names as the pages write them, whatever the locale of the machine.
 MONTHS_LONG = "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre".split()
 WEEKDAYS_LONG = "lunes martes miércoles jueves viernes sábado domingo".split()
@@ -21,14 +23,26 @@ MONTHS, WEEKDAYS = [name[:3] for name in MONTHS_LONG], [name[:3] for name in WEE
 
 @dataclass(frozen=True)
 class AttentionHours:
-    """Answer questions about attention hours; `holidays` maps each day without attention to its name."""
+    """Answer questions about attention hours; `holidays` maps each day without attention to its name.
+
+    `weeks` holds the hours with the day on which they begin, the earliest first; without any, the manual's count.
+    """
 
     holidays: dict[date, str] = field(default_factory=dict)
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo(settings.TIME_ZONE))
+    weeks: tuple[tuple[date, Week], ...] = ()
+
+    def find_week(self, day: date) -> Week:
+        """Return the hours of the week that count on this day."""
+        return next((week for starts_on, week in reversed(self.weeks) if starts_on <= day), STANDARD)
+
+    def list_hours(self, day: date) -> tuple[Range, ...]:
+        """Return when somebody attends on this day, as pairs of times; nothing on a day without attention."""
+        return () if day in self.holidays else self.find_week(day)[day.weekday()]
 
     def is_business_day(self, day: date) -> bool:
-        """Return True from Monday to Friday, except on a holiday."""
-        return day.weekday() < 5 and day not in self.holidays
+        """Return True if somebody attends on this day of the week, and it is no holiday."""
+        return bool(self.list_hours(day))
 
     def is_open(self, at: datetime) -> bool:
         """Return True if somebody attends at this instant: the opening minute counts, the closing minute does not."""
@@ -84,10 +98,8 @@ class AttentionHours:
 
     def _list_ranges(self, day: date) -> list[tuple[datetime, datetime]]:
         """Return the start and end of each range of attention hours of a day; none on a day without attention."""
-        if not self.is_business_day(day):
-            return []
-        zone = self.zone
-        return [(datetime.combine(day, start, zone), datetime.combine(day, end, zone)) for start, end in RANGES]
+        ranges, zone = self.list_hours(day), self.zone
+        return [(datetime.combine(day, start, zone), datetime.combine(day, end, zone)) for start, end in ranges]
 
     def _iterate_ranges(self, day: date) -> Iterator[tuple[datetime, datetime]]:
         """Yield every range of attention hours from this day on, without end."""
@@ -97,8 +109,17 @@ class AttentionHours:
 
 
 def load_attention_hours() -> AttentionHours:
-    """Return the attention hours with the holidays of the database, which takes one query."""
-    return AttentionHours(dict(Holiday.objects.values_list("day", "name")))
+    """Return the attention hours with the weeks and the holidays of the database, which takes one query."""
+    holidays = Holiday.objects.annotate(kind=Value(HOLIDAY, CharField())).values_list("kind", "day", "pk", "name")
+    weeks = AttentionWeek.objects.annotate(kind=Value(WEEK, CharField())).values_list(
+        "kind", "starts_on", "pk", "hours"
+    )
+    rows = list(holidays.order_by().union(weeks, all=True))
+    stored = sorted((day, pk, text) for kind, day, pk, text in rows if kind == WEEK)
+    return AttentionHours(
+        {day: text for kind, day, _pk, text in rows if kind == HOLIDAY},
+        weeks=tuple((day, parse_week(text)) for day, _pk, text in stored),
+    )
 
 
 def compute_reply_deadline(at: datetime) -> datetime:

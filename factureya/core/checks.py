@@ -1,4 +1,4 @@
-"""Check the folders of a server for `manage.py check --deploy`."""
+"""Check the folders of a server for `manage.py check --deploy`, and the addresses outside this portal."""
 
 import os
 import stat
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 
 @register(Tags.staticfiles, deploy=True)
@@ -21,6 +21,18 @@ def check_static_files(**_options: Any) -> list[CheckMessage]:
         return []
     hint = "Run `manage.py collectstatic --noinput` as the user of the service (docs/operations.md)."
     return [Warning(problem, hint=hint, id="core.W001")]
+
+
+@register(Tags.urls)
+def check_outside_addresses(**_options: Any) -> list[CheckMessage]:
+    """Return an error for each address outside this portal that a browser would not open safely."""
+    names = ("FACTUREYA_SYSTEM_URL", "FREE_APP_URL")
+    hint = "Write a whole address that begins with https://, or leave it empty."
+    return [
+        Error(f"{name} is no https address.", hint=hint, id="core.E001")
+        for name in names
+        if (url := getattr(settings, name)) and not url.startswith("https://")
+    ]
 
 
 def _is_closed_to_the_service(folder: Path) -> bool:

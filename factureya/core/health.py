@@ -23,7 +23,7 @@ SWEEP_MAX_AGE = {
     **dict.fromkeys(
         ("warn_before_close", "close_unanswered", "lapse_charges", "expire_due", "remind_due"), timedelta(minutes=15)
     ),
-    "tidy_emergencies": timedelta(minutes=5),
+    **dict.fromkeys(("tidy_emergencies", "sweep_imports"), timedelta(minutes=5)),
     "compare_package_files": timedelta(hours=1),
 }
 ANCHOR_MAX_AGE = timedelta(hours=26)  # one a day, and beat may have stood still for a while

@@ -76,21 +76,23 @@ class RecordedSessionMiddleware(Middleware):
 
 
 class RecordedLooksMiddleware(Middleware):
-    """Let LOOKS_RECORDER write down each page that a person of staff was shown, before it is sent (M26).
+    """Let LOOKS_RECORDERS write down each page that a person of staff was shown, before it is sent (M3, M26).
 
-    The recorder gets the request and decides whose looks are written down. A request without a session goes on.
+    Each recorder gets the request and decides whose looks are written down. A request without a session goes on.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         super().__init__(get_response)
-        self.record_look: Callable[[HttpRequest], None] = import_string(settings.LOOKS_RECORDER)
+        self.recorders: list[Callable[[HttpRequest], None]] = [
+            import_string(recorder) for recorder in settings.LOOKS_RECORDERS
+        ]
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        is_shown = request.method == "GET" and response.status_code == 200
-        has_session = settings.SESSION_COOKIE_NAME in request.COOKIES
+        is_shown, has_session = response.status_code == 200, settings.SESSION_COOKIE_NAME in request.COOKIES
         if is_shown and has_session and getattr(getattr(request, "user", None), "is_staff", False):
-            self.record_look(request)
+            for record_look in self.recorders:
+                record_look(request)
         return response
 
 

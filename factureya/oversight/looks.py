@@ -23,7 +23,7 @@ def record_look(request: HttpRequest) -> None:
     recorded by its own middleware (M23).
     """
     match, reader = request.resolver_match, request.user
-    if match is None or match.namespace == RECORDS_ITSELF:
+    if request.method != "GET" or match is None or match.namespace == RECORDS_ITSELF:
         return
     is_kept = FILE_ARGUMENT in match.kwargs or request.path_info.startswith(STAFF_PAGES)
     if is_kept and is_auditor(reader):

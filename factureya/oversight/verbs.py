@@ -46,6 +46,16 @@ _DATA = {
     "company.branding_changed": Words("Cambió la imagen de la empresa", Group.DATA, "main"),
     "representative.added": Words("Registró a un representante", Group.DATA, "name"),
     "representative.revoked": Words("Revocó a un representante", Group.DATA, "name"),
+    "calendar.proposed": Words("Pidió un cambio del calendario que adelanta un plazo", Group.DATA, "what"),
+    "calendar.changed": Words("Cambió el horario o un día inhábil", Group.DATA, "what"),
+    "calendar.declined": Words("No hizo el cambio del calendario", Group.DATA, "what"),
+    "credits.set": Words("Anotó los créditos de la empresa", Group.DATA, "summary"),
+    "credits.import_uploaded": Words("Subió un archivo de créditos", Group.DATA, "name"),
+    "credits.import_checked": Words("Revisó el archivo de créditos", Group.DATA, "problem"),
+    "credits.import_confirmed": Words("Confirmó la importación de créditos", Group.DATA, "changes"),
+    "credits.import_discarded": Words("Descartó la importación de créditos", Group.DATA),
+    "credits.import_applied": Words("Terminó de aplicar la importación de créditos", Group.DATA, "applied"),
+    "credits.import_stopped": Words("Detuvo la importación: quien la confirmó ya no es supervisor", Group.DATA),
     "asset.owner_set": Words("Nombró al propietario de la información", Group.DATA, "owner_name"),
 }
 _APPROVALS = {
@@ -80,6 +90,7 @@ _APPROVALS = {
     "request.resumed": Words("Reanudó la solicitud", Group.APPROVALS, "reason"),
     "request.expired": Words("Venció la solicitud", Group.APPROVALS),
     "request.reminded": Words("Recordó el plazo", Group.APPROVALS),
+    "request.deadline_moved": Words("Movió el plazo, por un cambio del calendario", Group.APPROVALS),
 }
 _ACCESS = {
     "person.joined": Words("Abrió la cuenta", Group.ACCESS),
@@ -166,6 +177,7 @@ _TICKETS = {
     "ticket.message_split": Words("Separó un mensaje en otro ticket", Group.TICKETS, "into"),
     "ticket.split_off": Words("Levantó un ticket con un mensaje de otro", Group.TICKETS, "source"),
     "ticket.moved_to_company": Words("Pasó el ticket a la empresa ya conocida", Group.TICKETS),
+    "ticket.deadline_moved": Words("Movió un plazo, por un cambio del calendario", Group.TICKETS),
     "ticket.reminder_queued": Words("Puso en cola el recordatorio", Group.TICKETS),
     "ticket.reminded": Words("Salió el recordatorio", Group.TICKETS),
     "ticket.confirmed": Words("Confirmó que quedó resuelto", Group.TICKETS),
@@ -187,6 +199,8 @@ _TICKETS = {
     "ticket.mail_bounced": Words("Anotó un correo que no se entregó", Group.TICKETS, "to"),
     "ticket.mail_retried": Words("Puso otra vez en cola un correo", Group.TICKETS, "to"),
     "ticket.robot_answered": Words("Anotó una respuesta automática", Group.TICKETS),
+    "authority.received": Words("Recibió un requerimiento de la autoridad", Group.TICKETS, "document_number"),
+    "authority.closed": Words("Atendió el requerimiento de la autoridad", Group.TICKETS, "outcome"),
     "mail.linked": Words("Agregó un correo de la bandeja a un ticket", Group.TICKETS, "ticket"),
     "mail.opened": Words("Abrió un ticket con un correo de la bandeja", Group.TICKETS, "ticket"),
     "mail.discarded": Words("Descartó un correo de la bandeja", Group.TICKETS, "reason"),

@@ -1,9 +1,10 @@
 """Describe the hours of attention as a visitor reads them at this minute (M2): words, and the bar of the day."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
-from factureya.core.calendar import MONTHS_LONG, RANGES, WEEKDAYS_LONG, AttentionHours
+from factureya.core.calendar import MONTHS_LONG, WEEKDAYS_LONG, AttentionHours
+from factureya.core.hours.week import DayHours, describe_week
 from factureya.core.templatetags.fy import format_time
 
 BAR_FROM, BAR_TO, BAR_PER_HOUR = 8, 20, 20  # the bar shows 8:00 to 20:00, 240 units wide
@@ -18,6 +19,15 @@ class Bar:
 
 
 @dataclass(frozen=True)
+class Tick:
+    """Hold an hour under the bar of the day, and where it stands."""
+
+    x: int
+    hour: int
+    is_end: bool
+
+
+@dataclass(frozen=True)
 class Today:
     """Hold what the card of hours shows."""
 
@@ -26,13 +36,15 @@ class Today:
     detail: str
     bars: list[Bar]  # none on a day without attention
     marker: int | None  # where the bar's «now» stands; None outside 8:00–20:00
+    lines: list[DayHours]  # the hours of the week
+    ticks: list[Tick]  # the hours at the ends of the stretches
 
 
 def describe_today(hours: AttentionHours, at: datetime) -> Today:
     """Return the card of attention hours at the time `at` (M2): words, a bar per open stretch, a mark at that time."""
     local = at.astimezone(hours.zone)
     closing = hours.find_closing(local)
-    ranges = RANGES if hours.is_business_day(local.date()) else ()
+    ranges = hours.list_hours(local.date())
     detail = " ".join([f"Son las {format_time(local)}.", *_describe_details(hours, local, closing)])
     marker = _compute_bar_x(local.hour + local.minute / 60) if BAR_FROM <= local.hour < BAR_TO else None
     return Today(
@@ -40,10 +52,15 @@ def describe_today(hours: AttentionHours, at: datetime) -> Today:
         headline="Abierto ahora" if closing else f"Cerrado, abre {_describe_opening(hours, local)}",
         detail=detail.replace("Son las 1:", "Es la 1:"),  # one o'clock is singular
         bars=[  # x and width of each open stretch
-            Bar(_compute_bar_x(start.hour), _compute_bar_x(end.hour) - _compute_bar_x(start.hour))
-            for start, end in ranges
+            Bar(_place(start), _place(end) - _place(start)) for start, end in ranges
         ],
         marker=marker,
+        ticks=[
+            Tick(_place(instant), instant.hour, is_end)
+            for pair in ranges
+            for instant, is_end in zip(pair, (False, True), strict=True)
+        ],
+        lines=describe_week(hours.find_week(local.date())),
     )
 
 
@@ -77,6 +94,12 @@ def _list_days_off(hours: AttentionHours, first: date, opening: date) -> list[st
             when = {0: "Hoy", 1: "Mañana"}.get(offset, f"El {WEEKDAYS_LONG[day.weekday()]} {day.day}")
             texts.append(f"{when} no hay atención: {name}.")
     return texts
+
+
+def _place(instant: time) -> int:
+    """Return how far from the left a time stands in the bar chart of the day; it never leaves the bar."""
+    hour = min(max(instant.hour + instant.minute / 60, BAR_FROM), BAR_TO)
+    return _compute_bar_x(hour)
 
 
 def _compute_bar_x(hour: float) -> int:

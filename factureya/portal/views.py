@@ -1,6 +1,7 @@
 """Show the public pages: text, and the hours of attention at this minute (M2)."""
 
-from django.http import HttpRequest, HttpResponse
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
@@ -21,6 +22,20 @@ def home(request: HttpRequest) -> HttpResponse:
 def support(request: HttpRequest) -> HttpResponse:
     """Show Atención a clientes: tickets, hours and phones, and what happens to a ticket (M2, M9, M11, M17)."""
     return render(request, "portal/support.html", _make_hours_context())
+
+
+@require_safe
+def system(request: HttpRequest) -> HttpResponse:
+    """Lead to the Factureya system, as FACTUREYA_SYSTEM_URL says; without it show how to enter (M2)."""
+    if settings.FACTUREYA_SYSTEM_URL:
+        return HttpResponseRedirect(settings.FACTUREYA_SYSTEM_URL)
+    return render(request, "portal/system.html")
+
+
+@require_safe
+def free_app(request: HttpRequest) -> HttpResponse:
+    """Show the free application: for whom it is, its terms, and where it is downloaded, if a setting says (M2)."""
+    return render(request, "portal/free_app.html", {"download_url": settings.FREE_APP_URL})
 
 
 @require_safe

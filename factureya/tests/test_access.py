@@ -21,10 +21,13 @@ from change_requests.models import Evidence, FormalRequest
 from factureya.core import audit, clock, health
 from factureya.core.files import store
 from factureya.core.mail import intake
-from factureya.core.models import Event, Holiday, InboundMessage, OutboxMessage
+from factureya.core.models import Event, InboundMessage, OutboxMessage
 from factureya.testing import (
+    access_authority,
+    access_calendar,
     access_charges,
     access_control,
+    access_credits,
     access_emergency,
     access_packages,
     access_phone,
@@ -155,6 +158,8 @@ TABLE: dict[str, list[Row]] = {
     "portal:support": [Row(ANYBODY)],
     "portal:sat": [Row(ANYBODY)],
     "portal:free_app": [Row(ANYBODY)],
+    "portal:free_app_terms": [Row(ANYBODY)],
+    "portal:system": [Row(ANYBODY)],
     "portal:privacy": [Row(ANYBODY)],
     "portal:accessibility": [Row(ANYBODY)],
     "portal:robots": [Row(ANYBODY)],
@@ -240,15 +245,15 @@ TABLE: dict[str, list[Row]] = {
     "admin:accounts_customer_change": [
         Row(ROOT_ONLY | READER | {"dario": 200, "laura": 200}, lambda world: [world.ticket.customer_id])
     ],
+    **access_credits.ROWS,
     "admin:accounts_user_changelist": [Row(ROOT_ONLY | READER)],
     "admin:accounts_user_invite": [Row(ROOT_ONLY)],
     "admin:accounts_user_change": [Row(ROOT_ONLY | READER, lambda world: [world.ticket.requester_id])],
     "admin:accounts_provider_changelist": [Row(ROOT_ONLY | READER | {"laura": 200})],
     "admin:core_event_changelist": [Row(ROOT_ONLY)],
     "admin:core_event_change": [Row(ROOT_ONLY, lambda _w: [Event.objects.first().pk])],
-    "admin:core_holiday_changelist": [Row(ROOT_AND_SUPERVISOR | READER)],
-    "admin:core_holiday_change": [Row(ROOT_AND_SUPERVISOR | READER, lambda _w: [Holiday.objects.first().pk])],
-    "admin:core_holiday_add": [Row(ROOT_AND_SUPERVISOR)],
+    **access_authority.ROWS,
+    **access_calendar.ROWS,
     "admin:core_outboxmessage_changelist": [Row(ROOT_AND_SUPERVISOR | READER)],
     "admin:core_outboxmessage_change": [
         Row(ROOT_AND_SUPERVISOR | READER, lambda _w: [OutboxMessage.objects.first().pk])
@@ -300,13 +305,12 @@ for button in ("verify", "join", "refuse"):
 for button in ("grant", "end", "close", "request_reset", "approve_reset", "decline_reset", "resend", "cancel"):
     keys = key(999, 999) if button in {"end", "approve_reset", "decline_reset"} else key(999)
     TABLE[f"admin:accounts_user_{button}"] = [Row(POST_IN_ADMIN, keys), Row(ROOT_POSTS, keys, method="post")]
-# Mails and events are neither added nor deleted, and the stock history is not there; a holiday may be taken back.
-for model in ("event", "outboxmessage", "holiday"):
+# Mails and events are neither added nor deleted, and the stock history is not there.
+for model in ("event", "outboxmessage"):
     TABLE[f"admin:core_{model}_history"] = [Row(IN_ADMIN | dict.fromkeys((*DESK, "olga", "root"), 404), key(1))]
 for model in ("event", "outboxmessage"):
     TABLE[f"admin:core_{model}_add"] = [Row(codes(403, anonymous=302))]
     TABLE[f"admin:core_{model}_delete"] = [Row(codes(403, anonymous=302), key(1))]
-TABLE["admin:core_holiday_delete"] = [Row(ROOT_AND_SUPERVISOR, key(1))]
 
 
 # What of TABLE the emergency about Ana's company may ask: its page, the company, and the company's tickets and files.

@@ -194,13 +194,13 @@ def test_people_h2_asking_for_the_factor_loses_nothing_either(client, settings):
 
 
 @pytest.mark.clause("M17")
-def test_a_stock_form_gives_back_what_was_typed(client):
+def test_a_form_of_the_admin_gives_back_what_was_typed(client):
     root = make_superuser()
     log_in(client, root)
-    page = reverse("admin:core_holiday_add")
-    client.get(page)
+    client.get(reverse("admin:core_holiday_changelist"))
     end_session(client)
-    back = come_back(client, root, client.post(page, {"day": "2027-05-05", "name": "Batalla de Puebla"}))
+    posted = client.post(reverse("admin:core_holiday_add"), {"day": "2027-05-05", "name": "Batalla de Puebla"})
+    back = come_back(client, root, posted)
     assert "Batalla de Puebla" in back.content.decode()
     assert HELD in text_of(back)
 

@@ -53,7 +53,7 @@ def ticket_or_404(request: HttpRequest, pk: int) -> Ticket:
     if not isinstance(user, User) or not (user.desk_provider_ids or user.reads_all):
         raise Http404
     related = Ticket.objects.select_related(
-        *("customer", "requester__contact", "assignee", "provider", "follows", "reminder"),
+        *("customer__credit_balance", "requester__contact", "assignee", "provider", "follows", "reminder"),
         *("merged_into", "split_from__ticket"),
     )
     ticket = get_object_or_404(family.with_merge_flag(related.visible_to(user)), pk=pk)

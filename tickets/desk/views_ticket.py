@@ -9,6 +9,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
 from accounts.models import User
+from accounts.policy import may_see_customers
 from factureya.core import calendar, clock
 from factureya.core.refusals import Refused
 from tickets import operations, policy, sql
@@ -195,6 +196,7 @@ def _build_context_for_reader(ticket: Ticket, reader: User, place: queue.Place) 
         "next_url": workspace_url(following, place.page) if following else "",
         **views_merging.list_merges(ticket, reader, lambda pk: workspace_url(pk, queue.Place(queue.NOWHERE))),
         "follows_url": _find_followed_url(ticket, reader),
+        "credits": ticket.customer.credits if may_see_customers(reader) else None,  # third parties: no (M3)
         "others": _find_other_tickets(ticket, reader),
         "worked_minutes": answers["time"] or 0,
         "open_charge": answers["charge"],

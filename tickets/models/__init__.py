@@ -2,6 +2,7 @@
 
 from tickets.catalogue.models import SalesMember, Scope, ScopeExplanation, Team, TicketCategory
 from tickets.charges.models import ChargeLine, ChargeProposal, TimeEntry
+from tickets.models.authority import AuthorityRequest
 from tickets.models.calls import CALL_PERIOD, CODE_PERIOD, CODE_TRIES, VERIFIED_PERIOD, Call
 from tickets.models.conversation import Message, Note, TicketFile, TicketFileQuerySet, match_folio
 from tickets.models.grants import MailGrant
@@ -13,6 +14,7 @@ __all__ = [
     "CODE_TRIES",
     "NUMBER_PREFIX",
     "VERIFIED_PERIOD",
+    "AuthorityRequest",
     "Call",
     "ChargeLine",
     "ChargeProposal",

@@ -18,7 +18,8 @@ def side_bar(context: template.Context) -> dict[str, Any]:
     """Return the entries of the admin's side bar: the queue's views, the mail tray, and the pages of other apps.
 
     Only who holds a desk office or reads everything sees the views; only our own desk and Auditoría see the tray, and
-    our supervisors and Auditoría the charges. If the page did not count the tickets, the views have no numbers.
+    our supervisors and Auditoría the charges and the requests of the authority. If the page did not count the tickets,
+    the views have no numbers.
     """
     request, counts, queue_place = context["request"], context.get("view_counts") or {}, context.get("place")
     person = request.user
@@ -36,6 +37,8 @@ def side_bar(context: template.Context) -> dict[str, Any]:
         groups.append(("Cobros", [_build_entry("Cargos del mes", "statements", request.path)]))
     if sees_tickets and policy.may_see_catalogue(person):
         groups.append(("Catálogo", [_build_entry("Categorías, alcance y Ventas", "catalogue", request.path)]))
+    if sees_tickets and policy.may_read_authority(person):
+        groups.append(("Autoridad", [_build_entry("Requerimientos", "authority", request.path)]))
     apps = context.get("available_apps") or []
     other_apps = [_mark_current_page(app, request.path) for app in apps if app["app_label"] != "tickets"]
     return {"groups": groups, "apps": other_apps}

@@ -5,6 +5,7 @@ import pytest
 from accounts.web import form_memory
 from factureya.core import calendar
 from factureya.core.models import Event
+from factureya.testing.calls import confirm_by_phone
 from factureya.testing.people import make_agent, make_contact, make_customer
 from factureya.testing.tickets import let_it_close, make_ticket
 from tickets import message_text, operations
@@ -118,7 +119,7 @@ def test_every_verb_of_a_tickets_life_is_public_or_meant_not_to_be():
     operations.add_information(first.pk, author=ana, body="x")
     operations.confirm_resolved(first.pk, author=ana)
     second = operations.follow_up(first.pk, author=ana, body="x")
-    operations.confirm_by_phone(second.pk, agent=agent, contact=ana)
+    confirm_by_phone(second, agent=agent, contact=ana)
     let_it_close(make_ticket(Ticket.Status.WAITING, requester=ana))
     verbs = set(Event.objects.filter(chain__startswith="ticket:").values_list("verb", flat=True))
     assert verbs - private <= set(PUBLIC)

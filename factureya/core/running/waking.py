@@ -18,16 +18,17 @@ class Waker:
         self.task = task
         self.broker_rests_until = 0.0
 
-    def wake(self) -> None:
-        """Ask the broker to start the task, which does all that is due; not if the broker failed just before."""
+    def wake(self, *args: int) -> None:
+        """Ask the broker to start the task with these arguments; not if the broker failed just before."""
         if monotonic() < self.broker_rests_until:
             return  # the sweep will find the work
         try:
-            current_app.send_task(self.task, ignore_result=True, retry=False, expires=WAKE_EXPIRES_SECONDS)
+            current_app.send_task(self.task, args, ignore_result=True, retry=False, expires=WAKE_EXPIRES_SECONDS)
         except Exception as error:  # the page has succeeded and says so, whatever the broker does
             self.broker_rests_until = monotonic() + BROKER_REST_SECONDS
             logger.warning("the broker does not answer, a sweep will do %s: %s", self.task, error)
 
-    def wake_on_commit(self) -> None:
+    def wake_on_commit(self, *args: int) -> None:
         """Ask a worker to do the task as soon as the transaction that made the work is committed."""
-        transaction.on_commit(self.wake, robust=True)
+        # A lambda and not a partial: Django's log of a failed robust hook asks for its __qualname__.
+        transaction.on_commit(lambda: self.wake(*args), robust=True)

@@ -19,6 +19,8 @@ from django.utils.safestring import SafeString
 
 from factureya.core import clock
 from factureya.core.calendar import MONTHS, WEEKDAYS
+from factureya.core.hours import words
+from factureya.core.hours.week import DayHours, describe_open_hours, describe_week, parse_week
 from factureya.core.models import Attachment
 
 register = template.Library()
@@ -143,6 +145,48 @@ def when_full(instant: datetime | None) -> str:
     offset = f"{'−' if minutes < 0 else '+'}{hours}" + (f":{rest:02d}" if rest else "")
     day = f"{WEEKDAYS[local.weekday()]} {local.day} {MONTHS[local.month - 1]} {local.year}"
     return f"{day}, {local.hour}:{local:%M:%S} (UTC{offset})"
+
+
+@register.filter
+def full_day(day: date | None) -> str:
+    """Return a day as «31 dic 2026», always with its year; empty for None."""
+    return f"{day.day} {MONTHS[day.month - 1]} {day.year}" if day else ""
+
+
+@register.filter
+def full_weekday(day: date) -> str:
+    """Return a day as «vie 25 dic 2026»."""
+    return f"{WEEKDAYS[day.weekday()]} {full_day(day)}"
+
+
+@register.filter
+def thousands(number: int) -> str:
+    """Return a whole number with commas: «1,000»."""
+    return f"{number:,}"
+
+
+@register.simple_tag
+def open_hours() -> list[DayHours]:
+    """Return the lines of the attention hours of this week on which somebody attends (M2)."""
+    return [line for line in describe_week(words.read_week()) if line.is_open]
+
+
+@register.simple_tag
+def open_hours_line() -> str:
+    """Return the attention hours of this week in one line: «Lunes a viernes, de 9:00 a 14:00 y de 15:00 a 19:00 h»."""
+    return describe_open_hours(words.read_week())
+
+
+@register.filter
+def week_line(hours: str) -> str:
+    """Return stored hours of a week in one line, for a page that shows a change of them."""
+    return describe_open_hours(parse_week(hours))
+
+
+@register.filter
+def stretches(hours: str) -> list[str]:
+    """Return the hours of a day in parts that no line break should cut: «de 9:00 a 14:00», «y de 15:00 a 19:00»."""
+    return [f"y de {part}" if index else f"de {part}" for index, part in enumerate(re.split(" y |, ", hours))]
 
 
 @register.filter

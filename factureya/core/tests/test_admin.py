@@ -1,6 +1,5 @@
 """The stock admin's pages of core: what a superuser may see and do there, and what stays hidden."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from factureya.core import admin, audit
-from factureya.core.models import Event, Holiday, OutboxMessage
+from factureya.core.models import Event, OutboxMessage
 from factureya.testing.people import make_agent, make_contact, make_superuser
 from factureya.testing.tickets import make_ticket
 
@@ -74,8 +73,6 @@ def test_what_is_hidden_cannot_be_asked_for_piece_by_piece(root, field):
         (MAILS, "status__regex", "("),
         (MAILS, "status__exact", "a\0b"),
         (MAILS, "status__isnull", "x"),
-        (HOLIDAYS, "name__regex", "("),
-        (HOLIDAYS, "name__contains", "a\0b"),
         (EVENTS, "actor__password__startswith", "a"),
     ],
 )
@@ -173,20 +170,6 @@ def test_an_event_without_data(root):
     assert "—" in text(root.get(reverse("admin:core_event_change", args=[event.pk])))
 
 
-# -- Holidays ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.clause("M2")
-def test_a_superuser_keeps_the_holidays(root):
-    assert str(Holiday.objects.count()) in text(root.get(HOLIDAYS))
-    root.post(f"{HOLIDAYS}add/", {"day": "24/12/2026", "name": "Nochebuena"})
-    holiday = Holiday.objects.get(name="Nochebuena")
-    assert holiday.day == datetime(2026, 12, 24, tzinfo=UTC).date()
-    assert str(holiday) == "24/12/2026 Nochebuena"
-    root.post(f"{HOLIDAYS}{holiday.pk}/delete/", {"post": "yes"})
-    assert not Holiday.objects.filter(name="Nochebuena").exists()
-
-
 # -- Others ------------------------------------------------------------------------------------------
 
 
@@ -198,43 +181,20 @@ def test_nobody_else_enters(client, address):
         assert client.get(address).status_code == 403
 
 
-@pytest.mark.clause("M2")
-@pytest.mark.parametrize(
-    ("day", "name", "says"),
-    [
-        ("", "Nochebuena", "Escriba el día."),
-        ("25 del 12", "Navidad", "por ejemplo 25/12/2026"),
-        ("25/12/2026", "Navidad", "Ese día ya está en la lista."),
-        ("24/12/2026", "", "Escriba qué se celebra"),
-        ("24/12/2026", "N" * 101, "en 100 caracteres o menos; escribió 101"),
-        ("24/12/2026", "Noche\0buena", "El nombre trae un carácter que no se puede guardar"),
-    ],
-)
-def test_a_holiday_that_cannot_be_kept_says_why_in_our_words(root, day, name, says):
-    before = Holiday.objects.count()
-    page = text(root.post(f"{HOLIDAYS}add/", {"day": day, "name": name}))
-    assert says in page
-    assert "Este campo" not in page
-    assert Holiday.objects.count() == before
-
-
 ODD = ["", "abc", "1.5", "-1", "٣", "1" * 19, "9" * 5000, "1;2", "a\0b", "\ud800".encode("utf-8", "replace").decode()]
 
 
 @pytest.mark.clause("M16")
-@pytest.mark.parametrize(
-    ("address", "action"), [(MAILS, "retry"), (HOLIDAYS, "delete_selected"), (MAILS, "nada"), (EVENTS, "retry")]
-)
+@pytest.mark.parametrize(("address", "action"), [(MAILS, "retry"), (MAILS, "nada"), (EVENTS, "retry")])
 @pytest.mark.parametrize("key", ODD)
 def test_servers_an_odd_key_among_the_selected_selects_nothing(root, address, action, key):
     """A supervisor's or superuser's browser never sends one; a 500 it was."""
     (mail,) = make_mails(status=Status.FAILED)
-    before = Holiday.objects.count()
     chosen = {"action": action, "_selected_action": [key], "index": "0"}
     assert root.post(address, chosen).status_code in (200, 302, 403)
     assert root.post(address, {**chosen, "index": key}).status_code in (200, 302, 403)
     mail.refresh_from_db()
-    assert (mail.status, Holiday.objects.count()) == (Status.FAILED, before)
+    assert mail.status == Status.FAILED
 
 
 @pytest.mark.clause("M16")

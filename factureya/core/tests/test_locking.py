@@ -2,13 +2,14 @@
 
 import pytest
 
+from accounts.models import Provider
 from factureya.core.locking import locked
-from factureya.core.models import Heartbeat, Holiday
+from factureya.core.models import Heartbeat
 from factureya.core.refusals import Invalid, NotAllowed, Refused, Stale, WrongStatus, require
 
 
 def _rename_and_refuse(pk):
-    with locked(Holiday.objects.all(), pk) as row:
+    with locked(Provider.objects.all(), pk) as row:
         assert row.name == "dos"
         row.name = "tres"
         row.save()
@@ -17,12 +18,12 @@ def _rename_and_refuse(pk):
 
 @pytest.mark.django_db
 def test_the_row_is_read_under_the_lock_and_a_refusal_undoes_what_was_written():
-    day = Holiday.objects.create(day="2031-01-02", name="uno")
-    Holiday.objects.filter(pk=day.pk).update(name="dos")
+    provider = Provider.objects.create(name="uno")
+    Provider.objects.filter(pk=provider.pk).update(name="dos")
     with pytest.raises(Refused, match="no"):
-        _rename_and_refuse(day.pk)
-    day.refresh_from_db()
-    assert day.name == "dos"
+        _rename_and_refuse(provider.pk)
+    provider.refresh_from_db()
+    assert provider.name == "dos"
 
 
 @pytest.mark.django_db

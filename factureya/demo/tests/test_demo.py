@@ -20,7 +20,7 @@ from factureya.testing.people import own_provider
 from tickets import operations
 from tickets.charges.months import Month
 from tickets.charges.statement import read_statement
-from tickets.models import ChargeProposal, Note, Ticket, TicketFile
+from tickets.models import AuthorityRequest, ChargeProposal, Note, Ticket, TicketFile
 from tickets.tasks import close_unanswered
 
 Status, Reason = Ticket.Status, Ticket.ClosedReason
@@ -99,7 +99,8 @@ class TestDemo(TestCase):
         types = set(Attachment.objects.values_list("content_type", flat=True))
         assert {"image/png", "application/pdf"} < types
         taken = Attachment.objects.filter(draft="").count()
-        assert TicketFile.objects.count() + Evidence.objects.count() == taken
+        of_authorities = AuthorityRequest.objects.count()
+        assert TicketFile.objects.count() + Evidence.objects.count() + of_authorities == taken
 
     @pytest.mark.clause("M26")
     def test_chains_are_whole_and_nearly_every_mail_has_left(self) -> None:

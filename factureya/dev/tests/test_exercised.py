@@ -53,7 +53,8 @@ def test_every_task_is_exercised(name: str):
 @pytest.mark.parametrize("kind", mails())
 def test_every_mail_is_exercised(kind: str):
     app, _, verb = kind.partition("/")
-    package = {"account": "accounts", **dict.fromkeys(("emergency", "packages"), "change_requests")}.get(app, app)
+    others = {"account": "accounts", "authority": "tickets"}
+    package = {**others, **dict.fromkeys(("emergency", "packages"), "change_requests")}.get(app, app)
     assert re.search(rf"""["']({app}/)?{verb}["']""", sources_of(package)), f"no test sends {kind}"
 
 

@@ -11,11 +11,12 @@ from django.contrib.staticfiles import finders
 from django.urls import reverse
 
 from accounts.models import Office
+from factureya.core import checks
 from factureya.core.calendar import AttentionHours
 from factureya.portal import hours
 from factureya.testing.people import make_contact, make_staff, make_superuser
 
-PAGES = ("home", "about", "support", "sat", "free_app", "privacy", "accessibility")
+PAGES = ("home", "about", "support", "sat", "free_app", "free_app_terms", "system", "privacy", "accessibility")
 MEXICO = ZoneInfo("America/Mexico_City")
 HOLIDAYS = {date(2026, 11, 16): "Día de la Revolución", date(2026, 12, 25): "Navidad", date(2027, 1, 1): "Año Nuevo"}
 
@@ -111,6 +112,38 @@ def test_what_the_manual_promises_is_on_the_first_page(client):
         "y de 15:00 a 19:00 h",
     ):
         assert promise in html
+
+
+@pytest.mark.clause("M2")
+@pytest.mark.django_db
+def test_the_system_is_where_a_setting_says(client, settings):
+    assert "Ingresar Sistema Factureya" in client.get("/").content.decode()
+    page = client.get(reverse("portal:system")).content.decode()
+    assert "01 800 63 22 887" in page  # without the setting: whom to ask
+    settings.FACTUREYA_SYSTEM_URL = "https://sistema.factureya.example/entrar"
+    answer = client.get(reverse("portal:system"))
+    assert (answer.status_code, answer["Location"]) == (302, "https://sistema.factureya.example/entrar")
+
+
+@pytest.mark.clause("M2")
+@pytest.mark.django_db
+def test_the_free_application_has_terms_and_a_download_place(client, settings):
+    page = client.get(reverse("portal:free_app")).content.decode()
+    assert reverse("portal:free_app_terms") in page
+    assert "enlace de descarga" in page
+    settings.FREE_APP_URL = "https://descargas.factureya.example/gratuita"
+    page = client.get(reverse("portal:free_app")).content.decode()
+    assert page.count('href="https://descargas.factureya.example/gratuita"') == 2
+    assert "Al descargarla los acepta" in page
+
+
+@pytest.mark.clause("M2")
+@pytest.mark.parametrize("url", ["http://sistema.example", "javascript:alert(1)", "/sistema/"])
+def test_an_address_outside_that_is_not_safe_is_an_error_of_the_settings(url, settings):
+    settings.FREE_APP_URL = url
+    assert [problem.id for problem in checks.check_outside_addresses()] == ["core.E001"]
+    settings.FREE_APP_URL = ""
+    assert checks.check_outside_addresses() == []
 
 
 def people() -> dict[str, object]:

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest
 
-from factureya.core.middleware import Middleware
 from tickets import policy
 from tickets.models import Ticket, TicketFile
 from tickets.providers import operations
@@ -12,26 +11,15 @@ from tickets.providers import operations
 STAFF_PAGES = "/admin/tickets/"
 FILE_ARGUMENT = "token"
 TICKET_PAGE = "tickets_ticket_"
-OK = 200
 
 
-class RecordThirdPartyMiddleware(Middleware):
-    """Record what an agent of a third party is shown: each time, whichever page shows it, also after a post.
-
-    Everybody else's requests go on without one more query.
-    """
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        response = self.get_response(request)
-        match = request.resolver_match
-        if match is None or response.status_code != OK:
-            return response
-        if not (FILE_ARGUMENT in match.kwargs or request.path_info.startswith(STAFF_PAGES)):
-            return response
-        reader: Any = getattr(request, "user", None)
-        if policy.is_third_party(reader):
-            _record(request, reader)
-        return response
+def record_look(request: HttpRequest) -> None:
+    """Record what a request showed, if the reader is an agent of a third party: each time, also after a post (M3)."""
+    match = request.resolver_match
+    if match is None or not (FILE_ARGUMENT in match.kwargs or request.path_info.startswith(STAFF_PAGES)):
+        return
+    if policy.is_third_party(request.user):
+        _record(request, request.user)
 
 
 def _record(request: HttpRequest, agent: Any) -> None:

@@ -1,0 +1,196 @@
+"""Serve «Horario y días inhábiles»: what counts, what a change would move, and what waits for a second person (M2)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.utils import timezone
+
+from accounts.staff.calendar_forms import HolidayForm, HoursForm
+from accounts.staff.pages import page_context
+from accounts.web import form_memory
+from accounts.web.form_memory import FormKey
+from accounts.web.mixins import get_person
+from factureya.core import clock
+from factureya.core.calendar import load_attention_hours
+from factureya.core.forms import STALE_FORM
+from factureya.core.hours import changes
+from factureya.core.hours.changes import Draft, Kind
+from factureya.core.hours.deadlines import Move
+from factureya.core.hours.week import describe_week, parse_week
+from factureya.core.models import AttentionWeek, CalendarChange, Holiday
+from factureya.core.refusals import Invalid, Refused
+
+LIST = "admin:core_holiday_changelist"
+FORM = "calendario"  # the name of all these forms, for their one-time keys
+NEXT_ROWS, SHOWN_MOVES = 6, 100
+_DECISIONS: dict[str, tuple[Callable[..., CalendarChange], str]] = {
+    "approve": (changes.approve_change, "Aprobó el cambio; ya cuenta."),
+    "decline": (changes.decline_change, "El cambio no se hizo."),
+}
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Hold what a change would move, and whether it needs a second person."""
+
+    moves: list[Move]
+
+    @property
+    def shown(self) -> list[Move]:
+        """Return the moves that a page lists."""
+        return self.moves[:SHOWN_MOVES]
+
+    @property
+    def shortens(self) -> bool:
+        """Return True if a deadline would come earlier."""
+        return any(move.is_earlier for move in self.moves)
+
+    @property
+    def headline(self) -> str:
+        """Return in one sentence how many goals and other deadlines move: «Mueve 3 metas y ningún otro plazo»."""
+        goals = sum(move.deadline.column == "reply_due_at" for move in self.moves)
+        others = len(self.moves) - goals
+        first = "1 meta" if goals == 1 else f"{goals} metas" if goals else "ninguna meta"
+        second = "1 plazo más" if others == 1 else f"{others} plazos más" if others else "ningún otro plazo"
+        return f"Mueve {first} y {second}." if self.moves else "No mueve ningún plazo."
+
+
+def show_calendar(request: HttpRequest) -> HttpResponse:
+    """Show hours and holidays; with a day and a name in the address also what that holiday would move."""
+    if "day" not in request.GET:
+        return _render_list(request, HolidayForm())
+    form = HolidayForm(request.GET)
+    return _render_list(request, form, _preview(form))
+
+
+def add_holiday(request: HttpRequest) -> HttpResponse:
+    """Add the posted day without attention, or let it wait for a second person (POST)."""
+    form = HolidayForm(request.POST)
+    if form.is_valid() and _propose(request, form, form.make_draft()):
+        return redirect(LIST)
+    return _render_list(request, form)
+
+
+def remove_holiday(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show what it moves to attend on a holiday after all, and remove it (POST) or let it wait for a second person."""
+    holiday = get_object_or_404(Holiday, pk=pk, day__gte=timezone.localdate(clock.now()))
+    draft = Draft(Kind.REMOVE_HOLIDAY, holiday.day)
+    if request.method == "POST" and _propose(request, None, draft):
+        return redirect(LIST)
+    preview = Preview(changes.preview_change(draft))
+    context = _page_context(request, f"Quitar {holiday.name}", holiday=holiday, preview=preview)
+    return TemplateResponse(request, "admin/calendar/remove.html", context)
+
+
+def change_hours(request: HttpRequest) -> HttpResponse:
+    """Show the form of the hours, what the typed ones would move, and store them (POST) or let them wait."""
+    today = timezone.localdate(clock.now())
+    preview = None
+    if request.method == "POST":
+        form = HoursForm(request.POST)
+        if form.is_valid() and _propose(request, form, form.make_draft()):
+            return redirect(LIST)
+    elif "day" in request.GET:
+        form = HoursForm(request.GET)
+        preview = _preview(form)
+    else:
+        week = load_attention_hours().find_week(today)
+        form = HoursForm(initial=HoursForm.make_initial(week, today + timedelta(days=1)))
+    context = _page_context(request, "Cambiar el horario", form=form, preview=preview)
+    return TemplateResponse(request, "admin/calendar/hours.html", context)
+
+
+def decide_change(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+    """Approve or decline a change that waits for a second person (POST), as `verb` says, and go back to the page."""
+    if not CalendarChange.objects.filter(pk=pk).exists():
+        raise Http404
+    operation, done_text = _DECISIONS[verb]
+    try:
+        operation(pk, actor=get_person(request))
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, done_text)
+    return redirect(LIST)
+
+
+def _propose(request: HttpRequest, form: Any, draft: Draft) -> bool:
+    """Make the change, or let it wait, and return True; else show why in the form, or above the page without a form."""
+    person = get_person(request)
+    key = form_memory.read_key(request.POST.get("key", ""), FORM, person)
+    errors = {"": STALE_FORM} if key is None else {}
+    if key is not None:
+        try:
+            change = changes.propose_change(draft, actor=person, form_key=key.key)
+        except Invalid as refusal:
+            errors = dict(refusal.errors)
+        except Refused as refusal:
+            errors = {"": str(refusal)}
+        else:
+            messages.success(request, _describe_done(change))
+            return True
+    for field, text in errors.items():
+        if form is None:
+            messages.error(request, text)
+        else:
+            form.add_error(field if field in form.fields else None, text)
+    return False
+
+
+def _describe_done(change: CalendarChange) -> str:
+    """Return what the person reads after a change: it counts, or another person must approve it."""
+    if change.status == CalendarChange.Status.PROPOSED:
+        return "Adelanta un plazo: otra persona debe aprobarlo antes de que cuente."
+    return "Listo; ya cuenta."
+
+
+def _preview(form: Any) -> Preview | None:
+    """Return what the change of a valid form would move; None, with the error in the form, if it cannot be made."""
+    if not form.is_valid():
+        return None
+    try:
+        return Preview(changes.preview_change(form.make_draft()))
+    except Invalid as refusal:
+        for field, text in refusal.errors.items():
+            form.add_error(field if field in form.fields else None, text)
+        return None
+
+
+def _render_list(request: HttpRequest, form: HolidayForm, preview: Preview | None = None) -> HttpResponse:
+    """Return the page of hours and holidays, with the form of a new holiday and what it would move."""
+    today = timezone.localdate(clock.now())
+    holidays = list(Holiday.objects.order_by("day"))
+    coming = [(holiday, (holiday.day - today).days) for holiday in holidays if holiday.day >= today]
+    week = load_attention_hours().find_week(today)
+    context = _page_context(
+        request,
+        "Horario y días inhábiles",
+        form=form,
+        preview=preview,
+        lines=describe_week(week),
+        future_weeks=_list_future_weeks(today),
+        coming=coming[:NEXT_ROWS],
+        others=[*[holiday for holiday, _days in coming[NEXT_ROWS:]], *[h for h in reversed(holidays) if h.day < today]],
+        proposals=CalendarChange.objects.filter(status="proposed").select_related("proposed_by").order_by("pk"),
+    )
+    return TemplateResponse(request, "admin/calendar/calendar.html", context)
+
+
+def _list_future_weeks(today: date) -> list[tuple[date, Any]]:
+    """Return the hours that begin after today, with their first day; of two on one day the later row counts."""
+    rows = AttentionWeek.objects.filter(starts_on__gt=today).order_by("starts_on", "pk")
+    weeks = dict(rows.values_list("starts_on", "hours"))  # the last one of a day stays
+    return [(day, describe_week(parse_week(hours))) for day, hours in weeks.items()]
+
+
+def _page_context(request: HttpRequest, title: str, **more: Any) -> dict[str, Any]:
+    """Return the context of a page of the calendar, with a new one-time key and whether the person may change it."""
+    person = get_person(request)
+    key: FormKey = form_memory.new_key(person, FORM)
+    return page_context(request, title, key=key, may_change=person.has_perm(changes.MAY_CHANGE), **more)

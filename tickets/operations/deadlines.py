@@ -1,0 +1,51 @@
+"""Tell the calendar which deadlines of tickets are open, and move them with it (M2, M15).
+
+A close of which the customer was reminded already stays at the time that the mail told.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from django.conf import settings
+
+from factureya.core import audit, locking
+from factureya.core.hours.deadlines import Deadline, Source, Unit
+from tickets.models import Ticket
+from tickets.operations._common import format_instant
+
+REPLY, CLOSE = "reply_due_at", "closes_at"
+
+
+def list_open(instant: datetime) -> Iterator[Deadline]:
+    """Yield the goals of our replies that are still to come, and the closes by silence if those are in business days.
+
+    `queue_at` holds the deadline of a ticket, and has the index.
+    """
+    coming = Ticket.objects.filter(queue_at__gt=instant).order_by("queue_at", "pk")
+    goals = coming.filter(status=Ticket.Status.OPEN, reply_due_at__gt=instant)
+    for pk, number, due_at in goals.values_list("pk", "number", REPLY).iterator():
+        yield Deadline(pk, number, "Meta de respuesta", REPLY, Unit.HOURS, due_at)
+    if settings.CUSTOMER_REPLY_CALENDAR != "business":
+        return
+    closes = coming.filter(status=Ticket.Status.WAITING, closes_at__gt=instant, reminder__isnull=True)
+    for pk, number, due_at in closes.values_list("pk", "number", CLOSE).iterator():
+        yield Deadline(pk, number, "Cierre sin respuesta", CLOSE, Unit.DAYS, due_at)
+
+
+def move_deadline(deadline: Deadline, due_at: datetime, change_pk: int) -> bool:
+    """Move a deadline of a ticket, record it, and return True; return False if it is another one by now."""
+    with locking.locked(Ticket.objects.all(), deadline.pk) as ticket:
+        if getattr(ticket, deadline.column) != deadline.due_at or (deadline.column == CLOSE and ticket.reminder_id):
+            return False
+        is_in_queue = ticket.queue_at == deadline.due_at
+        setattr(ticket, deadline.column, due_at)
+        if is_in_queue:
+            ticket.queue_at = due_at
+        ticket.save(update_fields=[deadline.column, "queue_at"])
+        data = {"column": deadline.column, "calendar_change": change_pk}
+        data |= {"before": format_instant(deadline.due_at), "after": format_instant(due_at)}
+        audit.record("ticket.deadline_moved", ticket, actor=None, **data)
+    return True
+
+
+SOURCE = Source("tickets", list_open, move_deadline)
