@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from accounts.models import Office, User
 from change_requests.emergency import policy, wording
-from change_requests.emergency.models import CriticalCredential, EmergencyAccount, EmergencyGrant
+from change_requests.emergency.models import CriticalCredential, EmergencyAccount, EmergencyGrant, GrantReview
 from change_requests.emergency.wording import Chip
 from factureya.core import clock, keyset
 from factureya.core.templatetags.fy import when
@@ -156,10 +156,12 @@ class OverdueReview:
 
 def list_overdue(user: User) -> list[OverdueReview]:
     """Return the overdue reviews, the oldest first, for everybody in /control/; only who may open one gets its link."""
-    late = EmergencyGrant.objects.filter(status=Status.ENDED, review__signed_at=None, review__due_at__lte=clock.now())
+    due = GrantReview.objects.filter(signed_at=None, due_at__lte=clock.now()).values_list("grant", flat=True)
+    if not (late_pks := list(due)):  # so it is nearly always: each page of /control/ asks this
+        return []
+    late = EmergencyGrant.objects.filter(pk__in=late_pks, status=Status.ENDED)
     grants = list(late.select_related("account", "review").order_by("review__due_at"))
-    late_pks = [grant.pk for grant in grants]
-    visible_pks = set(policy.visible_to(user).filter(pk__in=late_pks).values_list("pk", flat=True)) if grants else set()
+    visible_pks = set(policy.visible_to(user).filter(pk__in=late_pks).values_list("pk", flat=True))
     return [
         OverdueReview(grant, reverse("emergency:review", args=[grant.folio]) if grant.pk in visible_pks else "")
         for grant in grants

@@ -5,12 +5,14 @@ the incident a ticket of hers.
 """
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
-from accounts.models import RoleAssignment, User
+from accounts.models import Office, RoleAssignment, User
 from accounts.operations import end_office
 from change_requests.emergency import operations
-from change_requests.emergency.models import CriticalCredential, EmergencyAccount, EmergencyGrant
+from change_requests.emergency.models import CriticalCredential, Delegation, EmergencyAccount, EmergencyGrant
+from factureya.core.clock import now
 from factureya.testing.people import Cast, make_superuser
 from factureya.testing.tickets import make_ticket
 from tickets.models import Ticket
@@ -25,6 +27,20 @@ def end_offices(person: User) -> None:
     """End every office of a person now, as a superuser does."""
     for assignment in RoleAssignment.objects.filter(user=person, ends_at=None):
         end_office(assignment.pk, actor=make_superuser())
+
+
+def delegate(cast: Cast, alternate: User, **changes: Any) -> Delegation:
+    """Name an alternate for the security officer from now on for 14 days, as she does herself unless changed."""
+    terms: dict[str, Any] = {
+        "office": Office.SECURITY_OFFICER,
+        "absent": cast.elsa,
+        "alternate": alternate,
+        "starts_at": now(),
+        "ends_at": now() + timedelta(days=14),
+        "reason": WHY,
+        "actor": cast.elsa,
+    }
+    return operations.delegate_office(**{**terms, **changes})
 
 
 @dataclass

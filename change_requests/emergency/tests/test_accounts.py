@@ -12,7 +12,7 @@ from change_requests.emergency import operations, policy, roles
 from change_requests.emergency.models import Delegation, EmergencyAccount, EmergencyCause
 from factureya.core.clock import now
 from factureya.core.refusals import Invalid, NotAllowed, Refused, WrongStatus
-from factureya.testing.emergencies import Emergency, Status, end_offices
+from factureya.testing.emergencies import Emergency, Status, delegate, end_offices
 from factureya.testing.people import Cast, make_hugo, make_staff, make_superuser
 
 pytestmark = pytest.mark.django_db
@@ -34,19 +34,6 @@ def add(cast: Cast, **changes: object) -> EmergencyAccount:
         "actor": cast.elsa,
     }
     return operations.add_account(**{**asked, **changes})  # type: ignore[arg-type]
-
-
-def delegate(cast: Cast, alternate: User, **changes: object) -> Delegation:
-    asked: dict[str, object] = {
-        "office": Office.SECURITY_OFFICER,
-        "absent": cast.elsa,
-        "alternate": alternate,
-        "starts_at": now(),
-        "ends_at": now() + timedelta(days=14),
-        "reason": WHY,
-        "actor": cast.elsa,
-    }
-    return operations.delegate_office(**{**asked, **changes})  # type: ignore[arg-type]
 
 
 @pytest.mark.clause("M22")

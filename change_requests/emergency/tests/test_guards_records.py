@@ -11,7 +11,7 @@ from change_requests.emergency import operations
 from change_requests.emergency.models import ActivityRecord, ActivityVerdict, EmergencyGrant, GrantReview, RowDifference
 from factureya.core import audit, clock
 from factureya.core.models import ChainHead
-from factureya.testing.emergencies import Emergency
+from factureya.testing.emergencies import Emergency, delegate
 from factureya.testing.people import give_office
 from factureya.testing.raw_sql import execute, insert, refused_by, update
 
@@ -134,30 +134,14 @@ def test_no_verdict_on_an_outcome(scene, intent):
 
 
 def test_who_stands_in_may_judge(scene, intent, review):
-    operations.delegate_office(
-        office=Office.SECURITY_OFFICER,
-        absent=scene.cast.elsa,
-        alternate=scene.cast.laura,
-        starts_at=clock.now() - timedelta(minutes=1),
-        ends_at=clock.now() + timedelta(days=3),
-        reason="Vacaciones de Elsa.",
-        actor=scene.cast.elsa,
-    )
+    delegate(scene.cast, scene.cast.laura)
     write_verdict(intent, scene.cast.laura)
     sign(review, scene.cast.laura)
 
 
 def test_the_operator_does_not_choose_who_judges(scene, intent, review):
     give_office(scene.cast.gina, Office.SECURITY_OFFICER)
-    operations.delegate_office(
-        office=Office.SECURITY_OFFICER,
-        absent=scene.cast.elsa,
-        alternate=scene.cast.laura,
-        starts_at=clock.now() - timedelta(minutes=1),
-        ends_at=clock.now() + timedelta(days=3),
-        reason="Vacaciones de Elsa.",
-        actor=scene.cast.gina,
-    )
+    delegate(scene.cast, scene.cast.laura, actor=scene.cast.gina)
     with refused_by("verdict_by_security"):
         write_verdict(intent, scene.cast.laura)
     write_verdict(intent, scene.cast.elsa)
