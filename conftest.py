@@ -17,8 +17,7 @@ from django.db import connection, models, transaction
 from django.test import TransactionTestCase
 from playwright.sync_api import Page
 
-from factureya.core import audit, clock, guard_install
-from factureya.core.hours import words
+from factureya.core import audit, calendar, clock, guard_install
 from factureya.core.hours.week import STANDARD
 from factureya.core.models import ChainHead, Event
 from factureya.testing import mail_servers
@@ -163,7 +162,7 @@ def _empty_cache() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _hours_are_known() -> None:
     """The footer's hours cost a query a minute in each process; here none, unless a test forgets them."""
-    words.remember_week(STANDARD, seconds=10**9)
+    calendar.remember_week(STANDARD, seconds=10**9)
 
 
 @pytest.fixture(autouse=True)

@@ -25,7 +25,6 @@ from factureya.core.mail.intake import Outcome, Plan
 from factureya.core.mail.parse import InboundMail, MailFile
 from factureya.core.models import InboundMessage
 from tickets import bounces, operations, policy, threads
-from tickets.merging import family
 from tickets.models import Ticket
 
 Disposition = InboundMessage.Disposition
@@ -182,7 +181,7 @@ def _find_by_numbers(numbers: list[str], senders: list[User]) -> tuple[Ticket, U
     named = Ticket.objects.filter(number__in=numbers).only("number", "customer", "requester", "merged_into")
     tickets = {ticket.number: ticket for ticket in named}
     for ticket in (tickets[number] for number in numbers if number in tickets):  # in the order of `numbers`
-        survivor = family.find_survivor(ticket)
+        survivor = ticket.find_survivor()
         for person in senders:
             if policy.may_write_as_customer(person, ticket) and policy.may_write_as_customer(person, survivor):
                 return survivor, person
@@ -208,7 +207,7 @@ def _continue_ticket(ticket: Ticket, author: User, how: Reason, proven: ProvenMa
     added. A mail to any other closed ticket goes to the open ticket that continues it, or opens such a ticket.
     `how` says how the ticket was found. It is locked first, so that the task that closes tickets waits for us.
     """
-    ticket = family.lock_survivor(Ticket.objects.only("status", "closed_reason", "closed_at", "merged_into"), ticket.pk)
+    ticket = Ticket.objects.only("status", "closed_reason", "closed_at", "merged_into").lock_survivor(ticket.pk)
     disposition = Disposition.REPLY
     message = proven.build_message(author)
     if not ticket.is_closed:
@@ -234,7 +233,7 @@ def _find_open_follow_up(closed: Ticket, author: User) -> Ticket | None:
     newest = following.exclude(status=Ticket.Status.CLOSED).order_by("-pk").only("pk").first()
     if newest is None:
         return None
-    ticket = family.lock_survivor(Ticket.objects.only("status", "merged_into"), newest.pk)
+    ticket = Ticket.objects.only("status", "merged_into").lock_survivor(newest.pk)
     return None if ticket.is_closed else ticket
 
 

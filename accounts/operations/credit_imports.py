@@ -56,7 +56,7 @@ def upload_credits(*, actor: User, name: str, content: bytes, form_key: str) -> 
         )
         CreditFile.objects.create(credit_import=found, content=zlib.compress(content))
         audit.record("credits.import_uploaded", found, actor=person, name=found.name, sha256=found.sha256)
-        _check_waker.wake_on_commit(found.pk)
+        transaction.on_commit(lambda: _check_waker.wake(found.pk), robust=True)
     return found
 
 
@@ -88,7 +88,7 @@ def confirm_import(pk: int, *, actor: User) -> CreditImport:
         credit_import.status, credit_import.touched_at = Status.APPLYING, now()
         credit_import.confirmed_by, credit_import.confirmed_at = person, now()
         credit_import.save(update_fields=["status", "touched_at", "confirmed_by", "confirmed_at"])
-        _apply_waker.wake_on_commit(pk)
+        transaction.on_commit(lambda: _apply_waker.wake(pk), robust=True)
     return credit_import
 
 
@@ -113,7 +113,7 @@ def wake_abandoned() -> int:
     """Let a worker go on with each import whose worker died, and return how many there are."""
     abandoned = list_abandoned()
     for task, pk in abandoned:
-        (_check_waker if task == CHECK_TASK else _apply_waker).wake_on_commit(pk)
+        (_check_waker if task == CHECK_TASK else _apply_waker).wake(pk)
     return len(abandoned)
 
 

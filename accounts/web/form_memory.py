@@ -27,6 +27,7 @@ from accounts.models import User
 from factureya.core.files import store
 from factureya.core.forms import choose_kept_fields, list_texts
 from factureya.core.mail import own_links
+from factureya.core.models import Attachment
 
 SALT, COOKIE_SALT = "tickets.form", "accounts.web.returning"  # as before: a form on a screen outlives a version
 COOKIE = "__Host-quien" if settings.HTTPS else "quien"
@@ -117,6 +118,11 @@ def find_draft(session: Session, user: User, form: str) -> tuple[FormKey, dict[s
         return None
     key = FormKey(draft["key"], draft["form"], draft["owner"])
     return (key, draft["fields"], draft["why"]) if key.belongs_to(user) else None
+
+
+def list_files(form_key: str) -> list[Attachment]:
+    """Return the files uploaded so far for the form with this one-time key, the oldest first."""
+    return list(Attachment.objects.filter(draft=form_key).order_by("pk")) if form_key else []
 
 
 def forget_draft(session: Session, key: FormKey) -> None:

@@ -152,7 +152,7 @@ class PostingForm:
             key, fields, reason = draft
             if self.may_show(fields):
                 form = self.form(initial=fields)
-                return self.render_page(form, key, kept=store.list_draft_files(key.key), draft_reason=reason)
+                return self.render_page(form, key, kept=form_memory.list_files(key.key), draft_reason=reason)
         return self.render_page(self.form(initial=self.initial()), form_memory.new_key(self.user, self.form_name()))
 
     def receive_form(self) -> HttpResponse:
@@ -177,7 +177,7 @@ class PostingForm:
             except Refused as refusal:
                 form.add_error(self.refusal_field, str(refusal))
                 key = renew_used_key(refusal, key, self.user)
-                kept = store.list_draft_files(key.key) if has_files else []
+                kept = form_memory.list_files(key.key) if has_files else []
             else:
                 if isinstance(answer, HttpResponse):  # a page to show; the draft stays
                     return answer
@@ -195,7 +195,7 @@ class PostingForm:
         if token := self.request.POST.get(REMOVE):
             store.discard_file(key.key, token)
         refusals = _store_posted_files(self.request, key)
-        return store.list_draft_files(key.key), refusals
+        return form_memory.list_files(key.key), refusals
 
 
 def login_keeping_draft(request: HttpRequest, form: str, after: str) -> HttpResponse:

@@ -1,20 +1,26 @@
 """Compute attention hours (manual 01): the stored hours of each week, in Mexico City, without holidays.
 
-All functions take aware datetimes; `load_attention_hours` alone reads the database.
+All functions take aware datetimes; only `load_attention_hours` and `read_week` read the database. Each process
+remembers the hours of this week for a minute, because every page and mail tells them.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from time import monotonic
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.db.models import CharField, Value
+from django.utils import timezone
 
+from factureya.core import clock
 from factureya.core.hours.week import STANDARD, Range, Week, parse_week
 from factureya.core.models import AttentionWeek, Holiday
 
 HOLIDAY, WEEK = "holiday", "week"
+REMEMBERED_SECONDS = 60
 # Spanish names as the pages write them, whatever the locale of the machine.
 MONTHS_LONG = "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre".split()
 WEEKDAYS_LONG = "lunes martes miércoles jueves viernes sábado domingo".split()
@@ -136,3 +142,35 @@ def describe_reply_time() -> str:
     words = "día hábil" if days == 1 else "días hábiles"
     # For natural days keep the first word only: «día» or «días».
     return f"{days} {words if settings.CUSTOMER_REPLY_CALENDAR == 'business' else words.split()[0]}"
+
+
+@dataclass
+class _Memory:
+    """Hold the hours that this process read last, and until when they count."""
+
+    week: Week = STANDARD
+    until: float = 0.0
+
+
+_memory = _Memory()
+
+
+def read_week() -> Week:
+    """Return the attention hours of this week. If the database does not answer, return the last ones that were read."""
+    if monotonic() >= _memory.until:
+        try:
+            week = load_attention_hours().find_week(timezone.localdate(clock.now()))
+        except DatabaseError:  # the page that says so has a footer too
+            return _memory.week
+        remember_week(week)
+    return _memory.week
+
+
+def remember_week(week: Week, seconds: float = REMEMBERED_SECONDS) -> None:
+    """Let this process tell these hours for some seconds, without asking the database."""
+    _memory.week, _memory.until = week, monotonic() + seconds
+
+
+def forget_week() -> None:
+    """Let this process ask the database at the next page."""
+    _memory.until = 0.0

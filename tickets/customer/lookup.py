@@ -13,7 +13,6 @@ from accounts.models import Contact, User
 from factureya.core.clock import now
 from factureya.core.models import OutboxMessage
 from tickets import notifications, policy
-from tickets.merging import family
 from tickets.models import Ticket
 
 LINK_EVERY = timedelta(minutes=15)  # one link per contact and ticket in this time
@@ -39,7 +38,7 @@ def follow_merge(ticket: Ticket, email: str) -> Ticket:
 
     Otherwise, and if it is not merged, return the found ticket itself.
     """
-    return find_ticket(family.find_survivor(ticket).number, email) or ticket if ticket.is_merged else ticket
+    return find_ticket(ticket.find_survivor().number, email) or ticket if ticket.is_merged else ticket
 
 
 def find_contact(ticket: Ticket, email: str) -> User | None:

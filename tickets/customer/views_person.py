@@ -12,7 +12,7 @@ from accounts.web import form_memory
 from accounts.web.form_memory import FormKey
 from accounts.web.mixins import PostingForm, PrivateView, login_keeping_draft
 from factureya.core import numbers
-from factureya.core.files import store, types
+from factureya.core.files import types
 from factureya.core.forms import choose_kept_fields
 from factureya.core.invoices import readings
 from factureya.core.models import Attachment
@@ -113,7 +113,7 @@ class NewTicket(PostingForm, PersonView):
     def perform(self, form: TicketForm, key: FormKey) -> str | HttpResponse:
         """Open the ticket and return the address to go to; or return the page that asks about similar tickets (M11)."""
         if alike := self.find_alike(form, key):
-            return self.render_page(form, key, kept=store.list_draft_files(key.key), similar=alike, asks=True)
+            return self.render_page(form, key, kept=form_memory.list_files(key.key), similar=alike, asks=True)
         customer = self.user.contact.customer
         ticket = operations.open_ticket(author=self.user, customer=customer, form_key=key.key, **form.build_arguments())
         return reverse("tickets:created", args=[ticket.number])
@@ -176,7 +176,7 @@ class FolioOffers(PersonView):
     def get(self, request: HttpRequest) -> HttpResponse:
         """Return the offers as HTML, or nothing if the key is not of this person or no file was read as an invoice."""
         key = form_memory.read_key(request.headers.get("X-Form-Key", ""), NEW, self.user)
-        kept = store.list_draft_files(key.key) if key else []
+        kept = form_memory.list_files(key.key) if key else []
         return render(request, "tickets/partials/folio_offers.html", {"offers": find_offers(kept, "")})
 
 

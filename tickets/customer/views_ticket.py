@@ -69,7 +69,7 @@ class TicketView(PrivateView):
         Return None for a POST, which the operation takes there itself, and if the person may not see that ticket. Who
         came by a mail's link may see both.
         """
-        number = family.find_survivor(self.ticket).number
+        number = self.ticket.find_survivor().number
         survivor = self.tickets().filter(number=number).first()
         if survivor is None or (self.actor.grant and not self.may_write(survivor)):
             return None

@@ -13,7 +13,6 @@ from tickets.calls.policy import may_speak_of
 from tickets.desk.callers import DOTS, mask_mail
 from tickets.desk.pages import workspace_url
 from tickets.desk.queue import NOWHERE, Place
-from tickets.merging import family
 from tickets.models import Call, Ticket
 from tickets.providers.hiding import hide_in_ticket
 
@@ -83,7 +82,7 @@ def _list_tickets(call: Call, agent: User) -> list[Ticket]:
     """Return the open tickets that this call may be about: those that both the contact and the agent may see."""
     visible = Ticket.objects.visible_to(call.contact).unmerged().exclude(status=Ticket.Status.CLOSED)
     if call.ticket_id is not None:  # a third party's agent calls about one ticket, wherever it leads by now (M11)
-        visible = visible.filter(pk=family.find_survivor_pk(call.ticket_id))
+        visible = visible.filter(pk=Ticket.objects.find_survivor_pk(call.ticket_id))
     shown = visible.filter(pk__in=Ticket.objects.visible_to(agent).values("pk")).select_related("assignee", "customer")
     return [ticket for ticket in shown.order_by("-touched_at")[:MAX_TICKETS] if may_speak_of(call, ticket)]
 

@@ -150,7 +150,7 @@ class Composer:
         note_key = _read_key(fields.get("note_key", ""), ticket, agent)
         # `seen`, how many messages the agent has read, is not restored: the page shows the ticket as it is now.
         kept_fields = {name: text for name, text in fields.items() if name != "seen"}
-        reply, note = (Tab(key, store.list_draft_files(key.key)) for key in (reply_key, note_key))
+        reply, note = (Tab(key, form_memory.list_files(key.key)) for key in (reply_key, note_key))
         composer = cls(ticket, agent, ComposerForm(ticket, initial=kept_fields), reply, note, draft_reason)
         composer.unsaved_properties = {  # what he chose in the lists and did not save; `…_was`: what the page had shown
             name: fields.get(name, "")
@@ -179,7 +179,7 @@ class Composer:
             if token := data.get(REMOVE):  # he pressed «Quitar»
                 store.discard_file(key.key, token)
             _, refusals[name] = store.store_uploads(files.getlist(name), key.key)
-        reply, note = (Tab(key, store.list_draft_files(key.key)) for key in (reply_key, note_key))
+        reply, note = (Tab(key, form_memory.list_files(key.key)) for key in (reply_key, note_key))
         if REMOVE in data:
             return cls(ticket, agent, ComposerForm(ticket, initial=data.dict()), reply, note)
         form = ComposerForm(ticket, data)
@@ -206,7 +206,7 @@ class Composer:
         except Refused as refusal:
             self.form.add_error(None, str(refusal))
             tab.key = renew_used_key(refusal, tab.key, self.agent)
-            tab.files = store.list_draft_files(tab.form_key)
+            tab.files = form_memory.list_files(tab.form_key)
         return ""
 
     def keep(self, session: MutableMapping[str, Any], sent: str = "") -> None:
@@ -249,7 +249,7 @@ class Composer:
             return
         self._set_fields(kind=NOTE, body="", note="\n\n".join(filter(None, (texts["note"], texts["body"]))))
         store.move_files(self.reply.form_key, self.note.form_key)
-        self.note.files, self.reply.files = store.list_draft_files(self.note.form_key), []
+        self.note.files, self.reply.files = form_memory.list_files(self.note.form_key), []
 
     def newer(self, entries: Sequence[Entry]) -> list[Entry]:
         """Return the messages that the agent had not seen, if they stopped his reply; else none."""

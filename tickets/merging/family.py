@@ -8,10 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from factureya.core import locking
 from tickets.models import Message, Ticket, TicketFile, TicketQuerySet
 
 
@@ -41,37 +39,6 @@ class Family:
         return self.splits.get(message.pk, message.ticket_id)
 
 
-def find_survivor_pk(pk: int) -> int:
-    """Return the key of the ticket to which a ticket's number leads: its own key, unless it is merged (M11)."""
-    target: int | None = pk
-    while target is not None:
-        pk = target
-        target = Ticket.objects.filter(pk=pk).values_list("merged_into_id", flat=True).first()
-    return pk
-
-
-def find_survivor(ticket: Ticket) -> Ticket:
-    """Return the ticket that takes this one's messages: itself, unless it is merged (M11)."""
-    return Ticket.objects.get(pk=find_survivor_pk(ticket.pk)) if ticket.is_merged else ticket
-
-
-def lock_survivor(tickets: QuerySet[Ticket], pk: int) -> Ticket:
-    """Lock the ticket to which the number of the ticket `pk` leads, read it with `tickets`, and return it (M11).
-
-    A ticket that is merged by the time we have its lock is let go before we wait for the next, so that nobody holds a
-    lock that a merge waits for. The caller has opened the transaction. Raises Ticket.DoesNotExist.
-    """
-    target = pk
-    while True:
-        savepoint = transaction.savepoint()
-        ticket = locking.lock(tickets, target)
-        if not ticket.is_merged and (target == pk or find_survivor_pk(pk) == target):
-            transaction.savepoint_commit(savepoint)
-            return ticket
-        transaction.savepoint_rollback(savepoint)  # it releases the lock
-        target = find_survivor_pk(pk)
-
-
 def with_merge_flag(tickets: TicketQuerySet) -> TicketQuerySet:
     """Return the tickets, each with `has_merged`: whether another is merged into it. `read_family` then asks less."""
     return tickets.annotate(has_merged=Exists(Ticket.objects.filter(merged_into=OuterRef("pk"))))
@@ -99,7 +66,7 @@ def list_page_numbers(file: TicketFile) -> Iterator[str]:
     for ticket in filter(None, (file.ticket, split)):
         yield ticket.number
         if ticket.is_merged:
-            yield find_survivor(ticket).number
+            yield ticket.find_survivor().number
 
 
 def list_read_pks(ticket: Ticket) -> list[int]:
@@ -117,6 +84,7 @@ def list_read_pks(ticket: Ticket) -> list[int]:
 
 def lead_together(pk: int | None, other_pk: int) -> bool:
     """Return whether the numbers of these two tickets lead to the same ticket (M11); None is no ticket."""
+    find_survivor_pk = Ticket.objects.find_survivor_pk
     return pk is not None and (pk == other_pk or find_survivor_pk(pk) == find_survivor_pk(other_pk))
 
 

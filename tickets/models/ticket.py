@@ -3,12 +3,12 @@
 import unicodedata
 from typing import Any
 
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils.text import capfirst
 
 from accounts.models import Customer, Provider, User
-from factureya.core import clock, numbers
+from factureya.core import clock, locking, numbers
 from factureya.core.models import Chained, InboundMessage, OutboxMessage
 from tickets.catalogue.models import Scope, Team
 from tickets.catalogue.reading import describe_category
@@ -51,6 +51,30 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
     def unmerged(self) -> "TicketQuerySet":
         """Select the tickets that are not merged into another: only these stand in queues, lists and sweeps (M11)."""
         return self.filter(merged_into__isnull=True)
+
+    def find_survivor_pk(self, pk: int) -> int:
+        """Return the key of the ticket to which a ticket's number leads: its own key, unless it is merged (M11)."""
+        target: int | None = pk
+        while target is not None:
+            pk = target
+            target = Ticket.objects.filter(pk=pk).values_list("merged_into_id", flat=True).first()
+        return pk
+
+    def lock_survivor(self, pk: int) -> "Ticket":
+        """Lock the ticket to which the number of the ticket `pk` leads; read it with these columns; return it (M11).
+
+        A ticket that is merged by the time we have its lock is let go before we wait for the next, so that nobody holds
+        a lock that a merge waits for. The caller has opened the transaction. Raises Ticket.DoesNotExist.
+        """
+        target = pk
+        while True:
+            savepoint = transaction.savepoint()
+            ticket = locking.lock(self, target)
+            if not ticket.is_merged and (target == pk or self.find_survivor_pk(pk) == target):
+                transaction.savepoint_commit(savepoint)
+                return ticket
+            transaction.savepoint_rollback(savepoint)  # it releases the lock
+            target = self.find_survivor_pk(pk)
 
     def due_to_warn(self, instant: Any) -> "TicketQuerySet":
         """Select tickets En espera to remind: they close by `instant`; no reminder, and no hold on the close (M15)."""
@@ -353,6 +377,10 @@ class Ticket(Chained):
     def is_merged(self) -> bool:
         """Return whether the ticket is merged into another, which takes its messages since (M11)."""
         return self.merged_into_id is not None
+
+    def find_survivor(self) -> "Ticket":
+        """Return the ticket that takes this one's messages: itself, unless it is merged (M11)."""
+        return Ticket.objects.get(pk=Ticket.objects.find_survivor_pk(self.pk)) if self.is_merged else self
 
     @property
     def asks_confirmation(self) -> bool:

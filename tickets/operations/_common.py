@@ -16,7 +16,6 @@ from factureya.core.mail import outbox, own_links
 from factureya.core.models import Attachment, InboundMessage
 from factureya.core.refusals import FilesGone, FormUsed, Stale, WrongStatus
 from tickets import notifications, policy
-from tickets.merging import family
 from tickets.models import Call, Message, Note, Ticket, TicketFile
 
 OPEN, WAITING, CLOSED = Ticket.Status.OPEN, Ticket.Status.WAITING, Ticket.Status.CLOSED
@@ -111,7 +110,7 @@ class NewMessage:
         written = self.model._default_manager.filter(form_key=self.form_key)
         first_use = written.values_list("ticket_id", "author_id", "body").first()
         # A form that was sent twice may find its ticket merged in between: then both were for the same one (M11).
-        return (family.find_survivor_pk(first_use[0]), *first_use[1:]) if first_use else None
+        return (Ticket.objects.find_survivor_pk(first_use[0]), *first_use[1:]) if first_use else None
 
     def _was_confirmed_by_form(self, ticket: Ticket) -> bool:
         """Return whether this form, sent without a text, closed the ticket before. It left an event, but no message."""
@@ -205,10 +204,9 @@ def locked(
     is not allowed, FormUsed if the message's one-time key is used.
     """
     tickets = Ticket.objects.select_related("customer", "requester__contact", "assignee")
-    lock = family.lock_survivor if follows_merge else locking.lock
     try:
         with transaction.atomic():
-            ticket = lock(tickets, pk)
+            ticket = tickets.lock_survivor(pk) if follows_merge else locking.lock(tickets, pk)
             if ticket.is_merged and not takes_merged:
                 raise explain_merge(ticket)
             if ticket.status not in statuses and not (new_message and new_message.was_received(ticket)):
@@ -248,7 +246,7 @@ def format_instant(instant: datetime | None) -> str | None:
 
 def explain_merge(ticket: Ticket) -> TicketMerged:
     """Return the error for an operation on a ticket that is merged into another."""
-    survivor = family.find_survivor(ticket)
+    survivor = ticket.find_survivor()
     return TicketMerged(f"{ticket} se combinó con {survivor}: continúe ahí, o deshaga antes la combinación.")
 
 

@@ -1,7 +1,7 @@
 """Merge a ticket into another of the same problem, undo it, and split a message off into a ticket of its own (M11).
 
 A merge is a pointer: no message moves and nothing is written again. The merged ticket keeps its status; its clock
-stands still. What is written to its number since lands in the other (`family.lock_survivor`).
+stands still. What is written to its number since lands in the other (`TicketQuerySet.lock_survivor`).
 """
 
 from datetime import timedelta

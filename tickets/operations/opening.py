@@ -14,7 +14,6 @@ from factureya.core.models import Attachment, InboundMessage
 from factureya.core.refusals import FormUsed, NotAllowed
 from tickets import notifications, policy
 from tickets.catalogue.reading import find_team
-from tickets.merging import family
 from tickets.models import NUMBER_PREFIX, Call, Message, Ticket, searchable
 from tickets.operations._common import (
     CLOSED,
@@ -104,7 +103,7 @@ def find_incident(text: str) -> tuple[str, int, bool] | None:
     merged ticket leads to the one that takes its messages (M11).
     """
     named = Ticket.objects.find_by_number(text)
-    ticket = family.find_survivor(named) if named else None
+    ticket = named.find_survivor() if named else None
     return (ticket.number, ticket.customer_id, not ticket.is_closed) if ticket else None
 
 

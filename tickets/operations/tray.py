@@ -15,7 +15,6 @@ from factureya.core.clock import now
 from factureya.core.models import Attachment, InboundMessage
 from factureya.core.refusals import WrongStatus
 from tickets import policy
-from tickets.merging import family
 from tickets.models import Ticket
 from tickets.operations._common import Channel, Incomplete
 from tickets.operations.by_mail import void_silence_close
@@ -34,7 +33,7 @@ def link_mail(
     closed ticket. Raises WrongStatus for a message to another closed ticket, and for a mail that is not in the tray.
     """
     with _locked_tray_mail(inbound_pk, agent) as inbound:
-        ticket = family.lock_survivor(Ticket.objects.all(), pk)  # locked, so that it stays as it is read here
+        ticket = Ticket.objects.all().lock_survivor(pk)  # locked, so that it stays as it is read here
         pk = ticket.pk
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
         if contact is None:

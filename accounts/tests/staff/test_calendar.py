@@ -9,8 +9,8 @@ import time_machine
 from django.urls import reverse
 
 from accounts.models import Office
+from factureya.core import calendar
 from factureya.core.calendar import load_attention_hours
-from factureya.core.hours import words
 from factureya.core.models import CalendarChange, Holiday
 from factureya.testing.pages import key_in, make_client, text_of
 from factureya.testing.people import make_auditor, make_staff
@@ -132,7 +132,7 @@ def test_the_hours_are_changed_for_a_day_to_come(laura):
     assert "Desde el lun 7 dic 2026" in text_of(done)
     assert "Lunes a viernes: 9:00 a 15:00" in text_of(done)
     assert load_attention_hours().find_week(date(2026, 12, 7))[5] == ()
-    words.forget_week()
+    calendar.forget_week()
     assert "de 9:00 a 14:00" in laura.get("/").content.decode()  # until then the old ones
 
 

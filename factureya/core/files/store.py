@@ -82,7 +82,7 @@ def store_uploads(uploads: "Iterable[UploadedFile[Any]]", draft: str) -> tuple[l
     stored: list[Attachment] = []
     refusals: list[RefusedFile] = []
     limit = settings.ATTACHMENT_MAX_FILES
-    free_places = limit - len(list_draft_files(draft))
+    free_places = limit - Attachment.objects.filter(draft=draft).count()
     no_room_text = f"no cupo: un mensaje lleva hasta {limit} archivos. Quite otro, o envíelo en el mensaje siguiente."
     for upload in uploads:
         try:
@@ -92,11 +92,6 @@ def store_uploads(uploads: "Iterable[UploadedFile[Any]]", draft: str) -> tuple[l
         except RefusedFile as refusal:
             refusals.append(refusal)
     return stored, refusals
-
-
-def list_draft_files(draft: str) -> list[Attachment]:
-    """Return the files uploaded so far for the form whose one-time key is `draft`, the oldest first."""
-    return list(Attachment.objects.filter(draft=draft).order_by("pk")) if draft else []
 
 
 def discard_file(draft: str, token: str) -> bool:

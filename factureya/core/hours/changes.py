@@ -15,9 +15,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from factureya.core import audit
-from factureya.core.calendar import AttentionHours, load_attention_hours
+from factureya.core.calendar import AttentionHours, forget_week, load_attention_hours
 from factureya.core.clock import now
-from factureya.core.hours import deadlines, words
+from factureya.core.hours import deadlines
 from factureya.core.hours.week import BadHours, parse_week
 from factureya.core.models import AttentionWeek, CalendarChange, Heartbeat, Holiday
 from factureya.core.refusals import Invalid, NotAllowed, WrongStatus
@@ -177,7 +177,7 @@ def _apply(change: CalendarChange, moves: list[deadlines.Move], person: Any) -> 
     else:
         Holiday.objects.filter(day=change.day).delete()
     deadlines.store_moves(moves, change.pk)
-    transaction.on_commit(words.forget_week)
+    transaction.on_commit(forget_week)
 
 
 def _describe(change: CalendarChange, moves: list[deadlines.Move]) -> dict[str, Any]:

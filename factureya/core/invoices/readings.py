@@ -24,7 +24,7 @@ _STORED = frozenset(field.name for field in fields(Invoice)) - {"concepts", "tax
 def read_on_commit(attachment: Attachment) -> None:
     """Have a worker read a stored file as an invoice once the transaction is committed, if the file is an XML."""
     if attachment.content_type == types.XML.content_type:
-        _waker.wake_on_commit()
+        transaction.on_commit(_waker.wake, robust=True)
 
 
 def read_pending() -> int:

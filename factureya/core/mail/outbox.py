@@ -74,7 +74,7 @@ def enqueue(
         body=body.strip() + "\n",
         headers={"Auto-Submitted": "auto-generated" if automatic else "no", **(headers or {})},
     )
-    _waker.wake_on_commit()
+    transaction.on_commit(_waker.wake, robust=True)
     return message
 
 
@@ -92,7 +92,7 @@ def retry(pk: int) -> bool:
     failed = OutboxMessage.objects.filter(pk=pk, status=Status.FAILED, is_secret=False)
     is_queued = bool(failed.update(status=Status.QUEUED, attempts=0, due_at=clock.now(), last_error=""))
     if is_queued:
-        _waker.wake_on_commit()
+        transaction.on_commit(_waker.wake, robust=True)
     return is_queued
 
 

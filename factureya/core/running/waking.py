@@ -4,7 +4,6 @@ import logging
 from time import monotonic
 
 from celery import current_app
-from django.db import transaction
 
 logger = logging.getLogger(__name__)
 BROKER_REST_SECONDS = 30  # a broker that failed is left alone this long: it costs one request, not each
@@ -12,7 +11,10 @@ WAKE_EXPIRES_SECONDS = 300  # an older call has nothing left that the sweep has 
 
 
 class Waker:
-    """Start one task at a worker. A broker that failed is not asked again for BROKER_REST_SECONDS."""
+    """Start one task at a worker. A broker that failed is not asked again for BROKER_REST_SECONDS.
+
+    Whoever makes the work gives `wake` to `transaction.on_commit(…, robust=True)`.
+    """
 
     def __init__(self, task: str) -> None:
         self.task = task
@@ -27,8 +29,3 @@ class Waker:
         except Exception as error:  # the page has succeeded and says so, whatever the broker does
             self.broker_rests_until = monotonic() + BROKER_REST_SECONDS
             logger.warning("the broker does not answer, a sweep will do %s: %s", self.task, error)
-
-    def wake_on_commit(self, *args: int) -> None:
-        """Ask a worker to do the task as soon as the transaction that made the work is committed."""
-        # A lambda and not a partial: Django's log of a failed robust hook asks for its __qualname__.
-        transaction.on_commit(lambda: self.wake(*args), robust=True)

@@ -17,9 +17,8 @@ from django.utils.formats import localize
 from django.utils.html import format_html, linebreaks
 from django.utils.safestring import SafeString
 
-from factureya.core import clock
+from factureya.core import calendar, clock
 from factureya.core.calendar import MONTHS, WEEKDAYS
-from factureya.core.hours import words
 from factureya.core.hours.week import DayHours, describe_open_hours, describe_week, parse_week
 from factureya.core.models import Attachment
 
@@ -168,13 +167,13 @@ def thousands(number: int) -> str:
 @register.simple_tag
 def open_hours() -> list[DayHours]:
     """Return the lines of the attention hours of this week on which somebody attends (M2)."""
-    return [line for line in describe_week(words.read_week()) if line.is_open]
+    return [line for line in describe_week(calendar.read_week()) if line.is_open]
 
 
 @register.simple_tag
 def open_hours_line() -> str:
     """Return the attention hours of this week in one line: «Lunes a viernes, de 9:00 a 14:00 y de 15:00 a 19:00 h»."""
-    return describe_open_hours(words.read_week())
+    return describe_open_hours(calendar.read_week())
 
 
 @register.filter

@@ -9,8 +9,8 @@ import time_machine
 
 from accounts.models import Office, User
 from factureya.core import audit
-from factureya.core.calendar import load_attention_hours
-from factureya.core.hours import changes, words
+from factureya.core.calendar import forget_week, load_attention_hours
+from factureya.core.hours import changes
 from factureya.core.hours.changes import Draft, Kind
 from factureya.core.hours.week import STANDARD, format_week, parse_day
 from factureya.core.models import AttentionWeek, CalendarChange, Event, Holiday
@@ -210,7 +210,7 @@ def test_the_footer_of_every_page_tells_todays_hours(laura, client, django_asser
     page = client.get("/que-es/").content.decode()
     assert "de 9:00 a 14:00" in page
     propose(laura, Kind.HOURS, date(2026, 11, 30), hours=week_of("8:00 a 16:00"))
-    words.forget_week()  # what the commit does
+    forget_week()  # what the commit does
     for address in ("/que-es/", "/"):
         page = client.get(address).content.decode()
         assert "de 8:00 a 16:00" in page

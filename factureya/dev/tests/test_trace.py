@@ -25,7 +25,7 @@ def test_opening_a_ticket_by_the_portal_runs_through_few_files(client: Client):
     client.post(NEW, {**ANSWERS, "key": first_key, "otro": "1"})  # what is loaded once is loaded
     trace = trace_act(lambda: client.post(NEW, {**ANSWERS, "key": key, "otro": "1"}))
     assert Ticket.objects.count() == 2
-    assert len(trace.files) <= 24, "\n".join(sorted(trace.files))
+    assert len(trace.files) <= 22, "\n".join(sorted(trace.files))
 
 
 def test_a_reply_by_mail_runs_through_few_files(settings):

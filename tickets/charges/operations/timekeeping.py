@@ -10,7 +10,6 @@ from factureya.core.refusals import FormUsed, Invalid, WrongStatus
 from tickets.charges import policy
 from tickets.charges.models import MAX_ENTRY_MINUTES, MAX_NOTE, MAX_WORK, ChargeProposal, TimeEntry
 from tickets.charges.record import TIME, describe_time
-from tickets.merging import family
 from tickets.models import Ticket
 from tickets.operations._common import CLOSED, OPEN, WAITING, locked
 
@@ -64,7 +63,7 @@ def _find_first_use(form_key: str | None, asked: tuple[int, int, int, str, int |
     if entry is None:
         return None
     charge_seq = entry.charge.seq if entry.charge else None
-    ticket_pk = entry.ticket_id if entry.charge else family.find_survivor_pk(entry.ticket_id)
+    ticket_pk = entry.ticket_id if entry.charge else Ticket.objects.find_survivor_pk(entry.ticket_id)
     if asked != (ticket_pk, entry.agent_id, entry.minutes, entry.work, charge_seq):
         raise FormUsed
     return entry

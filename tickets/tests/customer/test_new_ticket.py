@@ -154,7 +154,7 @@ def test_a_key_that_is_not_this_persons_is_replaced(send, key):
 def test_files_gone_meanwhile_are_asked_for_again(send, monkeypatch):
     response = send(steps="", files=[png()])
     gone = list(Attachment.objects.all())
-    monkeypatch.setattr("accounts.web.mixins.store.list_draft_files", lambda key: gone)
+    monkeypatch.setattr("accounts.web.mixins.form_memory.list_files", lambda key: gone)
     Attachment.objects.update(draft="")  # another tab's form took them
     assert "Un archivo ya no está disponible; súbalo de nuevo." in text_of(send(key=key_in(response)))
     assert not Ticket.objects.exists()

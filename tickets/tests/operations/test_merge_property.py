@@ -63,7 +63,7 @@ class Story:
 
     def write(self) -> None:
         pk, body = self.pick(), f"Mensaje {self.random.random()}"
-        survivor_pk = family.find_survivor_pk(pk)
+        survivor_pk = Ticket.objects.find_survivor_pk(pk)
         assert operations.add_information(pk, author=self.ana, body=body).pk == survivor_pk
         assert Message.objects.get(body=body).ticket_id == survivor_pk
 
@@ -102,7 +102,7 @@ class Story:
         read = [pk for each in tickets.values() if not each.is_merged for pk in self.read(each)]
         assert sorted(read) == sorted(Message.objects.filter(ticket__in=self.pks).values_list("pk", flat=True))
         for ticket in tickets.values():
-            survivor = tickets[family.find_survivor_pk(ticket.pk)]
+            survivor = tickets[Ticket.objects.find_survivor_pk(ticket.pk)]
             assert not survivor.is_merged
             assert survivor.customer_id == ticket.customer_id
             assert (ticket.pk in family.list_merged_pks(survivor.pk)) == ticket.is_merged

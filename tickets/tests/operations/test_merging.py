@@ -51,7 +51,7 @@ def test_a_merge_is_a_pointer_and_nothing_is_written_again():
     after = Ticket.objects.filter(pk=ticket.pk).values().get()
     assert {name for name in after if after[name] != columns[name]} == {"merged_into_id", "merged_at", "touched_at"}
     assert list(Message.objects.order_by("pk").values()) == messages
-    assert family.find_survivor(fresh(ticket)) == survivor
+    assert fresh(ticket).find_survivor() == survivor
     assert [event.verb for event in ticket.events()][-1] == "ticket.merged"
     assert [event.verb for event in survivor.events()][-1] == "ticket.took_in"
     assert mails_about(ticket)[-1].kind == "tickets/merged"
@@ -173,7 +173,7 @@ def test_a_merge_after_an_undo_may_be_another():
     merge(ticket, survivor)
     operations.undo_merge(ticket.pk, agent=make_agent())
     merge(survivor, ticket)
-    assert family.find_survivor(fresh(survivor)) == ticket
+    assert fresh(survivor).find_survivor() == ticket
 
 
 def refuse_merge(ticket: Ticket, survivor: Ticket, reason: str) -> None:

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from accounts.web.form_memory import list_files
 from factureya.core import tasks
 from factureya.core.files import store, types
 from factureya.core.models import Attachment
@@ -321,7 +322,7 @@ def test_the_good_ones_stay_and_the_bad_ones_are_named():
     good, bad = store.store_uploads(files, DRAFT)
     assert [a.name for a in good] == ["a.png", "c.pdf"]
     assert [r.name for r in bad] == ["b.svg"]
-    assert store.list_draft_files(DRAFT) == good
+    assert list_files(DRAFT) == good
 
 
 def test_five_files_counting_those_kept_before():
@@ -342,7 +343,7 @@ def test_a_bad_file_takes_no_room():
 
 def test_no_key_no_files():
     Attachment.objects.create(token="t", file="tt/t", name="a", content_type="text/plain", size=1, sha256="x")
-    assert store.list_draft_files("") == []
+    assert list_files("") == []
     assert store.discard_file("", "t") is False
 
 
@@ -350,10 +351,10 @@ def test_files_move_to_another_form():
     attachment = kept("a.txt", b"hola")
     for draft, to in (("", "otro"), (DRAFT, ""), ("ajeno", "otro")):
         store.move_files(draft, to)
-    assert store.list_draft_files(DRAFT) == [attachment]
+    assert list_files(DRAFT) == [attachment]
     assert str(attachment) == "a.txt"
     store.move_files(DRAFT, "otro")
-    assert (store.list_draft_files(DRAFT), store.list_draft_files("otro")) == ([], [attachment])
+    assert (list_files(DRAFT), list_files("otro")) == ([], [attachment])
 
 
 def test_discard_removes_row_and_file(django_capture_on_commit_callbacks):
@@ -361,7 +362,7 @@ def test_discard_removes_row_and_file(django_capture_on_commit_callbacks):
     assert store.discard_file("otro-borrador", attachment.token) is False
     with django_capture_on_commit_callbacks(execute=True):
         assert store.discard_file(DRAFT, attachment.token) is True
-    assert store.list_draft_files(DRAFT) == []
+    assert list_files(DRAFT) == []
     assert not Path(attachment.file.path).exists()
     assert store.discard_file(DRAFT, attachment.token) is False
 
