@@ -18,7 +18,7 @@ from factureya.core import clock
 from factureya.core.calendar import load_attention_hours
 from factureya.core.files import store
 from factureya.core.models import OutboxMessage
-from factureya.demo.tickets import parse_past_instant, parse_span
+from factureya.demo.tickets import compute_start, parse_span
 
 Story = dict[str, Any]
 People = dict[str, User]
@@ -37,7 +37,7 @@ def seed(people: People, present: datetime) -> None:
 
 def _run_story(story: Story, people: People, present: datetime) -> None:
     """Draft the formal request of a story and carry out the story's steps; those after `present` are left out."""
-    at = parse_past_instant(story["start"], present, load_attention_hours())
+    at = compute_start(story, present, load_attention_hours())
     with clock.at(at):
         request = _make_draft(story, people, at)
     for step in story["steps"]:

@@ -87,7 +87,7 @@ class TestDemo(TestCase):
         ]:
             assert Ticket.objects.filter(status=status, closed_reason=reason).count() > 3
         now = clock.now()
-        assert Ticket.objects.filter(reply_due_at__lt=now).exists()
+        assert not Ticket.objects.filter(status=Status.OPEN, reply_due_at__lt=now).exists()
         assert Ticket.objects.filter(assignee=None).exists()
         assert Ticket.objects.filter(customer_replied=True).exists()
         assert Ticket.objects.filter(provider__is_own=False).exists()
@@ -107,7 +107,7 @@ class TestDemo(TestCase):
         assert list(audit.find_flaws()) == []
         statuses = list(OutboxMessage.objects.values_list("status", flat=True))
         assert set(statuses) == {"sent", "queued"}
-        assert statuses.count("queued") < 8
+        assert statuses.count("queued") < 12
 
     @pytest.mark.clause("M15")
     def test_tickets_due_within_minutes_really_close(self) -> None:
