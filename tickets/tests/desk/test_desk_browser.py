@@ -294,3 +294,20 @@ def test_people_h4_a_screenshot_is_seen_in_place_and_opened_in_a_tab(page, desk)
     with page.context.expect_page() as opened:
         page.click(".fy-shots a >> nth=0")
     assert opened.value.evaluate("document.images[0].naturalWidth") == 900
+
+
+@pytest.mark.clause("M13")
+def test_the_side_bar_is_folded_in_a_narrow_window_and_opens_by_a_key(page, desk, plain):
+    views = page.get_by_role("link", name="Abiertos")
+    page.set_viewport_size({"width": 390, "height": 900})
+    desk(QUEUE)
+    assert not views.is_visible()
+    page.focus("summary:has-text('Menú')")
+    page.keyboard.press("Enter")
+    assert views.is_visible()
+    accessible(page)
+    page.set_viewport_size({"width": 1280, "height": 900})
+    assert views.is_visible()
+    assert not page.get_by_text("Menú", exact=True).is_visible()
+    plain.set_viewport_size({"width": 390, "height": 900})
+    assert plain.get_by_role("link", name="Abiertos").is_visible()
