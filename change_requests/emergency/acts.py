@@ -59,11 +59,15 @@ class Sent:
 
 
 def find_target(request: HttpRequest, grant: EmergencyGrant) -> Target:
-    """Return which page a request asks for, and if the emergency may use it; a page not listed here is refused."""
+    """Return which page a request asks for, whether the emergency may use it, and whether that was foreseen.
+
+    It may use its own pages, log out, and read its customer's page, tickets and files. Another ticket than its incident
+    is allowed, but not foreseen: whoever reviews the emergency sees that.
+    """
     try:
         match = resolve(request.path_info)
     except Resolver404:
-        return Target("(sin página)")
+        return Target("(sin página)")  # no such page: refused
     name, arguments, is_reading = match.view_name, match.kwargs, request.method in READING
     if request.path_info.startswith(INSIDE):
         return Target(name, f"Cliente {grant.customer.rfc}", True, True, arguments)  # both True: allowed, and foreseen
@@ -76,16 +80,16 @@ def find_target(request: HttpRequest, grant: EmergencyGrant) -> Target:
         text, number, customer_pk = _find_ticket(**arguments) if name == TICKET_PAGE else _find_file(**arguments)
         is_own = is_reading and customer_pk == grant.customer_id
         return Target(name, text, is_own, is_own and number == grant.incident, arguments)  # another one: unforeseen
-    return Target(name, arguments=arguments)
+    return Target(name, arguments=arguments)  # every other page: by default neither allowed nor foreseen
 
 
 def read_sent(request: HttpRequest) -> Sent:
-    """Return what a request sent; its form is not clear if it cannot be read, or holds what the pages never send."""
+    """Return what a request sent; `is_clear` is False if it cannot be read, or holds what our pages never send."""
     body_sha256 = ""
     try:
         body = request.body
         body_sha256 = hashlib.sha256(body).hexdigest() if body else ""
-        is_clear = not request.path_info.startswith(INSIDE) or _is_of_our_pages(request)
+        is_clear = not request.path_info.startswith(INSIDE) or _is_of_our_pages(request)  # other pages are not checked
         return Sent(redact(request), body_sha256, is_clear)
     except _UNREADABLE as problem:  # too long, too many fields, no boundary, an unknown encoding
         return Sent({UNREAD: type(problem).__name__}, body_sha256, is_clear=False)
@@ -112,18 +116,18 @@ def describe_entry(request: HttpRequest) -> Act:
 
 
 def redact(request: HttpRequest) -> dict[str, Any]:
-    """Return a request's fields as the record keeps them: secrets hidden, long values cut, no NUL in any value.
+    """Return a request's fields as the record keeps them: secrets hidden, long values cut, at most MOST_FIELDS of them.
 
-    Of a POST, a name in the address begins with «?», and a name has its file before its texts; a view reads the last.
+    In a POST, «?» begins a name from the address. Under one name, files stand before texts, as a view reads the last.
     """
     sent: dict[str, list[str]] = {}
-    mark = "?" if request.method == "POST" else ""
-    for data, before in ((request.GET, mark), (request.FILES, ""), (request.POST, "")):
+    address_prefix = "?" if request.method == "POST" else ""
+    for data, prefix in ((request.GET, address_prefix), (request.FILES, ""), (request.POST, "")):
         for name, values in data.lists():
-            sent.setdefault(before + _clean_name(name), []).extend(_clean_values(name, values))
-    names = sorted(sent, key=lambda name: name not in FORM_FIELDS)  # no other field pushes these out
-    shown: dict[str, Any] = {name: _shorten(sent[name]) for name in names[:MOST_FIELDS]}
-    return shown if len(names) <= MOST_FIELDS else {**shown, MORE: len(names) - MOST_FIELDS}
+            sent.setdefault(prefix + _clean_name(name), []).extend(_clean_values(name, values))
+    names = sorted(sent, key=lambda name: name not in FORM_FIELDS)  # FORM_FIELDS first, so that none is left out
+    kept: dict[str, Any] = {name: _shorten(sent[name]) for name in names[:MOST_FIELDS]}
+    return kept if len(names) <= MOST_FIELDS else {**kept, MORE: len(names) - MOST_FIELDS}  # how many were left out
 
 
 def _is_of_our_pages(request: HttpRequest) -> bool:
@@ -135,17 +139,17 @@ def _is_of_our_pages(request: HttpRequest) -> bool:
 
 
 def _clean_name(name: str) -> str:
-    """Return a field's name as the record keeps it; one that was altered ends in «…», so that it hides no other."""
+    """Return a field's name as the record keeps it; «…» ends a changed one, so that it is not taken for another."""
     cleaned = _clean_text(name)[:MOST_CHARACTERS]
     return cleaned if cleaned == name else f"{cleaned}…"
 
 
 def _clean_values(name: str, values: Iterable[Any]) -> list[str]:
-    """Return a field's values as the record keeps them; of a secret one, such as a password, and of a file, none."""
+    """Return a field's values as the record keeps them: texts cut; HIDDEN for a secret field, A_FILE for a file."""
     if _SECRET_NAME.search(name):
         return [HIDDEN]
-    most = FORM_CHARACTERS if name in FORM_FIELDS else MOST_CHARACTERS
-    return [_clean_text(value)[:most] if isinstance(value, str) else A_FILE for value in values]
+    most_characters = FORM_CHARACTERS if name in FORM_FIELDS else MOST_CHARACTERS
+    return [_clean_text(value)[:most_characters] if isinstance(value, str) else A_FILE for value in values]
 
 
 def _clean_text(text: str) -> str:
@@ -154,18 +158,18 @@ def _clean_text(text: str) -> str:
 
 
 def _shorten(values: list[str]) -> str | list[str]:
-    """Return the one value of a field, or its last ones; before them stands how many more there were."""
+    """Return a field's one value, or its list of values; of a long list the last, after a text that counts the rest."""
     if len(values) > MOST_VALUES:
         return [f"({len(values) - MOST_VALUES} antes)", *values[-MOST_VALUES:]]
     return values[0] if len(values) == 1 else values
 
 
 def _hide_secrets(path: str, target: Target) -> str:
-    """Return the path without the values of secret arguments, such as a token, nor halves of a password."""
+    """Return the path without secret arguments, such as a token, and without what looks like half a password."""
     for name, value in target.arguments.items():
         if _SECRET_NAME.search(name):
             path = path.replace(str(value), HIDDEN)
-    return hide_halves(path.replace("\0", ""))
+    return hide_halves(path.replace("\0", ""))  # PostgreSQL stores no NUL
 
 
 def _describe_client(request: HttpRequest) -> str:
@@ -179,16 +183,16 @@ def _name_customer(pk: int) -> str:
 
 
 def _find_ticket(pk: int) -> tuple[str, str, int | None]:
-    """Return how the record names a ticket, its number and its customer's key; for an unknown ticket, `pk` and None."""
+    """Return the record's name of a ticket, its number and its customer's key; `pk` and None if there is no ticket."""
     tickets = apps.get_model("tickets", "Ticket")._base_manager.filter(pk=pk)  # this app imports nothing of tickets
     number, customer_pk = tickets.values_list("number", "customer_id").first() or (str(pk), None)
     return f"Ticket {number}", number, customer_pk
 
 
 def _find_file(token: str) -> tuple[str, str, int | None]:
-    """Return how the record names a ticket's file (by its hash), the ticket's number and the customer's key."""
+    """Return the record's name of a ticket's file (with its hash), the ticket's number and the customer's key."""
     files = apps.get_model("tickets", "TicketFile")._base_manager.filter(attachment__token=token)
     file_row = files.values_list("attachment__sha256", "ticket__number", "ticket__customer_id").first()
     if file_row is None:
         return "Archivo desconocido", "", None
-    return f"Archivo {file_row[0][:16]} de {file_row[1]}", file_row[1], file_row[2]
+    return f"Archivo {file_row[0][:16]} de {file_row[1]}", file_row[1], file_row[2]  # [0] hash, [1] number

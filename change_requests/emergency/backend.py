@@ -15,9 +15,9 @@ PERMISSIONS = frozenset({"tickets.view_ticket", "accounts.view_customer", "accou
 
 
 def make_binding(grant: EmergencyGrant, operator: User) -> str:
-    """Return what the session of an emergency is bound to: this emergency, this session, and its operator's sessions.
+    """Return the text to which an emergency's session is bound: it names the emergency, its session and its operator.
 
-    A new password or `session_epoch` of the operator ends it, too (M23).
+    It also holds the operator's password and `session_epoch`: a change of either ends this session, too (M23).
     """
     password = hashlib.sha256(operator.password.encode()).hexdigest()
     return f":{grant.pk}:{grant.session_key_hash}:{operator.pk}:{operator.session_epoch}:{password}"
@@ -27,9 +27,9 @@ class EmergencyBackend(BaseBackend):
     """Answer who the user of an emergency's session is. Nobody signs in with it: `authenticate` returns None."""
 
     def get_user(self, user_id: int) -> User | None:
-        """Return the account's user, active in memory only, while its emergency is open and in use; else None.
+        """Return the account's user, active in memory only, while its emergency is open and was entered; else None.
 
-        Django calls this at every request, so an emergency ends on time without a task. No stored row becomes active.
+        Django calls this at every request, so an emergency ends on time by itself. The stored user stays inactive.
         """
         user = User.objects.filter(pk=user_id, is_emergency=True).first()
         grant = policy.find_open_grant(user) if user is not None else None

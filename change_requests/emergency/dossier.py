@@ -26,7 +26,7 @@ class CountedSheet(Sheet):
         return self._page
 
     def _close_page(self) -> None:
-        """Draw the foot line, the page number and the number of pages."""
+        """Draw the foot of a page: its line of text, the page's number and the number of pages."""
         self.draw_text(46.0, BOTTOM - 16, self._foot, REGULAR, 7.5, INK_2)
         self.canvas.setFont(REGULAR, 7.5)
         self.canvas.drawRightString(RIGHT, BOTTOM - 16, f"Página {self._page} de {self.total}")
@@ -145,8 +145,8 @@ def _draw_item(sheet: Sheet, number: int, item: Item) -> None:
         sheet.draw_pair("", f"{row['label']}: antes «{row['old']}», después «{row['new']}»")
     sheet.draw_pair("", record.sha256, font=MONO)
     note = f": «{item.verdict.note}»" if item.verdict and item.verdict.note else ""
-    who = f" · {item.verdict.reviewer_name}, {show_instant(item.verdict.at)}" if item.verdict else ""
-    sheet.draw_pair("Veredicto", f"{make_verdict_chip(item).label}{note}{who}")
+    reviewer = f" · {item.verdict.reviewer_name}, {show_instant(item.verdict.at)}" if item.verdict else ""
+    sheet.draw_pair("Veredicto", f"{make_verdict_chip(item).label}{note}{reviewer}")
 
 
 def _draw_review(sheet: Sheet, grant: EmergencyGrant, items: list[Item]) -> None:
@@ -173,7 +173,7 @@ def _draw_review(sheet: Sheet, grant: EmergencyGrant, items: list[Item]) -> None
 
 
 def _draw_chain_head(sheet: Sheet, grant: EmergencyGrant) -> None:
-    """Draw the last hash of the emergency's chain of events, and the last anchor: both serve to check the record."""
+    """Draw the last hash of the emergency's chain of events, and the last anchor (daily hash over all chains)."""
     head = ChainHead.objects.get(chain=grant.chain)
     sheet.draw_section("Huella del registro")
     sheet.draw_pair("Cadena", grant.chain)

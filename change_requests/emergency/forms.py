@@ -93,15 +93,15 @@ class GrantForm(RefusableForm):
                 del self.fields[name]
 
     def show_refusal(self, refusal: Any) -> None:
-        """Show in this form why its operation refused; the operation's `fields` is the form's `fields_asked`."""
+        """Show beside each field why the operation refused it; its `fields` is `fields_asked` in this form."""
         errors = getattr(refusal, "errors", None) or {refusal.field: str(refusal)}
         for name, text in errors.items():
-            field = {"fields": "fields_asked"}.get(name, name)
+            field = {"fields": "fields_asked"}.get(name, name)  # a Django form has its own `fields`
             self.add_error(field if field in self.fields else None, text)  # None: above all fields
 
 
 def _describe_field(code: str, customer: Customer | None) -> str:
-    """Return the label of a field, followed by its present value if the customer is known."""
+    """Return the label of a field (`code`), followed by the customer's present value if the customer is known."""
     if customer is None:
         return find_row(code).label
     return make_choice(find_row(code).label, f"Hoy: {wording.show_value(code, getattr(customer, code) or '')}")
@@ -145,9 +145,9 @@ class DecisionForm(SafeForm):
         ]
 
     def clean(self) -> dict[str, Any]:
-        """Validate that «por menos tiempo» says how many minutes, and that they are fewer than were asked."""
+        """Validate that a decision «por menos tiempo» says how many minutes, and fewer than were asked for."""
         data = super().clean() or self.cleaned_data
-        if data.get("verdict") == Verdict.LESS and "minutes" not in self.errors:  # a field shows only its first error
+        if data.get("verdict") == Verdict.LESS and "minutes" not in self.errors:  # one error per field
             minutes = data.get("minutes")
             if not minutes or minutes >= self.asked:
                 self.add_error("minutes", f"Escriba cuántos minutos autoriza, menos de {self.asked}")
@@ -274,13 +274,13 @@ class DelegationForm(SafeForm):
         return data
 
     def make_arguments(self) -> dict[str, Any]:
-        """Return the delegation as its operation takes it: from the first day's midnight to that after the last day."""
+        """Return the delegation for its operation: from the first day's midnight to the midnight after the last day."""
         data = super().make_arguments()
         first, last = data.pop("first_day"), data.pop("last_day")
         return {**data, "starts_at": _find_midnight(first), "ends_at": _find_midnight(last + timedelta(days=1))}
 
     def show_refusal(self, refusal: Any) -> None:
-        """Show in this form why its operation refused; where the operation has an instant, the form has a day."""
+        """Show beside each field why the operation refused it; its instants are days in this form (DAYS)."""
         errors = getattr(refusal, "errors", None) or {refusal.field: str(refusal)}
         for name, text in errors.items():
             field = self.DAYS.get(name, name)

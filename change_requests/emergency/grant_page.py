@@ -125,7 +125,7 @@ class GrantPage:
         return [*steps, self._make_opening_step(), self._make_end_step(), self._make_review_step()]
 
     def _make_decision_step(self, slot: str) -> Step:
-        """Return the step of one of the two authorizations (`slot`): who decided and how, or that it is pending."""
+        """Return the step of an authorization (`slot`): who decided and how, that it is pending, or too late."""
         label = str(Slot(slot).label)
         for decision in self.decisions:
             if decision.slot == slot:
@@ -146,7 +146,7 @@ class GrantPage:
             return Step(title, DONE, f"{grant.half_a_by} y {grant.half_b_by} · {when(grant.opened_at)}")
         if grant.status == Status.AUTHORIZED:
             return Step(title, NOW, f"Antes de {when(grant.start_before)}")
-        return Step(title, AHEAD)
+        return Step(title, AHEAD)  # not authorized yet, or it ended without being opened
 
     def _make_end_step(self) -> Step:
         """Return the step of the end: when the emergency ends by itself, or why it ended, was refused or lapsed."""
@@ -154,7 +154,7 @@ class GrantPage:
         if grant.status == Status.OPEN:
             return Step("Termina sola", NOW, when(grant.ends_at))
         if grant.ended_at is None:
-            return Step("Termina sola", AHEAD)
+            return Step("Termina sola", AHEAD)  # not open yet
         title = {Status.REFUSED: "No se abrió", Status.LAPSED: "Caducó"}.get(Status(grant.status), "Terminó")
         return Step(title, DONE, f"{self.end} · {when(grant.ended_at)}" if self.end else when(grant.ended_at))
 
@@ -165,11 +165,11 @@ class GrantPage:
             return Step("Revisada", DONE, f"{grant.review.reviewer_name} · {when(grant.review.signed_at)}")
         if grant.status == Status.ENDED:
             return Step("Se revisa", NOW, f"Antes de {when(grant.review.due_at)}")
-        return Step("Se revisa", AHEAD)
+        return Step("Se revisa", AHEAD)  # it has not ended, or it was never open
 
     @cached_property
     def checks(self) -> Checks:
-        """Run the checks now; return which passed and which failed, for who decides on the emergency or opens it."""
+        """Run all checks now; return the texts of those that passed and of those that failed."""
         results = [
             self._check_incident(),
             self._check_seal(),
@@ -215,7 +215,7 @@ class GrantPage:
         return True, "No tiene revisiones pendientes"
 
     def _check_people(self) -> tuple[bool, str]:
-        """Return whether the operator neither authorizes nor keeps a half nor is a developer, and the text to show."""
+        """Return whether the operator is no authorizer, no custodian and no developer, and the text to show."""
         grant, credential = self.grant, self.credential
         authorizers_and_custodians = {decision.authorizer_id for decision in self.decisions}
         authorizers_and_custodians |= credential.custodian_ids if credential else set()
@@ -230,7 +230,7 @@ class GrantPage:
         return False, policy.CLOCKS_DIFFER
 
     def _check_repeats(self) -> tuple[bool, str]:
-        """Return whether this cause was not asked for in the last REPEAT_DAYS (drills aside), and the text to show."""
+        """Return False and a text if this cause was asked for in the REPEAT_DAYS before; drills do not count."""
         grant = self.grant
         since = grant.requested_at - timedelta(days=REPEAT_DAYS)
         earlier = EmergencyGrant.objects.filter(
@@ -242,7 +242,7 @@ class GrantPage:
 
 
 def find_incident(text: str) -> FoundIncident | None:
-    """Return what the ticket or request of a typed number is today, or None if there is none."""
+    """Return whose the ticket or request with this typed number is, and if it is open; None if there is none."""
     if (folio := find_folio(text)) is not None:
         request = FormalRequest.objects.filter(folio=folio, revision_no__gte=1).first()  # 0: a draft, not sent
         return FoundIncident(request.is_open, request.customer_id) if request else None

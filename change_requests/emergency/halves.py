@@ -15,7 +15,7 @@ _HASH = re.compile(r"((?<![^\W_])[0-9a-f]{12,64}(?![^\W_]))")  # of a hash or a 
 
 def hide_halves(text: str) -> str:
     """Return the text without what looks like a half of a critical password, however its characters are grouped."""
-    parts = _HASH.split(text)  # every second part is a hash
+    parts = _HASH.split(text)  # parts 1, 3, 5… are hashes: they stay as they are
     parts[::2] = [_RUN.sub(_hide_run, _GROUPED.sub(HIDDEN, part)) for part in parts[::2]]
     return "".join(parts)
 

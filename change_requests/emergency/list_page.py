@@ -45,7 +45,7 @@ class GrantRow:
 
 
 def list_accounts(user: User) -> list[AccountRow]:
-    """Return every emergency account with its state, its seal and what the reader can do next with it."""
+    """Return a row for each emergency account: its state, its seal, and a link to what the reader can do with it."""
     seals = CriticalCredential.objects.filter(retired_at=None).select_related("custodian_a", "custodian_b")
     grants = EmergencyGrant.objects.exclude(status__in=SETTLED).select_related("review").order_by("-requested_at")
     accounts = EmergencyAccount.objects.order_by("retired_at", "alias").prefetch_related(
@@ -56,7 +56,7 @@ def list_accounts(user: User) -> list[AccountRow]:
 
 
 def find_state(account: EmergencyAccount) -> EmergencyAccount.State:
-    """Return what `EmergencyAccount.state` would, from what `list_accounts` read: no query for each account."""
+    """Return the same as `EmergencyAccount.state`, but from the rows that `list_accounts` read, without a query."""
     statuses = {grant.status for grant in account.unsettled}  # type: ignore[attr-defined]
     if account.retired_at:
         return State.RETIRED
@@ -89,7 +89,7 @@ def _make_account_row(account: EmergencyAccount, user: User, visible_pks: set[in
         account,
         wording.describe_account_state(state, ends_at),
         _describe_seal(seal, state),
-        when(seal.renew_by) if seal and seal.renew_by and state != State.OPEN else "–",
+        when(seal.renew_by) if seal and seal.renew_by and state != State.OPEN else "–",  # in use: it is not renewed
         bool(seal and seal.is_overdue),
         url,
         label,
@@ -107,7 +107,7 @@ def _choose_seal_label(state: EmergencyAccount.State, seal: CriticalCredential |
 
 
 def _describe_seal(seal: CriticalCredential | None, state: EmergencyAccount.State) -> str:
-    """Return the number of the seal and its custodians, or whose half is not yet in its envelope."""
+    """Return the seal's number and custodians, or whose half is missing; of an open account, when it is retired."""
     if seal is None:
         return "Sin sello"
     if state == State.OPEN:
@@ -155,12 +155,12 @@ class OverdueReview:
 
 
 def list_overdue(user: User) -> list[OverdueReview]:
-    """Return the overdue reviews, the oldest first, for everybody in /control/; only who may open one gets its link."""
-    due = GrantReview.objects.filter(signed_at=None, due_at__lte=clock.now()).values_list("grant", flat=True)
-    if not (late_pks := list(due)):  # so it is nearly always: each page of /control/ asks this
+    """Return all overdue reviews, the oldest first; one that this reader may not open has "" as its link."""
+    late_reviews = GrantReview.objects.filter(signed_at=None, due_at__lte=clock.now()).values_list("grant", flat=True)
+    if not (late_pks := list(late_reviews)):  # nearly always: it spares each page two queries
         return []
-    late = EmergencyGrant.objects.filter(pk__in=late_pks, status=Status.ENDED)
-    grants = list(late.select_related("account", "review").order_by("review__due_at"))
+    late_grants = EmergencyGrant.objects.filter(pk__in=late_pks, status=Status.ENDED)
+    grants = list(late_grants.select_related("account", "review").order_by("review__due_at"))
     visible_pks = set(policy.visible_to(user).filter(pk__in=late_pks).values_list("pk", flat=True))
     return [
         OverdueReview(grant, reverse("emergency:review", args=[grant.folio]) if grant.pk in visible_pks else "")

@@ -15,9 +15,9 @@ SETTING = "factureya.emergency"
 
 @contextmanager
 def writing(grant: EmergencyGrant) -> Iterator[None]:
-    """Mark the emergency as the one that writes, while a block stores the value of its last `EmergencyChange`.
+    """Mark the emergency as the one that writes, while the block stores the value of its last `EmergencyChange`.
 
-    The mark ends with the block, or with its savepoint if it raises. Raises RuntimeError outside a transaction.
+    The mark is removed after the block, or rolled back if the block raises. Raises RuntimeError outside a transaction.
     """
     if not connection.in_atomic_block:
         raise RuntimeError("an emergency writes inside a transaction")
@@ -33,6 +33,6 @@ def write_mark(grant_pk: int | None) -> None:
         with connection.cursor() as cursor:  # the `true` ends the setting with the transaction
             cursor.execute("SELECT set_config(%s, %s, true)", [SETTING, str(grant_pk or "")])
         return
-    EmergencyContext.objects.all().delete()
+    EmergencyContext.objects.all().delete()  # SQLite has no such setting: the mark is a row
     if grant_pk is not None:
         EmergencyContext.objects.create(id=1, grant_id=grant_pk)

@@ -36,10 +36,10 @@ class EmergencyMiddleware(Middleware):
         if grant is None:
             session.tidy_ended(bound_to)
             return session.drop_session(request)
-        return self._answer(request, grant)
+        return self._respond(request, grant)
 
-    def _answer(self, request: HttpRequest, grant: EmergencyGrant) -> HttpResponse:
-        """Return the response to a request inside the open emergency; its intent and its outcome are recorded."""
+    def _respond(self, request: HttpRequest, grant: EmergencyGrant) -> HttpResponse:
+        """Return the response to a request inside the open emergency, recorded before (intent) and after (outcome)."""
         started = time.monotonic()
         try:
             target = acts.find_target(request, grant)
@@ -50,23 +50,24 @@ class EmergencyMiddleware(Middleware):
             return session.drop_session(request)
         except DatabaseError:
             return _refuse_unrecorded(request, "intent")
-        response = self._call_view(request, grant, target) if sent.is_clear else errors.bad_request(request)
+        response = self._call_view(request, grant, target) if sent.is_clear else errors.bad_request(request)  # 400
         return _finish(request, response, intent, round((time.monotonic() - started) * 1000))
 
     def _call_view(self, request: HttpRequest, grant: EmergencyGrant, target: Target) -> HttpResponse:
-        """Return the response of the page; a page outside the emergency is not called and gets 403."""
+        """Return the response of the page, or 403 for a page that the emergency may not use: its view is not called."""
         if not target.is_allowed:
             return render(request, "emergency/not_allowed.html", {"grant": grant, "inside": INSIDE}, status=403)
         if target.verb == LOGOUT and request.method == "POST":
-            return csrf_protect(session.leave_emergency)(request)  # no view is called, so Django has not asked yet
+            return csrf_protect(session.leave_emergency)(request)  # no view is called, so Django checks no token
         with starting_none():  # no background task may start: it would go on after the end
             return self.get_response(request)
 
 
 def _finish(request: HttpRequest, response: HttpResponse, intent: ActivityRecord, ms: int) -> HttpResponse:
-    """Record the outcome and return the response: 503 if it cannot be recorded, the login after the emergency's end.
+    """Record the outcome of a request and return its response.
 
-    Of a response that is replaced by these only the file is closed.
+    Instead of it, return 503 if the outcome cannot be recorded, and a redirect to the login if the emergency is over;
+    the file of the response that is not sent is closed.
     """
     try:
         goes_on = operations.record_outcome(intent, status=response.status_code, ms=ms)
@@ -75,13 +76,13 @@ def _finish(request: HttpRequest, response: HttpResponse, intent: ActivityRecord
         return _refuse_unrecorded(request, "outcome")
     if not session.is_elevated(request):  # the request itself ended it
         return response
-    if not goes_on:
+    if not goes_on:  # the emergency is over by now
         _close_file(response)
         session.tidy_ended(intent.grant_id)
         return session.drop_session(request)
-    if response.streaming:
-        parts: Any = response  # a StreamingHttpResponse
-        parts.streaming_content = _stop_at_the_end(parts.streaming_content, get_person(request), intent)
+    if response.streaming:  # a file or an export, which must stop at the end, too
+        file_response: Any = response  # a StreamingHttpResponse
+        file_response.streaming_content = _stop_at_the_end(file_response.streaming_content, get_person(request), intent)
     return response
 
 
@@ -96,7 +97,7 @@ def _close_file(response: HttpResponse) -> None:
 
 
 def _stop_at_the_end(parts: Iterable[bytes], user: User, intent: ActivityRecord) -> Iterator[bytes]:
-    """Yield the parts of a file or an export while its session is let in, and none after the emergency's end."""
+    """Yield the parts of a file or an export while its session is valid, and no more after the emergency's end."""
     for part in parts:
         if not session.is_still_valid(user):
             logger.warning("An answer of emergency %s was cut at its end", intent.grant_id)

@@ -35,13 +35,13 @@ def mail_sealing(credential: CriticalCredential, event: Event) -> None:
 
 
 def mail_renewal(credential: CriticalCredential, event: Event, *, is_overdue: bool) -> None:
-    """Tell custodians and officers that a seal must be renewed soon, or should have been (M22)."""
+    """Mail custodians and security officers that a seal must be renewed soon or, if overdue, should have been (M22)."""
     people = [credential.custodian_a, credential.custodian_b, *find_people_in(Office.SECURITY_OFFICER)]
     _mail("renewal", event, people, account=credential.account, credential=credential, is_overdue=is_overdue)
 
 
 def mail_delegated(delegation: Delegation, event: Event) -> None:
-    """Tell the absent officer, the alternate, the officers and Auditoría who stands in, or that it ended (M23)."""
+    """Mail the absent officer, the alternate and WATCHERS that somebody stands in, or no longer does (M23)."""
     people = [delegation.absent, delegation.alternate, *find_people_in(*WATCHERS)]
     _mail("delegated", event, [person for person in people if person.is_active], delegation=delegation)
 
@@ -93,13 +93,13 @@ def mail_opened(grant: EmergencyGrant, event: Event) -> None:
 
 
 def mail_ended(grant: EmergencyGrant, event: Event, review: GrantReview) -> None:
-    """Mail that an emergency ended, why, and by when it must be reviewed, which is the turn of security (M27)."""
+    """Mail that an emergency ended, why, and by when security officers (it is their turn) must review it (M27)."""
     reviewer_pks = {person.pk for person in find_people_in(Office.SECURITY_OFFICER)} - {grant.operator_id}
     _mail_grant("ended", grant, event, _find_audience(grant), turn_of=reviewer_pks, review=review)
 
 
 def mail_review_overdue(grant: EmergencyGrant, event: Event, review: GrantReview) -> None:
-    """Tell officers and Auditoría that the review of an emergency is overdue, and what it blocks (M27)."""
+    """Mail officers and Auditoría that the review of an emergency is overdue, and what it blocks (M27)."""
     people = find_people_in(Office.SECURITY_OFFICER, Office.IT_HEAD, Office.AUDITOR)
     _mail_grant("review_overdue", grant, event, people, review=review)
 
@@ -112,7 +112,7 @@ def mail_reviewed(grant: EmergencyGrant, event: Event, review: GrantReview) -> N
 def mail_customer(grant: EmergencyGrant, event: Event) -> None:
     """Mail to the customer what an emergency changed, if anything, and how to say «no fue correcto».
 
-    It goes to the registered address, to the ones before if that changed, and to the representatives in force.
+    It goes to the registered address, to those that the emergency replaced, and to the representatives in force.
     """
     changes = list(grant.changes.order_by("pk"))
     if not changes:
@@ -128,8 +128,8 @@ def mail_customer(grant: EmergencyGrant, event: Event) -> None:
 
 
 def _find_audience(grant: EmergencyGrant, credential: CriticalCredential | None = None) -> list[User]:
-    """Return, each once, the active people who get every mail of an emergency: those in it and `WATCHERS`."""
-    credential = credential or grant.credential or grant.account.find_credential()  # a used seal: only the grant has it
+    """Return, each once, the active people who get every mail of an emergency: who has a part in it, and WATCHERS."""
+    credential = credential or grant.credential or grant.account.find_credential()  # ended: only the grant has it
     custodians = [credential.custodian_a, credential.custodian_b] if credential else []
     authorizers = [each.authorizer for each in grant.authorizations.select_related("authorizer").order_by("pk")]
     people = [grant.operator, *custodians, *authorizers, *find_people_in(*WATCHERS)]
@@ -144,9 +144,9 @@ def _find_custodian_ids(grant: EmergencyGrant) -> set[int]:
 
 def _describe_change(field: str, old: str, new: str, reason: str) -> dict[str, str]:
     """Return a change in words: the label of the field, its value before and after, and why."""
-    row = find_row(field)
-    show = row.show_short or row.show
-    return {"label": row.label, "old": show(old) or "(ninguno)", "new": show(new) or "(ninguno)", "reason": reason}
+    spec = find_row(field)
+    show = spec.show_short or spec.show
+    return {"label": spec.label, "old": show(old) or "(ninguno)", "new": show(new) or "(ninguno)", "reason": reason}
 
 
 def _mail_grant(
@@ -173,7 +173,7 @@ def _mail(template: str, event: Event, people: Iterable[User], **context: Any) -
 
 
 def _enqueue(template: str, event: Event, address: str, **context: Any) -> None:
-    """Put a mail into the outbox, once per event and address; its link opens the page that it is about."""
+    """Put a mail into the outbox, once per event and address; its link opens the emergency, delegations or seal."""
     if grant := context.get("grant"):
         page = f"{grant.folio}/"
     else:

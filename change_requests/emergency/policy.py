@@ -37,7 +37,7 @@ CLOCKS_DIFFER = "El reloj del portal y el de la base de datos no coinciden; avis
 
 
 def visible_to(user: User) -> QuerySet[EmergencyGrant]:
-    """Return the emergencies to read: officers, their alternates and Auditoría all, others those they take part in."""
+    """Return which emergencies a person may read: officers, alternates, Auditoría all; others those of their own."""
     grants = EmergencyGrant.objects.all()
     if user.is_staff and user.holds(*SEES_ALL):
         return grants
@@ -45,7 +45,7 @@ def visible_to(user: User) -> QuerySet[EmergencyGrant]:
         return grants.none()
     instant = clock.now()
     stands_in = Delegation.objects.filter(alternate=user, starts_at__lte=instant, ends_at__gt=instant, ended_at=None)
-    if stands_in.exists() and may_keep_half(user):
+    if stands_in.exists() and may_keep_half(user):  # still fit to be an alternate
         return grants
     custodies = CriticalCredential.objects.filter(Q(custodian_a=user) | Q(custodian_b=user))
     mine = Q(operator=user) | Q(authorizations__authorizer=user) | Q(credential__in=custodies)
@@ -156,7 +156,7 @@ def why_not_end_delegation(user: User, delegation: Delegation) -> Refused | None
 
 
 def why_not_operate(user: User) -> Refused | None:
-    """Return why the person may not use an emergency account at all, or None."""
+    """Return why the person may not use any emergency account, or None; operators may, but no developer."""
     if not user.is_staff or user.is_emergency or not user.holds(*OPERATOR_OFFICES):
         return NotAllowed("La pide un Implementador o un Supervisor.")
     if user.holds(Office.DEVELOPER):
@@ -167,7 +167,8 @@ def why_not_operate(user: User) -> Refused | None:
 def why_not_request_grant(user: User, account: EmergencyAccount) -> Refused | None:
     """Return why the person may not ask for this account now, or None.
 
-    The account must be sealed, with no emergency in course and no missing review, and two others able to authorize.
+    The account must be free and sealed, the clocks agree, and two others be able to authorize. The person may keep no
+    half of its password, nor have another emergency in course.
     """
     if refusal := why_not_operate(user):
         return refusal
@@ -211,7 +212,7 @@ def is_over(deadline: datetime) -> bool:
 
 
 def find_slots(user: User, grant: EmergencyGrant) -> list[str]:
-    """Return the authorizations (slots) still to decide that the person may give now; often one, or none."""
+    """Return the authorizations (slots) that are still to be given and that the person may give now."""
     if grant.status != Status.REQUESTED or is_over(grant.decide_before):
         return []
     return [slot for slot in Slot.values if why_not_fill(user, grant, slot) is None]
@@ -234,7 +235,10 @@ def why_not_decide(user: User, grant: EmergencyGrant, slot: str) -> Refused | No
 
 
 def why_not_fill(user: User, grant: EmergencyGrant, slot: str) -> Refused | None:
-    """Return why the person may not fill this authorization (`slot`), or None: nobody has two parts in an emergency."""
+    """Return why the person may not give this authorization (`slot`), or None.
+
+    Nobody has two parts in an emergency: not himself, nor through an alternate who stands in for him or whom he named.
+    """
     mandate = find_mandate(user, slot)
     if mandate is None:
         return NotAllowed("La autorizan el Propietario o el Área Informática, y Seguridad; o sus suplentes.")
@@ -245,10 +249,11 @@ def why_not_fill(user: User, grant: EmergencyGrant, slot: str) -> Refused | None
     if credential is not None and user.pk in credential.custodian_ids:
         return NotAllowed("Usted guarda una mitad de esta cuenta: no la autoriza.")
     for decision in grant.authorizations.select_related("assignment", "delegation"):
-        other = Mandate(decision.assignment, decision.delegation)
-        if user_and_officer & {decision.authorizer_id, other.holder_id}:
+        other_mandate = Mandate(decision.assignment, decision.delegation)
+        if user_and_officer & {decision.authorizer_id, other_mandate.holder_id}:  # he or his officer decided
             return NotAllowed("Esa persona ya decidió sobre esta emergencia.")
-        if (user_and_officer | mandate.people_behind) & ({decision.authorizer_id} | other.people_behind):
+        # One person would be behind both authorizations: as officer, or as the one who named an alternate.
+        if (user_and_officer | mandate.people_behind) & ({decision.authorizer_id} | other_mandate.people_behind):
             return NotAllowed("Quien da una autorización no elige a quien da la otra.")
         if decision.slot == slot:
             return WrongStatus("Ese cargo ya decidió sobre esta emergencia.")
@@ -256,7 +261,7 @@ def why_not_fill(user: User, grant: EmergencyGrant, slot: str) -> Refused | None
 
 
 def why_not_revoke(user: User, grant: EmergencyGrant) -> Refused | None:
-    """Return why the person may not stop this emergency, or None for its operator and for who could authorize it."""
+    """Return why the person may not stop this emergency, or None; its operator may, and those who can authorize it."""
     if not grant.is_live:
         return refuse_status(grant)
     has_mandate = any(find_mandate(user, slot) for slot in Slot.values)
@@ -336,14 +341,14 @@ def find_end_reason(grant: EmergencyGrant) -> str | None:
     if max(instants) >= grant.ends_at:
         return EndReason.TIME
     if min(instants) < last_use - timedelta(seconds=settings.CLOCK_SKEW_SECONDS):
-        return EndReason.CLOCK
+        return EndReason.CLOCK  # a clock went back
     if max(instants) >= last_use + timedelta(minutes=settings.EMERGENCY_IDLE_MINUTES):  # not in use
         return EndReason.IDLE
     return None
 
 
 def find_open_grant(account_user: User) -> EmergencyGrant | None:
-    """Return the emergency in whose window this account may act at this instant, or None. Asked at every request."""
+    """Return the emergency in whose window this account may act at this instant, or None. Called at every request."""
     grants = EmergencyGrant.objects.filter(account__user=account_user, status=Status.OPEN)
     grant = grants.select_related("account", "operator").first()
     if grant is None or not grant.operator.is_active or find_end_reason(grant) is not None:
@@ -352,9 +357,9 @@ def find_open_grant(account_user: User) -> EmergencyGrant | None:
 
 
 def is_in_time(half_at: datetime | None, at: datetime, credential: CriticalCredential) -> bool:
-    """Return True if the other half was given, and no longer than EMERGENCY_HALVES_MINUTES before `at`.
+    """Return True if a half given at `half_at` (None: not given) counts at `at`: it does for EMERGENCY_HALVES_MINUTES.
 
-    It was given since this seal was begun: a half of an older seal opens nothing together with one of this (M22).
+    It must be given after this seal was begun: a half of an older seal opens nothing together with one of this (M22).
     """
     if half_at is None or half_at < credential.started_at:
         return False
@@ -367,7 +372,7 @@ def is_in_time(half_at: datetime | None, at: datetime, credential: CriticalCrede
 def why_not_review(user: User, grant: EmergencyGrant) -> Refused | None:
     """Return why the person may not review this emergency now, or None (M27).
 
-    The security officer or his alternate reviews it; never the operator, nor the alternate of an officer who operated.
+    The security officer or his alternate reviews it; never the operator, nor his alternate, nor one whom he named.
     """
     if grant.status != Status.ENDED:
         return refuse_status(grant)

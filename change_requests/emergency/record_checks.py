@@ -37,8 +37,8 @@ def find_flaws_of_grant(grant: EmergencyGrant) -> list[Flaw]:
     unnamed_rows = _UnnamedRows(grant)  # the rows that no event has named so far
     flaws: list[Flaw] = []
     last_hash = audit.GENESIS
-    for expected, event in enumerate(grant.events().order_by("seq"), start=1):
-        if (event.seq, event.prev) != (expected, last_hash) or event.hash != audit.compute_hash(event):
+    for expected_seq, event in enumerate(grant.events().order_by("seq"), start=1):
+        if (event.seq, event.prev) != (expected_seq, last_hash) or event.hash != audit.compute_hash(event):
             flaws.append(Flaw(grant.chain, event.seq, "el evento no es el que se escribió"))
         elif problem := unnamed_rows.compare(event):
             flaws.append(Flaw(grant.chain, event.seq, problem))
@@ -52,7 +52,7 @@ def hash_record(record: ActivityRecord) -> str:
         record.grant_id,
         record.seq,
         str(record.kind),
-        record.pairs.seq if record.pairs else None,
+        record.pairs.seq if record.pairs else None,  # of an outcome: the number of its intent
         record.account_user_id,
         record.operator_id,
         *(getattr(record, name) for name in TEXTS),
@@ -101,7 +101,7 @@ class _UnnamedRows:
         return ""
 
     def list_unnamed(self) -> list[str]:
-        """Return a text for each row that no event named: `compare` did not take it away."""
+        """Return a text for each row that no event named; `compare` took the others away."""
         return [
             *(f"el acto {record.seq} no tiene evento" for record in self.records.values()),
             *(f"el cambio {pk} no tiene evento" for pk in self.changes),
@@ -115,7 +115,7 @@ class _UnnamedRows:
         record, data = self.records.pop(event.pk, None), event.data
         if record is None:
             return "falta el acto"
-        if not record.sha256 == data["sha256"] == hash_record(record):
+        if not record.sha256 == data["sha256"] == hash_record(record):  # all three must be the same
             return "el acto no es el que se registró"
         return self._compare_rows(data.get("differences", []), data.get("differences_sha256", ""))
 
@@ -143,7 +143,7 @@ class _UnnamedRows:
     def _compare_review(self, event: Event) -> str:
         """Return what is wrong with the signed review, compared with its event, or ""."""
         review, data = self.review, event.data
-        self.review = None
+        self.review = None  # an event has named it
         names = ("findings", "conform", "head_seq", "head_hash")
         is_same = review is not None and [getattr(review, name) for name in names] == [data[name] for name in names]
         return "" if is_same and review and review.reviewer_id == event.actor_id else "la firma no es la que se dio"

@@ -70,7 +70,7 @@ class ReviewPage:
     def acts(self) -> list[Act]:
         """Return every act of the emergency, in order."""
         return [
-            make_act(item, place, self._make_url(item)) for place, item in enumerate(find_items(self.grant), start=1)
+            make_act(item, number, self._make_url(item)) for number, item in enumerate(find_items(self.grant), start=1)
         ]
 
     @property
@@ -80,10 +80,10 @@ class ReviewPage:
 
     @cached_property
     def current(self) -> Act | None:
-        """Return the act to show: the one of the address, else the first listed without verdict, else the first."""
-        named = [act for act in self.acts if act.seq == self._seq]
-        missing = [act for act in self.shown if act.item.verdict is None]
-        return next(iter([*named, *missing, *self.shown]), None)
+        """Return the act to show: that of the address, else the first in the list without verdict, else the first."""
+        from_address = [act for act in self.acts if act.seq == self._seq]
+        unjudged = [act for act in self.shown if act.item.verdict is None]
+        return next(iter([*from_address, *unjudged, *self.shown]), None)
 
     @property
     def tabs(self) -> list[Tab]:
@@ -96,7 +96,7 @@ class ReviewPage:
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """Return the counts that the signature states, and how many acts have a verdict and how many none."""
+        """Return the counts of `count_items`, and how many acts have a verdict (judged) or none (missing)."""
         items = [act.item for act in self.acts]
         missing = sum(item.verdict is None for item in items)
         return {**count_items(items), "missing": missing, "judged": len(items) - missing}
@@ -135,9 +135,9 @@ class ReviewPage:
         return anchors.describe_anchor()
 
     def find_next_url(self, after: int) -> str:
-        """Return the address of the next act without verdict, from the start again if needed, else of the signature."""
-        missing = [act for act in self.acts if act.item.verdict is None]
-        later = [act for act in missing if act.seq > after] or missing
+        """Return the address of the next act without verdict, else of the first one, else of the form to sign."""
+        unjudged = [act for act in self.acts if act.item.verdict is None]
+        later = [act for act in unjudged if act.seq > after] or unjudged
         return later[0].url if later else f"{reverse('emergency:review', args=[self.grant.folio])}#firmar"
 
     def _make_url(self, item: Item) -> str:
@@ -155,8 +155,8 @@ def _is_in(view: str, item: Item) -> bool:
     return view == ALL or not item.is_foreseen  # the filter that is left is UNFORESEEN
 
 
-def make_act(item: Item, place: int, url: str = "") -> Act:
-    """Return an act of an emergency as the page shows it; `place` is its number in the list, `url` the link to it."""
+def make_act(item: Item, number: int, url: str = "") -> Act:
+    """Return an act of an emergency as the page shows it; `number` is its place in the list, `url` the link to it."""
     local = timezone.localtime(item.record.at)
     detail = [item.record.object_text] if item.record.object_text else []
     if item.outcome is not None and (item.outcome.status or 0) >= REFUSED_FROM:
@@ -167,7 +167,7 @@ def make_act(item: Item, place: int, url: str = "") -> Act:
         detail.append("previsto" if item.is_foreseen else "no previsto")
     css = "is-gap" if item.is_gap else "is-write" if item.is_write else ""  # a gap matters more than a write
     return Act(
-        item, place, describe_act(item), " · ".join(detail), f"{local:%-H:%M:%S}", make_verdict_chip(item), url, css
+        item, number, describe_act(item), " · ".join(detail), f"{local:%-H:%M:%S}", make_verdict_chip(item), url, css
     )
 
 
@@ -198,7 +198,7 @@ def describe_act(item: Item) -> str:
 
 
 def list_values(item: Item) -> Sequence[dict[str, Any]]:
-    """Return each changed value, before and after; if nothing changed, the value that a posted form asked for."""
+    """Return each changed value, before and after; if nothing changed, the value that was asked for in a form."""
     rows = []
     for difference in item.rows:
         old, new = difference.old or {}, difference.new or {}

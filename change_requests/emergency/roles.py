@@ -22,7 +22,7 @@ OPERATOR = "Implementador o Supervisor que no sea de Desarrollo"
 def may_keep_half(user: User) -> bool:
     """Return True if the person may be a custodian or an alternate: active staff of mesa de control, no developer.
 
-    Auditoría is neither, because it has no other office (M26).
+    Auditoría may be neither: whoever has that office has no office of CONTROL_OFFICES (M26).
     """
     return user.is_staff and user.holds(*CONTROL_OFFICES) and not user.holds(Office.DEVELOPER)
 
@@ -48,8 +48,8 @@ class Mandate:
 def find_mandate(user: User, slot: str) -> Mandate | None:
     """Return what lets the person give this authorization (`slot`) now: his own office, else a delegation, or None.
 
-    An alternate must be today what he was when he was named (`may_keep_half`); one whom the absent officer named
-    himself comes before one whom somebody else named.
+    An alternate must still be fit to be one (`may_keep_half`). If he has several delegations, one that the absent
+    officer gave himself is used before one that somebody else gave.
     """
     if not user.is_active or user.is_emergency:
         return None
@@ -62,7 +62,7 @@ def find_mandate(user: User, slot: str) -> Mandate | None:
     instant = clock.now()
     delegations = Delegation.objects.filter(alternate=user, office__in=offices, ended_at=None)
     in_force = delegations.filter(starts_at__lte=instant, ends_at__gt=instant).order_by("pk")
-    for delegation in sorted(in_force, key=lambda each: each.granted_by_id != each.absent_id):
+    for delegation in sorted(in_force, key=lambda each: each.granted_by_id != each.absent_id):  # his own first
         assignments = RoleAssignment.objects.in_force().filter(user=delegation.absent_id, office=delegation.office)
         if (assignment := assignments.filter(ended_by=None).order_by("pk").first()) is not None:
             return Mandate(assignment, delegation)
@@ -81,7 +81,7 @@ def find_authorizers(slot: str) -> set[int]:
     return people | {
         delegation.alternate_id
         for delegation in delegations
-        if delegation.absent_id in holders[delegation.office]  # else the absent officer lost the office
+        if delegation.absent_id in holders[delegation.office]  # the absent officer still has the office
         and may_keep_half(delegation.alternate)
     }
 
@@ -91,7 +91,7 @@ def find_missing_authorizer(*, without: Iterable[int] = ()) -> str:
     security, owners = (find_authorizers(slot) - set(without) for slot in (Slot.SECURITY, Slot.OWNER_OR_IT_HEAD))
     if not security:
         return str(Slot.SECURITY.label)
-    return "" if owners and len(security | owners) > 1 else str(Slot.OWNER_OR_IT_HEAD.label)  # nobody gives both
+    return "" if owners and len(security | owners) > 1 else str(Slot.OWNER_OR_IT_HEAD.label)  # nobody may give both
 
 
 def find_missing_role() -> str:
@@ -111,4 +111,4 @@ def find_missing_role() -> str:
     trios = [set(trio) for trio in product(*candidates) if len(set(trio)) == len(candidates)]
     if not trios:  # whoever can operate is needed to authorize
         return OPERATOR
-    return "" if any(len(custodians - trio) > 1 for trio in trios) else CUSTODIAN  # two more people
+    return "" if any(len(custodians - trio) > 1 for trio in trios) else CUSTODIAN  # two besides the trio

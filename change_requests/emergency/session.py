@@ -36,7 +36,7 @@ def elevate_session(request: HttpRequest, grant_pk: int, *, proof: Proof | None 
     grant = EmergencyGrant.objects.select_related("account").get(pk=grant_pk)
     user = backend.EmergencyBackend().get_user(grant.account.user_id)
     assert user is not None  # `enter_grant` asked for an open window
-    # Bound to the operator as this request knows him: a session that was revoked meanwhile gets no further.
+    # Bound to the operator as this request read him: if his sessions were ended meanwhile, this one is not valid.
     user.session_binding = backend.make_binding(user.emergency_grant, operator)
     operations.record_system(grant.pk, acts.describe_entry(request))
     session.clear()
@@ -65,12 +65,12 @@ def is_elevated(request: HttpRequest) -> bool:
 
 
 def find_grant(request: HttpRequest) -> EmergencyGrant | None:
-    """Return the open emergency whose only session this is, or None: it is over, or another session replaced this."""
+    """Return the open emergency whose one session this is; None if it is over, or another session replaced this."""
     session = request.session
-    bound_to, operator_pk = session.get(GRANT_KEY), session.get(OPERATOR_KEY)
+    grant_pk, operator_pk = session.get(GRANT_KEY), session.get(OPERATOR_KEY)
     user = request.user
     grant: EmergencyGrant | None = user.emergency_grant if isinstance(user, User) else None
-    if grant is None or (grant.pk, grant.operator_id) != (bound_to, operator_pk):
+    if grant is None or (grant.pk, grant.operator_id) != (grant_pk, operator_pk):
         return None
     token = operations.hash_session_key(session.session_key or "")
     return grant if constant_time_compare(token, grant.session_key_hash) else None
@@ -101,8 +101,8 @@ def drop_session(request: HttpRequest) -> HttpResponse:
 
 
 def tidy_ended(grant_pk: object) -> None:
-    """End the emergency of an invalid session if its window is over; one that is open in another session stays."""
+    """End the emergency of an invalid session if its window is over, but not if it is open in another session."""
     try:
         operations.end_grant(int(str(grant_pk)))
-    except (Refused, ValueError, EmergencyGrant.DoesNotExist):  # open elsewhere, or no such emergency
+    except (Refused, ValueError, EmergencyGrant.DoesNotExist):  # open elsewhere, no key, or no such emergency
         return

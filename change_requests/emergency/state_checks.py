@@ -30,15 +30,15 @@ _STATUS_AFTER = {
     "grant.opened": "open",
     "grant.ended": "ended",
 }
-_DECISIONS = ("grant.authorized_by", "grant.authorized", "grant.refused")
-_NAMES = ("account", "incident", "incident_kind", "cause", "fields", "reason", "drill")
+_DECISION_VERBS = ("grant.authorized_by", "grant.authorized", "grant.refused")
+_REQUEST_NAMES = ("account", "incident", "incident_kind", "cause", "fields", "reason", "drill")
 
 
 def find_flaws() -> Iterator[Flaw]:
-    """Yield a flaw for each fact that rows and events of emergencies tell differently, and for each missing row."""
+    """Yield a flaw for each fact in which rows and events of emergencies differ, and for each row that is gone."""
     for account in EmergencyAccount.objects.order_by("pk"):
         yield from _compare(account.chain, _read_account(account.events()), _describe_account(account))
-    for cause in EmergencyCause.objects.exclude(kept_by=None).order_by("pk"):
+    for cause in EmergencyCause.objects.exclude(kept_by=None).order_by("pk"):  # None: came with the portal, no event
         yield from _compare(cause.chain, _read_cause(cause.events()), _describe_cause(cause))
     for delegation in Delegation.objects.order_by("pk"):
         facts = _read_delegation(delegation.pk, delegation.events())
@@ -57,7 +57,7 @@ def hash_stored(half_hash: str) -> str:
 
 
 def _compare(chain: str, facts: Facts, described: dict[str, Any]) -> Iterator[Flaw]:
-    """Yield a flaw for each fact whose value in the row is not that of the events; an empty value is no value."""
+    """Yield a flaw for each fact that differs between row (`described`) and events (`facts`); empty counts as None."""
     for name in sorted(described.keys() | facts.keys()):
         seq, value = facts.get(name, (0, None))
         if (described.get(name) or None) != (value or None):
@@ -107,7 +107,7 @@ def _describe_credential(credential: CriticalCredential) -> dict[str, Any]:
 
 
 def _read_account(events: Iterable[Event]) -> Facts:
-    """Return what the events of an account tell of it and of its seals."""
+    """Return what the events of an account say about it and its seals."""
     facts: Facts = {}
     for event in events:
         data, seq = event.data, event.seq
@@ -121,16 +121,16 @@ def _read_account(events: Iterable[Event]) -> Facts:
     return facts
 
 
-def _read_credential(act: str, data: dict[str, Any]) -> dict[str, Any]:
-    """Return what one event tells of a seal; `act` is what was done: started, revealed, sealed, retired or reminded."""
-    if act == "started":
+def _read_credential(event_name: str, data: dict[str, Any]) -> dict[str, Any]:
+    """Return what one event says about a seal; `event_name`: started, revealed, sealed, retired or reminded."""
+    if event_name == "started":
         return {f"custodian_{letter}": data[f"custodian_{letter}"]["pk"] for letter in "ab"}
-    if act == "revealed":
+    if event_name == "revealed":
         return {f"half_{data['half']}": data["hash_sha256"]}
-    if act == "sealed":
+    if event_name == "sealed":
         renewal = {"renew_by": _show_instant(data["renew_by"])} if data["whole"] else {}
         return {f"sealed_{data['half']}": True, **renewal}
-    return {"retired": data["reason"]} if act == "retired" else {}
+    return {"retired": data["reason"]} if event_name == "retired" else {}  # reminded: nothing
 
 
 # -- Causes and delegations --------------------------------------------------------------------------
@@ -142,7 +142,7 @@ def _describe_cause(cause: EmergencyCause) -> dict[str, Any]:
 
 
 def _read_cause(events: Iterable[Event]) -> Facts:
-    """Return what the events of a cause tell of it."""
+    """Return what the events of a cause say about it."""
     facts: Facts = {}
     for event in events:
         if event.verb == "cause.added":
@@ -167,7 +167,7 @@ def _describe_delegation(delegation: Delegation) -> dict[str, Any]:
 
 
 def _read_delegation(pk: int, events: Iterable[Event]) -> Facts:
-    """Return what the events of the absent officer tell of one delegation."""
+    """Return what the events of the absent officer say about one delegation."""
     facts: Facts = {}
     for event in events:
         data, seq = event.data, event.seq
@@ -186,7 +186,7 @@ def _read_delegation(pk: int, events: Iterable[Event]) -> Facts:
 
 
 def _describe_grant(grant: EmergencyGrant) -> dict[str, Any]:
-    """Return what the rows of an emergency and its authorizations say; a reviewed one counts as ended, as in events."""
+    """Return what the rows of an emergency and its authorizations say; `record_checks` compares its review."""
     facts: dict[str, Any] = {
         "account": grant.account.alias,
         "operator": grant.operator_id,
@@ -194,14 +194,14 @@ def _describe_grant(grant: EmergencyGrant) -> dict[str, Any]:
         "customer": grant.customer_id,
         "minutes_asked": grant.minutes_asked,
         "minutes": grant.minutes,
-        "status": "ended" if grant.status == "reviewed" else grant.status,
+        "status": "ended" if grant.status == "reviewed" else grant.status,  # no event here says "reviewed"
         "seal": grant.credential.generation if grant.credential else None,
         "end_reason": grant.end_reason,
         **{name: getattr(grant, name) for name in ("incident", "incident_kind", "fields", "reason", "drill")},
         **{name: _show_instant(getattr(grant, name)) for name in ("decide_before", "start_before")},
         **{name: _show_instant(getattr(grant, name)) for name in ("opened_at", "ends_at")},
     }
-    if grant.opened_at is not None:  # no other end has this in its event
+    if grant.opened_at is not None:  # else the event of its end has no instant
         facts["ended_at"] = _show_instant(grant.ended_at)
     return facts | {f"decision {each.slot}": _describe_decision(each) for each in grant.authorizations.all()}
 
@@ -221,7 +221,7 @@ def _describe_decision(decision: GrantAuthorization) -> list[Any]:
 
 
 def _read_grant(events: Iterable[Event]) -> Facts:
-    """Return what the events of an emergency tell of it and of its authorizations."""
+    """Return what the events of an emergency say about it and its authorizations."""
     facts: Facts = {}
     minutes: list[int] = []
     for event in events:
@@ -229,11 +229,11 @@ def _read_grant(events: Iterable[Event]) -> Facts:
         if verb in _STATUS_AFTER:
             facts["status"] = (seq, _STATUS_AFTER[verb])
         if verb == "grant.requested":
-            facts |= {name: (seq, data[name]) for name in _NAMES}
+            facts |= {name: (seq, data[name]) for name in _REQUEST_NAMES}
             facts |= {"operator": (seq, event.actor_id), "customer": (seq, data["customer"]["pk"])}
             facts |= {"minutes_asked": (seq, data["minutes"])}
             facts["decide_before"] = (seq, _show_instant(data["decide_before"]))
-        elif verb in _DECISIONS:
+        elif verb in _DECISION_VERBS:
             facts[f"decision {data['slot']}"] = (seq, _read_decision(event))
             minutes.append(data["minutes"])  # the fewer minutes of the two decisions count
             if verb == "grant.authorized":
@@ -247,22 +247,22 @@ def _read_grant(events: Iterable[Event]) -> Facts:
 
 
 def _read_decision(event: Event) -> list[Any]:
-    """Return what one event tells of an authorization."""
+    """Return what one event says about an authorization."""
     data = event.data
     delegation = data["delegation"]["pk"] if data["delegation"] else None
-    facts = [data[name] for name in ("verdict", "minutes", "reason")]
+    decision_facts = [data[name] for name in ("verdict", "minutes", "reason")]
     return [
         event.actor_id,
         data["office"],
         data["office_assignment"],
         delegation,
-        *facts,
+        *decision_facts,
         _show_instant(data["decided_at"]),
     ]
 
 
 def _read_end(event: Event) -> Facts:
-    """Return what the event that ended an emergency tells: why and, if it was open, when it ended."""
+    """Return what the event that ended an emergency says: why and, if it was open, when it ended."""
     reasons = {"grant.lapsed": "time", "grant.revoked": "revoked"}
     facts: Facts = {"end_reason": (event.seq, reasons.get(event.verb) or event.data["reason"])}
     if event.verb == "grant.ended":

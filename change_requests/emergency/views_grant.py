@@ -41,7 +41,7 @@ class GrantDetail(GrantView):
         refused = decision or revocation or entry  # one at most: a POST sends one form
         if page.slots and decision is None:
             decision = DecisionForm(self.request, grant=self.grant, auto_id="id_decision_%s")
-            decision = self.fill_held(decision, self._address("decide"))
+            decision = self.fill_held(decision, self._address("decide"))  # with what was typed before a login
         if revocation is None and policy.why_not_revoke(self.user, self.grant) is None:
             revocation = self.fill_held(RevokeForm(self.request, auto_id="id_revoke_%s"), self._address("revoke"))
         if entry is None and page.is_open and policy.why_not_enter(self.user, self.grant) is None:
@@ -80,12 +80,12 @@ class GrantAct(GrantDetail):
             return self.render_grant(code=self.tell(refusal))
         form = self.make_form()
         if not form.is_valid():
-            return self.render_grant(**{self.form_key: form})
+            return self.render_grant(**{self.form_key: form})  # as `decision`, `revocation` or `entry`
         try:
             return self.perform(form)
         except Refused as refusal:
             form.show_refusal(refusal)
-            self.prepare(folio=folio)
+            self.prepare(folio=folio)  # read again: its status may have changed
             return self.render_grant(**{self.form_key: form}, code=choose_status_code(refusal))
 
     def why_not(self) -> Refused | None:
@@ -138,7 +138,7 @@ class Revoke(GrantAct):
         return RevokeForm(self.request, self.request.POST, auto_id="id_revoke_%s")
 
     def perform(self, form: Any) -> HttpResponse:
-        """Stop the emergency."""
+        """Stop the emergency, with the reason that was typed, and go to its page."""
         operations.revoke_grant(
             self.grant.pk, actor=self.user, reason=form.cleaned_data["reason"], proof=self.make_proof()
         )
@@ -157,7 +157,7 @@ class Enter(GrantAct):
         return PasswordForm(self.request, self.request.POST, auto_id="id_enter_%s")
 
     def perform(self, form: Any) -> HttpResponse:
-        """Make the operator's session that of the emergency, and go inside."""
+        """Turn the operator's session into the emergency's, and go to the page inside."""
         session.elevate_session(self.request, self.grant.pk, proof=self.make_proof())
         return redirect("emergency:inside")
 
@@ -172,7 +172,7 @@ class OpenGrant(GrantDetail):
         return self.request.get_full_path()
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Return the page to give half a password; unless the emergency waits for one, redirect to its page."""
+        """Return the page to give half a password; redirect to the emergency if its status does not wait for halves."""
         if folio != self.grant.folio or self.grant.status != Status.AUTHORIZED:
             return redirect("emergency:grant", self.grant.folio)
         return self.render_halves(HalfForm())
@@ -190,7 +190,7 @@ class OpenGrant(GrantDetail):
             )
         except Refused as refusal:
             form.show_refusal(refusal)
-            self.prepare(folio=folio)
+            self.prepare(folio=folio)  # read again: its status may have changed
             return self.render_halves(form, choose_status_code(refusal))
         if grant.status == Status.OPEN:
             return self.go_to_grant(f"La emergencia está abierta; ya puede entrar {grant.operator_name}.")
@@ -199,7 +199,7 @@ class OpenGrant(GrantDetail):
         return redirect("emergency:open", grant.folio)
 
     def render_halves(self, form: HalfForm, code: int = 200) -> HttpResponse:
-        """Return the page of the password's two halves, with the form for the reader's own half, if he keeps one."""
+        """Return the page of the password's two halves, with the form for the reader's own; `code`: the HTTP status."""
         page = self.make_page()
         credential = page.credential
         context = {
@@ -217,7 +217,7 @@ class OpenGrant(GrantDetail):
 
 
 def _describe_halves(page: GrantPage) -> list[dict[str, Any]]:
-    """Return both halves of the password: its custodian, when it was given, and until when the other must follow."""
+    """Return for each half its custodian, when it was given, until when the other must follow, and if that is over."""
     credential, grant = page.credential, page.grant
     if credential is None:
         return []

@@ -116,7 +116,7 @@ class Inside(InsideView):
         return render(self.request, "emergency/inside.html", context, status=status)
 
     def render_preview(self, code: str, form: ChangeForm) -> HttpResponse:
-        """Return the page that shows the value before and after, with a button to write it."""
+        """Return the page that shows the value of this field (`code`) before and after, with a button to write it."""
         data = form.cleaned_data
         row = {
             "label": find_row(code).label,
@@ -127,7 +127,7 @@ class Inside(InsideView):
         return render(self.request, "emergency/preview.html", context)
 
     def list_facts(self) -> list[dict[str, str]]:
-        """Return the customer's registered data that this emergency may not change, to read."""
+        """Return the customer's registered data that this emergency may only read, not change."""
         customer: Customer = self.grant.customer
         codes = [code for code in COLUMNS if code not in self.grant.fields]
         return [
@@ -147,7 +147,7 @@ class Inside(InsideView):
         ]
 
     def find_ticket_url(self) -> str:
-        """Return the address of the emergency's ticket, to read; "" if it is for a request or is a drill."""
+        """Return the address of the emergency's ticket; "" if it is for a request, or a drill, or has no row."""
         if self.grant.incident_kind != Incident.TICKET:
             return ""
         ticket = apps.get_model("tickets", "Ticket")._base_manager.filter(number=self.grant.incident).first()
@@ -160,7 +160,7 @@ class Leave(InsideView):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """End the emergency, and redirect to the login, and from there to the emergency's page: how it ended."""
+        """End the emergency and redirect to the login, which opens the emergency's page next: it shows how it ended."""
         session.leave_emergency(request, proof=read_proof(request))
         after = urlencode({"next": reverse("emergency:grant", args=[self.grant.folio])})
         return redirect(f"{reverse('account_login')}?{after}")
@@ -170,5 +170,5 @@ def _show_refusal(form: ChangeForm, code: str, refusal: Refused) -> None:
     """Show in a field's form why its operation refused; an error of the field (`code`) stands at the input `new`."""
     errors = getattr(refusal, "errors", None) or {refusal.field: str(refusal)}
     for name, text in errors.items():
-        field = {code: "new"}.get(name, name)
+        field = {code: "new"}.get(name, name)  # the operation names the field, the form its input
         form.add_error(field if field in form.fields else None, text)  # None: above all fields

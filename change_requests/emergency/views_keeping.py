@@ -46,7 +46,7 @@ class Causes(EmergencyView):
         return redirect("emergency:causes")
 
     def render_list(self, form: CauseForm, code: int = 200) -> HttpResponse:
-        """Return the page of the causes, with the form to add one if the reader may."""
+        """Return the page of the causes, with the form to add one if the reader may; `code` is the HTTP status."""
         causes = EmergencyCause.objects.select_related("kept_by", "ended_by").order_by("-active", "pk")
         context = {"causes": list(causes), "form": form if policy.may_keep(self.user) else None}
         return render(self.request, "emergency/causes.html", context, status=code)
@@ -76,7 +76,7 @@ class EndCause(EmergencyView):
         return redirect("emergency:causes")
 
     def render_form(self, form: PasswordForm, pk: int, code: int = 200) -> HttpResponse:
-        """Return the page that asks to confirm the end of this cause; who may not end it goes back to the list."""
+        """Return the page that asks to confirm the end of this cause; a reader who may not end it goes to the list."""
         cause = get_object_or_404(EmergencyCause, pk=pk)
         if refusal := policy.why_not_keep(self.user):
             messages.error(self.request, str(refusal))
@@ -96,7 +96,7 @@ class DelegationsView(EmergencyView):
     """Serve a page about delegations to the officers who name or have alternates; others go to the list."""
 
     def why_not(self) -> HttpResponse | None:
-        """Return a redirect to the list, with a message, for who may neither keep nor read delegations, or None."""
+        """Return None if the person may keep or read delegations, else a redirect to the list, with a message."""
         if may_keep_delegations(self.user) or self.user.reads_all:
             return None
         messages.error(self.request, "Las suplencias las llevan Seguridad, el Propietario y el Área Informática.")
@@ -114,8 +114,8 @@ class Delegations(DelegationsView):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Name the alternate and return to the list; or return the page with what is wrong."""
-        if answer := self.why_not():
-            return answer
+        if redirection := self.why_not():
+            return redirection
         form = self.make_form(request.POST)
         if not form.is_valid():
             return self.render_list(form)
@@ -136,7 +136,7 @@ class Delegations(DelegationsView):
         return DelegationForm(self.request, data, absent=absent, people=list_custodians())
 
     def render_list(self, form: DelegationForm, code: int = 200) -> HttpResponse:
-        """Return the page of the delegations: those in force or to come, then the last SHOWN_ENDED that are over."""
+        """Return the page of the delegations: those in force or to come, then the SHOWN_ENDED newest that are over."""
         instant = clock.now()
         joined = Delegation.objects.select_related("absent", "alternate", "granted_by").order_by("-starts_at", "-pk")
         live = list(joined.filter(ended_at=None, ends_at__gt=instant))
@@ -164,8 +164,8 @@ class EndDelegation(DelegationsView):
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         """End the delegation and return to the list; or return the page with what is wrong."""
-        if answer := self.why_not():
-            return answer
+        if redirection := self.why_not():
+            return redirection
         form = PasswordForm(request, request.POST)
         delegation = get_object_or_404(Delegation, pk=pk)
         if not form.is_valid():
@@ -179,7 +179,7 @@ class EndDelegation(DelegationsView):
         return redirect("emergency:delegations")
 
     def render_form(self, form: PasswordForm, pk: int, code: int = 200) -> HttpResponse:
-        """Return the page that asks to confirm the end of this delegation."""
+        """Return the page that asks to confirm the end of this delegation; `code` is the HTTP status."""
         delegation = get_object_or_404(Delegation.objects.select_related("absent", "alternate"), pk=pk)
         context = {
             "form": form,

@@ -36,8 +36,8 @@ class EmergencyList(EmergencyView):
             "accounts": list_page.list_accounts(self.user),
             "rows": list_page.make_grant_rows(page.rows),
             "overdue": list_page.list_overdue(self.user),
-            "may_ask": policy.why_not_operate(self.user) is None,
-            "may_keep": policy.may_keep(self.user),
+            "may_ask": policy.why_not_operate(self.user) is None,  # for an emergency
+            "may_keep": policy.may_keep(self.user),  # accounts, seals and causes
             "may_delegate": may_keep_delegations(self.user),
             **page.links({}),
         }
@@ -61,10 +61,10 @@ class AskForGrant(PostingForm, EmergencyView):
         return self.show_form()
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Ask for the emergency and redirect to it; or show the form, with errors or (LOOK) the customer's values."""
-        key, is_good = self.posted_key()
-        if is_good and (first := EmergencyGrant.objects.filter(form_key=key.key, operator=self.user).first()):
-            return redirect("emergency:grant", first.folio)  # a double click: the account is no longer free
+        """Ask for the emergency and redirect to it; or show the form with errors or (LOOK) a customer's values."""
+        key, is_good_key = self.posted_key()
+        if is_good_key and (earlier := EmergencyGrant.objects.filter(form_key=key.key, operator=self.user).first()):
+            return redirect("emergency:grant", earlier.folio)  # a double click: the first one took the account
         if not self.is_drill:
             self.find_customer(request.POST.get("incident", ""), request.POST.get("customer", ""))  # sets self.customer
         if LOOK in request.POST:
@@ -78,6 +78,7 @@ class AskForGrant(PostingForm, EmergencyView):
         return "emergency-drill" if self.is_drill else "emergency"
 
     def form(self, *args: Any, **options: Any) -> GrantForm:
+        """Return the form, with the causes and the sealed accounts to choose from, and the values of `customer`."""
         return GrantForm(
             *args,
             causes=list(EmergencyCause.objects.filter(active=True).order_by("pk")),
@@ -88,15 +89,15 @@ class AskForGrant(PostingForm, EmergencyView):
         )
 
     def list_choices(self) -> Sequence[tuple[str, str]]:
-        """Return the choices of the form: the accounts that are sealed and have no emergency in course or to review."""
+        """Return the accounts to choose from: those that are sealed and have no emergency in course or to review."""
         rows = list_page.list_accounts(self.user)
         sealed = [row.account for row in rows if list_page.find_state(row.account) == EmergencyAccount.State.SEALED]
         return [(str(account.pk), f"{account.alias} · {account.get_scope_display().lower()}") for account in sealed]
 
     def find_customer(self, incident: str, typed: str) -> None:
-        """Set `customer` to that of the ticket or request whose number was typed, if it is the one that was typed too.
+        """Set `customer` to the customer of this incident if `typed` is its RFC or name, else to None.
 
-        Without its RFC or name nobody sees whose a number is; `is_other_customer` says that it is another's (M3).
+        So nobody learns from a number alone whose it is. `is_other_customer`: the incident is of another customer (M3).
         """
         found = find_incident(_clean_incident(incident))
         customer = Customer.objects.filter(pk=found.customer_pk).first() if found else None
@@ -111,7 +112,7 @@ class AskForGrant(PostingForm, EmergencyView):
             return self.render_page(form, key)
         try:
             grant = self.ask(data, key)
-        except FormUsed:
+        except FormUsed:  # `receive_form` gives a new key
             raise
         except Refused as refusal:
             form.show_refusal(refusal)
@@ -137,9 +138,9 @@ class AskForGrant(PostingForm, EmergencyView):
     def render_page(
         self, form: Any, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = "", code: int = 200
     ) -> HttpResponse:
-        """Return the page with this form; who may not use emergency accounts goes to the list, with the reason.
+        """Return the page with this form; a person who may not ask for emergencies goes to the list, with the reason.
 
-        If it shows a customer's values of today, the look is recorded first (M26).
+        If it shows a customer's present values, the look is recorded first (M26). `kept` is unused: no files are sent.
         """
         if refusal := policy.why_not_operate(self.user):
             messages.error(self.request, str(refusal))
@@ -164,9 +165,9 @@ def _clean_incident(typed: str) -> str:
 
 
 def _is_name_of(customer: Customer, typed: str) -> bool:
-    """Return True if what was typed is the customer's RFC, or a part of its name that has three letters or more.
+    """Return True if what was typed has the customer's RFC, or is a part of its name with three letters or more.
 
-    Words that half of all companies have in their names, «SA de CV», do not count.
+    Words that many companies have in their names, «SA de CV», do not count.
     """
     try:
         return parse_rfc(typed).value == customer.rfc

@@ -36,7 +36,7 @@ class Review(RecordView):
         return reverse("emergency:review", args=[self.kwargs["folio"]])
 
     def read_page(self, seq: int | None = None) -> ReviewPage:
-        """Return the review with the filter of the address, and act `seq` or that of the address beside the list."""
+        """Return the review with the filter of the address; beside the list is act `seq`, else that of the address."""
         typed_seq = self.request.GET.get("registro", "")
         if seq is None and typed_seq.isascii() and typed_seq.isdigit() and len(typed_seq) < 9:
             seq = int(typed_seq)
@@ -46,8 +46,9 @@ class Review(RecordView):
         self, *, verdict: Any = None, sign: Any = None, seq: int | None = None, code: int = 200
     ) -> HttpResponse:
         """Return the page with the forms that the reader may use now; a refused form is shown as it was sent."""
-        page, refused = self.read_page(seq), verdict or sign
+        page, refused = self.read_page(seq), verdict or sign  # one at most: a POST sends one form
         act = page.current
+        # `fill_held` puts in what the reader typed before a login.
         if verdict is None and page.may_review and act is not None and act.item.verdict is None:
             verdict = self.fill_held(VerdictForm(auto_id="id_verdict_%s"), self._address("judge", act.seq))
         if sign is None and page.may_review:
@@ -109,7 +110,7 @@ class Sign(Review):
             operations.sign_review(self.grant.pk, actor=self.user, proof=self.make_proof(), **form.make_arguments())
         except Refused as refusal:
             form.show_refusal(refusal)
-            self.prepare(folio=folio)
+            self.prepare(folio=folio)  # read again: its status may have changed
             return self.render_review(sign=form, code=choose_status_code(refusal))
         messages.success(request, "La revisión quedó firmada; Auditoría recibe el aviso.")
         return redirect("emergency:grant", self.grant.folio)

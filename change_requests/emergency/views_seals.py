@@ -62,7 +62,7 @@ class SealView(EmergencyView):
         return render(self.request, "emergency/seal.html", context, status=code)
 
     def make_forms(self, *, is_to_see: bool, is_to_seal: bool) -> dict[str, Any]:
-        """Return the forms that the reader may send now, by name; None for a form that he may not send."""
+        """Return by name the forms that the reader may send now, else None; the flags are about his own half."""
         may_start = policy.why_not_seal(self.user, self.account) is None
         may_retire = policy.why_not_retire(self.user, self.account) is None
         return {
@@ -75,7 +75,7 @@ class SealView(EmergencyView):
     def refuse(self, form: Any, refusal: Refused, **forms: Any) -> HttpResponse:
         """Return the page with the sent form, which shows why its operation refused, and the present state."""
         form.show_refusal(refusal)
-        self.prepare(**self.kwargs)
+        self.prepare(**self.kwargs)  # read again: its state may have changed
         return self.render_seal(**forms, code=choose_status_code(refusal))
 
 
@@ -100,7 +100,7 @@ class Seal(SealView):
         try:
             half = operations.reveal_half(credential.pk, actor=self.user, proof=self.make_proof())
         except Refused as refusal:
-            self.prepare(**self.kwargs)
+            self.prepare(**self.kwargs)  # read again: its state may have changed
             return self.render_seal(code=self.tell(refusal))
         return self.render_seal(half=half)
 

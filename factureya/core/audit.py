@@ -37,17 +37,17 @@ class Flaw:
 
 
 def record(verb: str, subject: Chained, *, actor: Any, **data: Any) -> Event:
-    """Append one event to the subject's chain and return it, inside the operation's transaction (M26).
+    """Append one event to the chain of `subject` and return it, inside the operation's transaction (M26).
 
-    `actor` is the user who acted, or None for the system; the name is stored as text beside the key. `data` must be
-    JSON without floats, because PostgreSQL writes floats in its own way: give money as text, hours as text or whole
-    minutes. Raises TypeError for anything else.
+    `verb` says what happened. `actor` is the user who did it, or None for the system; the event holds the user's key
+    and, as text, the name. `data` must be JSON without floats, because PostgreSQL writes floats in its own way: give
+    money as text, hours as text or whole minutes. Raises TypeError for other data, RuntimeError outside a transaction.
     """
     event = _build_event(verb, subject, actor, data)
     head = _lock_head(event.chain)  # the row with the number and the hash of the chain's last event
     if head is None and _begin_chain(event):
         return event
-    head = head or _lock_head(event.chain)  # none yet: somebody else just began the chain
+    head = head or _lock_head(event.chain)  # None: somebody else began the chain after we looked
     assert head is not None  # a head is never deleted
     _link_event(event, head.seq + 1, head.hash)
     event.save(force_insert=True)
@@ -56,9 +56,9 @@ def record(verb: str, subject: Chained, *, actor: Any, **data: Any) -> Event:
 
 
 def record_first(verb: str, subject: Chained, *, actor: Any, **data: Any) -> Event:
-    """Write and return the first event of a subject that was made in this same transaction.
+    """Write the first event of `subject`, which was made in this same transaction, and return the event.
 
-    Its chain is new, so nothing needs a lock: it is faster than `record`. Raises IntegrityError if the chain exists.
+    The chain is new, so no lock is needed: this is faster than `record`. Raises IntegrityError if the chain exists.
     """
     event = _build_event(verb, subject, actor, data)
     _link_event(event, 1, GENESIS)
@@ -84,15 +84,15 @@ def find_flaws() -> Iterator[Flaw]:
     while heads := _read_heads(last_name):
         name_before, last_name = last_name, next(reversed(heads))  # the dict's last key
         yield from _check_chains(heads, name_before, last_name)
-    yield from _check_chains({}, last_name, None)  # events after the last head
+    yield from _check_chains({}, last_name, None)  # the chains after the last head's name
 
 
 def find_unrecorded_mails() -> Iterator[Flaw]:
     """Yield a flaw for each mail whose key begins with the hash of an event that is not there any more.
 
-    So an event that was cut off before an anchor sealed it is found too, if it sent a mail.
+    This also finds an event that was cut off before an anchor sealed it, if the event sent a mail.
     """
-    length = len(GENESIS)
+    length = len(GENESIS)  # of every hash
     mails = OutboxMessage.objects.annotate(event_hash=Substr("key", 1, length), colon=StrIndex("key", Value(":")))
     is_there = Exists(Event.objects.filter(hash=OuterRef("event_hash")))
     orphans = mails.filter(~is_there, colon=length + 1).order_by("pk")  # the key is «hash:…»
@@ -146,7 +146,7 @@ def _hash_content(content: list[Any]) -> str:
 
 
 def _hash_row(row: Row) -> str:
-    """Return the hash that this event, read as text, must have; empty if it cannot be read: we did not write it."""
+    """Return the hash that fits an event's columns, read as text; "" if they cannot be read: we did not write them."""
     chain, seq, prev, _hash, verb, at, actor_id, actor_name, data = row
     try:
         day, _, time = at.partition(" ")

@@ -12,20 +12,20 @@ UNIT = "Administración Desconcentrada de Auditoría Fiscal de Puebla"
 DONE = "Se verificó con la unidad por teléfono y se entregó por escrito la lista de folios fiscales."
 
 
-def seed(people: dict[str, User], present: datetime) -> None:
+def seed(people: dict[str, User], now: datetime) -> None:
     """Let an invented official send two requests about Ana's company, and Laura answer one; `seed_demo` calls it."""
     laura = User.objects.get(pk=people["laura"].pk)
     rfc = people["ana"].contact.customer.rfc
-    with clock.at(present - timedelta(days=9)):
+    with clock.at(now - timedelta(days=9)):
         answered = _send("500-46-2026-0871", rfc, "Los folios fiscales cancelados en junio.")
-    with clock.at(present - timedelta(days=7)):
+    with clock.at(now - timedelta(days=7)):
         close_request(answered.pk, actor=laura, is_answered=True, outcome=DONE)
-    with clock.at(present - timedelta(hours=5)):
+    with clock.at(now - timedelta(hours=5)):
         _send("500-46-2026-1234", rfc, "Los comprobantes emitidos de enero a marzo.")
 
 
 def _send(document_number: str, rfc: str, body: str) -> AuthorityRequest:
-    """Send a request with this number, and return it."""
+    """Send the official's request with this document number about the taxpayer `rfc`, and return it."""
     document = files.store({"kind": "pdf", "name": "oficio.pdf", "text": f"Oficio {document_number} (demostración)"})
     return receive_request(
         unit=UNIT,

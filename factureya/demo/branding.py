@@ -12,10 +12,10 @@ from factureya.core import clock
 MAIN, ACCENT = "#1f5f8b", "#f2a33a"
 
 
-def seed(people: dict[str, User], present: datetime) -> None:
+def seed(people: dict[str, User], now: datetime) -> None:
     """Let Ana, the representative of Papelería Ocaso, choose its logo and colours; `seed_demo` calls this."""
     ana = User.objects.get(pk=people["ana"].pk)
-    with clock.at(present - timedelta(days=12)):
+    with clock.at(now - timedelta(days=12)):
         logo = operations.keep_logo(_draw_logo(), "ocaso-logo.png", actor=ana)
         operations.change_branding(main=MAIN, accent=ACCENT, logo_id=logo.pk, actor=ana)
 
@@ -26,8 +26,8 @@ def _draw_logo() -> bytes:
     draw = ImageDraw.Draw(image)
     draw.ellipse((40, 40, 760, 760), fill="#fff4e3")
     draw.pieslice((200, 250, 600, 650), 180, 360, fill="#c47a12")
-    for row, width in ((500, 420), (560, 320), (620, 200)):
-        draw.rounded_rectangle((400 - width // 2, row, 400 + width // 2, row + 26), 13, fill="#1f5f8b")
+    for top, width in ((500, 420), (560, 320), (620, 200)):  # three lines below the sun
+        draw.rounded_rectangle((400 - width // 2, top, 400 + width // 2, top + 26), 13, fill="#1f5f8b")
     out = BytesIO()
     image.save(out, "PNG")
     return out.getvalue()

@@ -29,22 +29,22 @@ _CHARGES: list[tuple[float, str, tuple[tuple[str, int], ...], bool | None, int]]
 ]
 
 
-def seed(people: dict[str, User], present: datetime) -> None:
+def seed(people: dict[str, User], now: datetime) -> None:
     """Make the charges of Carla's company, each on a ticket of its own; `seed_demo` calls this."""
     carla, dario, laura = (User.objects.get(pk=people[key].pk) for key in ("carla", "dario", "laura"))
-    for days, subject, lines, accepts, worked in _CHARGES:
-        start = present - timedelta(days=days)
+    for days, subject, lines, accepts, worked_minutes in _CHARGES:
+        start = now - timedelta(days=days)
         charge = _propose(subject, lines, start, carla, laura)
-        if accepts is not None:
+        if accepts is not None:  # None: Carla has not decided yet
             with clock.at(start + timedelta(minutes=40)):
                 operations.decide_charge(charge.ticket_id, seq=charge.seq, decider=carla, accepts=accepts)
-            _finish(charge, start + timedelta(hours=2), worked, carla, dario)
+            _finish(charge, start + timedelta(hours=2), worked_minutes, carla, dario)
 
 
 def _propose(
     subject: str, lines: tuple[tuple[str, int], ...], start: datetime, carla: User, laura: User
 ) -> ChargeProposal:
-    """Open Carla's ticket an hour before `start`, and propose the charge."""
+    """Open Carla's ticket an hour before `start`; at `start` propose the charge as Laura, and return it."""
     with clock.at(start - timedelta(hours=1)):
         ticket = ticket_operations.open_ticket(
             author=carla,
@@ -61,10 +61,10 @@ def _propose(
 
 
 def _finish(charge: ChargeProposal, instant: datetime, minutes: int, carla: User, dario: User) -> None:
-    """Note Darío's minutes on an accepted charge, if he worked any, and let Carla confirm that all is done."""
+    """Note the minutes that Darío worked on a charge, if any; an hour later let Carla confirm that all is done."""
     with clock.at(instant):
         if minutes:
-            work, seq = "Hice lo aceptado", charge.seq
-            operations.note_time(charge.ticket_id, agent=dario, minutes=minutes, work=work, charge_seq=seq)
+            work, charge_seq = "Hice lo aceptado", charge.seq
+            operations.note_time(charge.ticket_id, agent=dario, minutes=minutes, work=work, charge_seq=charge_seq)
     with clock.at(instant + timedelta(hours=1)):
         ticket_operations.confirm_resolved(charge.ticket_id, author=carla)

@@ -11,29 +11,27 @@ DRILL = "Simulacro trimestral: poner otro teléfono al cliente de prueba."
 WHY = "Es el simulacro del trimestre."
 
 
-def seed(people: dict[str, User], present: datetime) -> None:
+def seed(people: dict[str, User], now: datetime) -> None:
     """Make two accounts, as the security officer, and a third with a drill; `seed_demo` calls this.
 
-    The first account waits for its custodians: each must see his half of the password himself, once, in the page. Gina
-    uses the accounts, Elsa and Fabián authorize, Laura and Jorge keep the halves.
+    The first account waits for its custodians, because each must see his half of the password himself in the page.
+    Gina uses the accounts, Elsa and Fabián authorize, Laura and Jorge keep the halves of the passwords.
     """
     elsa, laura, jorge = (User.objects.get(pk=people[key].pk) for key in ("elsa", "laura", "jorge"))
-    with clock.at(present):
-        fix = operations.add_account(
+    with clock.at(now):
+        fixing_account = operations.add_account(
             alias="emergencia-01", purpose="Leer clientes y corregir un dato", scope="fix", actor=elsa
         )
         operations.add_account(alias="emergencia-02", purpose="Solo leer lo de un cliente", scope="read", actor=elsa)
-        operations.start_sealing(fix.pk, custodian_a=laura, custodian_b=jorge, actor=elsa)
+        operations.start_sealing(fixing_account.pk, custodian_a=laura, custodian_b=jorge, actor=elsa)
         operations.find_drill_customer(elsa)
-    _run_drill(
-        {key: User.objects.get(pk=people[key].pk) for key in ("elsa", "fabian", "gina", "jorge", "laura")}, present
-    )
+    _run_drill({key: User.objects.get(pk=people[key].pk) for key in ("elsa", "fabian", "gina", "jorge", "laura")}, now)
 
 
-def _run_drill(people: dict[str, User], present: datetime) -> None:
+def _run_drill(people: dict[str, User], now: datetime) -> None:
     """Run a whole drill some days ago: seal an account, ask for it, authorize, open, use, end and review the grant."""
     elsa, fabian, gina = people["elsa"], people["fabian"], people["gina"]
-    start = present - timedelta(days=5)
+    start = now - timedelta(days=5)
     with clock.at(start):
         account = operations.add_account(
             alias="emergencia-03", purpose="Simulacros de cada trimestre", scope="fix", actor=elsa
@@ -63,7 +61,7 @@ def _run_drill(people: dict[str, User], present: datetime) -> None:
     with clock.at(start + timedelta(hours=2)):
         for item in operations.find_items(grant):
             operations.judge_record(item.record.pk, "conform", actor=elsa)
-        operations.sign_review(grant.pk, "Nueve minutos de la petición a la apertura.", True, actor=elsa)
+        operations.sign_review(grant.pk, "Nueve minutos de la petición a la apertura.", True, actor=elsa)  # conform
 
 
 def _seal(account: EmergencyAccount, people: dict[str, User]) -> list[tuple[User, str]]:

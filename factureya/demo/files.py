@@ -59,13 +59,13 @@ def _draw_screen(description: dict[str, Any]) -> bytes:
     draw.rectangle((40, 30, 920, 510), fill="#ffffff", outline="#9aa5b1")
     draw.rectangle((40, 30, 920, 84), fill="#20435c")
     draw.text((60, 42), description.get("title", "Factureya"), font=bold, fill="#ffffff")
-    for row, label in enumerate(("Cliente", "Uso de CFDI", "Forma de pago")):
-        top = 110 + 62 * row
+    for number, label in enumerate(("Cliente", "Uso de CFDI", "Forma de pago")):
+        top = 110 + 62 * number
         draw.text((70, top + 8), label, font=regular, fill="#3e4c59")
         draw.rectangle((260, top, 880, top + 42), outline="#9aa5b1", fill="#f8fafc")
     draw.rectangle((70, 320, 890, 420), fill="#fde8e8", outline="#b42318", width=2)
-    for row, line in enumerate(wrap(" ".join(description["text"].split()), 76, break_on_hyphens=False)):
-        draw.text((90, 340 + 28 * row), line, font=regular, fill="#7a271a")
+    for number, line in enumerate(wrap(" ".join(description["text"].split()), 76, break_on_hyphens=False)):
+        draw.text((90, 340 + 28 * number), line, font=regular, fill="#7a271a")
     draw.rectangle((740, 446, 890, 490), fill="#20435c")
     draw.text((782, 456), "Aceptar", font=regular, fill="#ffffff")
     out = BytesIO()
@@ -89,9 +89,9 @@ def _make_pdf(description: dict[str, Any]) -> bytes:
     for number, body in enumerate(objects, 1):
         offsets.append(len(out))
         out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
-    start = len(out)
-    out += b"xref\n0 6\n0000000000 65535 f \n" + b"".join(b"%010d 00000 n \n" % o for o in offsets)
-    out += b"trailer << /Size 6 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % start
+    xref_start = len(out)
+    out += b"xref\n0 6\n0000000000 65535 f \n" + b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    out += b"trailer << /Size 6 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % xref_start
     return bytes(out)
 
 

@@ -42,13 +42,13 @@ class Story:
 
     @contextmanager
     def next_hour(self) -> Iterator[None]:
-        """Run a block an hour later than the one before."""
+        """Inside `with`, the clock stands an hour later than in the block before."""
         self.at += timedelta(hours=1)
         with clock.at(self.at):
             yield
 
-    def register(self, name: str, version: str, credit: int, price: str, **others: Any) -> SupplierPackage:
-        """Register a package, as Laura."""
+    def register(self, name: str, version: str, credit_count: int, price: str, **others: Any) -> SupplierPackage:
+        """Register a package as Laura, and return it; `others` replace the usual values of its columns."""
         laura = self.people["laura"]
         columns = {
             "supplier": CENTRO,
@@ -66,7 +66,7 @@ class Story:
                 original_upload=original.pk,
                 name=name,
                 version=version,
-                credits=credit,
+                credits=credit_count,
                 price=Decimal(price),
                 valid_from=timezone.localdate(self.at),
                 valid_until=None,
@@ -74,11 +74,11 @@ class Story:
                 **columns,
             )
 
-    def ask(self, package: SupplierPackage, title: str, need: str, port_of: int | None = None) -> PackageChange:
-        """Ask for a change as Laura, and authorize it as Jorge."""
+    def ask(self, package: SupplierPackage, title: str, need: str, port_of_pk: int | None = None) -> PackageChange:
+        """Ask for a change as Laura, authorize it as Jorge, return it. It repeats the change of copy `port_of_pk`."""
         with self.next_hour():
             change = operations.request_change(
-                package_pk=package.pk, title=title, need=need, actor=self.people["laura"], port_of_pk=port_of
+                package_pk=package.pk, title=title, need=need, actor=self.people["laura"], port_of_pk=port_of_pk
             )
         with self.next_hour():
             reason = "El proveedor no lo dará antes de marzo."
@@ -90,7 +90,7 @@ class Story:
         return int(upload.pk)
 
     def judge(self, change: PackageChange, verdict: str, clause: str, analysis: str) -> PackageChange:
-        """Judge the licence of a change, as Laura."""
+        """Say as Laura whether the licence allows a change (`verdict`), and by which clause; return the change."""
         laura = self.people["laura"]
         with self.next_hour():
             document = self.upload(FileKind.LICENCE, PDF, "contrato-2025.pdf", change, laura)
@@ -99,7 +99,7 @@ class Story:
             )
 
     def weigh(self, change: PackageChange) -> PackageChange:
-        """Choose Factureya as Jorge, estimate the impact as Gina, and sign it as Jorge."""
+        """As Jorge choose that Factureya makes the change, estimate the impact as Gina, and sign it as Jorge."""
         jorge = self.people["jorge"]
         with self.next_hour():
             operations.choose_option(
@@ -119,7 +119,7 @@ class Story:
             return operations.sign_impact(change.pk, actor=jorge)
 
     def release(self, change: PackageChange) -> PackageChange:
-        """Bring the copy as Gina, test it as Laura, release it as Jorge."""
+        """Upload the changed copy as Gina, test it as Laura, release it as Jorge, and return the change."""
         gina, laura, jorge = (self.people[name] for name in ("gina", "laura", "jorge"))
         with self.next_hour():
             copy = self.upload(FileKind.COPY, _make_zip(f"{change.folio} AVISO = 20"), "copia.zip", change, gina)
@@ -137,31 +137,34 @@ class Story:
             return operations.release_change(change.pk, note="Se avisó a los clientes.", actor=jorge)
 
 
-def seed(people: dict[str, User], present: datetime) -> None:
+def seed(people: dict[str, User], now: datetime) -> None:
     """Make five packages and their changes in the last six weeks, as the people of mesa de control would."""
     actors = {key: User.objects.get(pk=people[key].pk) for key in ("laura", "jorge", "gina")}
-    story = Story(actors, present - 40 * DAY)
+    story = Story(actors, now - 40 * DAY)
     notice = "Los clientes se quedan sin créditos a media quincena y nadie les avisa."
-    old = story.register("PAC-200", "v3.1", 200, "380.00")
-    thousand = story.register("PAC-1000", "v3.1", 1000, "1520.00")
-    for package in (old, thousand):
+    pac_200 = story.register("PAC-200", "v3.1", 200, "380.00")
+    pac_1000 = story.register("PAC-1000", "v3.1", 1000, "1520.00")
+    for package in (pac_200, pac_1000):
         change = story.ask(package, "avisar cuando queden 20 créditos", notice)
         _permit(story, change)
         story.release(story.weigh(change))
-    copy = old.changes.get().copies.get()
-    cloud = {"supplier": NORTE, "months": 6, "licence_text": "Cláusula 4: prohíbe modificar el software."}
-    story.at = present - 20 * DAY
-    fifty = story.register("Nube 50", "v1", 50, "140.00", **cloud)
-    forbidden = story.ask(fifty, "quitar el anuncio", "El anuncio confunde a los clientes que timbran con prisa.")
+    released_copy = pac_200.changes.get().copies.get()
+    # A package whose licence forbids the change.
+    cloud_columns = {"supplier": NORTE, "months": 6, "licence_text": "Cláusula 4: prohíbe modificar el software."}
+    story.at = now - 20 * DAY
+    cloud_50 = story.register("Nube 50", "v1", 50, "140.00", **cloud_columns)
+    forbidden = story.ask(cloud_50, "quitar el anuncio", "El anuncio confunde a los clientes que timbran con prisa.")
     story.judge(forbidden, "forbidden", "4", "La cláusula 4 prohíbe modificar el software en cualquier forma.")
-    newer = story.register("PAC-200", "v3.2", 200, "380.00", replaces_pk=old.pk)
-    story.ask(newer, "llevar a la versión nueva el cambio fy.1", notice, copy.pk)
-    story.at = present - 6 * DAY
-    five = story.register("PAC-500", "v3.2", 500, "845.00")
-    change = story.ask(five, "avisar cuando queden 20 créditos", notice)
+    # A version that replaces PAC-200 v3.1: the change of the copy is to be repeated in it.
+    newer_pac_200 = story.register("PAC-200", "v3.2", 200, "380.00", replaces_pk=pac_200.pk)
+    story.ask(newer_pac_200, "llevar a la versión nueva el cambio fy.1", notice, released_copy.pk)
+    # A change at its fifth step: the estimate of its impact is signed.
+    story.at = now - 6 * DAY
+    pac_500 = story.register("PAC-500", "v3.2", 500, "845.00")
+    change = story.ask(pac_500, "avisar cuando queden 20 créditos", notice)
     _permit(story, change)
     story.weigh(change)
-    with clock.at(present):
+    with clock.at(now):
         operations.compare_files()
 
 

@@ -65,9 +65,9 @@ def _describe(user: User) -> str:
 
 
 def _invite_staff(entry: dict[str, Any], root: User, third_party: Provider) -> User:
-    """Let the superuser invite a person of people.toml (`entry`) to an office; return the user who accepted.
+    """Let the superuser invite a person of people.toml (`entry`) to an office (cargo); return the user who accepted.
 
-    Each person in an office of the desk works for a provider: the third party for its agents, else Factureya (M3).
+    Who has an office of the desk works for a provider: for the third party as its agent, else for Factureya (M3).
     """
     email, office, provider = make_address(entry["key"]), Office(entry["office"]), None
     if office in DESK_OFFICES:

@@ -7,18 +7,18 @@ from factureya.core import clock
 from tickets.calls import operations
 
 
-def seed(people: dict[str, User], present: datetime) -> None:
-    """Note two calls of people who are not registered, an hour and a day before the present."""
-    with clock.at(present - timedelta(days=1)):
-        handled = operations.note_sale(
+def seed(people: dict[str, User], now: datetime) -> None:
+    """Let Darío note two calls of people who are not registered; Laura handles the first. `seed_demo` calls this."""
+    with clock.at(now - timedelta(days=1)):
+        first_sale = operations.note_sale(
             agent=people["dario"],
             caller_name="Rebeca Solís",
             caller_phone="222 555 0188",
             note="Pregunta por el paquete de 500 timbres.",
         )
-    with clock.at(present - timedelta(hours=20)):
-        operations.handle_sale(handled.pk, agent=people["laura"])
-    with clock.at(present - timedelta(hours=1)):
+    with clock.at(now - timedelta(hours=20)):
+        operations.handle_sale(first_sale.pk, agent=people["laura"])
+    with clock.at(now - timedelta(hours=1)):
         operations.note_sale(
             agent=people["dario"],
             caller_name="Luis Mora",

@@ -24,7 +24,7 @@ Story = dict[str, Any]
 People = dict[str, User]
 
 
-def seed(people: People, present: datetime) -> None:
+def seed(people: People, now: datetime) -> None:
     """Give each information asset an owner, and carry out the stories of formal requests; `seed_demo` calls this."""
     root = User.objects.get(is_superuser=True)
     for asset in InformationAsset.objects.exclude(code=ACCESS):  # access alone has no owner
@@ -32,17 +32,17 @@ def seed(people: People, present: datetime) -> None:
     users = User.objects.select_related("contact__customer").in_bulk([person.pk for person in people.values()])
     people = {key: users[person.pk] for key, person in people.items()}  # read again: their companies are verified now
     for story in tomllib.loads((Path(__file__).parent / "requests.toml").read_text())["story"]:
-        _run_story(story, people, present)
+        _run_story(story, people, now)
 
 
-def _run_story(story: Story, people: People, present: datetime) -> None:
-    """Draft the formal request of a story and carry out the story's steps; those after `present` are left out."""
-    at = compute_start(story, present, load_attention_hours())
+def _run_story(story: Story, people: People, now: datetime) -> None:
+    """Draft the formal request of a story, and carry out its steps in order; stop at a step after `now`."""
+    at = compute_start(story, now, load_attention_hours())
     with clock.at(at):
         request = _make_draft(story, people, at)
     for step in story["steps"]:
         at += parse_span(step["after"])
-        if at > present:
+        if at > now:
             return
         with clock.at(at):
             STEPS[step["do"]](request, people, step)

@@ -36,38 +36,38 @@ Step = dict[str, Any]
 
 
 class StoryRunner:
-    """Carry out stories in the order of the instants of their steps, up to `present`."""
+    """Carry out stories in the order of the instants of their steps, up to `now`."""
 
-    def __init__(self, people: dict[str, User], present: datetime) -> None:
+    def __init__(self, people: dict[str, User], now: datetime) -> None:
         self.people = people
-        self.present = present
+        self.now = now
         self.hours = load_attention_hours()
         self.third_party = Provider.objects.get(is_own=False)
         self.ticket_pks: dict[str, int] = {}  # of stories that a later one continues
-        self.order = 0  # which of two acts at the same instant was planned first
-        self.heap: list[tuple[datetime, int, Callable[[], None]]] = []  # instant, order, act
+        self.order = 0  # which of two actions at the same instant was planned first
+        self.heap: list[tuple[datetime, int, Callable[[], None]]] = []  # instant, order, action
 
     def run(self, stories: list[Story]) -> int:
         """Carry out all stories (each is the life of one ticket) in the order of time; return how many they are."""
         for story in stories:
-            self._plan(compute_start(story, self.present, self.hours), self._open_ticket, story)
+            self._plan(compute_start(story, self.now, self.hours), self._open_ticket, story)
         while self.heap:
-            instant, _, act = heapq.heappop(self.heap)
+            instant, _, action = heapq.heappop(self.heap)
             with clock.at(instant):
-                act()
+                action()
             self._mark_mails_sent(instant + timedelta(seconds=4))  # as soon as a worker would
         readings.read_pending()  # the attached invoices, as a worker would
         return len(stories)
 
-    def _plan(self, instant: datetime, act: Callable[..., None], *args: Any) -> None:
-        """Queue an act of the demo's past for `instant`; acts after the present are left out. `run` calls them."""
-        if instant <= self.present:
+    def _plan(self, instant: datetime, action: Callable[..., None], *args: Any) -> None:
+        """Queue a call of `action` for `instant`, unless that is after `self.now`. `run` makes the calls in order."""
+        if instant <= self.now:
             self.order += 1
-            heapq.heappush(self.heap, (instant, self.order, lambda: act(*args)))
+            heapq.heappush(self.heap, (instant, self.order, lambda: action(*args)))
 
     def _mark_mails_sent(self, instant: datetime) -> None:
         """Mark the mails due by `instant` as sent, but send none; mails of the last UNSENT_PERIOD stay queued."""
-        if instant < self.present - UNSENT_PERIOD:
+        if instant < self.now - UNSENT_PERIOD:  # the demo's worker sends the later ones
             queued = OutboxMessage.objects.filter(status=OutboxMessage.Status.QUEUED, due_at__lte=instant)
             with clock.at(instant), _drop_mails():
                 for pk in list(queued.values_list("pk", flat=True)):
@@ -120,7 +120,7 @@ class StoryRunner:
                 operations.hand_over(pk, supervisor=who, provider=self.third_party)
             case "merge":
                 operations.merge_ticket(pk, agent=who, into_pk=self.ticket_pks[step["into"]])
-            case "split":  # the last message of the ticket that took this one's
+            case "split":  # the message is in the ticket `of`, into which this one was merged
                 source_pk = self.ticket_pks[step["of"]]
                 last = Message.objects.filter(ticket=source_pk, side=Message.Side.CUSTOMER).latest("seq")
                 operations.split_message(source_pk, agent=who, message_pk=last.pk, subject=step["subject"])
@@ -164,7 +164,7 @@ class StoryRunner:
 
 
 def confirm_by_phone(pk: int, agent: User, contact: User) -> None:
-    """Let the contact read back the code that was mailed in a call, and confirm that the ticket is solved (M5, M15)."""
+    """Call the contact, who reads out the code that we mail, and confirm that the ticket is solved (M5, M15)."""
     call = calls.start_call(agent=agent, contact=contact)
     calls.send_code(call.pk, agent=agent)
     body = OutboxMessage.objects.filter(about=call.chain).values_list("body", flat=True).get()
@@ -186,26 +186,26 @@ def parse_span(text: str) -> timedelta:
     return timedelta(seconds=sum(int(n) * _UNITS[unit] for n, unit in re.findall(r"(\d+)([mhd])", text)))
 
 
-def compute_start(story: Story, present: datetime, hours: AttentionHours) -> datetime:
-    """Return when a story starts: "-95m" before the present, "d3 10:20" three business days ago at that time.
+def compute_start(story: Story, now: datetime, hours: AttentionHours) -> datetime:
+    """Return when a story starts: "-95m" before `now`, "d3 10:20" three business days ago at that time.
 
     "due 4m": so early that the customer's time to reply to the story's last answer ends in 4 minutes (M15).
     """
     start: str = story["start"]
     if start.startswith("-"):
-        return present - parse_span(start)
+        return now - parse_span(start)
     if start.startswith("due "):
         last_answer = max(index for index, step in enumerate(story["steps"]) if step["do"] == "answer")
         until_answer = sum((parse_span(step["after"]) for step in story["steps"][: last_answer + 1]), timedelta())
         # Go back from the end of the customer's time: by that whole time, and by the time until the last answer.
-        return present + parse_span(start) - timedelta(days=settings.CUSTOMER_REPLY_DAYS) - until_answer
-    return parse_past_instant(start.removeprefix("d"), present, hours)
+        return now + parse_span(start) - timedelta(days=settings.CUSTOMER_REPLY_DAYS) - until_answer
+    return parse_past_instant(start.removeprefix("d"), now, hours)
 
 
-def parse_past_instant(text: str, present: datetime, hours: AttentionHours) -> datetime:
-    """Return the instant that a story writes as "3 10:05": three business days before the present, at that time."""
+def parse_past_instant(text: str, now: datetime, hours: AttentionHours) -> datetime:
+    """Return the instant that a story writes as "3 10:05": three business days before `now`, at that time."""
     days, clock_time = text.split()
-    day = present.astimezone(hours.zone).date()
+    day = now.astimezone(hours.zone).date()
     for _ in range(int(days)):
         day -= timedelta(days=1)
         while not hours.is_business_day(day):

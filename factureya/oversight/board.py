@@ -171,7 +171,7 @@ class Proof:
 
 
 def read_board(reader: User, *, only_pending: bool = False) -> Board:
-    """Return the board as this reader sees it; `only_pending` leaves out all other clauses, and groups without any."""
+    """Return the board as this reader sees it; `only_pending` leaves out clauses and groups with nothing pending."""
     read_at, evidence = read_evidence()
     groups = [
         Group(
@@ -190,17 +190,17 @@ def read_board(reader: User, *, only_pending: bool = False) -> Board:
 
 def read_evidence() -> tuple[datetime, dict[str, Evidence]]:
     """Return when the evidence was counted, and the evidence of each clause; it is counted again after a minute."""
-    kept: tuple[datetime, dict[str, Evidence]] | None = shared_cache.get(CACHE_KEY)
-    if kept is None:
+    cached: tuple[datetime, dict[str, Evidence]] | None = shared_cache.get(CACHE_KEY)
+    if cached is None:
         facts = read_facts()
-        kept = clock.now(), {clause: find(facts) for clause, find in EVIDENCE.items()}
-        shared_cache.set(CACHE_KEY, kept, CACHE_SECONDS)
-    return kept
+        cached = clock.now(), {clause: find(facts) for clause, find in EVIDENCE.items()}
+        shared_cache.set(CACHE_KEY, cached, CACHE_SECONDS)
+    return cached
 
 
 @cache
 def load_tests() -> dict[str, dict[str, list[str]]]:
-    """Return the tests of each clause, by file; `manage.py manual` wrote them down from the marks of the tests."""
+    """Return the names of each clause's tests, grouped by file; `manage.py manual` collected them from the tests."""
     tests: dict[str, dict[str, list[str]]] = json.loads((Path(__file__).parent / "clauses.json").read_text("utf-8"))
     return tests
 
@@ -211,7 +211,7 @@ def count_tests() -> int:
 
 
 def find_proof(clause: str) -> Proof | None:
-    """Return the tests of a clause, or None for a text that is no clause."""
+    """Return the tests of a clause, with their number, or None for a text that is no clause."""
     if clause not in EVIDENCE:
         return None
     files = load_tests().get(clause, {})

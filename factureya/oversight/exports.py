@@ -19,8 +19,8 @@ KINDS = {REQUESTS: "Todas las solicitudes del periodo", EVENTS: "Todos los rengl
 EXPORTED = "log.exported"
 MOST_DAYS = 366
 SAME_EXPORT = timedelta(minutes=1)  # a second click on the button is the same export
-SHOWN = 10
-_AT_A_TIME = 2000
+SHOWN = 10  # the last exports, on the page and in the search for the same one
+_EVENTS_AT_A_TIME = 2000
 _EVENT_HEADING = (
     *("instante", "cadena", "renglón", "verbo", "qué", "quién", "clave de quién", "datos"),
     *("huella anterior", "huella"),
@@ -55,8 +55,8 @@ class Export:
 def export_period(what: str, first_day: date, last_day: date, *, actor: User) -> Event:
     """Write the files of a period, record them with their SHA-256, and return the event (M26).
 
-    Raises NotAllowed if `actor` may not export, Refused for a period that is wrong or too long. If the same person
-    asks for the same export again within SAME_EXPORT, nothing is written, and the earlier event is returned.
+    `what` is one of KINDS. Raises NotAllowed if `actor` may not export, Refused for another `what` or a wrong period.
+    If `actor` asks for the same again within SAME_EXPORT, nothing is written, and the earlier event is returned.
     """
     if not policy.may_export(actor):
         raise NotAllowed("Exporta el Responsable de Seguridad Informática o Auditoría.")
@@ -84,13 +84,13 @@ def find_export(pk: int) -> Export | None:
 
 
 def _find_same(actor: User, asked: dict[str, str]) -> Event | None:
-    """Return the event of this person's last export with the same data as `asked`, made within SAME_EXPORT, or None."""
+    """Return the event of this person's last export of the same kind and days (`asked`) in SAME_EXPORT, or None."""
     recent = Event.objects.filter(actor=actor, verb=EXPORTED, at__gt=clock.now() - SAME_EXPORT)
     return next((event for event in recent.order_by("-at")[:SHOWN] if asked.items() <= event.data.items()), None)
 
 
 def _write_requests(first_day: date, last_day: date) -> dict[str, Any]:
-    """Write two files, the requests and the proof that none is missing, and return what the event holds of them."""
+    """Write the file of the requests and the proof that none is missing; return what the event shall say of both."""
     rows = tables.write_table(population.HEADING, population.list_rows(first_day, last_day))
     months = population.count_months(first_day, last_day)
     proof = tables.write_table(population.PROOF_HEADING, population.make_proof_rows(months))
@@ -112,7 +112,7 @@ def _write_requests(first_day: date, last_day: date) -> dict[str, Any]:
 
 
 def _write_events(first_day: date, last_day: date) -> dict[str, Any]:
-    """Write the file of the period's events, and return what the event of the export holds of it."""
+    """Write the file of the period's events, and return what the event of the export shall say of it."""
     return {
         "files": [_describe_file("renglones", tables.write_table(_EVENT_HEADING, _list_events(first_day, last_day)))]
     }
@@ -121,7 +121,7 @@ def _write_events(first_day: date, last_day: date) -> dict[str, Any]:
 def _list_events(first_day: date, last_day: date) -> Iterator[Sequence[object]]:
     """Yield a row for each event of these local days, the oldest first; its data is JSON in one cell."""
     events = search.select_period(first_day, last_day).order_by("at", "id")
-    for event in events.iterator(chunk_size=_AT_A_TIME):
+    for event in events.iterator(chunk_size=_EVENTS_AT_A_TIME):
         yield (
             *(event.at.isoformat(), event.chain, event.seq, event.verb, verbs.describe(event.verb, event.data)),
             *(

@@ -76,7 +76,7 @@ class LogPage:
 
 
 def read_log(reader: User, query: LogQuery) -> LogPage:
-    """Return the page of the log for the reader's query, in a fixed number of queries whatever it finds."""
+    """Return the page of the log for the reader's query; more events or objects do not take more database queries."""
     scope = search.find_scope(query.text)
     page = search.read_page(query, scope)
     links = page.links(query.filters, reverse("oversight:log"))
@@ -90,23 +90,23 @@ def read_log(reader: User, query: LogQuery) -> LogPage:
 
 
 def make_rows(reader: User, events: Sequence[Event]) -> list[Row]:
-    """Return events as rows of the log, each with its subject and with the role that its person had at that moment."""
+    """Return events as rows of the log, each with its subject, and with the role that the acting person had then."""
     named = subjects.find_subjects(reader, [event.chain for event in events])
     roles = find_roles(events)
     return [_make_row(event, named[event.chain], roles.get(event.pk, "")) for event in events]
 
 
 def find_roles(events: Iterable[Event]) -> dict[int, str]:
-    """Return by event the role of its person then: «como emergencia-02», the offices of that day, or «cliente»."""
-    acted = [event for event in events if event.actor_id]
-    people = {event.actor_id for event in acted}
-    held = RoleAssignment.objects.filter(user__in=people).order_by("starts_at", "pk")
-    offices = list(held.only("user", "office", "starts_at", "ends_at"))
+    """Return the role of each event's person at that time, by event: «como emergencia-02», offices, or «cliente»."""
+    by_user = [event for event in events if event.actor_id]
+    people = {event.actor_id for event in by_user}
+    assignments = RoleAssignment.objects.filter(user__in=people).order_by("starts_at", "pk")
+    offices = list(assignments.only("user", "office", "starts_at", "ends_at"))
     customers = set(Contact.objects.filter(user__in=people).values_list("user", flat=True))
-    folios = {event.pk: _find_grant(event) for event in acted}
+    folios = {event.pk: _find_grant(event) for event in by_user}
     grants = EmergencyGrant.objects.filter(folio__in=[folio for folio in folios.values() if folio])
     aliases = dict(grants.values_list("folio", "account__alias"))
-    return {event.pk: _describe_role(event, offices, customers, aliases.get(folios[event.pk], "")) for event in acted}
+    return {event.pk: _describe_role(event, offices, customers, aliases.get(folios[event.pk], "")) for event in by_user}
 
 
 def describe_offices(offices: Iterable[RoleAssignment], person: int | None, at: datetime) -> str:
@@ -166,7 +166,7 @@ def list_data(event: Event) -> list[tuple[str, str]]:
 
 
 def _make_row(event: Event, subject: Subject, role: str) -> Row:
-    """Return one event as a row of the log; if a person read or exported something, the row tells what."""
+    """Return one event as a row of the log; of a reading or an export, the subject is what was read or exported."""
     if event.chain.startswith(LOG_CHAINS):
         subject = Subject(subjects.describe_reading(event))
     return Row(
@@ -184,7 +184,7 @@ def _make_row(event: Event, subject: Subject, role: str) -> Row:
 
 
 def _find_grant(event: Event) -> str:
-    """Return the folio of the emergency inside which an event happened; its chain or data names it. Else return ""."""
+    """Return the folio of the emergency in which an event happened, which the chain or the data names; "" if none."""
     if event.verb.startswith(INSIDE):
         return event.chain.partition(":")[2]
     return str(event.data.get("grant") or "") if event.verb == "customer.emergency_changed" else ""

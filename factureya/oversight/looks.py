@@ -17,16 +17,16 @@ RECORDS_ITSELF = "oversight"  # the pages of the log record their own readings
 
 
 def record_look(request: HttpRequest) -> None:
-    """Record the page or file that a request showed, if the reader is Auditoría (M26).
+    """Record the staff page or the file that a request showed, if the reader is Auditoría (M26).
 
-    An object leaves one event in ten minutes. Everybody else's requests write nothing; an emergency account's are
-    recorded by its own middleware (M23).
+    The same object leaves one event in ten minutes. The pages of the log record their own readings. Requests of other
+    people write nothing here; a middleware of its own records those of an emergency account (M23).
     """
     match, reader = request.resolver_match, request.user
     if request.method != "GET" or match is None or match.namespace == RECORDS_ITSELF:
         return
-    is_kept = FILE_ARGUMENT in match.kwargs or request.path_info.startswith(STAFF_PAGES)
-    if is_kept and is_auditor(reader):
+    is_private = FILE_ARGUMENT in match.kwargs or request.path_info.startswith(STAFF_PAGES)
+    if is_private and is_auditor(reader):
         reading.record_reading(reader, "log.looked", object=name_object(request))
 
 
@@ -36,7 +36,10 @@ def is_auditor(person: Any) -> TypeGuard[User]:
 
 
 def name_object(request: HttpRequest) -> str:
-    """Return what a request of Auditoría looked at: its object by number or name, or else the page's address."""
+    """Return what a request looked at: its file, its object by number or name, or else the page's address.
+
+    A number of more than 18 digits is the key of no object: the database would refuse to look for it.
+    """
     match = request.resolver_match
     assert match is not None
     if token := match.kwargs.get(FILE_ARGUMENT):
@@ -49,7 +52,7 @@ def name_object(request: HttpRequest) -> str:
 
 
 def _find_file(token: str) -> Attachment | PackageFile | None:
-    """Return the file of an address: one that people sent, or one of a package."""
+    """Return the file with this token, one that people sent or one of a package; None if there is none."""
     for files in (Attachment.objects, PackageFile.objects):
         file: Attachment | PackageFile | None = files.filter(token=token).only("name", "sha256").first()
         if file is not None:

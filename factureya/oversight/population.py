@@ -24,7 +24,7 @@ from factureya.core.models import Chained, ChainHead, Event
 from factureya.oversight.log_page import describe_offices
 from factureya.oversight.search import begin_day
 
-_AT_A_TIME = 200
+_ROWS_AT_A_TIME = 200
 CREATED = "request.created"
 SEALED = "population.sealed"
 # Each step: its name, the verb that ends it, and whether the hours since the step before are counted.
@@ -87,14 +87,17 @@ def list_rows(first_day: date, last_day: date) -> Iterator[Sequence[object]]:
     """Yield a row for each request that was created on these local days, both included, the oldest first."""
     created = FormalRequest.objects.filter(created_at__gte=begin_day(first_day))
     created = created.filter(created_at__lt=begin_day(last_day + timedelta(days=1)))
-    requests = created.select_related("customer").order_by("created_at", "pk").iterator(chunk_size=_AT_A_TIME)
+    requests = created.select_related("customer").order_by("created_at", "pk").iterator(chunk_size=_ROWS_AT_A_TIME)
     hours = load_attention_hours()
-    while batch := list(islice(requests, _AT_A_TIME)):
+    while batch := list(islice(requests, _ROWS_AT_A_TIME)):
         yield from _make_rows(batch, hours)
 
 
 def count_months(first_day: date, last_day: date) -> list[Month]:
-    """Return the counts of each whole month that has one of these days, the oldest first; empty months are left out."""
+    """Return the counts of each month that has one of these days, the oldest first.
+
+    A month is counted whole, also the days outside the period. A month without requests, events and seal is left out.
+    """
     first = begin_day(first_day.replace(day=1))
     end = begin_day((last_day.replace(day=28) + timedelta(days=4)).replace(day=1))  # next month
     created = Event.objects.filter(verb=CREATED, at__gte=first, at__lt=end)
@@ -103,7 +106,7 @@ def count_months(first_day: date, last_day: date) -> list[Month]:
     by_request = _count_by_month(requests, "created_at")
     by_event, by_head = _count_by_month(created, "at"), _count_by_month(with_head, "at")
     sealed = {event.data["month"]: event for event in Event.objects.filter(verb=SEALED)}
-    sealed_months = {month for month in sealed if _name(first) <= month < _name(end)}
+    sealed_months = {month for month in sealed if _name_month(first) <= month < _name_month(end)}
     months = sorted({*by_request, *by_event, *by_head, *sealed_months})
     return [
         Month(name, by_request.get(name, 0), by_event.get(name, 0), by_head.get(name, 0), sealed.get(name))
@@ -130,12 +133,12 @@ def find_gaps() -> list[str]:
 
 
 def seal_month() -> Event | None:
-    """Record once how many requests the last month had, and return the event; None if that was recorded before."""
+    """Seal the counts of the last month in an event, and return the event; None if they are sealed already."""
     this_month = timezone.localdate(clock.now()).replace(day=1)
     last_day = this_month - timedelta(days=1)
     name = f"{last_day:%Y-%m}"
     with transaction.atomic():
-        # The head of the chain is locked by `record`, so of two runs at the same instant the second sees the first.
+        # `record` locks this head too, so of two runs at once the second waits and then sees the event of the first.
         ChainHead.objects.select_for_update().filter(chain=PopulationChain.chain).first()
         if any(event.data["month"] == name for event in Event.objects.filter(verb=SEALED).order_by("-at")[:2]):
             return None
@@ -149,7 +152,7 @@ def format_instant(instant: datetime | None) -> str:
     return timezone.localtime(instant).isoformat(sep=" ", timespec="seconds") if instant else ""
 
 
-def _name(instant: datetime) -> str:
+def _name_month(instant: datetime) -> str:
     """Return the local month of an instant as «2026-11»."""
     return f"{timezone.localtime(instant):%Y-%m}"
 
@@ -157,7 +160,7 @@ def _name(instant: datetime) -> str:
 def _count_by_month(rows: "QuerySet[Any]", column: str) -> dict[str, int]:
     """Return how many rows there are in each month of local time, by the month's name («2026-11»)."""
     months = rows.order_by().annotate(month=TruncMonth(column)).values("month").annotate(n=Count("pk"))
-    return {_name(row["month"]): row["n"] for row in months}
+    return {_name_month(row["month"]): row["n"] for row in months}
 
 
 def _make_rows(batch: list[FormalRequest], hours: AttentionHours) -> Iterator[Sequence[object]]:
@@ -181,14 +184,14 @@ def _make_row(
     offices: list[RoleAssignment],
 ) -> Sequence[object]:
     """Return the row of one request, from its own events; the columns are those of HEADING."""
-    steps = [_find_last(events, (verb,)) for _name, verb, _is_counted in STEPS]
+    step_events = [_find_last(events, (verb,)) for _name, verb, _is_counted in STEPS]
     rejected = _find_last(events, ("request.rejected",))
     return (
         *(formal.folio, formal.get_form_display(), formal.get_kind_display()),
         *(formal.customer.legal_name, formal.customer.rfc, formal.get_channel_display()),
         format_instant(formal.created_at),
-        *(format_instant(step.at) if step else "" for step in steps),
-        *_count_hours(steps, hours),
+        *(format_instant(step.at) if step else "" for step in step_events),
+        *_count_hours(step_events, hours),
         *(part for _name, verbs, data in PEOPLE for part in _describe_person(events, verbs, data, offices)),
         rejected.actor_name if rejected else "",
         *(formal.status_label, formal.outcome_reason, formal.revision_no),
@@ -199,16 +202,19 @@ def _make_row(
 def _find_last(events: list[Event], verbs: tuple[str, ...], data: dict[str, str] | None = None) -> Event | None:
     """Return the last event with one of these verbs whose data holds these values, or None."""
     wanted = (data or {}).items()
-    found = [
+    matching = [
         event
         for event in events
         if event.verb in verbs and all(event.data.get(name) == value for name, value in wanted)
     ]
-    return found[-1] if found else None
+    return matching[-1] if matching else None
 
 
 def _count_hours(steps: list[Event | None], hours: AttentionHours) -> Iterator[str]:
-    """Yield for each counted step the attention hours since the last step before it that was made, or "" if unknown."""
+    """Yield for each counted step the attention hours since the step before it that was made last.
+
+    It is "" if the step was not made, if none before it was made, or if it was made earlier than that one.
+    """
     earlier = steps[0]
     for step, (_name, _verb, is_counted) in zip(steps, STEPS, strict=True):
         if is_counted:
@@ -218,10 +224,10 @@ def _count_hours(steps: list[Event | None], hours: AttentionHours) -> Iterator[s
 
 
 def _describe_person(
-    events: list[Event], verbs: tuple[str, ...], data: dict[str, str], offices: list[RoleAssignment]
+    events: list[Event], verbs: tuple[str, ...], wanted: dict[str, str], offices: list[RoleAssignment]
 ) -> tuple[str, str]:
-    """Return who did the last event of `verbs` with `data`, and the person's offices then; "" twice for nobody."""
-    event = _find_last(events, verbs, data)
+    """Return who did the last event of `verbs` with `wanted`, and the person's offices then; "" twice for nobody."""
+    event = _find_last(events, verbs, wanted)
     if event is None:
         return "", ""
     return event.actor_name or "Sistema", describe_offices(offices, event.actor_id, event.at)

@@ -12,7 +12,7 @@ from factureya.core import audit, clock
 from factureya.core.models import Chained, Event
 
 SAME_SEARCH = timedelta(minutes=10)  # the pages of one search are one reading
-_LOOKED_AT = 50  # last readings of a person that are compared
+_COMPARED_READINGS = 50  # last readings of a person that are compared
 
 
 class LogMonth:
@@ -23,15 +23,15 @@ class LogMonth:
 
 
 def record_reading(user: User, verb: str = "log.read", /, **what: str) -> Event | None:
-    """Record that the person reads the log, or something else (`verb`), and return the event; None if just recorded.
+    """Record what this person reads, by default in the log, and return the event; None if it was just recorded.
 
-    `what` are the filters of a search, or names what was read. The same is not recorded again within SAME_SEARCH, so
-    that turning pages leaves one event. What looks like a half of a critical password is hidden: an event can never be
-    emptied (M22).
+    `what` holds the filters of a search, or the name of what was read. The same is not recorded again within
+    SAME_SEARCH, so that turning pages leaves one event. What looks like a half of a critical password is hidden,
+    because nobody can delete it from an event later (M22).
     """
     what, now = {name: hide_halves(value) for name, value in what.items()}, clock.now()
     recent = Event.objects.filter(actor=user, verb=verb, at__gt=now - SAME_SEARCH).order_by("-at", "-id")
-    if what in recent.values_list("data", flat=True)[:_LOOKED_AT]:
+    if what in recent.values_list("data", flat=True)[:_COMPARED_READINGS]:
         return None
     return record_in_log(verb, user, **what)
 

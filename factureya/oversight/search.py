@@ -77,17 +77,17 @@ def read_page(query: LogQuery, scope: Scope | None) -> keyset.Page[Event]:
 
 
 def select_lists(query: LogQuery, scope: Scope | None) -> list[QuerySet[Event]]:
-    """Return the lists of events that are merged into one page: what the people did, and what was about the objects.
+    """Return the lists of events that are merged into one page: what the people did, and what happened to the objects.
 
-    Each list has an index of its own, and no event is in both. Without a search text (no `scope`) it is one list.
+    An index serves each list, and no event is in both. Without a search text (`scope` is None) it is one list.
     """
     events = select_period(query.first_day, query.last_day).select_related("actor")
     if query.group:
         events = events.filter(verb__in=list_verbs(query.group))
     if scope is None:
         return [events]
-    by_others = Q(actor__isnull=True) | ~Q(actor__in=scope.people)
-    return [events.filter(actor__in=scope.people), events.filter(by_others, chain__in=scope.chains)]
+    is_by_others = Q(actor__isnull=True) | ~Q(actor__in=scope.people)
+    return [events.filter(actor__in=scope.people), events.filter(is_by_others, chain__in=scope.chains)]
 
 
 def select_period(first_day: date | None, last_day: date | None) -> QuerySet[Event]:
@@ -129,7 +129,7 @@ def find_scope(text: str) -> Scope | None:
 
 
 def _find_chain(text: str) -> str | None:
-    """Return the chain of the one object that the text names by number, folio or chain; None for any other text."""
+    """Return the chain of the object that the text names by number, folio or chain; None for any other text."""
     if _CHAIN.fullmatch(text):
         return text
     if folio := find_folio(text):
@@ -154,8 +154,8 @@ def _find_people(text: str) -> list[int]:
     has_words = Q()
     for word in text.split():
         has_words &= Q(full_name__icontains=word)
-    found = User.objects.filter(Q(email=text.lower()) | has_words).order_by("pk")
-    return list(found.values_list("pk", flat=True)[:MAX_PEOPLE])
+    matching = User.objects.filter(Q(email=text.lower()) | has_words).order_by("pk")
+    return list(matching.values_list("pk", flat=True)[:MAX_PEOPLE])
 
 
 def _list_chains(customers: list[int]) -> tuple[list[str], bool]:
@@ -169,9 +169,9 @@ def _list_chains(customers: list[int]) -> tuple[list[str], bool]:
     tickets = Ticket.objects.filter(customer__in=customers).order_by("-pk").values_list("number", flat=True)[:one_more]
     requests = FormalRequest.objects.filter(customer__in=customers).order_by("-pk").values_list("pk", flat=True)
     people = Contact.objects.filter(customer__in=customers).values_list("user", flat=True)[:MAX_SUBJECTS]
-    numbers_found, requests_found = list(tickets), list(requests[:one_more])
+    ticket_numbers, request_keys = list(tickets), list(requests[:one_more])
     chains = [f"customer:{pk}" for pk in customers]
     chains += [f"user:{pk}" for pk in people]
-    chains += [chain_of(number) for number in numbers_found[:MAX_SUBJECTS]]
-    chains += [f"request:{pk}" for pk in requests_found[:MAX_SUBJECTS]]
-    return chains, max(len(numbers_found), len(requests_found)) > MAX_SUBJECTS
+    chains += [chain_of(number) for number in ticket_numbers[:MAX_SUBJECTS]]
+    chains += [f"request:{pk}" for pk in request_keys[:MAX_SUBJECTS]]
+    return chains, max(len(ticket_numbers), len(request_keys)) > MAX_SUBJECTS

@@ -37,13 +37,13 @@ def find_subjects(reader: User, chains: Iterable[str]) -> Names:
     for chain in sorted(set(chains)):
         kind, _, key = chain.partition(":")
         keys.setdefault(kind, []).append(key)
-    found: Names = {}
+    subjects: Names = {}
     for kind, kind_keys in keys.items():
         known = _FINDERS[kind](reader, kind_keys) if kind in _FINDERS else {}
         for key in kind_keys:
             name = _CHAIN_NAMES.get(f"{kind}:{key}") or f"{_KIND_NAMES.get(kind, kind)} {key}"
-            found[f"{kind}:{key}"] = known.get(key) or Subject(name)
-    return found
+            subjects[f"{kind}:{key}"] = known.get(key) or Subject(name)
+    return subjects
 
 
 def describe_reading(event: Event) -> str:

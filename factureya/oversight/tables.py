@@ -22,17 +22,17 @@ class WrittenFile:
 
 
 def write_table(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> WrittenFile:
-    """Write a CSV file into the folder of exports, and return its count of rows, its size and its SHA-256.
+    """Write a CSV file into the folder of exports, and return its number of rows, its size and its SHA-256.
 
-    The SHA-256 names the file, so the same content is kept once. Memory does not grow with the number of rows.
+    The SHA-256 is the name of the file, so the same content is kept once. Memory does not grow with the rows.
     """
     folder = find_folder()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     digest, count, size = hashlib.sha256(), 0, 0
     with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:  # made for its owner alone
-        for number, row in enumerate(_make_lines(heading, rows)):
-            digest.update(row)
-            size += file.write(row)
+        for number, line in enumerate(_make_lines(heading, rows)):
+            digest.update(line)
+            size += file.write(line)
             count = number  # the heading has number 0 and is not counted
         file.flush()
         os.fsync(file.fileno())

@@ -271,7 +271,7 @@ def list_verbs(group: Group) -> list[str]:
 
 
 def describe(verb: str, data: dict[str, Any]) -> str:
-    """Return in words what an event says; after it comes a quote from `data`, if the verb has one and it is not empty.
+    """Return in words what an event says, followed by a quote from its `data` if the verb has one that is not empty.
 
     A verb that the table does not know, for example one of an older version, is returned as it is.
     """

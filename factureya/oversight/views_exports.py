@@ -21,7 +21,7 @@ from factureya.oversight.exports import Export
 
 
 def _make_day_field(label: str) -> forms.DateField:
-    """Return a field for a day, which the browser offers as a calendar."""
+    """Return a form field for a day; the browser shows a calendar for it."""
     return forms.DateField(
         label=label,
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
@@ -45,7 +45,7 @@ class ExportMixin(ControlMixin):
     """Admit to the exports the security officer and Auditoría; the others of mesa de control get 403."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Serve the page to people who may export; other people who are signed in get 403."""
+        """Serve the page to people who may export; others who are signed in get 403, strangers the login."""
         person: Any = request.user
         if person.is_authenticated and not policy.may_export(person):
             raise PermissionDenied
@@ -88,7 +88,7 @@ class OneExport(ExportMixin, View):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Return the page of one export; if somebody else made it, the look is recorded (M26)."""
+        """Return the page of one export. If the reader did not make it, this reading is recorded (M26)."""
         export, reader = find_or_404(pk), get_person(request)
         if export.event.actor_id != reader.pk:
             reading.record_reading(reader, "log.looked", object=f"Exportación {pk}")

@@ -18,7 +18,7 @@ class LogMixin(ControlMixin):
     request: HttpRequest
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Serve the page to people who may read the log; other people who are signed in get 403."""
+        """Serve the page to people who may read the log; others who are signed in get 403, strangers the login."""
         person: Any = request.user
         if person.is_authenticated and not policy.may_read_log(person):
             raise PermissionDenied

@@ -60,7 +60,7 @@ def unavailable(request: HttpRequest) -> HttpResponse:
 
 
 def too_many_requests(request: HttpRequest, retry_after: float | None = None) -> HttpResponse:
-    """Answer 429 because a limit was reached; page and Retry-After say the wait, `retry_after` seconds, if known."""
+    """Answer 429 because a limit was reached; page and header say to wait `retry_after` seconds, if that is known."""
     minutes = math.ceil(retry_after / 60) if retry_after else None
     response = render(request, "429.html", {"minutes": minutes}, status=429)
     if retry_after:
@@ -69,8 +69,8 @@ def too_many_requests(request: HttpRequest, retry_after: float | None = None) ->
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Answer 403 to a form whose CSRF token is bad, with the typed text to copy and a link back to the form."""
-    came_from = request.headers.get("Referer", "")
+    """Answer 403 to a form whose CSRF token is bad, with the typed text to copy, and a link back to the form."""
+    came_from = request.headers.get("Referer", "")  # shown only if it is a page of our site
     back = came_from if url_has_allowed_host_and_scheme(came_from, {request.get_host()}) else ""
     typed_texts = list_texts(choose_kept_fields(request.POST))
     context = {"no_cookie": reason == REASON_NO_CSRF_COOKIE, "kept": typed_texts, "back": back}

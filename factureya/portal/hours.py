@@ -41,7 +41,7 @@ class Today:
 
 
 def describe_today(hours: AttentionHours, at: datetime) -> Today:
-    """Return the card of attention hours at the time `at` (M2): words, a bar per open stretch, a mark at that time."""
+    """Return the card of attention hours at the time `at` (M2): texts, a bar per open stretch, a marker for `at`."""
     local = at.astimezone(hours.zone)
     closing = hours.find_closing(local)
     ranges = hours.list_hours(local.date())
@@ -52,11 +52,11 @@ def describe_today(hours: AttentionHours, at: datetime) -> Today:
         headline="Abierto ahora" if closing else f"Cerrado, abre {_describe_opening(hours, local)}",
         detail=detail.replace("Son las 1:", "Es la 1:"),  # one o'clock is singular
         bars=[  # x and width of each open stretch
-            Bar(_place(start), _place(end) - _place(start)) for start, end in ranges
+            Bar(_compute_time_x(start), _compute_time_x(end) - _compute_time_x(start)) for start, end in ranges
         ],
         marker=marker,
         ticks=[
-            Tick(_place(instant), instant.hour, is_end)
+            Tick(_compute_time_x(instant), instant.hour, is_end)
             for pair in ranges
             for instant, is_end in zip(pair, (False, True), strict=True)
         ],
@@ -96,8 +96,8 @@ def _list_days_off(hours: AttentionHours, first: date, opening: date) -> list[st
     return texts
 
 
-def _place(instant: time) -> int:
-    """Return how far from the left a time stands in the bar chart of the day; it never leaves the bar."""
+def _compute_time_x(instant: time) -> int:
+    """Return how far from the left a time stands in the chart of the day; outside its hours, the nearer end of it."""
     hour = min(max(instant.hour + instant.minute / 60, BAR_FROM), BAR_TO)
     return _compute_bar_x(hour)
 

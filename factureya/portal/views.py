@@ -26,7 +26,7 @@ def support(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def system(request: HttpRequest) -> HttpResponse:
-    """Lead to the Factureya system, as FACTUREYA_SYSTEM_URL says; without it show how to enter (M2)."""
+    """Redirect to the Factureya system at FACTUREYA_SYSTEM_URL; without that setting show how to enter it (M2)."""
     if settings.FACTUREYA_SYSTEM_URL:
         return HttpResponseRedirect(settings.FACTUREYA_SYSTEM_URL)
     return render(request, "portal/system.html")

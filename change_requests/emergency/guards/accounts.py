@@ -18,8 +18,8 @@ _SUPERUSER = f"EXISTS (SELECT 1 FROM {USER} u WHERE u.id = {{}} AND u.is_active 
 
 
 def is_written_once(columns: str) -> str:
-    """Return the SQL condition of the violation: one of these columns ("a b c") has a value and gets another one."""
-    rewritten = (f"(OLD.{name} IS NOT NULL AND NEW.{name} ≠ OLD.{name})" for name in columns.split())
+    """Return SQL that is true if one of these columns ("a b c") already has a value and now gets another one."""
+    rewritten = (f"(OLD.{name} IS NOT NULL AND NEW.{name} ≠ OLD.{name})" for name in columns.split())  # or gets NULL
     return "(" + " OR ".join(rewritten) + ")"
 
 

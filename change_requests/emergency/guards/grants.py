@@ -44,7 +44,7 @@ _OPERATES = " OR ".join(
 
 
 def _make_longer_sql(later: str, earlier: str, minutes: str) -> tuple[str, str]:
-    """Return SQL for both engines: `later` is more than `minutes` after `earlier`; the three arguments are SQL.
+    """Return SQL (SQLite, PostgreSQL), true if `later` is more than `minutes` after `earlier`; all arguments are SQL.
 
     SQLite's julianday rounds to a millisecond, so its comparison allows 0.0001 minutes more.
     """
@@ -55,11 +55,11 @@ def _make_longer_sql(later: str, earlier: str, minutes: str) -> tuple[str, str]:
 
 
 def _make_wrong_fields_sql(engine: int) -> str:
-    """Return SQL (engine 0: SQLite, 1: PostgreSQL): a field is unknown, 'fix' names no field, or 'read' names one."""
-    each = _EACH_FIELD[engine]
+    """Return SQL (0: SQLite, 1: PostgreSQL), true if a field is unknown, scope 'fix' has none, or 'read' has any."""
+    fields_sql = _EACH_FIELD[engine]
     scope = f"(SELECT a.scope FROM {ACCOUNT} a WHERE a.id = NEW.account_id)"
-    return f"""EXISTS (SELECT 1 FROM ({each}) AS f WHERE f.value NOT IN ({_COLUMNS}))
-        OR ({scope} = 'fix' AND NOT EXISTS ({each})) OR ({scope} = 'read' AND EXISTS ({each}))"""
+    return f"""EXISTS (SELECT 1 FROM ({fields_sql}) AS f WHERE f.value NOT IN ({_COLUMNS}))
+        OR ({scope} = 'fix' AND NOT EXISTS ({fields_sql})) OR ({scope} = 'read' AND EXISTS ({fields_sql}))"""
 
 
 _INSERTS = [
@@ -210,7 +210,7 @@ _IS_AUTHORIZED = "OLD.status = 'requested' AND NEW.status = 'authorized'"
 
 
 def _add_condition(condition: str, comparison: tuple[str, str]) -> tuple[str, str]:
-    """Return, for both engines, the SQL of a comparison, true only if the condition is true as well."""
+    """Return SQL (SQLite, PostgreSQL) that is true if both this condition and this comparison are true."""
     sqlite, postgresql = (f"{condition} AND ({sql})" for sql in comparison)
     return sqlite, postgresql
 

@@ -7,9 +7,10 @@ _HEAD = "core_chainhead"
 
 
 def _make_reviewer_sql(reviewer: str, at: str, operator: str) -> str:
-    """Return the SQL condition that `reviewer` is active and is security officer at `at`, or stands in for one then.
+    """Return SQL, true if `reviewer` is active and at the instant `at` is security officer, or stands in for one.
 
-    None of them, nor who named the alternate, is the operator, who cannot judge himself. The three arguments are SQL.
+    The operator is none of the reviewer, the officer, and who named the alternate: he neither judges himself nor
+    chooses his judge. The three arguments are SQL; T[…] makes an instant that both engines can compare.
     """
     delegation = f"""EXISTS (SELECT 1 FROM {DELEGATION} d WHERE d.absent_id = o.user_id AND d.office = o.office
         AND d.alternate_id = {reviewer} AND d.granted_by_id <> {operator}

@@ -66,16 +66,16 @@ def _make_json(row: str | None, columns: tuple[str, ...]) -> tuple[str, str]:
 
 
 def _make_recorder(table: str, event: str) -> Recorder:
-    """Return the trigger that copies a row of this table, before and after, if an emergency is marked as writing."""
+    """Return the trigger that records a row of this table before and after `event`, if an emergency is writing."""
     old_row, new_row = _ROWS[event]
     old_json, new_json = (_make_json(row, COLUMNS[table]) for row in (old_row, new_row))
-    marked_grant = translate(Guard("", "", "", when="ACTING")).when
+    marked_grant = translate(Guard("", "", "", when="ACTING")).when  # SQL: the marked emergency's key
     now_sql = ("strftime('%Y-%m-%d %H:%M:%f', 'now')", "clock_timestamp()")
     statements = [
         f"INSERT INTO {DIFFERENCE} (grant_id, table_name, row_pk, old, new, at) "
         f"VALUES ({marked_grant[engine]}, '{table}', CAST({new_row or old_row}.id AS varchar), "
         f"{old_json[engine]}, {new_json[engine]}, {now_sql[engine]})"
-        for engine in (0, 1)
+        for engine in (0, 1)  # SQLite, PostgreSQL
     ]
     name = f"emergency_records_{table.removeprefix('accounts_')}_{event.lower()}"
     conditions = (f"{marked_grant[0]} IS NOT NULL", f"{marked_grant[1]} IS NOT NULL")
@@ -83,7 +83,7 @@ def _make_recorder(table: str, event: str) -> Recorder:
 
 
 def _forbid_write(table: str, event: str) -> Guard:
-    """Return the guard that refuses every write to this table if an emergency is marked as writing."""
+    """Return the guard that refuses this event (as "INSERT") on this table if an emergency is marked as writing."""
     name = f"emergency_touches_no_{table.split('_', 1)[1].removeprefix('requests_')}_{event.lower()}"
     return Guard(name, table, event, "ACTING IS NOT NULL", "una emergencia no toca nada más")
 

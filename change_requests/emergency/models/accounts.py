@@ -119,7 +119,7 @@ class EmergencyAccount(Chained):
         return self.State.SEALED if credential and credential.is_sealed else self.State.UNSEALED
 
     def _state_of_grants(self) -> "EmergencyAccount.State | None":
-        """Return the state from an emergency in course or not yet reviewed, or None if the account has none."""
+        """Return the state that an emergency in course or not yet reviewed gives the account; None if it has none."""
         statuses = set(
             self.grants.exclude(status__in=["refused", "lapsed", "reviewed"]).values_list("status", flat=True)
         )
@@ -128,7 +128,7 @@ class EmergencyAccount(Chained):
         if "ended" in statuses:
             late = self.grants.filter(status="ended", review__signed_at__isnull=True, review__due_at__lte=clock.now())
             return self.State.OVERDUE if late.exists() else self.State.REVIEW
-        return self.State.GRANTED if statuses else None
+        return self.State.GRANTED if statuses else None  # requested or authorized
 
     @property
     def state_label(self) -> str:

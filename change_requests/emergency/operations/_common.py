@@ -29,7 +29,7 @@ def lock_account(pk: int | None) -> Iterator[EmergencyAccount]:
 def lock_grant(pk: int) -> Iterator[EmergencyGrant]:
     """Open a transaction and yield the emergency, locked after its account and read again.
 
-    What a block wrote is undone if it raises; but a `Recorded` refusal leaves a trace: it is raised after the commit.
+    If the block raises, what it wrote is undone. A `Recorded` refusal is raised after the commit: what it wrote stays.
     """
     recorded = None
     with transaction.atomic():
@@ -80,7 +80,7 @@ def retire_credential(credential: CriticalCredential, reason: str, *, actor: Use
 
 
 def find_drill_customer(actor: User) -> Customer:
-    """Return the invented customer on which drills are done; the first drill inserts its row (M23)."""
+    """Return the invented customer that drills use; the first drill inserts its row (M23)."""
     customer = Customer.objects.filter(is_drill=True, verified_at__isnull=False).order_by("pk").first()
     if customer is not None:
         return customer

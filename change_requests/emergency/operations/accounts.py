@@ -74,7 +74,7 @@ def retire_account(pk: int, *, actor: User, proof: Proof | None = None) -> Emerg
 
 
 def add_cause(*, title: str, procedure: str, actor: User, proof: Proof | None = None) -> EmergencyCause:
-    """Add a cause to the list that emergencies choose from, with how somebody confirms it, and return it."""
+    """Add a cause (each emergency names one) and return it; `procedure` says how somebody confirms such a cause."""
     actor = reread_person(actor)
     require_none(policy.why_not_keep(actor))
     title = clean_line(title, field="title", text_name="la causa", at_least=5, at_most=120)
@@ -112,7 +112,7 @@ def delegate_office(
     actor: User,
     proof: Proof | None = None,
 ) -> Delegation:
-    """Let somebody stand in for an absent officer between two dates, and return the delegation (M23)."""
+    """Let the alternate stand in for an absent officer between two instants, and return the delegation (M23)."""
     actor, absent, alternate = (reread_person(person) for person in (actor, absent, alternate))
     require_none(policy.why_not_delegate(actor, office, absent, alternate))
     reason = clean_line(reason, field="reason", text_name="el motivo", at_least=10, at_most=300)

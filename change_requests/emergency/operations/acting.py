@@ -26,14 +26,14 @@ def apply_emergency_change(
     """Give a field of the emergency's customer a new value, and return the change (M1, M23).
 
     `field` is a code of `kinds.fields.COLUMNS` that the emergency names. Both clocks are asked under the lock, so
-    nothing is written after the window. The customer is told when it ends. Raises NotAllowed, WrongStatus, Invalid.
+    nothing is written after the window. A mail tells the customer at its end. Raises NotAllowed, WrongStatus, Invalid.
     """
     with lock_grant(grant_pk) as grant:
         operator = reread_person(actor.real_operator or actor)  # inside, the actor is the account's user
         at = take_instant(grant, operator)
         if field not in grant.fields:
             raise NotAllowed(NOT_NAMED)
-        row = _ROWS[field]
+        field_spec = _ROWS[field]
         reason = clean_text(reason, field="reason", text_name="el motivo de este cambio", at_most=4000)
         customer = Customer.objects.select_for_update(no_key=True).get(pk=grant.customer_id)
         change = EmergencyChange.objects.create(
@@ -41,43 +41,43 @@ def apply_emergency_change(
             customer=customer,
             field=field,
             old=str(getattr(customer, field)),
-            new=_clean_value(row, customer, new),
+            new=_clean_value(field_spec, customer, new),
             reason=reason,
             operator=operator,
             at=at,
         )
-        _write(grant, change, row)
+        _write(grant, change, field_spec)
         _record(grant, change, customer, proof)
     return change
 
 
-def _clean_value(row: SensitiveField, customer: Customer, text: str) -> str:
+def _clean_value(field_spec: SensitiveField, customer: Customer, text: str) -> str:
     """Return the new value, cleaned and checked as in a formal request. Raises Invalid, keyed by the field's code."""
     value, problem = clean_line(text), ""
     try:
-        value = row.clean(value)
+        value = field_spec.clean(value)
     except WrongValue as wrong:
         problem = str(wrong)
     if not value:
         problem = "Escriba el dato nuevo."
-    elif len(value) > row.max_length:
-        problem = f"Tiene más de {row.max_length} caracteres; acórtelo."
-    elif value == str(getattr(customer, row.code)):
+    elif len(value) > field_spec.max_length:
+        problem = f"Tiene más de {field_spec.max_length} caracteres; acórtelo."
+    elif value == str(getattr(customer, field_spec.code)):
         problem = "Es igual al dato de hoy."
-    elif row is sensitive_fields.STATUS and value not in Customer.Status.values:
+    elif field_spec is sensitive_fields.STATUS and value not in Customer.Status.values:
         problem = "Elija el estado del servicio."
-    elif row.is_taken and row.is_taken(customer, value):
+    elif field_spec.is_taken and field_spec.is_taken(customer, value):
         problem = "Ese RFC ya es de una empresa verificada."
     if problem:
-        raise Invalid({row.code: problem})
+        raise Invalid({field_spec.code: problem})
     return value
 
 
-def _write(grant: EmergencyGrant, change: EmergencyChange, row: SensitiveField) -> None:
-    """Write the new value, and the columns that follow from it, while the emergency is marked as writing."""
-    columns: dict[str, Any] = {row.code: change.new}
-    if row.more_columns:
-        columns |= row.more_columns(change.new, "")  # "": no effective date
+def _write(grant: EmergencyGrant, change: EmergencyChange, field_spec: SensitiveField) -> None:
+    """Write the new value, and the columns that change with it, while the emergency is marked as writing."""
+    columns: dict[str, Any] = {field_spec.code: change.new}
+    if field_spec.more_columns:  # the status has one: since when the service is suspended
+        columns |= field_spec.more_columns(change.new, "")  # "": no effective date
     with writing(grant):
         Customer.objects.filter(pk=change.customer_id).update(**columns)
 
@@ -90,7 +90,7 @@ def _record(grant: EmergencyGrant, change: EmergencyChange, customer: Customer, 
     facts = {"field": change.field, "old": change.old, "new": change.new, "reason": change.reason}
     last_rows = list(
         grant.differences.filter(table_name=Customer._meta.db_table, row_pk=str(customer.pk)).order_by("-pk")[:1]
-    )
+    )  # only the row that `_write` has just changed
     audit.record(
         "grant.changed",
         grant,

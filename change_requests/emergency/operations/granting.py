@@ -58,16 +58,16 @@ def request_grant(
     form_key: str | None = None,
     proof: Proof | None = None,
 ) -> EmergencyGrant:
-    """Ask to use an emergency account on the customer of an incident, and return the new emergency (M23).
+    """Ask to use an emergency account for the customer of an incident, and return the new emergency (M23).
 
     `incident` is the number of a ticket or the folio of a request, `cause` the code of a cause, `fields` are codes of
-    `kinds.fields.COLUMNS`. A drill has no incident and is on the customer of drills. A second call with the same
+    `kinds.fields.COLUMNS`. A drill has no incident and is for the customer of drills. A second call with the same
     `form_key` returns the emergency of the first. Raises Refused, or Invalid with a text for each field.
     """
     with lock_account(account_pk) as account:
         actor = reread_person(actor)
-        if form_key and (first := EmergencyGrant.objects.filter(form_key=form_key).first()):
-            return _require_same(first, actor, account)
+        if form_key and (earlier := EmergencyGrant.objects.filter(form_key=form_key).first()):
+            return _require_same(earlier, actor, account)
         _tidy_account(account)
         require_none(policy.why_not_request_grant(actor, account))
         require_minutes(minutes, settings.EMERGENCY_MAX_MINUTES)
@@ -90,9 +90,9 @@ def request_grant(
 def authorize_grant(
     pk: int, *, actor: User, reason: str, minutes: int | None = None, slot: str = "", proof: Proof | None = None
 ) -> EmergencyGrant:
-    """Fill one of the two authorizations (`slot`) of an emergency, for the minutes asked or fewer; return it (M23).
+    """Give one of the two authorizations (`slot`) for the minutes asked (None) or fewer; return the emergency (M23).
 
-    After the second, it can be opened during EMERGENCY_START_MINUTES; it lasts for the fewer minutes of the two.
+    After the second, it can be opened during EMERGENCY_START_MINUTES; it is then open for the shorter of both times.
     """
     with lock_grant(pk) as grant:
         actor = reread_person(actor)
@@ -116,7 +116,7 @@ def authorize_grant(
 
 
 def refuse_grant(pk: int, *, actor: User, reason: str, slot: str = "", proof: Proof | None = None) -> EmergencyGrant:
-    """Refuse an emergency in one of its two authorizations (`slot`); it ends, and another one may be asked for."""
+    """Refuse one of the two authorizations (`slot`) of an emergency; it ends, and another one may be asked for."""
     with lock_grant(pk) as grant:
         actor = reread_person(actor)
         decision = _insert_authorization(grant, actor, slot, reason, Verdict.REFUSE, 0)
@@ -146,7 +146,7 @@ def revoke_grant(pk: int, *, actor: User, reason: str, proof: Proof | None = Non
 
 
 def lapse_due(instant: datetime | None = None) -> int:
-    """End the emergencies that nobody authorized or opened in time; return how many. No request depends on it."""
+    """End the emergencies that nobody authorized or opened in time; return how many. Requests check this themselves."""
     instant = instant or now()
     late = Q(status=Status.REQUESTED, decide_before__lte=instant)
     late |= Q(status=Status.AUTHORIZED, start_before__lte=instant)
@@ -162,15 +162,15 @@ def _lapse(grant: EmergencyGrant) -> bool:
     deadline = {Status.REQUESTED: grant.decide_before, Status.AUTHORIZED: grant.start_before}.get(Status(grant.status))
     if deadline is None or not policy.is_over(deadline):
         return False
-    before, grant.status, grant.ended_at, grant.end_reason = grant.status, Status.LAPSED, now(), EndReason.TIME
+    old_status, grant.status, grant.ended_at, grant.end_reason = grant.status, Status.LAPSED, now(), EndReason.TIME
     grant.save(update_fields=["status", "ended_at", "end_reason"])
-    event = audit.record("grant.lapsed", grant, actor=None, before=str(before), until=deadline.isoformat())
+    event = audit.record("grant.lapsed", grant, actor=None, before=str(old_status), until=deadline.isoformat())
     notifications.mail_lapsed(grant, event)
     return True
 
 
 def _tidy_account(account: EmergencyAccount) -> None:
-    """End the emergencies of this locked account whose time is over, so that a new one need not wait for the sweep."""
+    """End the emergencies of this locked account whose time is over, as the periodic task may come later."""
     for grant in account.grants.filter(status__in=EmergencyGrant.LIVE).select_related("operator", "cause", "customer"):
         if grant.status != Status.OPEN:
             _lapse(grant)
@@ -179,7 +179,7 @@ def _tidy_account(account: EmergencyAccount) -> None:
 
 
 def _insert_grant(account: EmergencyAccount, operator: User, incident: FoundIncident, **columns: Any) -> EmergencyGrant:
-    """Insert and return an emergency that waits for its authorizations, on the customer of its incident."""
+    """Insert and return an emergency that waits for its authorizations, for the customer of its incident."""
     return EmergencyGrant.objects.create(
         folio=numbers.make_number(EmergencyGrant.PREFIX),
         account=account,
@@ -194,11 +194,11 @@ def _insert_grant(account: EmergencyAccount, operator: User, incident: FoundInci
     )
 
 
-def _require_same(first: EmergencyGrant, actor: User, account: EmergencyAccount) -> EmergencyGrant:
-    """Return the emergency `first` of this form. Raises FormUsed if the form was another person's or account's."""
-    if first.operator_id != actor.pk or first.account_id != account.pk:
+def _require_same(earlier: EmergencyGrant, actor: User, account: EmergencyAccount) -> EmergencyGrant:
+    """Return the emergency that this form made before. Raises FormUsed unless its person and account are the same."""
+    if earlier.operator_id != actor.pk or earlier.account_id != account.pk:
         raise FormUsed
-    return first
+    return earlier
 
 
 def _find_cause(code: str) -> EmergencyCause:
@@ -215,7 +215,7 @@ def _find_incident(text: str, actor: User, *, is_drill: bool) -> FoundIncident:
         return FoundIncident(Incident.DRILL, "SIMULACRO", find_drill_customer(actor))
     parts: tuple[str, str, int, bool] | None = None  # kind, number, customer's key, is it open
     if (folio := find_folio(text)) is not None:
-        request = FormalRequest.objects.filter(folio=folio, revision_no__gte=1).first()
+        request = FormalRequest.objects.filter(folio=folio, revision_no__gte=1).first()  # 0: a draft, not sent
         parts = (Incident.REQUEST, request.folio, request.customer_id, request.is_open) if request else None
     elif (ticket := import_string(settings.EMERGENCY_TICKET_FINDER)(text)) is not None:
         parts = (Incident.TICKET, *ticket)
@@ -231,14 +231,14 @@ def _find_incident(text: str, actor: User, *, is_drill: bool) -> FoundIncident:
 
 
 def _clean_fields(codes: Sequence[str], account: EmergencyAccount) -> list[str]:
-    """Return the chosen fields in a fixed order. Raises Invalid for an unknown one, or if they do not fit the scope."""
+    """Return the chosen fields in a fixed order. Raises Invalid for an unknown field or a wrong scope."""
     chosen = [code for code in sensitive_fields.COLUMNS if code in codes]
     if set(codes) - set(chosen):
         raise Invalid({"fields": "Elija los datos de la lista."})
     reads_only = account.scope == EmergencyAccount.Scope.READ
-    if reads_only and chosen:
+    if reads_only and chosen:  # scope "read" allows none
         raise Invalid({"fields": "Esta cuenta solo lee: no marque ningún dato."})
-    if not reads_only and not chosen:
+    if not reads_only and not chosen:  # scope "fix" needs one
         raise Invalid({"fields": "Marque al menos un dato; si solo va a leer, use una cuenta de lectura."})
     return chosen
 
@@ -266,7 +266,7 @@ def _record_request(grant: EmergencyGrant, proof: Proof | None) -> Event:
 def _insert_authorization(
     grant: EmergencyGrant, actor: User, slot: str, reason: str, verdict: str, minutes: int
 ) -> GrantAuthorization:
-    """Insert and return the actor's decision, in the given authorization (`slot`) or the first that he may fill.
+    """Insert and return the actor's decision, in the given authorization (`slot`) or the first that he may give.
 
     Raises the policy's refusal if he may not decide.
     """
@@ -290,7 +290,7 @@ def _insert_authorization(
 
 
 def _find_any_slot(actor: User) -> str:
-    """Return an authorization (slot) for which the actor has the office, so that the refusal can say why not.
+    """Return an authorization (slot) for which the actor has the office; the caller then says why he may not give it.
 
     Raises NotAllowed if he has the office for none.
     """
@@ -301,7 +301,7 @@ def _find_any_slot(actor: User) -> str:
 
 
 def _record_decision(verb: str, grant: EmergencyGrant, decision: GrantAuthorization, proof: Proof | None) -> Event:
-    """Record and return the event of one decision, with the office or delegation that allowed it."""
+    """Record and return the event of one decision, with the office and any delegation that allowed it."""
     delegation = decision.delegation
     return audit.record(
         verb,

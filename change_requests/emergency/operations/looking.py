@@ -17,7 +17,7 @@ LOOKED_AT = "customer.looked_at"
 
 
 def record_look(customer: Customer, *, actor: User, incident: str, proof: Proof | None = None) -> Event | None:
-    """Record that an operator sees a customer's values of today for this incident, and return the event.
+    """Record that an operator sees a customer's present values because of this incident, and return the event.
 
     The event stands in the customer's chain. Return None if the same look was recorded within SAME_LOOK. Raises
     NotAllowed for a person who may not use emergency accounts.

@@ -33,7 +33,7 @@ def give_half(grant_pk: int, half: str, *, actor: User, proof: Proof | None = No
     """Give the actor's half of the critical password; the second of two, in time, opens the window (M22, M23).
 
     Each half has a hash of its own, so the whole password never exists here. Raises WrongHalf for a wrong half;
-    the third one retires the seal.
+    the third wrong one retires the seal.
     """
     if not half.strip():
         raise Invalid({"half": "Escriba la mitad de su sobre."})
@@ -44,7 +44,7 @@ def give_half(grant_pk: int, half: str, *, actor: User, proof: Proof | None = No
         credential = grant.account.find_credential()
         assert credential is not None  # `why_not_give_half` asked for it
         letter = credential.find_half(actor)
-        if matched_hash != getattr(credential, f"half_{letter}_hash"):  # "": wrong; another hash: of an older seal
+        if matched_hash != getattr(credential, f"half_{letter}_hash"):  # "" (wrong), or of an older seal
             raise _count_wrong_half(grant, credential, actor, letter)
         given_at = now()
         setattr(grant, f"half_{letter}_at", given_at)
@@ -67,13 +67,13 @@ def enter_grant(grant_pk: int, *, actor: User, session_key: str, proof: Proof | 
     with lock_grant(grant_pk) as grant:
         actor = reread_person(actor)
         require_none(policy.why_not_enter(actor, grant))
-        token, old = hash_session_key(session_key), grant.session_key_hash
-        if old and old != token:
-            delete_session(old)
+        token, old_token = hash_session_key(session_key), grant.session_key_hash
+        if old_token and old_token != token:
+            delete_session(old_token)
         grant.session_key_hash, grant.last_seen_at = token, now()
         grant.entered_at = grant.entered_at or now()
         grant.save(update_fields=["session_key_hash", "entered_at", "last_seen_at"])
-        audit.record("grant.entered", grant, actor=actor, replaces=bool(old), auth=describe_proof(proof))
+        audit.record("grant.entered", grant, actor=actor, replaces=bool(old_token), auth=describe_proof(proof))
     return token
 
 
@@ -86,9 +86,9 @@ def mark_seen(grant_pk: int) -> bool:
 
 
 def end_grant(pk: int, reason: str = "", *, actor: User | None = None, proof: Proof | None = None) -> EmergencyGrant:
-    """End an open emergency: its operator at any time, or the system (no `actor`) when its window is over.
+    """End an open emergency: for its operator at any time, for the system (no `actor`) when its window is over.
 
-    The system may give a `reason` (the session was replaced, the clock went back); one that the policy finds wins.
+    The system may give a `reason` (the session was replaced, the clock went back); a reason of the policy replaces it.
     Raises WrongStatus if it is not open, or if the system has no reason to end it.
     """
     with lock_grant(pk) as grant:
@@ -101,13 +101,13 @@ def end_grant(pk: int, reason: str = "", *, actor: User | None = None, proof: Pr
                 raise WrongStatus("La emergencia sigue abierta.")
             return end_locked(grant, end_reason, actor=None)
         actor = reread_person(actor)
-        if actor.pk != grant.operator_id:  # the policy refuses everybody else
-            require_none(policy.why_not_enter(actor, grant))
+        if actor.pk != grant.operator_id:
+            require_none(policy.why_not_enter(actor, grant))  # raises NotAllowed
         return end_locked(grant, policy_reason or EndReason.USED, actor=actor, proof=proof)
 
 
 def end_over(instant: datetime | None = None) -> int:
-    """End the open emergencies whose window is over; return how many. No request depends on it: each asks itself."""
+    """End the open emergencies whose window is over; return how many. `instant` is unused: it asks the clocks."""
     count = 0
     for pk in list(EmergencyGrant.objects.filter(status=Status.OPEN).order_by("pk").values_list("pk", flat=True)):
         with lock_grant(pk) as grant:
@@ -121,9 +121,9 @@ def end_over(instant: datetime | None = None) -> int:
 def end_locked(
     grant: EmergencyGrant, reason: str, *, actor: User | None, note: str = "", proof: Proof | None = None
 ) -> EmergencyGrant:
-    """End a locked, open emergency: no session, no seal, a review to be signed, and the customer is told (M23, M27).
+    """End a locked, open emergency: delete its session, retire its seal, begin its review, tell the customer (M23).
 
-    Its end is stored as no later than its window's, even if the system notices later.
+    Its stored end is never after the end of its window, even if the system notices later.
     """
     assert grant.opened_at is not None
     assert grant.ends_at is not None
@@ -158,7 +158,7 @@ def hash_session_key(session_key: str) -> str:
 
 
 def delete_session(key_hash: str) -> None:
-    """Delete the session whose key has this hash, so that its cookie opens nothing; only hashes are stored (M23)."""
+    """Delete the session whose key has this hash; the emergency stores no key, so all sessions are tried (M23)."""
     for key in Session.objects.filter(expire_date__gt=now()).values_list("session_key", flat=True).iterator():
         if constant_time_compare(hash_session_key(key), key_hash):
             Session.objects.filter(session_key=key).delete()
@@ -166,7 +166,7 @@ def delete_session(key_hash: str) -> None:
 
 @sensitive_variables("half")
 def _check_half(grant_pk: int, half: str, actor: User) -> str:
-    """Return the stored hash of the actor's half if what he typed matches it, else ""; nothing is locked."""
+    """Return the stored hash of the actor's half if what he typed matches it, else ""; slow, so it locks nothing."""
     grant = EmergencyGrant.objects.select_related("account").get(pk=grant_pk)
     require_none(policy.why_not_give_half(reread_person(actor), grant))
     credential = grant.account.find_credential()
@@ -176,7 +176,7 @@ def _check_half(grant_pk: int, half: str, actor: User) -> str:
 
 
 def _count_wrong_half(grant: EmergencyGrant, credential: CriticalCredential, actor: User, letter: str) -> WrongHalf:
-    """Count a wrong half, retire the seal at the third, and return the refusal; what was typed is not kept."""
+    """Count a wrong half, retire the seal at the third one, and return the refusal; what was typed is not kept."""
     credential.tries += 1
     tries_left = MAX_TRIES - credential.tries
     if tries_left == 0:
@@ -196,7 +196,7 @@ def _count_wrong_half(grant: EmergencyGrant, credential: CriticalCredential, act
 def _open(
     grant: EmergencyGrant, credential: CriticalCredential, actor: User, letter: str, at: datetime, proof: Proof | None
 ) -> None:
-    """Open the window of a locked emergency at `at`, for the authorized minutes; its seal is now used."""
+    """Open a locked emergency at `at`, when the actor gave the second half (`letter`); its seal is then used up."""
     assert grant.minutes is not None
     credential.used_at = at
     credential.save(update_fields=["used_at"])

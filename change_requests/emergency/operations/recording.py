@@ -44,18 +44,18 @@ def record_intent(grant_pk: int, act: Act) -> ActivityRecord:
     """
     with lock_grant(grant_pk) as grant:
         at = take_instant(grant, grant.operator)
-        grant.last_seen_at = max(filter(None, (grant.last_seen_at, at)))
+        grant.last_seen_at = max(filter(None, (grant.last_seen_at, at)))  # it never goes back
         grant.save(update_fields=["last_seen_at"])
-        # A row that is recorded after this one was changed by the act.
+        # The rows that this act changes are recorded after this last difference.
         last_difference = RowDifference.objects.filter(grant=grant).order_by("-pk").values_list("pk", flat=True).first()
         record = ActivityRecord(kind=Kind.INTENT, at=at, **_describe(act))
         return _insert(grant, record, foreseen=act.is_foreseen, after_difference=last_difference or 0)
 
 
 def record_outcome(intent: ActivityRecord, *, status: int, ms: int) -> bool:
-    """Record and commit how the act of this intent ended, with the rows that changed; return if the emergency goes on.
+    """Record and commit how the act of this intent ended, with the changed rows; return whether the emergency goes on.
 
-    An intent that was judged meanwhile takes no outcome: what came is recorded as an act of its own, to be judged too
+    If the intent was judged meanwhile, its outcome is recorded as an act of its own, which must be judged, too
     (M27). Raises WrongStatus if the review was signed meanwhile, since a signed record takes no more acts.
     """
     with lock_grant(intent.grant_id) as grant:
@@ -83,7 +83,7 @@ def record_system(grant_pk: int, act: Act) -> ActivityRecord:
 
 
 def take_instant(grant: EmergencyGrant, operator: User) -> datetime:
-    """Return the present instant, at which the operator acts inside the window of a locked emergency.
+    """Return the present instant, after checks that the operator may act now in the window of a locked emergency.
 
     Raises the policy's refusal, or WrongStatus if the window closed after the policy was asked.
     """

@@ -46,7 +46,7 @@ class Item:
         """Return True if the act worked and is on the customer, incident and fields of the grant (*previsto*)."""
         if not self.record.event.data["foreseen"] or self.is_gap:
             return False
-        return self.outcome is None or (self.outcome.status or 0) < REFUSED_FROM
+        return self.outcome is None or (self.outcome.status or 0) < REFUSED_FROM  # None: an act of the system
 
     @property
     def needs_note(self) -> bool:
@@ -55,7 +55,7 @@ class Item:
 
 
 def find_items(grant: EmergencyGrant) -> list[Item]:
-    """Return the acts to be judged, in order: each intent or system's act, with its outcome and the rows it changed.
+    """Return the acts to be judged, in order: each intent or act of the system, its outcome and the rows it changed.
 
     An intent without outcome has the rows that changed after it and that no outcome names, so none stays unseen.
     """
@@ -75,9 +75,10 @@ def find_items(grant: EmergencyGrant) -> list[Item]:
 
 
 def _find_unnamed_keys(records: Sequence[ActivityRecord], row_keys: Iterable[int]) -> dict[int, list[int]]:
-    """Return, by the key of an intent, the rows that no outcome names and that changed after this intent (M26).
+    """Return, by the key of an intent, the keys of the rows that no outcome names and that it may have changed (M26).
 
-    Such a row is of the last intent without outcome before it, if there is one; two that began together both have it.
+    Such a row belongs to the last intent without outcome (gap) that began before it or, if there is none, to the last
+    intent that did. Two intents between whose beginnings no row changed both get it.
     """
     outcomes = [record for record in records if record.kind == Kind.OUTCOME]
     named_keys = {key for outcome in outcomes for key in outcome.event.data["differences"]}
@@ -93,7 +94,7 @@ def _find_unnamed_keys(records: Sequence[ActivityRecord], row_keys: Iterable[int
 
 
 def _find_last_before(intents: Sequence[ActivityRecord], row_key: int) -> list[ActivityRecord]:
-    """Return the last of these intents that were recorded before a row changed; several if no row lies between."""
+    """Return the last intent that began before this row changed; several, if no row changed between them."""
     starts = {intent: intent.event.data["after_difference"] for intent in intents}
     last = max((start for start in starts.values() if start < row_key), default=None)
     return [intent for intent, start in starts.items() if start == last]
@@ -108,7 +109,7 @@ def find_overdue_reviews() -> QuerySet[GrantReview]:
 def judge_record(
     record_pk: int, verdict: str, note: str = "", *, actor: User, proof: Proof | None = None
 ) -> ActivityVerdict:
-    """Store the reviewer's verdict on one act of an emergency, which cannot change, and return it.
+    """Store the reviewer's verdict on one act of an emergency, and return it; it cannot be changed later.
 
     A note is needed for *observado*, for a gap, and for an act that was not foreseen. Raises Refused or Invalid.
     """
@@ -144,9 +145,10 @@ def judge_record(
 
 
 def sign_review(grant_pk: int, findings: str, conform: bool, *, actor: User, proof: Proof | None = None) -> GrantReview:
-    """Sign the review of an emergency, once every act has its verdict, and return it; it blocks its account no more.
+    """Sign the review of an emergency, and return it; every act must have a verdict. Its account is then free again.
 
-    The signature fixes the last number and hash of the emergency's chain, checked before. Raises Refused or Invalid.
+    The record and its chain are compared first; the signature then states the last number and hash of the chain.
+    `conform`: the whole emergency is *Conforme*. Raises Refused or Invalid.
     """
     with lock_grant(grant_pk) as grant:
         actor = reread_person(actor)
@@ -155,7 +157,7 @@ def sign_review(grant_pk: int, findings: str, conform: bool, *, actor: User, pro
         if missing := sum(item.verdict is None for item in items):
             raise Refused(f"Faltan {missing} por revisar." if missing > 1 else "Falta 1 por revisar.")
         if find_flaws_of_grant(grant):
-            raise Refused(NOT_WHOLE)
+            raise Refused(NOT_WHOLE)  # somebody changed the record: it is not signed
         findings = clean_text(findings, field="findings", text_name="la conclusión", at_least=MIN_NOTE)
         review = GrantReview.objects.get(grant=grant)
         head = ChainHead.objects.get(chain=grant.chain)
@@ -195,7 +197,7 @@ def count_items(items: Sequence[Item]) -> dict[str, int]:
 
 
 def _find_item(grant: EmergencyGrant, record_pk: int) -> Item:
-    """Return the act to be judged. Raises WrongStatus for an outcome, and for an act that has its verdict."""
+    """Return the act to be judged. Raises WrongStatus if it has a verdict, or is an outcome (the intent is judged)."""
     item = next((item for item in find_items(grant) if item.record.pk == record_pk), None)
     if item is None:
         raise WrongStatus("Se revisa la intención, junto con su resultado.")

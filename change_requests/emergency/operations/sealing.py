@@ -64,7 +64,7 @@ def start_sealing(
 
 @sensitive_variables()
 def reveal_half(credential_pk: int, *, actor: User, proof: Proof | None = None) -> str:
-    """Make the actor's half of the password, store its slow hash, and return the half, which is never shown again.
+    """Make the actor's half of the password, store its hash, and return the half, which is never shown again.
 
     The UPDATE is conditional, so two clicks at once show it once. Raises NotAllowed for anybody but its custodian.
     """
@@ -102,7 +102,7 @@ def confirm_sealed(credential_pk: int, *, actor: User, proof: Proof | None = Non
 def make_half() -> str:
     """Return a new random half of a password: groups of characters, none of which looks like another.
 
-    It has a digit, since a run of letters is taken for words where halves are hidden (`halves.hide_halves`).
+    It has a digit, because `halves.hide_halves` takes letters alone for words and would not hide them.
     """
     while True:
         groups = ["".join(secrets.choice(ALPHABET) for _ in range(GROUP_CHARACTERS)) for _ in range(GROUPS)]

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 def tidy(instant: datetime | None = None) -> int:
-    """Run every sweep of emergencies and return how many rows they changed; if one fails, the others still run."""
+    """Run every sweep (periodic task) of emergencies; return how many rows changed. If one fails, the rest run."""
     instant = instant or now()
     sweeps: tuple[Callable[[datetime], int], ...] = (lapse_due, end_over, remind_credentials, remind_reviews)
     count = 0
@@ -34,6 +34,7 @@ def remind_credentials(instant: datetime | None = None) -> int:
     """Remind custodians and officers once before a seal's renewal and once after; return how many reminders (M22)."""
     instant = instant or now()
     warn_until = instant + timedelta(days=settings.CREDENTIAL_WARN_DAYS)
+    # `overdue_told_at` is when the second reminder was mailed.
     to_remind = CriticalCredential.objects.filter(retired_at=None, renew_by__lte=warn_until, overdue_told_at=None)
     return sum(_remind_credential(pk, account, instant) for pk, account in to_remind.values_list("pk", "account"))
 
@@ -46,10 +47,10 @@ def remind_reviews(instant: datetime | None = None) -> int:
 
 
 def _remind_credential(pk: int, account_pk: int, instant: datetime) -> bool:
-    """Mail that a seal is due soon or overdue; return False, and mail nothing, if it is over or that was mailed."""
+    """Mail that a seal is due soon or overdue; return False, and mail nothing, if it is retired or that was mailed."""
     with lock_account(account_pk) as account:
         credential = CriticalCredential.objects.get(pk=pk)
-        if credential.retired_at or credential.renew_by is None:
+        if credential.retired_at or credential.renew_by is None:  # None: a half is not in its envelope yet
             return False
         is_overdue = credential.renew_by <= instant
         column = "overdue_told_at" if is_overdue else "warned_at"

@@ -153,8 +153,8 @@ def purge_orphans() -> int:
     for name in strays:
         _get_storage().delete(name)
     removed = len(strays)
-    while batch := _delete_untaken(created_at__lt=before):
-        removed += batch
+    while deleted := _delete_untaken(created_at__lt=before):
+        removed += deleted
     return removed
 
 
@@ -232,7 +232,7 @@ def _write_to_storage(attachment: Attachment, content: bytes) -> str:
         return str(storage.save(path, ContentFile(content), max_length=100))
     except OSError as error:
         with suppress(OSError):
-            storage.delete(path)  # the half that fitted
+            storage.delete(path)  # the part that fitted
         logger.exception("a file of %s bytes was not stored", len(content))
         reason = "no se pudo guardar por un problema nuestro. Inténtelo de nuevo en unos minutos."
         raise Unstorable(f"«{attachment.name}» {reason}", attachment.name) from error
@@ -266,7 +266,7 @@ def _find_strays() -> Iterator[str]:
     folders, _ = _list_folder("")
     for folder in folders:
         _, files = _list_folder(folder)
-        token_by_file = {file: file.removesuffix(_SMALL) for file in files}
+        token_by_file = {file: file.removesuffix(_SMALL) for file in files}  # a small copy has the picture's token
         rows = Attachment.objects.filter(token__in=set(token_by_file.values()))
         known = set(rows.values_list("token", flat=True))
         yield from (f"{folder}/{file}" for file, token in token_by_file.items() if token not in known)

@@ -55,9 +55,9 @@ class _Copy:
         at, is_changed = 0, False
         for start, end, new_body in [*self.bodies, (len(self.raw), len(self.raw), None)]:  # the last is the mail's end
             between = self.raw[at:start]  # the heads of parts between two bodies
-            shown = self.cut_text(between)
-            pieces += [shown, memoryview(self.raw)[start:end] if new_body is None else new_body]
-            is_changed = is_changed or shown != between or new_body is not None
+            cleaned = self.cut_text(between)
+            pieces += [cleaned, memoryview(self.raw)[start:end] if new_body is None else new_body]
+            is_changed = is_changed or cleaned != between or new_body is not None
             at = end
         return b"".join(pieces) if is_changed else self.raw
 
@@ -68,8 +68,8 @@ class _Copy:
         # UTF-16 and others write ASCII in their own way, so their texts are decoded first.
         is_wide = charset.startswith(WIDE_CHARSETS) or decode(ASCII_SAMPLE, charset) != ASCII_SAMPLE.decode()
         start = text[:size]
-        shown = _cut_wide_text(start, charset, self.checks) if is_wide else _replace_our_links(start, self.checks)
-        return shown if size == len(text) else shown + LEFT_OUT
+        cleaned = _cut_wide_text(start, charset, self.checks) if is_wide else _replace_our_links(start, self.checks)
+        return cleaned if size == len(text) else cleaned + LEFT_OUT
 
 
 def cut_mail(raw: bytes, depth: int = 0) -> bytes:
@@ -142,10 +142,10 @@ def _copy_part(copy: _Copy, part: Part, depth: int) -> None:
     elif _is_binary(part) and not _holds_token(part):
         copy.bodies.append((part.start, part.end, None))
     else:
-        limit = None if part.is_message else MAX_ENCODED
+        limit = None if part.is_message else MAX_ENCODED  # None: an attached mail is decoded whole
         content = part.content(limit)
-        shown = _cut_content(copy, part, content, depth)
-        new_body = None if shown == content else _encode_content(part, shown)
+        cleaned = _cut_content(copy, part, content, depth)
+        new_body = None if cleaned == content else _encode_content(part, cleaned)
         copy.bodies.append((part.start, part.end, new_body))
 
 
@@ -166,10 +166,10 @@ def _cut_content(copy: _Copy, part: Part, content: bytes, depth: int) -> bytes:
         return _mask_tokens(content)
     if b"begin " in content:
         content = _drop_uuencoded_files(content)
-    shown = copy.cut_text(content, part.read_parameter("charset").lower())
+    cleaned = copy.cut_text(content, part.read_parameter("charset").lower())
     if copy.is_report and part.kind == "text/plain":
-        return _cut_report_bytes(shown)
-    return shown
+        return _cut_report_bytes(cleaned)
+    return cleaned
 
 
 def _drop_uuencoded_files(content: bytes) -> bytes:
@@ -203,8 +203,8 @@ def _holds_token(part: Part) -> bool:
 def _cut_report_bytes(content: bytes) -> bytes:
     """Return the text bytes of a delivery report without the text of the mail that the report returns."""
     text = content.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
-    shown = cut_report(text)
-    return content if shown == text else shown.replace("\n", "\r\n").encode("utf-8", "surrogateescape")
+    cleaned = cut_report(text)
+    return content if cleaned == text else cleaned.replace("\n", "\r\n").encode("utf-8", "surrogateescape")
 
 
 def _encode_content(part: Part, content: bytes) -> bytes:
@@ -220,18 +220,18 @@ def _encode_content(part: Part, content: bytes) -> bytes:
 def _replace_our_links(content: bytes, checks: own_links.Checks | None = None) -> bytes:
     """Return the bytes of a text with each link of ours replaced by a placeholder; `checks` limits the work."""
     text = content.decode("utf-8", "surrogateescape")  # good for any charset that contains ASCII
-    shown = own_links.cut_links(text, checks)
-    return content if shown == text else shown.encode("utf-8", "surrogateescape")
+    cleaned = own_links.cut_links(text, checks)
+    return content if cleaned == text else cleaned.encode("utf-8", "surrogateescape")
 
 
 def _cut_wide_text(content: bytes, charset: str, checks: own_links.Checks) -> bytes:
     """Return a text of a wide charset (UTF-16) with placeholders for our links; only one if that cannot be encoded."""
     text = decode(content, charset)
-    shown = own_links.cut_links(text, checks)
-    if shown == text:
+    cleaned = own_links.cut_links(text, checks)
+    if cleaned == text:
         return content
     try:
-        return shown.encode(charset)
+        return cleaned.encode(charset)
     except (LookupError, UnicodeError):
         return own_links.MARK.encode()
 
@@ -246,9 +246,9 @@ def _mask_tokens(content: bytes) -> bytes:
     return _UTF16_TOKEN.sub(_mask_link, _TOKEN.sub(_mask_link, content))
 
 
-def _mask_link(found: re.Match[bytes]) -> bytes:
+def _mask_link(match: re.Match[bytes]) -> bytes:
     """Return a link in a binary file with x for each character of its token; without a signature, leave it as it is."""
-    link, token = found.group(), found.group(1)
+    link, token = match.group(), match.group(1)
     if not _SIGNED.search(token.replace(b"\0", b"")):  # in UTF-16 a zero byte follows each character
         return link
     mask = b"x\0" * (len(token) // 2) if b"\0" in token else b"x" * len(token)

@@ -132,15 +132,15 @@ def decode_words(value: str) -> str:
     text: list[str] = []
     pending: list[bytes] = []  # neighbouring words in `charset`, not yet decoded
     charset, at = "", 0
-    for found in WORD.finditer(value):
-        between = value[at : found.start()]
-        new_charset, encoding, payload = found.group(1).lower(), found.group(2).lower(), found.group(3)
+    for word in WORD.finditer(value):
+        between = value[at : word.start()]
+        new_charset, encoding, payload = word.group(1).lower(), word.group(2).lower(), word.group(3)
         if charset and (between.strip() or charset != new_charset):
             text.append(decode(b"".join(pending), charset))
             pending = []
         if between.strip() or not at:  # blanks between two encoded words are not shown
             text.append(between)
-        charset, at = new_charset, found.end()
+        charset, at = new_charset, word.end()
         raw = payload.encode("utf-8", "replace")
         pending.append(binascii.a2b_qp(raw, header=True) if encoding == "q" else decode_base64(raw))
     text += [decode(b"".join(pending), charset), value[at:]]
@@ -206,8 +206,8 @@ def _iterate_lines(raw: bytes, at: int, end: int) -> Iterator[tuple[bytes, int]]
 
 def _skip_blank_lines(raw: bytes, start: int, end: int) -> int:
     """Return the place where the first header of a mail begins after blank lines; `start` if no header follows them."""
-    found = re.compile(rb"[\r\n]*").match(raw, start, min(end, start + MAX_HEAD))
-    at = found.end() if found else start
+    blanks = re.compile(rb"[\r\n]*").match(raw, start, min(end, start + MAX_HEAD))
+    at = blanks.end() if blanks else start
     first_line, _, _ = raw[at : at + 200].partition(b"\n")
     return at if FIELD.match(first_line) else start
 

@@ -189,8 +189,8 @@ class _Writer:
 
 def _has_too_many_attributes(page: str) -> bool:
     """Return True if a tag of an HTML page may have so many attributes that the parser takes seconds (M6)."""
-    for found in LONG_TAG.finditer(page):
-        name, tag = found.group(1).lower(), found.group()
+    for long_tag in LONG_TAG.finditer(page):
+        name, tag = long_tag.group(1).lower(), long_tag.group()
         if name in RAW_TEXT_ELEMENTS or name.startswith("!"):  # code or a comment follows their «>», no attributes
             tag = tag.partition(">")[0]
         attributes = len(tag.translate(BETWEEN_ATTRIBUTES).split())

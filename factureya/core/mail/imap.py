@@ -53,9 +53,9 @@ def fetch() -> int:
     with _connect(urlsplit(settings.MAIL_IN_IMAP_URL)) as box:
         folder = _load_folder(box, began)
         uids = _list_new_uids(box, folder)
-        for done, uid in enumerate(uids):
-            if done >= PASS_MAILS or time.monotonic() > until:
-                return done
+        for looked_at, uid in enumerate(uids):
+            if looked_at >= PASS_MAILS or time.monotonic() > until:
+                return looked_at
             _take_mail(box, folder, uid)
     # Nothing is written if the mailbox was rebuilt meanwhile.
     unchanged = MailFolder.objects.filter(pk=folder.pk, uid_validity=folder.uid_validity)
@@ -165,12 +165,12 @@ def _search_uids(box: BaseMailBox, criteria: str) -> list[int]:
 
 def _take_mail(box: BaseMailBox, folder: MailFolder, uid: int) -> None:
     """Store one mail of the mailbox, remember its UID, mark it as seen, and handle it (or quarantine a large one)."""
-    fetched = _download(box, folder, uid)
-    if fetched is not None:  # None: somebody removed it meanwhile, or moved it into this folder
-        raw, received_at, is_whole = fetched
+    downloaded = _download(box, folder, uid)
+    if downloaded is not None:  # None: somebody removed it meanwhile, or moved it into this folder
+        raw, received_at, is_whole = downloaded
         inbound, is_new = intake.keep(raw, source=intake.Source.IMAP, received_at=received_at)
     MailFolder.objects.filter(pk=folder.pk, uid_validity=folder.uid_validity, last_uid__lt=uid).update(last_uid=uid)
-    if fetched is None:
+    if downloaded is None:
         return
     # For people who read the mailbox. `BaseMailBox.flag` would also remove the mails that others marked as deleted.
     status, _ = box.client.uid("STORE", str(uid), "+FLAGS", f"({MailMessageFlags.SEEN})")

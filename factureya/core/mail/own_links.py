@@ -71,7 +71,7 @@ _CODE_ANNOUNCEMENT = re.compile(
     re.IGNORECASE,
 )
 _CODE = re.compile(r"(?<![A-Za-z0-9-])(?:[A-Z]{4}-?[A-Z]{4}|\d{3} ?\d{3})(?![A-Za-z0-9-])")
-_LONG_SEGMENT = re.compile(r"(?<=/)[\w\-:.=~%]{40,}")  # of an address: longer than our folios, numbers and names
+_LONG_ADDRESS_PART = re.compile(r"(?<=/)[\w\-:.=~%]{40,}")  # of an address: longer than our folios, numbers and names
 MAX_CHECKS = 2000  # signatures of one mail that are computed; what looks like one after them is cut unseen
 CODE_WITHIN = 400  # characters after the words that announce a code
 
@@ -83,7 +83,10 @@ class Checks:
         self.left = MAX_CHECKS
 
     def is_signed(self, token: str) -> bool:
-        """Return True if we signed this token of a link; after MAX_CHECKS checks, if its signature has our length."""
+        """Return True if we signed this token of a link.
+
+        After MAX_CHECKS checks none is computed: a token whose signature is as long as ours counts as signed.
+        """
         if len(token) - token.rfind(":") - 1 != SIGNATURE:  # the signature is what follows the last colon
             return False
         self.left -= 1  # the number of signatures that may still be computed
@@ -111,12 +114,13 @@ def cut_links(text: str, checks: Checks | None = None) -> str:
 
     `checks` limits how many signatures are computed: give the same object with all texts of one mail.
     """
-    places = [(start, end, MARK) for start, end in _find_links(text, checks or Checks())]
-    places += [(start, end, CODE_MARK) for start, end in _find_codes(text)]
+    # The parts to cut, each with the placeholder that stands there instead.
+    cuts = [(start, end, MARK) for start, end in _find_links(text, checks or Checks())]
+    cuts += [(start, end, CODE_MARK) for start, end in _find_codes(text)]
     pieces, at = [], 0
-    for start, end, mark in sorted(places):
-        if start >= at:  # else it overlaps a place that is cut already
-            pieces += [text[at:start], mark]
+    for start, end, placeholder in sorted(cuts):
+        if start >= at:  # else it overlaps a part that is cut already
+            pieces += [text[at:start], placeholder]
         at = max(at, end)
     return "".join([*pieces, text[at:]])
 
@@ -124,8 +128,8 @@ def cut_links(text: str, checks: Checks | None = None) -> str:
 def _find_codes(text: str) -> Iterator[tuple[int, int]]:
     """Yield the place (start, end) of each code that follows soon after «escriba este código», words of our mails."""
     for announcement in _CODE_ANNOUNCEMENT.finditer(text):
-        if found := _CODE.search(text, announcement.end(), announcement.end() + CODE_WITHIN):  # «123 456», «ABCD-EFGH»
-            yield found.span()
+        if code := _CODE.search(text, announcement.end(), announcement.end() + CODE_WITHIN):  # «123 456», «ABCD-EFGH»
+            yield code.span()
 
 
 def _find_links(text: str, checks: Checks) -> list[tuple[int, int]]:
@@ -138,8 +142,8 @@ def _find_links(text: str, checks: Checks) -> list[tuple[int, int]]:
         variants.append(unescaped.replace(_DEFENSE))
     places: list[tuple[int, int]] = []
     for variant in variants:
-        found = [*_find_tokens(variant.text, variant.places, checks), *_find_base64_runs(variant.text, checks)]
-        places += [variant.find_original_place(start, end) for start, end in found]
+        in_variant = [*_find_tokens(variant.text, variant.places, checks), *_find_base64_runs(variant.text, checks)]
+        places += [variant.find_original_place(start, end) for start, end in in_variant]
     return places
 
 
@@ -207,9 +211,9 @@ def _decode_base64(encoded: str) -> Iterator[str]:
 
 
 def _has_token(text: str, checks: Checks) -> bool:
-    """Return True if the text holds a token of one of our links."""
-    reading = _Reading.read_whole(text)
-    return next(_find_tokens(reading.text, reading.places, checks), None) is not None
+    """Return True if the text, or what its escapes stand for, holds a token of one of our links."""
+    unescaped = _Reading.read_whole(text)
+    return next(_find_tokens(unescaped.text, unescaped.places, checks), None) is not None
 
 
 class _Reading:
@@ -239,21 +243,21 @@ class _Reading:
         changed = _Reading("", before=self)
         new_pieces: list[str] = []
         size, at = 0, 0
-        for found in pattern.finditer(self.text):
-            literal = self.text[at : found.start()]
-            if found.lastgroup == "wrap":  # blanks before a line break do not belong to the text
+        for escape in pattern.finditer(self.text):
+            literal = self.text[at : escape.start()]
+            if escape.lastgroup == "wrap":  # blanks before a line break do not belong to the text
                 literal = literal.rstrip(" \t")
             # The text before the escape stays; the escape gives way to the character that it stands for.
             for piece, old_start, old_length in (
                 (literal, at, len(literal)),
-                (_unescape(found), found.start(), found.end() - found.start()),
+                (_unescape(escape), escape.start(), escape.end() - escape.start()),
             ):
                 if piece:
                     new_pieces.append(piece)
                     changed.places.append(size)
                     changed.pieces.append((old_start, len(piece), old_length))
                     size += len(piece)
-            at = found.end()
+            at = escape.end()
         if not at:  # the pattern found nothing
             return self
         rest = self.text[at:]
@@ -281,13 +285,13 @@ class _Reading:
         return old_start, old_start + 1
 
 
-def _unescape(found: re.Match[str]) -> str:
-    """Return the character that an escape found in a mail stands for: «:» for «%3A».
+def _unescape(escape: re.Match[str]) -> str:
+    """Return the character that an `escape` in a mail stands for: «:» for «%3A».
 
     Return "" for a line break, an HTML tag or an invisible character: these only interrupt a link.
     """
-    name = found.lastgroup or ""
-    value = found.group(name)
+    name = escape.lastgroup or ""
+    value = escape.group(name)
     if name in {"percent", "quoted", "unicode"}:  # %3A, =3A, \u003A: the group holds the two digits
         return chr(int(value, 16))
     if name == "entity":  # &amp; or &#58;
@@ -300,8 +304,8 @@ class WithoutTokens(logging.Filter):
     """Cut signed tokens out of every log record: whoever reads one could use it while it lasts (M16)."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Cut our links' tokens and every long part of an address out of a log record; return True: it is logged."""
+        """Cut our links' tokens and every long part of an address out of a log record; return True: log it."""
         text = record.getMessage()
-        if (short := cut_links(_LONG_SEGMENT.sub("…", text))) != text:
+        if (short := cut_links(_LONG_ADDRESS_PART.sub("…", text))) != text:
             record.msg, record.args = short, ()
         return True

@@ -205,14 +205,14 @@ def find_uuencoded(raw: bytes) -> tuple[list[Uuencoded], bytes]:
     files: list[Uuencoded] = []
     rest: list[bytes] = []
     at = 0
-    for found in UUENCODED.finditer(raw):  # group 1: the name of the file; group 2: its lines
+    for match in UUENCODED.finditer(raw):  # group 1: the name of the file; group 2: its lines
         try:
-            content = decode_uuencoded(found.group(2))
+            content = decode_uuencoded(match.group(2))
         except binascii.Error:
             continue
-        files.append(Uuencoded(decode_plain(found.group(1)).strip(), found.span(2), content))
-        rest.append(raw[at : found.start()])
-        at = found.end()
+        files.append(Uuencoded(decode_plain(match.group(1)).strip(), match.span(2), content))
+        rest.append(raw[at : match.start()])
+        at = match.end()
     return files, b"".join([*rest, raw[at:]])
 
 
@@ -274,8 +274,8 @@ def _find_delimiters(
 
 def _find_next_delimiter(raw: bytes, boundary: bytes, at: int, end: int) -> int:
     """Return the place of the next line of the mail that begins with the boundary, or -1."""
-    found = raw.find(b"\n" + boundary, at, end)
-    return found + 1 if found >= 0 else -1
+    line_feed = raw.find(b"\n" + boundary, at, end)
+    return line_feed + 1 if line_feed >= 0 else -1
 
 
 def _skip_line_end(raw: bytes, at: int) -> int:

@@ -137,7 +137,7 @@ def take_mail(raw: bytes, recipients: list[str]) -> str:
         return TOO_LARGE
     except Exception:
         logger.exception("a mail of %s bytes was not kept", len(raw))
-        connection.close()
+        connection.close()  # the next mail opens another, in case this one is broken
         return TRY_AGAIN
     try:
         intake.finish(inbound, is_new)

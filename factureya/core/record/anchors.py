@@ -66,9 +66,9 @@ class AnchorFile(NamedTuple):
 
 
 def seal_day() -> Anchor | None:
-    """Seal the end of every chain for today, queue the mails, write the file, and return the anchor (M26).
+    """Make today's anchor, which seals the end of every chain, queue its mails, write its file, and return it (M26).
 
-    Returns None if today was sealed before. A file that an earlier run could not write is written too.
+    Returns None if today has an anchor already. A file that an earlier run could not write is written too.
     """
     anchor = None
     try:
@@ -85,7 +85,7 @@ def seal_day() -> Anchor | None:
 def write_files() -> int:
     """Write the files of the anchors that have none yet, and return how many; the next run tries a failed one again.
 
-    A file that is there already is never replaced: if it says something else, that is logged as an error.
+    A file that is there already is never replaced: if it has another content, that is logged as an error.
     """
     written = 0
     for unwritten in UnwrittenAnchor.objects.select_related("anchor").order_by("pk"):
@@ -100,23 +100,23 @@ def write_files() -> int:
 
 
 def set_aside(reason: str) -> list[str]:
-    """Move the whole files whose anchor is not in the database into a folder beside them, and return their names (M26).
+    """Move each file whose anchor is not in the database into a folder beside it, and return the files' names (M26).
 
-    After a restore of a backup that is older than the last anchor these files tell of a log that is gone. They stay
-    as evidence: the event `anchors.set_aside` names each with its hash, who moved it and why. An altered file stays.
+    After a restore of an old backup, the files of later anchors are about events that are gone. They are kept as
+    evidence: the event `anchors.set_aside` names each with its hash, who moved it and why. An altered file stays.
     """
     root, known = Path(settings.ANCHORS_DIR), set(Anchor.objects.values_list("seq", "hash"))
     files = [file for file in map(read_file, list_files(root)) if file.is_whole and (file.seq, file.hash) not in known]
     if files:
         folder = root / f"set-aside-{clock.now().astimezone(UTC):%Y%m%dT%H%M%S}"
-        named = [{"name": file.path.name, "seq": file.seq, "hash": file.hash} for file in files]
-        facts = {"by": find_person(), "reason": reason, "folder": folder.name, "files": named}
+        file_facts = [{"name": file.path.name, "seq": file.seq, "hash": file.hash} for file in files]
+        facts = {"by": find_person(), "reason": reason, "folder": folder.name, "files": file_facts}
         with transaction.atomic():
             audit.record("anchors.set_aside", System(CHAIN), actor=None, **facts)  # type: ignore[arg-type]  # has a chain
             folder.mkdir(mode=0o700)
             for file in files:
                 file.path.rename(folder / file.path.name)
-    write_files()
+    write_files()  # those whose name a moved file had
     return [file.path.name for file in files]
 
 
@@ -165,28 +165,28 @@ def list_files(folder: Path) -> list[Path]:
 def read_file(path: Path) -> AnchorFile:
     """Return what an anchor's file says of itself, and whether its hash and its number of heads are right.
 
-    It reads the file once. Raises OSError, EOFError, ValueError, KeyError or TypeError if the file is not one of ours.
+    The file is read once. Raises OSError, EOFError, ValueError, KeyError or TypeError if it is not one of ours.
     """
-    digest, last, closing, heads, in_heads = hashlib.sha256(), b"", b"", 0, True
+    digest, last, second_last, head_count, in_heads = hashlib.sha256(), b"", b"", 0, True
     with _open_file(path) as lines:
         first = last = next(lines, b"")
         for line in lines:
             digest.update(last)  # every line but the last one, which says this hash
-            closing, last = last, line
-            in_heads = in_heads and _is_head(line)
-            heads += in_heads
-    head = json.loads(first + b"]}")  # the first line ends with «"heads":[»
-    foot = json.loads(b'{"heads":[' + closing + last)  # the last two lines; the first begins with «]»
+            second_last, last = last, line
+            in_heads = in_heads and _is_head(line)  # False from the line «]…» on, which follows the last head
+            head_count += in_heads
+    first_facts = json.loads(first + b"]}")  # the first line ends with «"heads":[»
+    last_facts = json.loads(b'{"heads":[' + second_last + last)  # the last two lines; the first begins with «]»
     return AnchorFile(
         path=path,
-        day=head["day"],
-        seq=int(head["seq"]),
-        prev=head["prev"],
-        hash=foot["hash"],
-        heads=foot["chains"],
-        events=foot["events"],
-        sealed_at=head["sealed_at"],
-        is_whole=foot["hash"] == digest.hexdigest() and foot["chains"] == heads,
+        day=first_facts["day"],
+        seq=int(first_facts["seq"]),
+        prev=first_facts["prev"],
+        hash=last_facts["hash"],
+        heads=last_facts["chains"],
+        events=last_facts["events"],
+        sealed_at=first_facts["sealed_at"],
+        is_whole=last_facts["hash"] == digest.hexdigest() and last_facts["chains"] == head_count,
     )
 
 
@@ -218,7 +218,7 @@ def _parse_head(line: bytes) -> Head:
 
 
 def _store_anchor(anchor: Anchor, last: Anchor | None) -> Anchor:
-    """Read every head, store the anchor with the text of its file, call the hooks, and return the anchor."""
+    """Read all heads, store the anchor and the text of its file, call the ANCHOR_SEALED hooks, return the anchor."""
     anchor.prev = last.hash if last else GENESIS
     digest, content = hashlib.sha256(), io.BytesIO()
     with gzip.GzipFile(fileobj=content, mode="wb", mtime=0) as packed:
@@ -235,7 +235,7 @@ def _store_anchor(anchor: Anchor, last: Anchor | None) -> Anchor:
 
 
 def _compose_lines(anchor: Anchor) -> Iterator[bytes]:
-    """Yield the lines of an anchor's file but the last one, which says the hash; count its heads and events.
+    """Yield the lines of an anchor's file except the last one, which says the hash; count its heads and events.
 
     One statement reads all heads, so they are those of one instant. The whole file is one JSON object.
     """
@@ -260,7 +260,7 @@ def _spell(at: datetime) -> str:
 
 
 def _write_file(path: Path, content: bytes) -> None:
-    """Write an anchor's file, for this user alone, from its compressed text; it is there whole or not at all.
+    """Write an anchor's file, readable by this user alone, from its compressed text (`content`); never half of it.
 
     Raises FileExistsError if there is another file of that name, and OSError if it cannot be written.
     """
@@ -270,12 +270,12 @@ def _write_file(path: Path, content: bytes) -> None:
             raise FileExistsError(f"{path.name} says something else")
         return
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(part, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(temporary, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    part.replace(path)
+    temporary.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)  # saves the name too; only then the database deletes the text
@@ -300,13 +300,13 @@ def _check_rows(rows: dict[int, Anchor]) -> Iterator[Flaw]:
 
 
 def _check_files(rows: dict[int, Anchor], files: list[AnchorFile]) -> Iterator[Flaw]:
-    """Yield a flaw for each file that is altered, has no row or differs from its row, and each row without a file."""
+    """Yield a flaw for each file that is altered, lacks a row or differs from it, and for each row without a file."""
     unmatched = dict(rows)
     for file in files:
         chain = f"ancla:{file.day}"
-        row = unmatched.pop(file.seq, None) or Anchor.objects.filter(seq=file.seq).first()  # newer than `rows`
+        row = unmatched.pop(file.seq, None) or Anchor.objects.filter(seq=file.seq).first()  # made after `rows` was read
         _path, *columns, _is_whole = file
-        if not file.is_whole or file.path.name.partition(".")[0] != file.day:
+        if not file.is_whole or file.path.name.partition(".")[0] != file.day:  # the name of the file is its day
             yield Flaw(chain, file.seq, "el archivo del ancla fue alterado")
         elif row is None:
             yield Flaw(chain, file.seq, "el ancla del archivo falta en la base de datos")
@@ -322,35 +322,36 @@ def _describe_row(row: Anchor) -> list[str | int]:
 
 
 def _check_heads(files: list[AnchorFile]) -> Iterator[Flaw]:
-    """Yield a flaw for each chain that no longer holds an event which an anchor had sealed: the first such event.
+    """Yield a flaw for each chain that no longer holds an event which an anchor sealed; it names the first such event.
 
-    Each file is read beside the one before it, so that only heads which are new in it are looked up.
+    Each file is compared with the one before it, so that only the heads which are new in it are looked up.
     """
     flawed: set[str] = set()
     for file, earlier in zip(files, [None, *files], strict=False):
         new_heads = _find_new_heads(file.path, earlier.path if earlier else None)
         while heads := list(islice(new_heads, _LOOKED_UP_AT_A_TIME)):
-            present = Event.objects.filter(hash__in=[head.hash for head in heads]).values_list("chain", "seq", "hash")
-            for chain, seq, _hash in sorted(set(heads) - {Head(*values) for values in present}):
+            stored = Event.objects.filter(hash__in=[head.hash for head in heads]).values_list("chain", "seq", "hash")
+            for chain, seq, _hash in sorted(set(heads) - {Head(*values) for values in stored}):
                 if chain not in flawed:
                     flawed.add(chain)
                     yield Flaw(chain, seq, f"no es el que selló el ancla del {file.day}: se reescribió o se cortó")
 
 
 def _find_new_heads(path: Path, earlier: Path | None) -> Iterator[Head]:
-    """Yield the heads of an anchor's file that the file before it does not hold too; both are in order of names.
+    """Yield the heads of an anchor's file that the file before it does not hold too.
 
-    Most heads are the same in both: lines are compared first, and only those that differ are parsed.
+    Both files are in the order of the chains' names, so they are read side by side. Most heads are the same in both:
+    lines are compared first, and only those that differ are parsed.
     """
     old_lines = (line.rstrip(b",\n") for line in _read_lines(earlier)) if earlier else iter(())
-    old = next(old_lines, b"")
+    old_line = next(old_lines, b"")
     for line in (line.rstrip(b",\n") for line in _read_lines(path)):
-        if line != old:
+        if line != old_line:
             head = _parse_head(line)
-            while old and _parse_head(old).chain < head.chain:
-                old = next(old_lines, b"")
-            if line != old:
+            while old_line and _parse_head(old_line).chain < head.chain:
+                old_line = next(old_lines, b"")  # a chain that this file lacks
+            if line != old_line:
                 yield head
-                if not old or _parse_head(old).chain != head.chain:
-                    continue  # a new chain: the old line is compared with the next one
-        old = next(old_lines, b"")
+                if not old_line or _parse_head(old_line).chain != head.chain:
+                    continue  # a new chain: the next line is compared with this `old_line`
+        old_line = next(old_lines, b"")

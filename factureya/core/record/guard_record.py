@@ -43,7 +43,7 @@ class System:
 
 
 def record_after_migrating(*, using: str, **_options: Any) -> None:
-    """Record the installed guards (triggers) after the last migration (`post_migrate`), unless it is recorded already.
+    """After the last migration (`post_migrate`), record which guards (triggers) are installed, if that changed.
 
     A restored or moved database has new marks; the next `migrate` records them, with the time and the person.
     """
@@ -66,7 +66,7 @@ def read_marks(connection: BaseDatabaseWrapper) -> dict[str, str]:
 
 
 def find_flaws(connection: BaseDatabaseWrapper) -> Iterator[Flaw]:
-    """Yield a flaw for each guard (trigger) that differs from ours, or was dropped or disabled after its record."""
+    """Yield a flaw for each guard (trigger) that differs from ours or from its record, or one if there is no record."""
     differing = set()
     for line in guard_install.differences(connection):
         problem, _, name = line.partition(": ")
@@ -78,12 +78,12 @@ def find_flaws(connection: BaseDatabaseWrapper) -> Iterator[Flaw]:
     yield from _compare_marks(installed, read_marks(connection), differing)
 
 
-def _compare_marks(installed: Event, present: dict[str, str], differing: set[str]) -> Iterator[Flaw]:
-    """Yield a flaw for each mark that changed since the installation, except `differing`: they have one already."""
+def _compare_marks(installed: Event, current: dict[str, str], differing: set[str]) -> Iterator[Flaw]:
+    """Yield a flaw for each mark that changed since the event `installed`, except those of the guards `differing`."""
     recorded = installed.data["marks"]
-    changed_names = {name for name in recorded.keys() | present.keys() if recorded.get(name) != present.get(name)}
+    changed_names = {name for name in recorded.keys() | current.keys() if recorded.get(name) != current.get(name)}
     day = f"{timezone.localtime(installed.at):%Y-%m-%d %H:%M}"
-    for name in sorted(changed_names - differing - {SCHEMA}):
+    for name in sorted(changed_names - differing - {SCHEMA}):  # each in `differing` has its flaw already
         yield Flaw(f"trigger:{name}", installed.seq, f"se quitó o se desactivó después de instalarse ({day})")
     if SCHEMA in changed_names:  # only SQLite has this mark: a count of all changes of its tables and triggers
         yield Flaw(f"trigger:{SCHEMA}", installed.seq, f"el esquema cambió después de instalar los candados ({day})")
@@ -95,7 +95,7 @@ def _find_last() -> Event | None:
 
 
 def _find_recorded() -> dict[str, str] | None:
-    """Return the marks of the guards that were recorded last, or None."""
+    """Return the guards' marks as they were recorded last, or None if they never were."""
     installed = _find_last()
     return installed.data["marks"] if installed else None
 

@@ -22,7 +22,7 @@ from factureya.core.models import Chained, Event
 
 Facts = dict[str, Any]
 ROWS = "rows"  # the key of an event's data that holds whole rows
-_AT_A_TIME = 500
+_READ_AT_A_TIME = 500
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Kind:
     chains: Callable[[Any], tuple[str, ...]]  # all chains that tell of the row, the subject's first
     key: tuple[str, ...]  # the facts that name the row
     column: str  # the column of the key's first fact
-    seq_fact: str = ""  # the fact that is the number of the event itself, in the event that is written before its row
+    seq_fact: str = ""  # the fact that is the event's own number, which `data` of the event cannot hold yet
 
     @property
     def recorded(self) -> str:
@@ -70,13 +70,13 @@ def find_flaws() -> Iterator[Flaw]:
 
 
 def record_missing() -> int:
-    """Record an event with today's facts for each row that no event holds, and return how many.
+    """Record an event with the present facts of each row that no event holds yet, and return how many.
 
-    An upgrade does so once, for the rows that were there before events held whole rows.
+    An upgrade does this once, for the rows that are older than the rule that events hold whole rows.
     """
     count = 0
     for kind in list_kinds():
-        for rows in _group(kind.rows().order_by("pk").iterator(_AT_A_TIME)):
+        for rows in _group(kind.rows().order_by("pk").iterator(_READ_AT_A_TIME)):
             last_events = _read_last(kind, {chain for row in rows for chain in kind.chains(row)})
             for row in rows:
                 facts = kind.describe(row)
@@ -105,12 +105,12 @@ def read_facts(row: Model, **columns: str) -> Facts:
 
 
 def _find_changed(kind: Kind) -> Iterator[Flaw]:
-    """Yield the flaws of today's rows. A row that differs is read a second time, as it may have changed meanwhile."""
-    for rows in _group(kind.rows().order_by("pk").iterator(_AT_A_TIME)):
-        doubtful = [row.pk for row, _flaw in _compare(kind, rows)]
-        if doubtful:
-            again = list(kind.rows().filter(pk__in=doubtful).order_by("pk"))
-            yield from (flaw for _row, flaw in _compare(kind, again))
+    """Yield the flaws of the rows in the table. A row that differs is read again: it may have changed meanwhile."""
+    for rows in _group(kind.rows().order_by("pk").iterator(_READ_AT_A_TIME)):
+        changed_keys = [row.pk for row, _flaw in _compare(kind, rows)]
+        if changed_keys:
+            changed_rows = list(kind.rows().filter(pk__in=changed_keys).order_by("pk"))
+            yield from (flaw for _row, flaw in _compare(kind, changed_rows))
 
 
 def _compare(kind: Kind, rows: list[Any]) -> Iterator[tuple[Any, Flaw]]:
@@ -120,6 +120,7 @@ def _compare(kind: Kind, rows: list[Any]) -> Iterator[tuple[Any, Flaw]]:
         facts = kind.describe(row)
         last = last_events.get(kind.identify(facts))
         if last is None:
+            # The flaw names the first chain, which is that of the row's subject.
             yield row, Flaw(kind.chains(row)[0], 0, f"{kind.label} {row.pk} no está en ningún evento")
         elif differing := [name for name, value in last.facts.items() if facts[name] != value]:
             names = ", ".join(differing)
@@ -127,23 +128,23 @@ def _compare(kind: Kind, rows: list[Any]) -> Iterator[tuple[Any, Flaw]]:
 
 
 def _find_gone(kind: Kind) -> Iterator[Flaw]:
-    """Yield a flaw for each row that an event holds and the table does not."""
+    """Yield a flaw for each row that an event holds and the table no longer has; events are read in groups."""
     events = Event.objects.filter(verb__in=(*kind.verbs, kind.recorded)).order_by("pk")
-    stream = events.values_list("chain", "seq", "data").iterator(_AT_A_TIME)
+    stream = events.values_list("chain", "seq", "data").iterator(_READ_AT_A_TIME)
     for group in _group(stream):
         last_events = _collect(kind, group)
-        column_values = {last.facts[kind.key[0]] for last in last_events.values()}
-        present = kind.rows().filter(**{f"{kind.column}__in": column_values})
-        present_rows = {kind.identify(kind.describe(row)) for row in present.iterator(_AT_A_TIME)}
+        column_values = {last.facts[kind.key[0]] for last in last_events.values()}  # of `kind.column`
+        remaining = kind.rows().filter(**{f"{kind.column}__in": column_values})
+        remaining_rows = {kind.identify(kind.describe(row)) for row in remaining.iterator(_READ_AT_A_TIME)}
         for identity, last in last_events.items():
-            if identity not in present_rows:
+            if identity not in remaining_rows:
                 yield Flaw(last.chain, last.seq, f"{kind.label} que el evento dice ya no está")
 
 
 def _read_last(kind: Kind, chains: set[str]) -> dict[Hashable, _LastEvent]:
     """Return the last event about each row in these chains; its key is what `Kind.identify` returns for the row."""
     events = Event.objects.filter(chain__in=chains, verb__in=(*kind.verbs, kind.recorded)).order_by("pk")
-    return _collect(kind, events.values_list("chain", "seq", "data").iterator(_AT_A_TIME))
+    return _collect(kind, events.values_list("chain", "seq", "data").iterator(_READ_AT_A_TIME))
 
 
 def _collect(kind: Kind, events: Any) -> dict[Hashable, _LastEvent]:
@@ -158,7 +159,7 @@ def _collect(kind: Kind, events: Any) -> dict[Hashable, _LastEvent]:
 
 
 def _group(items: Iterable[Any]) -> Iterator[list[Any]]:
-    """Yield the items in lists of 500; the last list may be shorter."""
+    """Yield the items in lists of _READ_AT_A_TIME; the last list may be shorter."""
     stream = iter(items)
-    while group := list(islice(stream, _AT_A_TIME)):
+    while group := list(islice(stream, _READ_AT_A_TIME)):
         yield group

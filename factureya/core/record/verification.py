@@ -20,9 +20,9 @@ MOST_FLAWS = 1000  # read of one run; more say nothing new
 
 
 def verify_log() -> LogVerification:
-    """Read every chain, anchor and state check, and store and return what was found (M26).
+    """Check the whole log of events: chains, anchors, guards, mails, and rows; store the result and return it (M26).
 
-    A damaged log is stored as such, and logged as an error; nothing is repaired.
+    The result counts the flaws, MOST_FLAWS at most. Flaws are also logged as an error; nothing is repaired.
     """
     started_at, anchor = clock.now(), anchors.latest_anchor()
     counted = ChainHead.objects.aggregate(chains=Count("pk"), events=Sum("seq"))
@@ -43,7 +43,7 @@ def verify_log() -> LogVerification:
 
 
 def find_all_flaws(folder: Path | None = None) -> Iterator[Flaw]:
-    """Yield the flaws of chains, anchors (their files are in `folder`) and guards, and of what apps compare (M26)."""
+    """Yield the flaws of chains, mails, anchors (files in `folder`), guards, and then of AUDIT_STATE_CHECKS (M26)."""
     checks = (import_string(name) for name in settings.AUDIT_STATE_CHECKS)
     yield from chain(audit.find_flaws(), audit.find_unrecorded_mails())
     yield from chain(anchors.find_flaws(folder), guard_record.find_flaws(connection))

@@ -75,7 +75,7 @@ def _set_limits(max_memory: int, processor_seconds: int) -> None:
 
 def _refuse_event(event: str, arguments: tuple[Any, ...]) -> None:
     """Raise PermissionError when Python is about to use the network, start a process or open a file to write it."""
-    if event.startswith(_FORBIDDEN_EVENTS) or (event == "open" and (arguments[2] or 0) & _WRITING):
+    if event.startswith(_FORBIDDEN_EVENTS) or (event == "open" and (arguments[2] or 0) & _WRITING):  # [2]: its flags
         raise PermissionError(event)
 
 

@@ -10,7 +10,7 @@ from change_requests.models import Execution, FormalRequest, Waiver
 from factureya.core.templatetags.fy import when
 from factureya.oversight.evidence.facts import SHOWN, Evidence, Facts, Finder, Item, State, say
 
-SOON = timedelta(days=1)
+SOON = timedelta(days=1)  # a deadline in less than this is to be attended to
 Status, Channel = FormalRequest.Status, FormalRequest.Channel
 _OURS = (Status.VERIFYING, Status.IN_APPROVAL, Status.APPROVED)  # we must do the next step
 
@@ -28,7 +28,10 @@ def find_m20(facts: Facts) -> Evidence:
 
 
 def find_m21(facts: Facts) -> Evidence:
-    """Return how many requests wait for approval, and those whose next step is ours and overdue or due soon (M21)."""
+    """Return how many requests wait for approval, and those whose next step is ours and overdue or due soon (M21).
+
+    A request with `due_minutes_left` is left out: its time stands still until the customer answers.
+    """
     waiting = FormalRequest.objects.filter(status=Status.IN_APPROVAL).count()
     urgent = FormalRequest.objects.filter(status__in=_OURS, due_at__lt=facts.now + SOON, due_minutes_left__isnull=True)
     shown = list(urgent.order_by("due_at", "pk").only("folio", "due_at")[:SHOWN])
@@ -43,20 +46,20 @@ def find_m21(facts: Facts) -> Evidence:
 
 
 def find_m24(facts: Facts) -> Evidence:
-    """Return how many executions there were, and any that a developer did without a waiver: none is allowed (M24)."""
+    """Return how many executions there were, and those by a developer without a waiver, which is forbidden (M24)."""
     developers = RoleAssignment.objects.filter(user=OuterRef("executor"), office=Office.DEVELOPER)
-    was_developer = developers.filter(starts_at__lte=OuterRef("at")).filter(
+    was_developer = developers.filter(starts_at__lte=OuterRef("at")).filter(  # in that office at that time
         Q(ends_at__isnull=True) | Q(ends_at__gt=OuterRef("at"))
     )
     executions = Execution.objects.filter(at__gte=facts.since, result=Execution.Result.OK)
     waived = Waiver.objects.filter(request=OuterRef("request"), implementer=OuterRef("executor"))
-    wrong = executions.filter(Exists(was_developer)).exclude(Exists(waived)).select_related("request")[:SHOWN]
+    by_developers = executions.filter(Exists(was_developer)).exclude(Exists(waived)).select_related("request")[:SHOWN]
     items = tuple(
         Item(
             f"{execution.request.folio}: la aplicó Desarrollo",
             reverse("control:request", args=[execution.request.folio]),
         )
-        for execution in wrong
+        for execution in by_developers
     )
     text = (
         f"{say(facts.count('request.executed'), 'ejecución', 'ejecuciones')}, {len(items)} de Desarrollo sin excepción"
@@ -65,7 +68,8 @@ def find_m24(facts: Facts) -> Evidence:
 
 
 def find_m25(facts: Facts) -> Evidence:
-    """Return the waivers of the period, and those whose independent check is overdue or still to come (M25)."""
+    """Return how many waivers there were, and those whose independent check is overdue or still to come (M25)."""
+    # `request__waiver`: a waiver that its request no longer has needs no check.
     unchecked = Waiver.objects.filter(checked_at__isnull=True, check_due__isnull=False, request__waiver=F("pk"))
     waiting = list(unchecked.order_by("check_due").select_related("request")[:SHOWN])
     items = tuple(

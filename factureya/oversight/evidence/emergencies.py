@@ -11,13 +11,13 @@ from factureya.core.templatetags.fy import when
 from factureya.oversight.evidence.facts import SHOWN, Evidence, Facts, Finder, Item, State, say
 from factureya.oversight.subjects import try_address
 
-QUARTER = timedelta(days=90)
+QUARTER = timedelta(days=90)  # the period of the counts: emergencies are rare
 VERIFY_AGE = timedelta(hours=36)  # the nightly run may be late once
-RENEW_SOON = timedelta(days=7)
+RENEW_SOON = timedelta(days=7)  # a password to be renewed within this time is shown
 
 
 def find_m22(facts: Facts) -> Evidence:
-    """Return the emergency accounts without a sealed password, and the seals that end soon or are overdue (M22)."""
+    """Return the number of emergency accounts, those without a sealed password, and those to seal again soon (M22)."""
     sealed = CriticalCredential.objects.filter(account=OuterRef("pk"), retired_at__isnull=True, renew_by__isnull=False)
     accounts = EmergencyAccount.objects.filter(retired_at__isnull=True).annotate(is_sealed=Exists(sealed))
     unsealed = list(accounts.filter(is_sealed=False).order_by("alias")[:SHOWN])
@@ -34,7 +34,7 @@ def find_m22(facts: Facts) -> Evidence:
 
 
 def find_m23(facts: Facts) -> Evidence:
-    """Return how many emergency windows opened in 90 days, how many stayed open too long, and those open now (M23)."""
+    """Return how many emergencies were opened in 90 days, how many stayed open too long, and those open now (M23)."""
     opened = EmergencyGrant.objects.filter(opened_at__gte=facts.now - QUARTER)
     longer = opened.filter(ended_at__gt=F("ends_at")).count()
     now_open = list(opened.filter(status="open").order_by("ends_at")[:SHOWN])
@@ -49,18 +49,18 @@ def find_m26(facts: Facts) -> Evidence:
     """Return how many events there were, and whether the last verification is recent and found no flaw (M26)."""
     last, written = verification.latest_verification(), localize(sum(facts.events.values()))
     text = f"{written} renglones en 30 días"
-    page = (Item("Ver la bitácora", try_address("oversight:log")),)
+    log_links = (Item("Ver la bitácora", try_address("oversight:log")),)
     if last is None:
-        return Evidence(f"{text}; la verificación nocturna aún no corre", State.ATTEND, page)
+        return Evidence(f"{text}; la verificación nocturna aún no corre", State.ATTEND, log_links)
     if not last.is_whole:
-        return Evidence(f"{text}; la verificación de {when(last.finished_at)} halló faltas", State.LATE, page)
+        return Evidence(f"{text}; la verificación de {when(last.finished_at)} halló faltas", State.LATE, log_links)
     anchor = f", ancla del {last.anchor_day:%d/%m}" if last.anchor_day else ", aún sin ancla"
     is_old = last.finished_at < facts.now - VERIFY_AGE
     return Evidence(f"{text}; íntegra {when(last.finished_at)}{anchor}", State.ATTEND if is_old else State.OK)
 
 
 def find_m27(facts: Facts) -> Evidence:
-    """Return how many reviews of emergencies were signed, and the unsigned ones, which may be overdue (M27)."""
+    """Return how many reviews of emergencies were signed, and the unsigned ones: late if one is overdue (M27)."""
     signed = GrantReview.objects.filter(signed_at__gte=facts.now - QUARTER).count()
     waiting = GrantReview.objects.filter(signed_at__isnull=True).select_related("grant").order_by("due_at")
     reviews = list(waiting[:SHOWN])
@@ -72,7 +72,7 @@ def find_m27(facts: Facts) -> Evidence:
 
 
 def _make_review_item(review: GrantReview, facts: Facts) -> Item:
-    """Return an unsigned review, overdue or not, as an item to attend to."""
+    """Return an unsigned review as an item to attend to, which says when it is or was due."""
     verb = "venció" if review.due_at < facts.now else "vence"
     return Item(f"{review.grant.folio}: su revisión {verb} {when(review.due_at)}", _find_page(review.grant))
 

@@ -12,7 +12,7 @@ from change_requests.models import FormalRequest
 from factureya.core import clock
 from factureya.core.models import Event
 
-DAYS = 30
+DAYS = 30  # the period of most counts, up to now
 SHOWN = 5  # overdue items that a clause names
 MOST = 1000  # counted no further where a count has no period
 
@@ -76,7 +76,7 @@ NOT_BUILT = Evidence("Esta parte del manual todavía no está en el sistema.", S
 
 
 def read_facts() -> Facts:
-    """Return the counts that most clauses use, in two queries over the last thirty days."""
+    """Return the counts of events and requests in the last DAYS days, which most clauses use; it takes two queries."""
     now = clock.now()
     since = now - timedelta(days=DAYS)
     events = Event.objects.filter(at__gte=since).order_by().values_list("verb").annotate(n=Count("pk"))

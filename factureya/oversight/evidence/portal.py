@@ -38,7 +38,7 @@ def find_m2(facts: Facts) -> Evidence:
 
 
 def find_m3(facts: Facts) -> Evidence:
-    """Return how many providers there are, their agents of today, and how many tickets were handed over (M3)."""
+    """Return how many providers and third-party agents there are now, and how many tickets were handed over (M3)."""
     providers = Provider.objects.count()
     agents = RoleAssignment.objects.in_force().filter(office=Office.THIRD_PARTY_AGENT).count()
     text = f"{say(providers, 'prestador', 'prestadores')}; {say(agents, 'agente', 'agentes')} de terceros"
@@ -77,7 +77,7 @@ def find_m6(facts: Facts) -> Evidence:
 
 
 def find_m7(facts: Facts) -> Evidence:
-    """Return how many requests of access were made, carried out, and returned or rejected (M7)."""
+    """Return how many requests for access were made, how many executed, and how many returned or rejected (M7)."""
     form = str(FormalRequest.Form.ACCESS)
     done = facts.count_requests(form=form, statuses=(Status.EXECUTED, Status.CLOSED))
     returned = facts.count_requests(form=form, statuses=(Status.RETURNED, Status.REJECTED))
@@ -87,7 +87,7 @@ def find_m7(facts: Facts) -> Evidence:
 
 
 def find_m8(facts: Facts) -> Evidence:
-    """Return how many powers of attorney end soon, and the warnings «no fui yo» that nobody has looked at (M8)."""
+    """Return how many powers of attorney end in 30 days, and the «no fui yo» of customers still to be reviewed (M8)."""
     today = timezone.localdate(facts.now)
     ending = Representative.objects.filter(
         revoked_at__isnull=True, valid_until__range=(today, today + timedelta(days=30))
@@ -100,7 +100,7 @@ def find_m8(facts: Facts) -> Evidence:
 
 
 def find_m9(facts: Facts) -> Evidence:
-    """Return how many answers said that a problem is not of our service, and how many tickets closed so (M9)."""
+    """Return how many answers said that a problem is out of our scope, and how many tickets closed with that (M9)."""
     answers = say(facts.count("ticket.answered_out_of_scope"), "respuesta", "respuestas")
     ended = Ticket.objects.filter(status=Ticket.Status.CLOSED)
     counts = [f"{count_up_to(ended.filter(out_of_scope=scope))} de {label.lower()}" for scope, label in Scope.choices]

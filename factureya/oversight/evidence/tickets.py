@@ -25,7 +25,7 @@ def find_m11(facts: Facts) -> Evidence:
 
 
 def find_m12(facts: Facts) -> Evidence:
-    """Return how many closings a reply in time undid, and how many tickets go on in another; none is reopened (M12)."""
+    """Return how many closings a reply in time made void, and how many tickets go on in another; none reopens (M12)."""
     undone = say(facts.count("ticket.close_voided"), "cierre anulado", "cierres anulados")
     return Evidence(
         f"0 reabiertos; {undone} por una respuesta a tiempo; {facts.count('ticket.followed_up')} continúan en otro"
@@ -59,7 +59,7 @@ def find_m15(facts: Facts) -> Evidence:
 
 
 def find_m16(facts: Facts) -> Evidence:
-    """Return how many internal notes there are, none shown to customers; a look-up by number leaves no event (M16)."""
+    """Return how many internal notes were written; look-ups by number are not counted: they leave no event (M16)."""
     notes = say(facts.count("ticket.note_added"), "nota interna", "notas internas")
     return Evidence(f"Consulta con el número abierta a toda hora; {notes}, ninguna fuera")
 
@@ -73,7 +73,7 @@ def find_m17(facts: Facts) -> Evidence:
 
 
 def find_m18(facts: Facts) -> Evidence:
-    """Return what became of the charges, and those whose time is over and that no sweep has ended (M18)."""
+    """Return what became of the proposed charges, and those that are expired but that no sweep has ended yet (M18)."""
     verbs = ("proposed", "accepted", "declined")
     proposed, accepted, declined = (facts.count(f"ticket.charge_{verb}") for verb in verbs)
     text = f"{say(proposed, 'cobro propuesto', 'cobros propuestos')}; {accepted} aceptados y {declined} no"

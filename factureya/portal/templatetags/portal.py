@@ -45,8 +45,8 @@ def nav_links(context: Context) -> list[Link]:
     path = request.path if request else ""
     if getattr(getattr(request, "user", None), "emergency_grant", None):
         return [Link("Emergencia", INSIDE, "page" if path == INSIDE else "")]
-    in_control = path.startswith(CONTROL) and _list_control_pages(request)
-    pages = in_control or [*PUBLIC_PAGES, *_list_own_pages(request)]
+    control_pages = path.startswith(CONTROL) and _list_control_pages(request)
+    pages = control_pages or [*PUBLIC_PAGES, *_list_own_pages(request)]
     addresses = [(label, address(name)) for label, name in pages]
     current = {_find_section(path, [url for _, url in addresses]): "true", path: "page"}  # by address
     return [Link(label, url, current.get(url, "")) for label, url in addresses]
@@ -59,8 +59,8 @@ def _list_own_pages(request: HttpRequest | None) -> list[tuple[str, str]]:
         return []
     if not user.is_staff:
         membership = user.membership
-        may_ask = membership is not None and membership.is_representative and membership.customer.is_verified
-        pages = [("Solicitudes", "requests:list")] if may_ask else []  # M8: only who has powers
+        has_powers = membership is not None and membership.is_representative and membership.customer.is_verified
+        pages = [("Solicitudes", "requests:list")] if has_powers else []  # M8
         return [("Mis tickets", "tickets:list"), *pages]
     pages = [("Cola de tickets", "admin:index")] if user.works_in_admin else []
     return [*pages, ("Mesa de control", "control:inbox")] if user.works_in_control else pages
@@ -79,7 +79,7 @@ def _list_control_pages(request: HttpRequest | None) -> list[tuple[str, str]]:
 
 
 def _find_section(path: str, urls: list[str]) -> str:
-    """Return the header link (one of `urls`) to mark as the section of the page at `path`, or "" if none.
+    """Return the address (one of `urls`) of the section to which the page at `path` belongs, or "" if none.
 
     It is the longest address that `path` begins with. The SUPPORT_PAGES belong to «Atención a clientes».
     """

@@ -36,13 +36,13 @@ class Command(BaseCommand):
 
 def seed() -> int:
     """Make the demo's accounts, formal requests and tickets, all or nothing; return the number of tickets."""
-    present = clock.now()
-    # No worker is woken from here: a periodic task sends the few mails that stay in the queue.
+    now = clock.now()
+    # A broker in memory: no worker starts a task for this data. Later a periodic task sends the mails still queued.
     current_app.conf.broker_url = "memory://localhost/"
     with transaction.atomic():
-        users = people.create(present - FIRST_DAY)
+        users = people.create(now - FIRST_DAY)
         for function_path in settings.DEMO_SEEDS:
-            import_string(function_path)(users, present)
-        seeded = tickets.StoryRunner(users, present).run(tickets.load_stories())
+            import_string(function_path)(users, now)
+        seeded = tickets.StoryRunner(users, now).run(tickets.load_stories())
     verification.verify_log()  # so that the log's page and the board have something true to say at once
     return seeded
