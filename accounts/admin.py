@@ -54,7 +54,7 @@ class OwnPages(ReadOnlyAdmin):
         return self.allows(user)
 
     def get_urls(self) -> list[URLPattern]:
-        """Return the addresses of our own `pages`; they replace all pages that Django's admin has for this model."""
+        """Return the addresses of our `pages`, not those of Django's admin; `_admit` checks the person at each."""
         prefix = f"{self.opts.app_label}_{self.opts.model_name}"
         return [
             path(route, self.admin_site.admin_view(limit_methods(self._admit(view, name))), name=f"{prefix}_{name}")
@@ -75,7 +75,8 @@ class OwnPages(ReadOnlyAdmin):
 
         @wraps(view)
         def check_then_show(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            """Return the page, or raise PermissionDenied. Only reading asks `allows`; all else asks `allows_act`."""
+            """Return the page, or raise PermissionDenied: reading asks `allows`, everything else `allows_act`."""
+            # A POST to a page that only shows is no reading: it too needs the right to change something.
             is_reading = name in self.reading and request.method in {"GET", "HEAD"}
             if not (self.allows if is_reading else self.allows_act)(request.user):
                 raise PermissionDenied

@@ -153,27 +153,27 @@ class SignupForm(NameForm, account.SignupForm):
         """Return the company's name as we store it: single spaces, composed letters (NFC). Error if it is too long."""
         name = unicodedata.normalize("NFC", " ".join(self.cleaned_data["legal_name"].split()))
         field = self.fields["legal_name"]
-        if len(name) > (getattr(field, "max_length", None) or 0):
+        if len(name) > (getattr(field, "max_length", None) or 0):  # NFC may have lengthened it
             raise forms.ValidationError(field.error_messages["max_length"])
         return name
 
     def clean_rfc(self) -> RFC:
-        """Return the company's RFC from the sign-up form. The error of the field says what is wrong with it."""
+        """Return the company's RFC (tax number) from the form, or raise ValidationError with what is wrong with it."""
         try:
             return parse_rfc(self.cleaned_data["rfc"])
         except BadRFC as problem:
             raise forms.ValidationError(str(problem)) from None
 
     def clean(self) -> dict[str, Any]:
-        """Check the password of a sign-up, also against the name and the mail that were typed beside it."""
+        """Check the password of a sign-up, also against the name and the mail typed beside it; return all the data."""
         data = super().clean() or {}
         if "password1" in data and "password1" not in self.errors:
-            person = User(email=data.get("email", ""), full_name=data.get("full_name", ""))
+            person = User(email=data.get("email", ""), full_name=data.get("full_name", ""))  # only to compare with
             _check_password(self, "password1", person)
         return data
 
     def try_save(self, request: HttpRequest) -> tuple[User | None, Any]:
-        """Register the company and the person who signs up. Return the person and None: allauth goes on.
+        """Register the company and the person who signs up. Return the person and None, which lets allauth go on.
 
         If an account has the address already, return what allauth returns then. It shows the same page as always, so
         that a stranger learns nothing, and mails the owner of the address.
@@ -182,7 +182,7 @@ class SignupForm(NameForm, account.SignupForm):
         try:
             person = operations.register_company(password=self.cleaned_data["password1"], **data)
         except operations.Refused:
-            self.account_already_exists = True
+            self.account_already_exists = True  # allauth reads it
             return super().try_save(request)
         return person, None
 
@@ -209,7 +209,7 @@ class ConfirmResetForm(CodeForm, account.ConfirmPasswordResetCodeForm):
         self.email = email
 
     def clean_code(self) -> str:
-        """Return the typed code. An error if the mail with it could not be delivered: a stranger may have got it."""
+        """Return the typed code. Raises ValidationError if its mail came back: a stranger may have read it."""
         if operations.was_reset_code_returned(self.email):
             raise forms.ValidationError(CODE_CAME_BACK)
         return str(super().clean_code())
@@ -258,7 +258,7 @@ class FactorCodeForm(CodeForm):
         except forms.ValidationError as wrong:
             factors = Authenticator.objects.filter(user=self.user)
             if all(map(factor_keys.is_readable, factors)):
-                raise
+                raise  # the code itself is wrong
             raise forms.ValidationError(FACTOR_UNREADABLE) from wrong
 
 
@@ -300,9 +300,9 @@ class AcceptForm(NameForm):
         self.email = email
 
     def clean(self) -> dict[str, Any]:
-        """Check the password that an invited person chose, also against the person's name and mail."""
+        """Check the password of an invited person, also against the person's name and mail; return all the data."""
         data = super().clean() or {}
         if "password" in data:
-            person = User(email=self.email, full_name=data.get("full_name", ""))
+            person = User(email=self.email, full_name=data.get("full_name", ""))  # only to compare with
             _check_password(self, "password", person)
         return data

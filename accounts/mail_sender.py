@@ -84,7 +84,7 @@ def find_people(address: str) -> list[User]:
     if people := list(owners[:1]):
         return people
     representatives = contacts.filter(
-        ~Exists(_find_staff(address)),
+        ~Exists(_find_staff(address)),  # a mail from the address of staff acts for nobody
         contact__role=Contact.Role.REPRESENTATIVE,
         contact__customer__registered_email__iexact=address,
         contact__customer__verified_at__isnull=False,

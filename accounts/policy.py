@@ -29,7 +29,7 @@ def may_enter_credits(user: User) -> bool:
 
 
 def may_see_own_credits(user: User) -> bool:
-    """Return True if the person reads the credits of the own company: who is not limited to the own tickets."""
+    """Return True if the person may read the credits of the own company: a contact not limited to own tickets."""
     membership = user.membership
     return membership is not None and user.is_active and not membership.own_tickets_only
 
@@ -59,13 +59,13 @@ def may_manage_people(user: User, customer: Customer) -> bool:
 def may_change_branding(user: User, customer: Customer) -> bool:
     """Return True if the person may change the company's logo and colours (M33).
 
-    The representatives who manage its people may, as long as the service has not ended.
+    The representatives who may manage its people may, until the company's service ends (`is_suspended`).
     """
     return may_manage_people(user, customer) and not customer.is_suspended
 
 
 def add_powers(contacts: QuerySet[Contact]) -> QuerySet[Contact]:
-    """Return the contacts, each with the kind of its powers today. So a list needs one query, not one for each."""
+    """Return the contacts with the kind of their powers today, so that a list needs one query and not one for each."""
     powers = Representative.objects.filter(user=OuterRef("user"), customer=OuterRef("customer"))
     kinds = powers.in_force().order_by("pk").values("power_kind")[:1]
     return contacts.annotate(power_listed=Subquery(kinds))  # which `Contact.power_today` reads

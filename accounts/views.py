@@ -42,7 +42,7 @@ class Home(LoginRequiredMixin, FormView):
         return super().form_valid(form)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Add the company to the profile page; also whether this person may invite others and has a second factor."""
+        """Add to the profile page the company, whether a second factor exists, and what the person may do and see."""
         user = get_person(self.request)
         membership = user.membership
         factor = Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).exists()
@@ -134,9 +134,9 @@ class ChangeInvitation(RepresentativeMixin, View):
             cancelled_at__isnull=True,
         )
         if self.verb == "resend":
-            limited = ratelimit.consume_or_429(request, action="invite")
-            if limited is not None:
-                return limited
+            too_many = ratelimit.consume_or_429(request, action="invite")
+            if too_many is not None:
+                return too_many  # the response 429
             operation, done_text = operations.resend_invitation, "Enviamos un enlace nuevo a"
         else:
             operation, done_text = operations.cancel_invitation, "Cancelamos la invitación a"
@@ -158,8 +158,8 @@ class AcceptInvitation(FormView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Show the page of a mailed invitation. If it cannot be used or somebody is signed in, the page says so."""
-        if limited := ratelimit.consume_or_429(request, action="accept_invitation"):
-            return limited
+        if too_many := ratelimit.consume_or_429(request, action="accept_invitation"):
+            return too_many  # the response 429
         try:
             self.invitation = operations.open_invitation(kwargs["token"])
         except operations.Refused as refusal:

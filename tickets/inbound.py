@@ -78,8 +78,8 @@ def receive(inbound: InboundMessage, mail: InboundMail) -> Plan:
     """Return the function that will write a received mail to a ticket, refuse it, or only record it.
 
     We ask in this order: is it the report that a mail of ours was not delivered (a bounce), is the sender forged
-    (DMARC), is it another bounce, did a machine send it, has it no sender, is the sender not proven? If nothing holds,
-    it is a contact's mail. Only its files are stored now. `core` calls the function later, in a transaction.
+    (DMARC), is it another bounce, did a machine send it, has it no one sender, may its sender not write? If nothing
+    holds, it is a contact's mail. Only its files are stored now. `core` calls the function later, in a transaction.
     """
     inbound.sender = mail.sender
     if mail.bounce is not None and (sent := bounces.find_original(mail.bounce)):
@@ -88,7 +88,7 @@ def receive(inbound: InboundMessage, mail: InboundMail) -> Plan:
     if sender.refusal == mail_sender.Refusal.DMARC:
         return partial(bounces.refuse_sender, inbound, mail, sender.refusal)
     if mail.bounce is not None:
-        return lambda: Outcome(Disposition.BOUNCE, "no-original")
+        return lambda: Outcome(Disposition.BOUNCE, "no-original")  # we do not know which mail came back
     if mail.robot:
         return partial(_record_robot, inbound, mail, sender.people)
     if sender.refusal is not None and not mail.sender:
@@ -111,7 +111,7 @@ def shorten_subject(subject: str) -> str:
 
 
 def join_mail_text(own_words: str, text: str, kept: Kept) -> str:
-    """Return the text that a mail adds to a ticket, with the files that were refused at its end.
+    """Return the text that a mail adds to a ticket; at its end stand the files that were refused, with the reasons.
 
     The text is what the sender wrote himself (`own_words`). If that is empty it is the whole `text` with its quotes,
     else the names of the files, else a sentence that the mail had no text.
@@ -126,12 +126,12 @@ def join_mail_text(own_words: str, text: str, kept: Kept) -> str:
 
 
 def _record_robot(inbound: InboundMessage, mail: InboundMail, senders: list[User]) -> Outcome:
-    """Return how to store an automatic answer. If it belongs to a ticket of the sender, record it there too (M6)."""
+    """Return how to store a machine's mail. If it belongs to a ticket of its sender, record it there too (M6)."""
     referred = threads.find_numbers(_read_ids(mail), _read_recipients(inbound, mail))
-    found = _find_by_numbers(referred, senders)
-    if found is None:
+    ticket_and_sender = _find_by_numbers(referred, senders)
+    if ticket_and_sender is None:
         return Outcome(Disposition.AUTO, mail.robot[:40])
-    ticket, _sender = found
+    ticket, _sender = ticket_and_sender
     ticket = operations.robot_answered(ticket.pk, inbound=inbound, mark=mail.robot)
     return Outcome(Disposition.AUTO, mail.robot[:40], ticket.chain)
 
@@ -142,8 +142,8 @@ def _write_to_ticket(proven: ProvenMail) -> Outcome:
     A mail without a ticket is refused if contacts of several companies have its address: we cannot know for which of
     them to open one. An address noted as failing is noted as good again, because this mail shows that it works.
     """
-    if found := _find_target(proven):
-        ticket, author, how = found
+    if target := _find_target(proven):
+        ticket, author, how = target
         outcome = _continue_ticket(ticket, author, how, proven)
     elif len({person.contact.customer_id for person in proven.senders}) > 1:
         return bounces.refuse_sender(proven.inbound, proven.mail, Reason.AMBIGUOUS)
@@ -162,12 +162,12 @@ def _find_target(proven: ProvenMail) -> tuple[Ticket, User, Reason] | None:
     for a recent ticket with the same subject. The person is the first with the mail's address who may write there.
     """
     referred = threads.find_numbers(_read_ids(proven.mail), _read_recipients(proven.inbound, proven.mail))
-    if found := _find_by_numbers(referred, proven.senders):
-        return *found, Reason.REFERENCE
-    if found := _find_by_numbers(threads.read_subject_numbers(proven.mail.subject), proven.senders):
-        return *found, Reason.NUMBER
-    if found := _find_by_subject(proven):
-        return *found, Reason.SUBJECT
+    if ticket_and_person := _find_by_numbers(referred, proven.senders):
+        return *ticket_and_person, Reason.REFERENCE
+    if ticket_and_person := _find_by_numbers(threads.read_subject_numbers(proven.mail.subject), proven.senders):
+        return *ticket_and_person, Reason.NUMBER
+    if ticket_and_person := _find_by_subject(proven):
+        return *ticket_and_person, Reason.SUBJECT
     return None
 
 
@@ -197,7 +197,7 @@ def _find_by_subject(proven: ProvenMail) -> tuple[Ticket, User] | None:
     latest = recent.exclude(status=Ticket.Status.CLOSED).order_by("-pk").values_list("number", "subject")[:50]
     alike = [number for number, other in latest if threads.normalise_subject(other) == subject]
     found = _find_by_numbers(alike, proven.senders)
-    return None if found and found[0].is_closed else found  # a merged one may lead to a ticket that is Cerrado
+    return None if found and found[0].is_closed else found  # [0] is the ticket; a merged one may lead to a closed
 
 
 def _continue_ticket(ticket: Ticket, author: User, how: Reason, proven: ProvenMail) -> Outcome:
@@ -244,7 +244,7 @@ def _came_in_time(inbound: InboundMessage, ticket: Ticket) -> bool:
 
 
 def _open_ticket(author: User, proven: ProvenMail) -> Outcome:
-    """Open a ticket from a mail; return how to store the mail. The impact is the middle one: a mail has none (M10)."""
+    """Open a ticket from a mail; return how to store it. A mail names no impact, so it gets the middle one (M10)."""
     ticket = operations.open_ticket(
         customer=author.contact.customer,
         subject=proven.subject or NO_SUBJECT,

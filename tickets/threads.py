@@ -37,10 +37,10 @@ def find_numbers(ids: Sequence[str], recipients: Iterable[str]) -> list[str]:
     """Return the numbers of the tickets to which a mail belongs, the likeliest first.
 
     `ids` are the Message-IDs in its headers, the one of In-Reply-To first. Only ids and reply addresses that we made
-    give a number; for others the functions below return "".
+    give a number; for others the three helpers give none.
     """
-    found = [*_find_by_sent_mails(ids), *map(_read_number_in_id, ids), *map(_read_number_in_address, recipients)]
-    return list(dict.fromkeys(filter(None, found)))
+    candidates = [*_find_by_sent_mails(ids), *map(_read_number_in_id, ids), *map(_read_number_in_address, recipients)]
+    return list(dict.fromkeys(filter(None, candidates)))
 
 
 def find_sent_mails(ids: Sequence[str]) -> list[OutboxMessage]:
@@ -55,13 +55,13 @@ def find_sent_mails(ids: Sequence[str]) -> list[OutboxMessage]:
 
 def read_subject_numbers(subject: str, prefix: str = NUMBER_PREFIX) -> list[str]:
     """Return the numbers with this prefix in a mail's subject, without those that have a wrong check character."""
-    found = []
+    valid_numbers = []
     for text in _NUMBERS_IN_TEXT[prefix].findall(subject)[:MAX_SUBJECT_NUMBERS]:
         try:
-            found.append(numbers.parse_number(prefix, text))
+            valid_numbers.append(numbers.parse_number(prefix, text))
         except numbers.InvalidNumber:
             continue
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(valid_numbers))
 
 
 def answers_ours(inbound: InboundMessage, mail: InboundMail) -> bool:

@@ -32,9 +32,9 @@ class CreditBalanceQuerySet(models.QuerySet["CreditBalance"]):
         return self.filter(valid_until__lte=timezone.localdate(clock.now()) + _get_warning_time())
 
     def find_to_warn_of(self, person: "User") -> "CreditBalance | None":
-        """Return the credits of this person's company if they are low or end soon, and the person may read them."""
-        contacts = {"customer__contacts__user": person, "customer__contacts__own_tickets_only": False}
-        balance = self.filter(**contacts).first()
+        """Return the credits of this person's company if they have a `warning` and the person may read them."""
+        full_contact = {"customer__contacts__user": person, "customer__contacts__own_tickets_only": False}
+        balance = self.filter(**full_contact).first()
         return balance if balance is not None and balance.warning else None
 
 
@@ -90,7 +90,7 @@ class CreditBalance(models.Model):
 
     @property
     def expires_soon(self) -> bool:
-        """Return True if the credits are valid today, but not for more than CREDITS_EXPIRE_DAYS."""
+        """Return True if the credits expire within CREDITS_EXPIRE_DAYS days; False if they have expired or never do."""
         if self.valid_until is None or self.has_expired:
             return False
         return self.valid_until <= timezone.localdate(clock.now()) + _get_warning_time()
@@ -247,7 +247,7 @@ class CreditImportRow(models.Model):
 
     @property
     def summary_before(self) -> str:
-        """Return what was stored when the row was checked: «74 de 200 (PAC-200)», or «Sin dato»."""
+        """Return the company's credits when the check read this row: «74 de 200 (PAC-200)», or «Sin dato» if none."""
         if not self.before:
             return "Sin dato"
         return f"{self.before['remaining']:,} de {self.before['total']:,} ({self.before['package']})"

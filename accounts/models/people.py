@@ -139,7 +139,7 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email=(email or "").strip().lower())
 
     def create_user(self, email: str, password: str | None = None, **extra: Any) -> "User":
-        """Make a person with an account and return the person; without a password nobody can sign in to it."""
+        """Store a new person with an account, and return the person. Without a password nobody can sign in to it."""
         user = self.model(email=email.strip().lower(), **extra)
         user.set_password(password)
         return self.insert_person(user)
@@ -147,7 +147,8 @@ class UserManager(BaseUserManager["User"]):
     def insert_person(self, user: "User", *, actor: "User | None" = None) -> "User":
         """Insert a new person, record the account in the person's chain, and return the person (M26).
 
-        The event says also whether the person is a superuser, and comes before it: no other row becomes one.
+        A superuser is inserted as an ordinary person and becomes one after the event that says so: the database refuses
+        a superuser without such an event.
         """
         is_superuser, user.is_superuser = user.is_superuser, False
         with transaction.atomic(using=self._db):
@@ -225,7 +226,7 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
         """Return the hash that a session stores. A new password or `session_epoch` changes it and ends the session.
 
         For an emergency account the hash also contains `session_binding`, which names one emergency and one session. So
-        the hash is never valid in another session or emergency (M23).
+        the hash is never valid in another session or emergency (M23). `secret`: an older key, which Django tries too.
         """
         content = f"{self.password}:{self.session_epoch}{self.session_binding}"
         return salted_hmac("accounts.session", content, secret=secret, algorithm="sha256").hexdigest()
@@ -248,7 +249,7 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
     def desk_provider_ids(self) -> list[int]:
         """Return the ids of the providers for whom this person works on tickets today, in a desk office (M3).
 
-        A supervisor, who is always of our own desk, works on everybody's: he gives tickets away and takes them back.
+        A supervisor is always of our own desk and works for all providers, because he moves tickets between them.
         """
         if not (self.is_active and self.is_staff):
             return []
@@ -317,7 +318,7 @@ class Proof:
     ip: str = ""
 
     def as_data(self) -> dict[str, Any]:
-        """Return the proof as an event keeps it under `auth`; no link, code or password is in it."""
+        """Return the proof of who acted, as an event stores it under `auth`; no link, code or password is in it."""
         at = self.at.isoformat() if self.at else ""
         return {"method": str(self.method), "factor": self.factor, "at": at, "ip": self.ip}
 

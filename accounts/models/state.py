@@ -32,9 +32,10 @@ def describe_new_office(assignment: RoleAssignment) -> Facts:
 
 
 def describe_office(assignment: RoleAssignment) -> Facts:
-    """Return the whole row of an office (cargo): also its keys and who ended it.
+    """Return the whole row of a granted office (cargo), as an event holds it: also its keys and who ended it.
 
-    An office of before offices had events gets its negative key as `granted_seq`, so that each has a name of its own.
+    `granted_seq` is the number of the event that granted it. An office granted before there were such events gets its
+    negative key instead, so that each office of a person has its own number.
     """
     facts = {**_read(assignment, (*_OFFICE_FACTS, "pk")), "granted_seq": assignment.granted_seq or -assignment.pk}
     return {**facts, "ended_by": assignment.ended_by_id}
@@ -51,14 +52,14 @@ def describe_contact(contact: Contact) -> Facts:
 
 
 def describe_representative(representative: Representative) -> Facts:
-    """Return the powers of a representative, with the hash of the document that proves them."""
+    """Return a representative's powers as an event holds them, with the hash of the document that proves them."""
     document = representative.document
     facts = _read(representative, _REPRESENTATIVE_FACTS)
     return {**facts, "document_sha256": document.sha256 if document else None}
 
 
 def describe_branding(branding: Branding) -> Facts:
-    """Return the image of a company, with the hash of its logo's bytes as they are stored now (M33)."""
+    """Return a company's colours and logo as an event holds them, with the hash of the logo stored now (M33)."""
     logo = branding.logo
     return {**_read(branding, _BRANDING_FACTS), "logo_sha256": logo.hash_sizes() if logo else ""}
 

@@ -40,7 +40,7 @@ _signer = signing.Signer(salt=own_links.INVITATION.salt)
 def resend_invitation(pk: int, *, actor: User) -> Invitation:
     """Mail a new link of a pending invitation, which voids the old one, and return the invitation.
 
-    For a company's invitation the actor now counts as the person who invited (M8).
+    A company's invitation now counts as the actor's: its link works only as long as that person may invite (M8).
     """
     with _lock_pending(pk, actor) as invitation:
         if invitation.customer is not None:
@@ -69,7 +69,7 @@ def accept_invitation(token: str, *, full_name: str, password: str) -> User:
     with transaction.atomic():
         invitation = _find_usable(Invitation.objects.select_for_update().filter(token_hash=token_hash))
         try:
-            with transaction.atomic():
+            with transaction.atomic():  # an IntegrityError undoes only this
                 person = make_person(invitation.email, full_name, password_hash, verified=True)
         except IntegrityError:
             raise Refused(UNUSABLE) from None  # somebody made an account with this address meanwhile
@@ -92,8 +92,9 @@ def void_undelivered_invitation(mail: OutboxMessage) -> None:
         invitations = Invitation.objects.select_for_update().filter(
             email=mail.to, cancelled_at__isnull=True, undelivered_at__isnull=True
         )
+        # Events of an invitation form a chain; the mail names that chain in `about`.
         matching = [invitation for invitation in invitations.order_by("-created_at") if invitation.chain == mail.about]
-        if not matching or _was_sent_again(mail):  # a newer mail has a newer link
+        if not matching or _was_sent_again(mail):  # nothing left to void, or a newer mail has a newer link
             return
         invitation = matching[0]
         invitation.undelivered_at = now()
@@ -145,6 +146,7 @@ def change_full_name(*, full_name: str, actor: User) -> User:
     """Change the full name of the actor, as the person asks on the profile page, and return the person."""
     with transaction.atomic():
         person = lock_user(actor.pk)
+        # `require_fit` returns the name to store, or raises Refused if the column cannot hold it.
         before, person.full_name = person.full_name, require_fit(User, "full_name", full_name)
         if before != person.full_name:
             person.save(update_fields=["full_name"])
@@ -162,19 +164,19 @@ def change_password(person: User, password: str) -> None:
 
 
 def flag_bounced_address(email: str, *, mail_key: str) -> None:
-    """Mark the contact with this address: the mail `mail_key` came back. A mail from it removes the mark (M6)."""
+    """Store on the contact of this address that our mail `mail_key` came back. A mail from there clears it (M6)."""
     with transaction.atomic():
-        flagged = User.objects.select_for_update(no_key=True).filter(
+        not_flagged = User.objects.select_for_update(no_key=True).filter(
             email=email.lower(), is_staff=False, mail_bounced_at__isnull=True
         )
-        if person := flagged.first():
+        if person := not_flagged.first():
             person.mail_bounced_at = now()
             person.save(update_fields=["mail_bounced_at"])
             audit.record("person.mail_bounced", person, actor=None, mail=mail_key)
 
 
 def unflag_address(pk: int) -> None:
-    """Remove the mark that mails to this contact come back, because the contact wrote from that address."""
+    """Store that mails to this contact do not come back any more, because the contact wrote from that address."""
     with transaction.atomic():
         flagged = User.objects.select_for_update(no_key=True).filter(pk=pk, mail_bounced_at__isnull=False)
         if person := flagged.first():
@@ -213,7 +215,7 @@ def _lock_pending(pk: int, actor: User) -> Iterator[Invitation]:
     """
     with transaction.atomic():
         related = Invitation.objects.select_related("customer")
-        invitation = related.select_for_update(of=("self",)).get(pk=pk)
+        invitation = related.select_for_update(of=("self",)).get(pk=pk)  # does not lock the company
         if invitation.customer is None:
             require_superuser(actor)
         else:
@@ -244,7 +246,7 @@ def _find_usable(invitations: QuerySet[Invitation]) -> Invitation:
     if invitation.office:
         allowed = inviter.is_active and inviter.is_superuser
     else:
-        assert invitation.customer is not None  # invitation_to_company_or_office
+        assert invitation.customer is not None  # by the constraint invitation_to_company_or_office
         allowed = policy.may_manage_people(inviter, invitation.customer)
     require(allowed, UNUSABLE)
     return invitation
@@ -252,7 +254,7 @@ def _find_usable(invitations: QuerySet[Invitation]) -> Invitation:
 
 def _add_contact(person: User, invitation: Invitation) -> None:
     """Record that the person who accepted the invitation joins the company that invited, and make the contact."""
-    assert invitation.customer is not None  # invitation_to_company_or_office
+    assert invitation.customer is not None  # by the constraint invitation_to_company_or_office
     insert_contact(
         invitation.customer,
         person,
@@ -265,7 +267,7 @@ def _add_contact(person: User, invitation: Invitation) -> None:
 
 
 def _add_assignment(person: User, invitation: Invitation) -> None:
-    """Give the person who accepted the invitation the office (cargo) that it names, and record it."""
+    """Give the person who accepted the invitation the office (cargo) that it names, record it, and set its groups."""
     insert_assignment(
         person,
         "staff.joined",

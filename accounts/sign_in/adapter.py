@@ -34,9 +34,10 @@ SECRET_MAILS = {"email_confirmation", "email_confirmation_signup", "password_res
 
 
 def choose_landing(user: Any) -> str:
-    """Return the address that a person comes to after signing in: the admin, /control/, the tickets, or the profile.
+    """Return the address that a person comes to after signing in.
 
-    Auditoría, who reads in both, begins in /control/.
+    Who works in the admin begins there, mesa de control in /control/, a contact at the tickets, anybody else at the
+    profile. Auditoría, who reads in the admin and in /control/, begins in /control/.
     """
     if user.works_in_admin and not user.reads_all:
         return reverse("admin:index")
@@ -80,7 +81,7 @@ class AccountAdapter(DefaultAccountAdapter):
                 "signup_url": make_page_url("account_signup"),
                 "reset_url": make_page_url("account_reset_password"),
             },
-            is_secret=name in SECRET_MAILS,
+            is_secret=name in SECRET_MAILS,  # then the text is deleted after sending
         )
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
@@ -118,16 +119,16 @@ class AccountAdapter(DefaultAccountAdapter):
         return str(credentials.get("email", "")).lower()
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Before the password is checked, raise an error if too many sign-ins failed, for this account or for all."""
+        """Before the password is checked, raise an error if too many sign-ins failed: to this account or in all."""
         super().pre_authenticate(request, **credentials)
         self._everybody_usage = ratelimit.consume(
             request, app="allauth.account", action="login_failed_everybody", key="everybody"
         )
-        if not self._everybody_usage:
+        if not self._everybody_usage:  # false: the limit is reached
             raise self.validation_error("too_many_login_attempts")
 
     def _rollback_login_failed_rl_usage(self) -> None:
-        """Subtract a successful sign-in from the failed ones: each try was counted as failed before it was checked."""
+        """Do not count a successful sign-in as failed any more: each try is counted as failed before it is checked."""
         super()._rollback_login_failed_rl_usage()
         self._everybody_usage.rollback()
 

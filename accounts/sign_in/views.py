@@ -47,7 +47,7 @@ class LoginView(account.LoginView):
     """Let a person sign in; in the demo the page lists the accounts."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Add the demo's accounts, and whether the session still holds drafts that the person never sent."""
+        """Add the demo's accounts (in a demo only), and whether the session holds drafts that the person never sent."""
         demo = DEMO_PEOPLE if settings.DEMO else ()
         return super().get_context_data(
             demo_people=demo,
@@ -61,7 +61,7 @@ class VerifyView(account.ConfirmEmailVerificationCodeView):
     """Ask for the mailed code, only while somebody signs up or in; no page changes an address later."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Show the page for the mailed code only to a person who is signing up or in; redirect everybody else.
+        """Show the page that asks for the mailed code, only while a person signs up or in; redirect everybody else.
 
         allauth would redirect to its own page of addresses, which we have closed.
         """
@@ -94,7 +94,7 @@ class ActivateFactorView(totp.ActivateTOTPView):
         with transaction.atomic():
             response = super().form_valid(form)
             operations.record_enrolled_factor(self.request.user)
-        update_session_auth_hash(self.request, self.request.user)
+        update_session_auth_hash(self.request, self.request.user)  # so this session goes on
         record_authentication(self.request, self.request.user, "mfa", type="totp")
         return response
 
@@ -135,7 +135,7 @@ class DownloadCodesView(ReadableCodesMixin, codes.DownloadRecoveryCodesView):
 @never_cache
 @login_required
 def totp_qr(request: HttpRequest) -> HttpResponse:
-    """Return the QR code (SVG) of the new second factor; 404 if there is none. (The CSP forbids `data:` images.)"""
+    """Return the QR code (SVG) of the new second factor, or 404. It has its own address: the CSP forbids `data:`."""
     secret = request.session.get(SECRET_SESSION_KEY)
     if not secret:
         raise Http404

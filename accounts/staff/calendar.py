@@ -53,16 +53,16 @@ class Preview:
 
     @property
     def headline(self) -> str:
-        """Return in one sentence how many goals and other deadlines move: «Mueve 3 metas y ningún otro plazo»."""
+        """Return in a sentence how many reply goals and other deadlines move: «Mueve 3 metas y 1 plazo más»."""
         goals = sum(move.deadline.column == "reply_due_at" for move in self.moves)
         others = len(self.moves) - goals
-        first = "1 meta" if goals == 1 else f"{goals} metas" if goals else "ninguna meta"
-        second = "1 plazo más" if others == 1 else f"{others} plazos más" if others else "ningún otro plazo"
-        return f"Mueve {first} y {second}." if self.moves else "No mueve ningún plazo."
+        goals_text = "1 meta" if goals == 1 else f"{goals} metas" if goals else "ninguna meta"
+        others_text = "1 plazo más" if others == 1 else f"{others} plazos más" if others else "ningún otro plazo"
+        return f"Mueve {goals_text} y {others_text}." if self.moves else "No mueve ningún plazo."
 
 
 def show_calendar(request: HttpRequest) -> HttpResponse:
-    """Show hours and holidays; with a day and a name in the address also what that holiday would move."""
+    """Show hours and holidays; with a day and a name in the address also which deadlines that holiday would move."""
     if "day" not in request.GET:
         return _render_list(request, HolidayForm())
     form = HolidayForm(request.GET)
@@ -70,7 +70,7 @@ def show_calendar(request: HttpRequest) -> HttpResponse:
 
 
 def add_holiday(request: HttpRequest) -> HttpResponse:
-    """Add the posted day without attention, or let it wait for a second person (POST)."""
+    """Add the posted holiday, or store it as a proposal that a second person must approve (POST)."""
     form = HolidayForm(request.POST)
     if form.is_valid() and _propose(request, form, form.make_draft()):
         return redirect(LIST)
@@ -78,8 +78,8 @@ def add_holiday(request: HttpRequest) -> HttpResponse:
 
 
 def remove_holiday(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show what it moves to attend on a holiday after all, and remove it (POST) or let it wait for a second person."""
-    holiday = get_object_or_404(Holiday, pk=pk, day__gte=timezone.localdate(clock.now()))
+    """Show which deadlines move if this holiday is removed; on POST remove it, or propose that to a second person."""
+    holiday = get_object_or_404(Holiday, pk=pk, day__gte=timezone.localdate(clock.now()))  # a past one stays
     draft = Draft(Kind.REMOVE_HOLIDAY, holiday.day)
     if request.method == "POST" and _propose(request, None, draft):
         return redirect(LIST)
@@ -89,7 +89,7 @@ def remove_holiday(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def change_hours(request: HttpRequest) -> HttpResponse:
-    """Show the form of the hours, what the typed ones would move, and store them (POST) or let them wait."""
+    """Show the form of the hours, and which deadlines the typed ones would move; on POST store or propose them."""
     today = timezone.localdate(clock.now())
     preview = None
     if request.method == "POST":
@@ -97,9 +97,9 @@ def change_hours(request: HttpRequest) -> HttpResponse:
         if form.is_valid() and _propose(request, form, form.make_draft()):
             return redirect(LIST)
     elif "day" in request.GET:
-        form = HoursForm(request.GET)
+        form = HoursForm(request.GET)  # he asks what these hours would move
         preview = _preview(form)
-    else:
+    else:  # a first visit: begin with the hours of today
         week = load_attention_hours().find_week(today)
         form = HoursForm(initial=HoursForm.make_initial(week, today + timedelta(days=1)))
     context = _page_context(request, "Cambiar el horario", form=form, preview=preview)
@@ -121,10 +121,13 @@ def decide_change(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
 
 
 def _propose(request: HttpRequest, form: Any, draft: Draft) -> bool:
-    """Make the change, or let it wait, and return True; else show why in the form, or above the page without a form."""
+    """Make the change, or store it as a proposal for a second person to approve, and return True.
+
+    If it is refused, return False; the form shows the reasons, or without a form the next page.
+    """
     person = get_person(request)
     key = form_memory.read_key(request.POST.get("key", ""), FORM, person)
-    errors = {"": STALE_FORM} if key is None else {}
+    errors = {"": STALE_FORM} if key is None else {}  # "": an error of the whole form
     if key is not None:
         try:
             change = changes.propose_change(draft, actor=person, form_key=key.key)
@@ -133,7 +136,7 @@ def _propose(request: HttpRequest, form: Any, draft: Draft) -> bool:
         except Refused as refusal:
             errors = {"": str(refusal)}
         else:
-            messages.success(request, _describe_done(change))
+            messages.success(request, _describe_result(change))
             return True
     for field, text in errors.items():
         if form is None:
@@ -143,7 +146,7 @@ def _propose(request: HttpRequest, form: Any, draft: Draft) -> bool:
     return False
 
 
-def _describe_done(change: CalendarChange) -> str:
+def _describe_result(change: CalendarChange) -> str:
     """Return what the person reads after a change: it counts, or another person must approve it."""
     if change.status == CalendarChange.Status.PROPOSED:
         return "Adelanta un plazo: otra persona debe aprobarlo antes de que cuente."
@@ -166,6 +169,7 @@ def _render_list(request: HttpRequest, form: HolidayForm, preview: Preview | Non
     """Return the page of hours and holidays, with the form of a new holiday and what it would move."""
     today = timezone.localdate(clock.now())
     holidays = list(Holiday.objects.order_by("day"))
+    # Each coming holiday with its days from today. `others` are the later ones, then the past ones, newest first.
     coming = [(holiday, (holiday.day - today).days) for holiday in holidays if holiday.day >= today]
     week = load_attention_hours().find_week(today)
     context = _page_context(

@@ -63,7 +63,7 @@ class HoursForm(DayForm):
         return {"day": day, **{f"day_{number}": format_day(hours) for number, hours in enumerate(week)}}
 
     def clean(self) -> dict[str, Any]:
-        """Return the data, with the whole week as a row stores it under `hours`; what is no hours is an error."""
+        """Return the data, with the week under `hours` as a row stores it. A day without valid hours is an error."""
         data = super().clean() or {}
         days = []
         for number in range(len(DAYS)):
@@ -73,7 +73,7 @@ class HoursForm(DayForm):
                 self.add_error(f"day_{number}", str(problem))
         if not self.errors:
             try:
-                data["hours"] = format_week(require_open(tuple(days)))
+                data["hours"] = format_week(require_open(tuple(days)))  # a week closed on all days is an error
             except BadHours as problem:
                 self.add_error("day_0", str(problem))
         return data

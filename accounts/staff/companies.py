@@ -77,7 +77,7 @@ def show_customer(request: HttpRequest, pk: int) -> HttpResponse:
     related = Customer.objects.select_related("joined_to", "verified_by", "credit_balance__recorded_by")
     customer = get_object_or_404(related, pk=pk)
     reader = get_person(request)
-    if not reader.reads_all:  # what who reads all looks at is recorded by middleware
+    if not reader.reads_all:  # for a person with `reads_all` the middleware records it
         operations.record_view(customer, actor=reader)
     context = page_context(
         request,
@@ -86,7 +86,7 @@ def show_customer(request: HttpRequest, pk: int) -> HttpResponse:
         representatives=customer.representatives.order_by("-pk")[:ROWS],
         contacts=_list_people(customer)[:ROWS],
         history=_read_history(customer),
-        cards=[import_string(name)(request, customer) for name in settings.CUSTOMER_CARDS],
+        cards=[import_string(name)(request, customer) for name in settings.CUSTOMER_CARDS],  # of other apps
         may_verify=policy.may_verify(reader) and customer.waits_for_staff,
         may_take_calls=policy.may_verify(reader),
         may_enter=policy.may_enter_credits(reader),
@@ -104,7 +104,7 @@ def _read_history(customer: Customer) -> list[tuple[str, Event]]:
 def _list_people(customer: Customer) -> QuerySet[Contact]:
     """Return the contacts of the company with their powers of today, its representatives first."""
     people = policy.add_powers(customer.contacts.select_related("user"))
-    return people.order_by("-role", "user__full_name")  # "representative" comes after "contact"
+    return people.order_by("-role", "user__full_name")  # by alphabet, descending: "representative", "contact"
 
 
 def _render_decide_page(request: HttpRequest, customer: Customer, form: RefuseForm) -> HttpResponse:

@@ -11,7 +11,7 @@ from accounts.staff.forms import require_near_day
 
 
 def _make_number_field(lowest: int) -> forms.IntegerField:
-    """Return the form field of a number of credits, at least `lowest`."""
+    """Return the form field of a number of credits, from `lowest` to MAX_CREDITS."""
     text = f"Escriba un número entero de {lowest} a {MAX_CREDITS:,}."
     return forms.IntegerField(
         min_value=lowest,
@@ -67,7 +67,7 @@ class UploadForm(PlainForm):
 
     def clean_file(self) -> Any:
         """Return the uploaded file. One that is too large is an error, before it is read into memory."""
-        uploaded, most = self.cleaned_data["file"], settings.CREDITS_IMPORT_MAX_BYTES
-        if uploaded.size > most:
-            raise forms.ValidationError(f"El archivo pasa de {most // 1024**2} MB. Divídalo en varios.")
+        uploaded, max_bytes = self.cleaned_data["file"], settings.CREDITS_IMPORT_MAX_BYTES
+        if uploaded.size > max_bytes:
+            raise forms.ValidationError(f"El archivo pasa de {max_bytes // 1024**2} MB. Divídalo en varios.")
         return uploaded

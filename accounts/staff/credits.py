@@ -33,9 +33,9 @@ _DECISIONS = {
 
 
 def list_credits(request: HttpRequest) -> HttpResponse:
-    """Show the companies' credits: the low ones, those that expire, or all; found by RFC or name."""
+    """Show the companies' credits: low, expired or soon to expire, or all. A search (RFC or name) looks in all."""
     chosen = request.GET.get("ver", "")
-    chosen = chosen if chosen in FILTERS else "pocos"
+    chosen = chosen if chosen in FILTERS else "pocos"  # the low ones
     words = get_search_text(request)
     balances = _select_balances("todos" if words else chosen).select_related("customer", "recorded_by")
     if words:
@@ -70,8 +70,8 @@ def enter_credits(request: HttpRequest, pk: int) -> HttpResponse:
             for field, text in refusal.errors.items():
                 form.add_error(field, text)
         except Refused as refusal:
-            customer = Customer.objects.select_related("credit_balance").get(pk=pk)  # as it is shown now
-            form = CreditsForm({**request.POST.dict(), "seen": name_version(customer.credits)})
+            customer = Customer.objects.select_related("credit_balance").get(pk=pk)  # as it is stored now
+            form = CreditsForm({**request.POST.dict(), "seen": name_version(customer.credits)})  # what he sees now
             form.add_error(None, str(refusal))
         else:
             done_text = "Guardamos los créditos." if is_changed else "Ya estaban así; no cambió nada."
@@ -88,38 +88,38 @@ def import_credits(request: HttpRequest) -> HttpResponse:
     form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
     if request.method == "POST":
         posted = form_memory.read_key(request.POST.get("key", ""), UPLOAD_FORM, person)
-        if posted is None:
+        if posted is None:  # the key is forged, or of another person or form
             form.add_error(None, STALE_FORM)
         elif form.is_valid():
             uploaded = form.cleaned_data["file"]
             try:
-                found = operations.upload_credits(
+                credit_import = operations.upload_credits(
                     actor=person, name=uploaded.name, content=uploaded.read(), form_key=posted.key
                 )
             except Refused as refusal:
                 form.add_error("file", str(refusal))
             else:
-                return redirect(IMPORT, found.pk)
+                return redirect(IMPORT, credit_import.pk)
     context = page_context(request, "Importar créditos", form=form, key=key, columns=COLUMNS)
     return TemplateResponse(request, "admin/accounts/credit_import_new.html", context)
 
 
 def show_import(request: HttpRequest, pk: int) -> HttpResponse:
     """Show an import: its progress, or every bad row by its line, or what it would change and what it changed."""
-    found = get_object_or_404(CreditImport.objects.select_related("uploaded_by", "confirmed_by"), pk=pk)
-    shown = _choose_rows(found)
-    page = keyset.page(BY_LINE, BY_LINE.read_from(request.GET), shown)
-    total = found.changes if found.status == CreditImport.Status.APPLYING else found.rows_total
-    done = found.rows_checked
-    if found.status == CreditImport.Status.APPLYING:
-        done = found.rows_applied + found.rows_left_out
+    credit_import = get_object_or_404(CreditImport.objects.select_related("uploaded_by", "confirmed_by"), pk=pk)
+    rows = _choose_rows(credit_import)
+    page = keyset.page(BY_LINE, BY_LINE.read_from(request.GET), rows)
+    total = credit_import.changes if credit_import.status == CreditImport.Status.APPLYING else credit_import.rows_total
+    done = credit_import.rows_checked  # while the file is checked
+    if credit_import.status == CreditImport.Status.APPLYING:
+        done = credit_import.rows_applied + credit_import.rows_left_out
     context = page_context(
         request,
-        f"Importación de {found.name}",
-        found=found,
+        f"Importación de {credit_import.name}",
+        found=credit_import,
         rows=page.rows,
         done=done,
-        total=max(total, done, 1),
+        total=max(total, done, 1),  # the end of the progress bar, never 0
         may_decide=policy.may_enter_credits(get_person(request)),
         **page.links({}),
     )
@@ -128,28 +128,28 @@ def show_import(request: HttpRequest, pk: int) -> HttpResponse:
 
 def decide_import(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     """Confirm or discard an import (POST), as `verb` says, and go back to its page."""
-    found = get_object_or_404(CreditImport, pk=pk)
+    credit_import = get_object_or_404(CreditImport, pk=pk)
     operation, done_text = _DECISIONS[verb]
-    is_double_click = verb == "confirm" and found.confirmed_by_id == get_person(request).pk
+    is_double_click = verb == "confirm" and credit_import.confirmed_by_id == get_person(request).pk
     if not is_double_click:
         attempt_operation(request, None, done_text, operation, pk)
     return redirect(IMPORT, pk)
 
 
 def _select_balances(chosen: str) -> QuerySet[CreditBalance]:
-    """Return the balances of the chosen filter."""
+    """Return the balances of the filter in the address: «pocos» (low), «vencen» (expired or soon), else all."""
     balances = CreditBalance.objects.all()
     if chosen == "pocos":
         return balances.low()
     return balances.expiring() if chosen == "vencen" else balances
 
 
-def _choose_rows(found: CreditImport) -> QuerySet[CreditImportRow]:
-    """Return the rows that the page of an import lists: the bad ones, or those left out, or all that change."""
-    rows = found.rows.select_related("customer")
-    if found.rows_bad:
+def _choose_rows(credit_import: CreditImport) -> QuerySet[CreditImportRow]:
+    """Return the rows that an import's page lists: the bad ones if any, else those left out if any, else all."""
+    rows = credit_import.rows.select_related("customer")
+    if credit_import.rows_bad:
         return rows.filter(kind=CreditImportRow.Kind.BAD)
-    if found.rows_left_out:
+    if credit_import.rows_left_out:
         return rows.filter(outcome=CreditImportRow.Outcome.LEFT_OUT)
     return rows.exclude(kind=CreditImportRow.Kind.BAD)
 
@@ -157,4 +157,4 @@ def _choose_rows(found: CreditImport) -> QuerySet[CreditImportRow]:
 def _make_initial(customer: Customer) -> dict[str, Any]:
     """Return the values with which the form of a company's credits begins."""
     balance = customer.credits
-    return {**(read_values(balance) if balance else {}), "seen": name_version(balance)}
+    return {**(read_values(balance) if balance else {}), "seen": name_version(balance)}  # the state that he sees

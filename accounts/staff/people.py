@@ -22,7 +22,7 @@ from accounts.staff.pages import ROWS, attempt_operation, get_search_text, page_
 
 USERS, USER = "admin:accounts_user_changelist", "admin:accounts_user_change"
 
-_INVITATION_ACTS: dict[str, tuple[Callable[..., Any], str]] = {
+_INVITATION_OPERATIONS: dict[str, tuple[Callable[..., Any], str]] = {
     "resend": (operations.resend_invitation, "Enviamos un enlace nuevo a {}."),
     "cancel": (operations.cancel_invitation, "Canceló la invitación a {}."),
 }
@@ -67,7 +67,7 @@ def invite_staff(request: HttpRequest) -> HttpResponse:
 def change_invitation(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     """Send an invitation of staff again, or cancel it (POST), as `verb` says; go back to the users."""
     invitation = get_object_or_404(Invitation, pk=pk, customer__isnull=True)
-    operation, done_text = _INVITATION_ACTS[verb]
+    operation, done_text = _INVITATION_OPERATIONS[verb]
     attempt_operation(request, None, done_text.format(invitation.email), operation, pk)
     return redirect(USERS)
 
@@ -80,7 +80,7 @@ def show_user(request: HttpRequest, pk: int) -> HttpResponse:
 def grant_office(request: HttpRequest, pk: int) -> HttpResponse:
     """Give this person the office (cargo) that a superuser chose in the form on the person's page (POST)."""
     form = GrantOfficeForm(request.POST)
-    return _act_on_person(request, pk, {"grant_form": form}, "Otorgó el cargo.", operations.grant_office)
+    return _change_person(request, pk, {"grant_form": form}, "Otorgó el cargo.", operations.grant_office)
 
 
 def end_office(request: HttpRequest, pk: int, assignment: int) -> HttpResponse:
@@ -99,15 +99,15 @@ def change_account(request: HttpRequest, pk: int) -> HttpResponse:
     forms = {"close_form": ReasonForm(request.POST, prefix="close")}  # one form, to close and to reopen
     if _get_person(pk).is_active:
         done_text = "Desactivó la cuenta y cerró sus sesiones."
-        return _act_on_person(request, pk, forms, done_text, operations.deactivate_user)
-    return _act_on_person(request, pk, forms, "Activó la cuenta.", operations.reactivate_user)
+        return _change_person(request, pk, forms, done_text, operations.deactivate_user)
+    return _change_person(request, pk, forms, "Activó la cuenta.", operations.reactivate_user)
 
 
 def request_factor_reset(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask to remove the person's lost second factor (POST); somebody else approves."""
     forms = {"factor_form": ReasonForm(request.POST, prefix="factor")}
     done_text = "Pedido. Falta que otra persona lo apruebe."
-    return _act_on_person(request, pk, forms, done_text, operations.request_factor_reset)
+    return _change_person(request, pk, forms, done_text, operations.request_factor_reset)
 
 
 def decide_factor_reset(request: HttpRequest, pk: int, reset: int, verb: str) -> HttpResponse:
@@ -135,10 +135,13 @@ def show_providers(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/accounts/providers.html", context)
 
 
-def _act_on_person(
+def _change_person(
     request: HttpRequest, pk: int, forms: Mapping[str, Form], done_text: str, operation: Callable[..., Any]
 ) -> HttpResponse:
-    """Call an operation on a person, and show the person's page. `forms` has one form, by its name in the template."""
+    """Call an operation with the data of the one form in `forms`; the key is its name in the template.
+
+    Go to the person's page if it was done; else show that page with the errors in the form.
+    """
     person = _get_person(pk)
     (form,) = forms.values()
     if form.is_valid() and attempt_operation(request, form, done_text, operation, pk, **form.cleaned_data):
@@ -170,7 +173,7 @@ def _render_user_page(request: HttpRequest, person: User, **forms: object) -> Ht
         reset=reset.select_related("requested_by").first(),
         is_self=person.pk == request.user.pk,
         may_change=bool(request.user.is_superuser),
-        form=next(iter(forms.values()), None),  # whose errors the page lists at its top
+        form=next(iter(forms.values()), None),  # the page lists its errors at the top
         **all_forms,
     )
     return TemplateResponse(request, "admin/accounts/user.html", context)

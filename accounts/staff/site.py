@@ -25,18 +25,19 @@ class FactureyaAdminSite(AdminSite):
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Return True for superusers, Auditoría and staff of the desk now, with a second factor if one is required."""
-        return self._works_here(request) and has_passed_factor(request)
+        return self._works_in_admin(request) and has_passed_factor(request)
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:  # type: ignore[override]
-        """Wrap an admin view. Logged in but not allowed: second factor or 403. Posting without a login: login first."""
+        """Return the admin view with our checks before it (`guarded`). Django redirects a GET without a login."""
         inner = super().admin_view(view, cacheable)
 
         @wraps(inner)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            page = form_memory.find_form_page(request, view, kwargs)
+            """Show the page to a person who may enter; else ask for the login or the second factor, or answer 403."""
+            page = form_memory.find_form_page(request, view, kwargs)  # to open after the login or the factor
             is_logged_in, is_post = request.user.is_authenticated, request.method == "POST"
             if is_logged_in and not self.has_permission(request):
-                return self._turn_away(request, page)  # asks for the second factor, or answers 403
+                return self._ask_factor_or_refuse(request, page)  # asks for the second factor, or answers 403
             if is_post and not is_logged_in and request.path != self._logout_address:  # a logout needs no login
                 return form_memory.ask_login(request, page)  # and keep the fields until then
             if is_post:  # the fields kept before the login are no longer needed: this post carries them
@@ -56,7 +57,7 @@ class FactureyaAdminSite(AdminSite):
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:  # type: ignore[override]  # every response fits
         """Redirect from the admin's login to our own; answer 403 to a signed-in person who does not work here."""
-        if request.user.is_authenticated and not self._works_here(request):
+        if request.user.is_authenticated and not self._works_in_admin(request):
             raise PermissionDenied
         target = request.GET.get("next") or reverse("admin:index", current_app=self.name)
         return redirect_to_login(target)
@@ -70,7 +71,7 @@ class FactureyaAdminSite(AdminSite):
     def logout(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:  # type: ignore[override]  # every response fits
         return account_views.logout(request)
 
-    def _works_here(self, request: HttpRequest) -> bool:
+    def _works_in_admin(self, request: HttpRequest) -> bool:
         """Return True if the person works in the admin today, whether or not the second factor was given."""
         user: Any = request.user
         return bool(user.is_authenticated and user.is_active and user.works_in_admin)
@@ -80,8 +81,8 @@ class FactureyaAdminSite(AdminSite):
         """Return the address at which people sign out."""
         return reverse("admin:logout", current_app=self.name)
 
-    def _turn_away(self, request: HttpRequest, page: str) -> HttpResponseBase:
+    def _ask_factor_or_refuse(self, request: HttpRequest, page: str) -> HttpResponseBase:
         """Ask admin staff for the second factor, then lead back to `page`; raise PermissionDenied for all others."""
-        if not self._works_here(request):
+        if not self._works_in_admin(request):
             raise PermissionDenied
         return ask_factor(request, page)

@@ -37,7 +37,7 @@ MAX_FIELDS = 40
 MAX_CHARACTERS = 40_000  # of each field; a guided form carried whole to another ticket has 30,000 and some
 RECOVERED, CARRIED, SET_ASIDE = "recovered", "carried", "beside"  # why a draft was kept
 FILE_FIELDS = {"key": ("files", "photo"), "note_key": ("note_files",)}  # the file inputs under each key
-_SLOT = "form.draft"
+_DRAFTS_IN_SESSION = "form.draft"
 
 Session = MutableMapping[str, Any]
 View = Callable[..., HttpResponseBase]
@@ -73,7 +73,7 @@ def new_key(user: User, form: str) -> FormKey:
 
 
 def read_key(token: str, form: str, user: User | None) -> FormKey | None:
-    """Return the one-time key in the hidden field (`token`) of the posted form named `form`; it stops a double click.
+    """Return the one-time key, which stops a double click, from the hidden field (`token`) of the posted form `form`.
 
     Return None if the token is forged, of another form, or of another person. If the session ended, `user` is None.
     Then any person's token is good, because a login follows; but it must be younger than ORPHAN_FORM_AGE.
@@ -108,7 +108,7 @@ def keep_draft(session: Session, key: FormKey, fields: dict[str, str], *, reason
     draft = {"key": key.key, "form": key.form, "owner": key.owner, "why": reason, "fields": dict(filled[:MAX_FIELDS])}
     drafts = _read_drafts(session)
     others = [(form, other) for form, other in drafts.items() if form != key.form]
-    session[_SLOT] = dict([*others, (key.form, draft)][-MAX_DRAFTS:])  # from old to new
+    session[_DRAFTS_IN_SESSION] = dict([*others, (key.form, draft)][-MAX_DRAFTS:])  # the oldest are dropped
 
 
 def find_draft(session: Session, user: User, form: str) -> tuple[FormKey, dict[str, str], str] | None:
@@ -137,9 +137,9 @@ def forget_form(session: Session, form: str) -> None:
     drafts = _read_drafts(session)
     if form not in drafts:
         return
-    del session[_SLOT]
+    del session[_DRAFTS_IN_SESSION]
     if others := {name: draft for name, draft in drafts.items() if name != form}:
-        session[_SLOT] = others
+        session[_DRAFTS_IN_SESSION] = others
 
 
 def has_drafts(session: Session) -> bool:
@@ -149,24 +149,25 @@ def has_drafts(session: Session) -> bool:
 
 def _read_drafts(session: Session) -> dict[str, dict[str, Any]]:
     """Return the drafts of the session by form."""
-    return session.get(_SLOT) or {}
+    return session.get(_DRAFTS_IN_SESSION) or {}
 
 
 def set_form_page(find_page: FindPage) -> Callable[[View], View]:
     """Return a decorator for a view whose form is on another page. `find_page` returns that page's address."""
 
-    def mark(view: View) -> View:  # `find_form_page` reads it, to return to the form after a login
+    def add_page(view: View) -> View:  # `find_form_page` reads `form_page`, to return to the form after a login
         view.form_page = find_page  # type: ignore[attr-defined]
         return view
 
-    return mark
+    return add_page
 
 
 def post_only(page_name: str, *arguments: str) -> Callable[[View], View]:
     """Return a decorator for a view that accepts only POST. A login before it leads back to the page of the form.
 
-    `page_name` is the route of that page. It needs the `arguments` of the view that have these names.
+    `page_name` is the route of that page. `arguments` names those arguments of the view that the route also takes.
     """
+    # `_` is the request, `values` are the arguments of the view.
     set_page = set_form_page(lambda _, values: reverse(page_name, kwargs={name: values[name] for name in arguments}))
     return lambda view: set_page(require_POST(view))
 
@@ -174,8 +175,8 @@ def post_only(page_name: str, *arguments: str) -> Callable[[View], View]:
 def find_form_page(request: HttpRequest, view: View | None, arguments: dict[str, Any]) -> str:
     """Return the address to open after the login. For a POST it is the page that shows the posted form.
 
-    The query of the POST is added to it: it may say which part of a list was open. For a GET, or if the view has no
-    page set by `set_form_page`, it is the address of the request.
+    If the page has no query, the POST's is added: it may say which part of a list was open. For a GET, or if
+    the view has no page set by `set_form_page`, it is the address of the request.
     """
     find_page: FindPage | None = getattr(view, "form_page", None)
     if find_page is None or request.method != "POST":
@@ -194,8 +195,8 @@ def ask_login(request: HttpRequest, page: str) -> HttpResponseRedirect:
 def hold_post(request: HttpRequest, page: str, user: User | None = None) -> None:
     """Keep the fields and files of a POST that must wait for a login or second factor, to show them on `page` (M17).
 
-    `user` is the signed-in person, or None. An empty POST is not kept, nor one of which we do not know the person. Each
-    group of files has its own key in a hidden field (FILE_FIELDS). With a forged or another person's key it is lost.
+    `user` is the signed-in person, or None. An empty POST is not kept, nor one whose sender we do not know. Each group
+    of files has its own key in a hidden field (FILE_FIELDS). If the key is forged or another's, its files are lost.
     """
     key = _find_key(request, page, user)
     fields = choose_kept_fields(request.POST)
@@ -219,15 +220,16 @@ def read_held_fields(request: HttpRequest) -> dict[str, str]:
 def read_fields_to_show(request: HttpRequest) -> dict[str, str]:
     """Return the fields that a member of staff typed before a login, for a box on this page (M17); {} for others.
 
-    They are of the first draft that belongs to this page or was not shown yet (RECOVERED): any page shows it once, so
-    that the text is not lost if its own page is gone. After that it is SET_ASIDE, and only its own page shows it.
+    They are those of the first draft that belongs to this page, or that no page has shown yet (RECOVERED). Any page
+    shows such a draft once, so that the text is not lost if its own page is gone. Then it becomes SET_ASIDE, and only
+    its own page shows it.
     """
     user: Any = getattr(request, "user", None)  # an error page may be shown before the user is known
     if user is None or not user.is_authenticated or not user.is_staff:
         return {}
     for form in _read_drafts(request.session):
         draft = find_draft(request.session, user, form)
-        if draft is None or not form.startswith(_name_form("")):  # a form with its own key shows its draft itself
+        if draft is None or not form.startswith(_name_form("")):  # it has a key of its own: its page shows the draft
             continue
         key, fields, reason = draft
         if form == _name_form(request.path) or reason == RECOVERED:

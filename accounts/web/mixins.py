@@ -147,7 +147,7 @@ class PostingForm:
         return True
 
     def show_form(self) -> HttpResponse:
-        """Return the page with its form: blank, or with this person's unsent draft if the page may show it."""
+        """Return the page with its form: blank, or with this person's unsent draft if `may_show` allows it here."""
         if draft := form_memory.find_draft(self.request.session, self.user, self.form_name()):
             key, fields, reason = draft
             if self.may_show(fields):
@@ -167,22 +167,22 @@ class PostingForm:
         kept, refusals = self.update_draft_files(key) if has_files else ([], [])
         if REMOVE in self.request.POST:
             return self.render_page(self.form(initial=choose_kept_fields(self.request.POST)), key, kept=kept)
-        if isinstance(form, FilesMixin):
+        if isinstance(form, FilesMixin):  # as `has_files`, but mypy understands it
             form.take_files(kept, refusals)
         if not is_good_key:
             form.add_error(None, STALE_FORM)
         if form.is_valid():
             try:
-                answer = self.perform(form, key)
+                result = self.perform(form, key)
             except Refused as refusal:
                 form.add_error(self.refusal_field, str(refusal))
                 key = renew_used_key(refusal, key, self.user)
                 kept = form_memory.list_files(key.key) if has_files else []
             else:
-                if isinstance(answer, HttpResponse):  # a page to show; the draft stays
-                    return answer
+                if isinstance(result, HttpResponse):  # a page to show; the draft stays
+                    return result
                 form_memory.forget_draft(self.request.session, key)
-                return redirect(answer)
+                return redirect(result)
         return self.render_page(form, key, kept=kept)
 
     def posted_key(self) -> tuple[FormKey, bool]:
@@ -199,7 +199,7 @@ class PostingForm:
 
 
 def login_keeping_draft(request: HttpRequest, form: str, after: str) -> HttpResponse:
-    """Redirect to the login, then to the page `after`. Keep a POST with a good key of the form `form` (M17)."""
+    """Redirect to the login, then to the page `after`. Keep what was posted with a good key of this form (M17)."""
     key = form_memory.read_key(request.POST.get("key", ""), form, None) if request.method == "POST" else None
     if key is not None:
         _store_posted_files(request, key)
@@ -208,7 +208,7 @@ def login_keeping_draft(request: HttpRequest, form: str, after: str) -> HttpResp
 
 
 def renew_used_key(refusal: Exception, key: FormKey, user: User) -> FormKey:
-    """Return the key for a form shown again. If it was refused as used already, make a new key and move its files."""
+    """Return the key for a form shown again: the same, or a new one with its files if the key was used already."""
     if not isinstance(refusal, FormUsed):
         return key
     renewed = form_memory.new_key(user, key.form)

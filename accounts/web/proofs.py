@@ -23,10 +23,10 @@ def read_proof(request: HttpRequest) -> Proof:
     records: list[dict[str, Any]] = get_authentication_records(request, request.user)
     has_factor = any(record["method"] == "mfa" for record in records)
     since = clock.now().timestamp() - FRESH_SECONDS
-    if fresh := [record["at"] for record in records if is_typed_again(record) and record["at"] > since]:
-        return Proof(Method.PASSWORD, has_factor, _make_instant(max(fresh)), ip)
-    signed_in = [record["at"] for record in records]
-    return Proof(Method.SESSION, has_factor, _make_instant(min(signed_in)) if signed_in else None, ip)
+    if typed_again_at := [record["at"] for record in records if is_typed_again(record) and record["at"] > since]:
+        return Proof(Method.PASSWORD, has_factor, _make_instant(max(typed_again_at)), ip)
+    recorded_at = [record["at"] for record in records]  # the earliest is the sign-in
+    return Proof(Method.SESSION, has_factor, _make_instant(min(recorded_at)) if recorded_at else None, ip)
 
 
 def is_typed_again(record: dict[str, Any]) -> bool:
@@ -52,9 +52,9 @@ def _make_instant(seconds: float) -> datetime:
 def read_client_ip(request: Any) -> str:
     """Return the address of the client, for the limits on attempts.
 
-    Each of our TRUSTED_PROXY_COUNT proxies adds to the end of X-Forwarded-For the address that it sees. So we count as
-    many from the end; the client can forge only what is before. With fewer addresses in the header, or no proxies,
-    the address of the connection is returned.
+    Each of our TRUSTED_PROXY_COUNT proxies adds to the end of X-Forwarded-For the address that it sees. So the
+    address that stands as far from the end is the client's; he can forge only what is before it. With fewer addresses
+    in the header, or no proxies, the address of the connection is returned.
     """
     count = settings.TRUSTED_PROXY_COUNT
     forwarded = request.headers.get("X-Forwarded-For", "").split(",")

@@ -110,7 +110,7 @@ def install_after_migrating(*, using: str, **_options: Any) -> None:
 
 @register(Tags.database)
 def guards_are_in_place(databases: Any = None, **_options: Any) -> list[CheckMessage]:
-    """Return a warning for `check` if the database holds other guards (triggers) than the program's.
+    """Return a warning for `check` if the guards (triggers) in the database differ from those of the program.
 
     It is no error, because an error would stop `migrate`, which repairs them.
     """

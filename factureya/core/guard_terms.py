@@ -32,7 +32,7 @@ _OPERATORS: dict[str, Pair] = {
 
 def translate(guard: Guard, terms: Mapping[str, Pair] | None = None) -> Guard:
     """Return the guard with two conditions, for SQLite and PostgreSQL: our terms and `terms` are replaced by SQL."""
-    condition = guard.when if isinstance(guard.when, str) else guard.when[0]  # here it is always a text
+    condition = guard.when if isinstance(guard.when, str) else guard.when[0]  # not translated yet, so always a text
     all_terms = {**_TERMS, **(terms or {})}
     return replace(guard, when=(_replace_terms(condition, all_terms, 0), _replace_terms(condition, all_terms, 1)))
 

@@ -36,7 +36,7 @@ class PersonView(PrivateView):
 
         A visitor must log in first; what he typed is kept.
         """
-        if not self.takes(request):
+        if not self.takes(request):  # this page has no such HTTP method
             return self.http_method_not_allowed(request)
         if not request.user.is_authenticated:
             return login_keeping_draft(request, NEW, request.get_full_path())
@@ -119,8 +119,8 @@ class NewTicket(PostingForm, PersonView):
         return reverse("tickets:created", args=[ticket.number])
 
     def find_alike(self, form: TicketForm, key: FormKey) -> list[Ticket]:
-        """Return similar tickets to ask about; none if he said no to them, or if this form has opened its ticket."""
-        if "otro" in self.request.POST:  # the button that says: it is another problem
+        """Return similar tickets to ask about; none if he saw them already, or if this form has opened its ticket."""
+        if "otro" in self.request.POST:  # hidden beside the tickets shown: he saw them and goes on
             return []
         similar = similar_tickets.find_similar(self.user, form.cleaned_data["subject"])
         is_double_click = bool(similar) and Message.objects.filter(form_key=key.key).exists()
@@ -174,7 +174,7 @@ class FolioOffers(PersonView):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Return the offers as HTML, or nothing if the key is not of this person or no file was read as an invoice."""
+        """Return as HTML the *folios fiscales* found in the form's files; none if the key is not this person's."""
         key = form_memory.read_key(request.headers.get("X-Form-Key", ""), NEW, self.user)
         kept = form_memory.list_files(key.key) if key else []
         return render(request, "tickets/partials/folio_offers.html", {"offers": find_offers(kept, "")})
@@ -192,7 +192,7 @@ class Similar(PersonView):
 
 
 def find_offers(kept: Sequence[Attachment], typed: str | None) -> list[tuple[str, str]]:
-    """Return the *folios fiscales* that the form's files say and that are not the typed one, with the files' names."""
+    """Return each *folio fiscal* found in the form's files, with the file's name; not the one that is typed already."""
     chosen = numbers.parse_fiscal_folio(typed or "")
     return [(folio, name) for folio, name in readings.find_folios(kept) if folio != chosen]
 
@@ -208,6 +208,6 @@ def _join_answers(fields: dict[str, str]) -> str:
     parts = [answers.get(name, "") for name in ("subject", "description", "steps")]
     if expected := answers.get("expected"):
         parts.append(f"{message_text.EXPECTED}:\n{expected}")
-    unsaved_ticket = Ticket(**{name: answers.get(name, "") for name in Ticket.FACTS})
+    unsaved_ticket = Ticket(**{name: answers.get(name, "") for name in Ticket.FACTS})  # only for their labels
     parts += [f"{label}: {value}" for label, value in unsaved_ticket.facts]
     return "\n\n".join(filter(None, parts))

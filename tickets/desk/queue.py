@@ -52,7 +52,7 @@ class View:
         return {TEAM: Team.SUPPORT, SALES: Team.SALES}.get(self.group, "") if self.slug else ""
 
     def select(self, user: User) -> TicketQuerySet:
-        """Select the tickets of the view that this person sees: of its team alone, and no merged one (M4, M11)."""
+        """Select the view's tickets that this person sees: of its team, if it has one, and not merged (M4, M11)."""
         tickets = Ticket.objects.visible_to(user).unmerged()
         return self.condition(tickets.filter(team=self.team) if self.team else tickets, user)
 
@@ -66,8 +66,8 @@ def _closes_today(tickets: TicketQuerySet, _user: User) -> TicketQuerySet:
 
     The column `queue_at`, which has the index, holds the `closes_at` of such a ticket.
     """
-    midnight = timezone.localtime(clock.now()).replace(hour=0, minute=0, second=0, microsecond=0)
-    return tickets.filter(status=WAITING, queue_at__lt=midnight + timedelta(days=1))
+    day_start = timezone.localtime(clock.now()).replace(hour=0, minute=0, second=0, microsecond=0)
+    return tickets.filter(status=WAITING, queue_at__lt=day_start + timedelta(days=1))
 
 
 MINE, TEAM, SALES = "Mi trabajo", "Equipo", "Ventas"
@@ -177,7 +177,7 @@ class Place:
         return cls(
             view=SEARCH if search else VIEWS.get(params.get("vista", ""), default),
             search=search,
-            category=category if category and find_team(category[:20]) else "",  # ended ones too
+            category=category if category and find_team(category[:20]) else "",  # a category that ended is good too
             agent=agent if agent == NOBODY or may_be_key(agent) else "",
             cursor=SOONEST_FIRST.read_from(params),
             row=SOONEST_FIRST.read(params.get("lugar", "")),
@@ -228,13 +228,13 @@ class Place:
 
 
 def read_page(place: Place, user: User) -> keyset.Page[Ticket]:
-    """Return the page of tickets this agent sees at this place of the queue; one query, and one more for a search."""
+    """Return the page of tickets that this agent sees in the list `place`; one query, and one more for a search."""
     lists = [_with_row_columns(tickets) for tickets in _select_lists(place, user)]
     return keyset.page(place.view.order, place.cursor, *lists, size=PAGE_ROWS)
 
 
 def count_questions(user: User) -> dict[str, sql.Question]:
-    """Return, by view with `is_counted`, the subselect that counts its tickets up to COUNT_CAP, for `sql.ask_all`."""
+    """Return for each view with `is_counted` the subselect that counts its tickets to COUNT_CAP, for `sql.ask_all`."""
     counted_views = [view for view in list_views(user) if view.is_counted]
     return {view.slug: sql.capped_count(view.select(user), COUNT_CAP) for view in counted_views}
 
@@ -247,8 +247,8 @@ def neighbour_questions(place: Place, user: User, ticket: Ticket) -> dict[str, s
     """
     if not place.is_list:
         return {"previous": sql.Question("NULL"), "following": sql.Question("NULL")}
-    tickets = (_select_found(place, user) if place.search else _select_view(place, user)).exclude(pk=ticket.pk)
-    order, point = place.view.order, place.row or SOONEST_FIRST.cursor_at(ticket)
+    tickets = (_search_tickets(place, user) if place.search else _select_view(place, user)).exclude(pk=ticket.pk)
+    order, point = place.view.order, place.row or SOONEST_FIRST.cursor_at(ticket)  # where it stood, or else stands
     previous = order.select_beyond(tickets, replace(point, is_back=True))
     following = order.select_beyond(tickets, replace(point, is_back=False))
     return {"previous": sql.first_pk(previous), "following": sql.first_pk(following)}
@@ -267,7 +267,7 @@ def find_customers(text: str, limit: int, *, by_mail: bool = True) -> list[Custo
     A name must contain every word of the text; accents do not count.
     """
     compact = text.replace(" ", "").replace("-", "")
-    may_be_rfc = compact.isalnum() or "&" in compact
+    may_be_rfc = compact.isalnum() or "&" in compact  # an RFC has letters, digits, and sometimes «&»
     condition = Q(rfc__startswith=compact.upper()) if may_be_rfc else Q()
     if by_mail:  # a third party's agent must not learn from a search whose address it is (M3)
         condition |= Q(registered_email=text.lower())
@@ -285,12 +285,12 @@ def may_be_key(text: str) -> bool:
 
 
 def _select_lists(place: Place, user: User) -> list[TicketQuerySet]:
-    """Return the lists of tickets that are merged into the queue's page at this place: one, for a search.
+    """Return the lists of tickets that the page of this `place` puts together; for a search only one.
 
     A view has one list per provider of the agent, because its index is ordered within one provider.
     """
     if place.search:
-        return [_select_found(place, user)]
+        return [_search_tickets(place, user)]
     tickets = _select_view(place, user)
     providers = sorted(set(policy.find_readable_providers(user)))
     return [tickets.filter(provider=provider) for provider in providers]
@@ -302,7 +302,7 @@ def _select_view(place: Place, user: User) -> TicketQuerySet:
 
 
 def _apply_filters(place: Place, tickets: TicketQuerySet) -> TicketQuerySet:
-    """Select those of `tickets` that pass the list's filters by category and agent. NOBODY: tickets with no agent."""
+    """Select those of `tickets` that pass the list's filters by category and agent; NOBODY means without an agent."""
     if place.category:
         tickets = tickets.filter(category=place.category)
     if place.agent == NOBODY:
@@ -310,7 +310,7 @@ def _apply_filters(place: Place, tickets: TicketQuerySet) -> TicketQuerySet:
     return tickets.filter(assignee=int(place.agent)) if place.agent else tickets
 
 
-def _select_found(place: Place, user: User) -> TicketQuerySet:
+def _search_tickets(place: Place, user: User) -> TicketQuerySet:
     """Select the tickets of any status that this place's search finds.
 
     It finds them by number, company, the subject's words, and by the folio or the receiver of an attached invoice. The
@@ -323,12 +323,13 @@ def _select_found(place: Place, user: User) -> TicketQuerySet:
         condition = Q(number=numbers.parse_number(NUMBER_PREFIX, place.search))
     except numbers.InvalidNumber:
         condition = Q()
-    is_open = not policy.is_third_party(user)
-    if companies := [each.pk for each in find_customers(place.search, MAX_CUSTOMERS, by_mail=is_open)]:
+    is_own = not policy.is_third_party(user)  # of our own desk
+    if companies := [each.pk for each in find_customers(place.search, MAX_CUSTOMERS, by_mail=is_own)]:
         condition |= Q(customer__in=companies)
     if received := invoices.find_receiver_tickets(place.search, user):
         condition |= Q(pk__in=received)
-    if words := sql.split_words(place.search) if is_open or "@" not in place.search else []:
+    # A third party reads no mail addresses, so it must not find tickets by the words of one (M3).
+    if words := sql.split_words(place.search) if is_own or "@" not in place.search else []:
         condition |= Q(sql.match_words(words))
     return visible.filter(condition) if condition else visible.none()
 

@@ -102,7 +102,7 @@ class Call(Chained):
 
     @property
     def has_code(self) -> bool:
-        """Return whether a mailed code can still be read back: it is not used, not too old, and has tries left (M5)."""
+        """Return whether the caller can still read the mailed code to us: unused, in time, and with tries left (M5)."""
         ends_at = self.code_ends_at
         return ends_at is not None and clock.now() <= ends_at and self.code_tries < CODE_TRIES
 

@@ -42,7 +42,7 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
         return company_tickets.filter(requester_id=user.pk) if membership.own_tickets_only else company_tickets
 
     def find_by_number(self, text: str) -> "Ticket | None":
-        """Return the selected ticket with the tracking number that a person typed; None if mistyped or not there."""
+        """Return the ticket of this query with the number that a person typed; None if mistyped or not there."""
         try:
             return self.filter(number=numbers.parse_number(NUMBER_PREFIX, text)).first()
         except numbers.InvalidNumber:
@@ -63,8 +63,8 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
     def lock_survivor(self, pk: int) -> "Ticket":
         """Lock the ticket to which the number of the ticket `pk` leads; read it with these columns; return it (M11).
 
-        A ticket that is merged by the time we have its lock is let go before we wait for the next, so that nobody holds
-        a lock that a merge waits for. The caller has opened the transaction. Raises Ticket.DoesNotExist.
+        If a ticket is merged by the time we have its lock, we release it before we wait for the next, so that nobody
+        holds a lock that a merge waits for. The caller has opened the transaction. Raises Ticket.DoesNotExist.
         """
         target = pk
         while True:
@@ -77,7 +77,7 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
             target = self.find_survivor_pk(pk)
 
     def due_to_warn(self, instant: Any) -> "TicketQuerySet":
-        """Select tickets En espera to remind: they close by `instant`; no reminder, and no hold on the close (M15)."""
+        """Select tickets En espera to remind: they close by `instant`, unless reminded or the close is held (M15)."""
         return self.unmerged().filter(
             status=Ticket.Status.WAITING, reminder__isnull=True, close_held_at=None, closes_at__lte=instant
         )

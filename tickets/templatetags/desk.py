@@ -17,9 +17,8 @@ register = template.Library()
 def side_bar(context: template.Context) -> dict[str, Any]:
     """Return the entries of the admin's side bar: the queue's views, the mail tray, and the pages of other apps.
 
-    Only who holds a desk office or reads everything sees the views; only our own desk and Auditoría see the tray, and
-    our supervisors and Auditoría the charges and the requests of the authority. If the page did not count the tickets,
-    the views have no numbers.
+    Who holds a desk office or reads everything sees the views. Each other page stands there only for those whom its
+    policy allows. If the page did not count the tickets (`view_counts`), the views have no numbers.
     """
     request, counts, queue_place = context["request"], context.get("view_counts") or {}, context.get("place")
     person = request.user

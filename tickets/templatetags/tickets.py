@@ -48,7 +48,7 @@ def body(blocks: Iterable[Block]) -> SafeString:
 
 @register.simple_tag
 def ticket_rows(group: Group, reader: User) -> SafeString:
-    """Render one group of the customer's list as rows, a ticket each. If the group waits for him, they are marked."""
+    """Render one group of the customer's list, a row for each ticket; a class marks them if the group waits for him."""
     list_url, due_class = reverse("tickets:list"), " fy-item--due" if group.is_due else ""
     chips = {status: chip(status, label) for status, label in Ticket.Status.choices}
     return format_html_join(
@@ -80,7 +80,7 @@ def _render_entry(entry: Entry) -> SafeString:
     if entry.message is None:
         return format_html(_EVENT, icon(entry.icon), entry.text, iso(entry.at), entry.when)
     dot_class, message_class, author_suffix = _OURS if entry.is_ours else _THEIRS
-    if entry.noted_by:
+    if entry.noted_by:  # told by phone; an agent wrote it down
         author_suffix = format_html(" <span>Anotado por {}, por teléfono</span>", entry.noted_by)
     return format_html(
         _MESSAGE,

@@ -11,7 +11,7 @@ class Command(BaseCommand):
     help = "Encrypt the secrets of all second factors with the first key; exit 1 when a key that is needed is missing."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        """Encrypt all second factors with the first key. Raise CommandError with the owners of the unreadable ones."""
+        """Encrypt all second factors with the first (newest) key. CommandError names whose factors no key can read."""
         changed, unreadable = operations.reencrypt_factors()
         self.stdout.write(f"{changed} second factors encrypted with the first key")
         if unreadable:

@@ -70,9 +70,9 @@ def icon(name: str) -> SafeString:
 @register.simple_tag
 def file_type(file: Attachment) -> SafeString:
     """Return a badge with a file's extension (four letters at most); assistive technology reads the name instead."""
-    word = file.name.rpartition(".")[2].upper()[:4]
-    css = f" fy-ft--{word.lower()}" if word in {"PDF", "XML"} else ""
-    return format_html('<span class="fy-ft{}" aria-hidden="true">{}</span>', css, word or "–")
+    extension = file.name.rpartition(".")[2].upper()[:4]
+    css = f" fy-ft--{extension.lower()}" if extension in {"PDF", "XML"} else ""
+    return format_html('<span class="fy-ft{}" aria-hidden="true">{}</span>', css, extension or "–")
 
 
 @register.simple_tag
@@ -119,7 +119,7 @@ def when(instant: datetime | None) -> str:
     if instant is None:
         return ""
     local, today = _get_local_and_today(instant)
-    day = DAYS.get((local.date() - today).days) or _format_day(local, today.year)
+    day = DAYS.get((local.date() - today).days) or _format_day(local, today.year)  # «ayer», «hoy» or «mañana»
     return f"{day}, {format_time(local)}"
 
 
@@ -140,8 +140,8 @@ def when_full(instant: datetime | None) -> str:
         return ""
     local = timezone.localtime(instant)
     minutes = round((local.utcoffset() or timedelta()).total_seconds() / 60)
-    hours, rest = divmod(abs(minutes), 60)
-    offset = f"{'−' if minutes < 0 else '+'}{hours}" + (f":{rest:02d}" if rest else "")
+    hours, minutes_left = divmod(abs(minutes), 60)
+    offset = f"{'−' if minutes < 0 else '+'}{hours}" + (f":{minutes_left:02d}" if minutes_left else "")
     day = f"{WEEKDAYS[local.weekday()]} {local.day} {MONTHS[local.month - 1]} {local.year}"
     return f"{day}, {local.hour}:{local:%M:%S} (UTC{offset})"
 
@@ -218,7 +218,7 @@ def filesize(size: int | None) -> str:
         return "0 KB"
     if size < 1024 * 1024:
         return f"{-(-size // 1024)} KB"  # -(-a // b) rounds up
-    return f"{localize(-(-size * 10 // 1024**2) / 10)} MB"
+    return f"{localize(-(-size * 10 // 1024**2) / 10)} MB"  # rounded up to one decimal
 
 
 @register.filter

@@ -499,7 +499,7 @@ def test_each_view_reads_its_own_index(view):
 def test_words_of_the_subject_are_found_by_an_index():
     agent = make_agent()
     make_ticket()
-    rows = queue._select_found(queue.Place(queue.SEARCH, search="sello revocado"), agent)
+    rows = queue._search_tickets(queue.Place(queue.SEARCH, search="sello revocado"), agent)
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
     assert "search_words" in rows.explain()
