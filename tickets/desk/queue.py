@@ -276,6 +276,8 @@ def find_customers(text: str, limit: int, *, by_mail: bool = True) -> list[Custo
         for word in words:
             has_words &= Q(plain_name__contains=word)
         condition |= has_words
+    if not condition:  # a text of signs alone; no condition would find every company
+        return []
     return list(Customer.objects.alias(plain_name=plain_column("legal_name")).filter(condition).order_by("pk")[:limit])
 
 

@@ -254,6 +254,13 @@ def test_search_takes_any_text(client, searched, text):
 
 
 @pytest.mark.clause("M3")
+@pytest.mark.parametrize("text", ["--", "@@", ".", "% _"])
+def test_a_text_of_signs_finds_no_company(text):
+    make_customer()
+    assert queue.find_customers(text, 50, by_mail=False) == []
+
+
+@pytest.mark.clause("M3")
 def test_search_looks_into_own_provider_only(client, searched):
     third_party_in(client)
     for text in (searched.number, "sello", "EKU9003173C9", "Kemper"):
