@@ -63,7 +63,7 @@ def mail_new_email_code(request: FormalRequest, event: Event, *, to: str, code: 
 
 
 def mail_progress(template: str, request: FormalRequest, event: Event, **context: Any) -> None:
-    """Mail the followers a notice of progress: what happened, what comes next, by when; in some the last anchor too."""
+    """Mail the followers a notice of progress from this template; those in ANCHORED also quote the last anchor."""
     if template in ANCHORED:
         context["anchor"] = anchors.describe_anchor()
     _mail_readers(template, request, event, recipients.find_followers(request), **context)
@@ -81,7 +81,8 @@ def mail_approved(request: FormalRequest, event: Event, **context: Any) -> None:
 def mail_executed(request: FormalRequest, event: Event, *, old_mail: str) -> None:
     """Tell the request's followers and whoever is warned, by mail, that it was applied, so that they can object.
 
-    `old_mail` is the registered mail of before, if the request changed it.
+    `old_mail` is the registered mail before the request changed it; empty if it did not. For whoever is warned, see
+    `recipients.find_warned`.
     """
     mail_progress("executed", request, event)
     warned = recipients.find_warned(request, old_mail=old_mail)
@@ -129,7 +130,7 @@ def mail_words_kept(request: FormalRequest, event: Event) -> None:
 
 
 def mail_deadline(request: FormalRequest, event: Event, *, level: int) -> None:
-    """Remind staff of a deadline; `level` is 1 at half time, 2 at the end, 3 a day later: more people each time."""
+    """Remind staff, more people each time: `level` is 1 after half of the time, 2 at the deadline, 3 a day later."""
     waiting = progress.find_waiting(request)
     people = progress.find_people(request)
     others = [person for person in find_people_in(*ESCALATION[level]) if person not in people]
@@ -189,7 +190,7 @@ def _mail_readers(template: str, request: FormalRequest, event: Event, readers: 
 
 
 def _mail_staff(template: str, request: FormalRequest, event: Event, people: Iterable[User], **context: Any) -> None:
-    """Mail these members of staff, with the address of the request's page in mesa de control."""
+    """Mail these members of staff, with the URL of the request's page in mesa de control."""
     url = f"{settings.SITE_URL}/control/{request.folio}/"
     _mail(template, request, event, [person.email for person in people], url=url, **context)
 

@@ -204,7 +204,7 @@ def is_checker(user: User, request: FormalRequest) -> bool:
 
 
 def find_people_who_took_part(request: FormalRequest) -> set[int]:
-    """Return the keys of all who asked, wrote, verified, decided or designated: they check no waiver (M25)."""
+    """Return the keys of all who asked, wrote, verified, decided, designated or waived; they check no waiver (M25)."""
     people = {request.requester_id, request.verified_by_id, request.designated_by_id}
     people |= set(request.events().filter(verb__in=TAKES_PART).values_list("actor_id", flat=True))
     people |= set(request.waivers.values_list("approved_by_id", flat=True))
@@ -282,7 +282,7 @@ def why_not_be_checker(person: User, request: FormalRequest, *, implementer: Use
         return "La revisión la hace otra persona que quien autoriza la excepción."
     if person.pk in find_people_who_took_part(request):
         return "Esa persona pidió, preparó, verificó, decidió o designó en esta solicitud: elija a otra."
-    if not person.works_in_control or person.reads_all or not person.is_active:  # who reads all changes nothing
+    if not person.works_in_control or person.reads_all or not person.is_active:  # Auditoría only reads
         return "Elija a alguien de mesa de control o con cargo."
     return ""
 

@@ -128,9 +128,9 @@ def find_people_in(*offices: str) -> list[User]:
 
 
 def make_waiting_condition(user: User) -> Q:
-    """Return the condition for the requests that wait for an act of this member of staff, in the offices held now.
+    """Return the condition for the requests in which this member of staff, by the offices held now, must do something.
 
-    Two acts that `find_waiting` does not return count too: to look at a «no fui yo» after the execution, and to check
+    Two tasks that `find_waiting` does not return count too: to look at a «no fui yo» after the execution, and to check
     a waiver. The person's own requests are left out.
     """
     running = Q(suspended_at__isnull=True)  # not stopped by «no fui yo»
@@ -155,13 +155,16 @@ def make_waiting_condition(user: User) -> Q:
 
 
 def _find_task(request: FormalRequest) -> Task:
-    """Return what must be done next with the request."""
-    if is_stopped(request):
+    """Return what must be done next with the request: a stop or an open question comes before the task of its status.
+
+    If the requester's powers ended, an approved request came back to approval: mesa de control returns or withdraws it.
+    """
+    if is_stopped(request):  # by «no fui yo»
         return Task.REVIEW_OBJECTION
     if request.due_minutes_left is not None:  # a question to the company is open
         return Task.ANSWER
     if request.status == Status.IN_APPROVAL:
-        return Task.DECIDE if request.powers_lapsed_at is None else Task.GIVE_BACK  # the requester's powers ended
+        return Task.DECIDE if request.powers_lapsed_at is None else Task.GIVE_BACK
     if request.status == Status.APPROVED:
         return Task.DESIGNATE if request.implementer_id is None else Task.EXECUTE
     return _TASK_OF_STATUS.get(Status(request.status), Task.NOTHING)
@@ -175,16 +178,19 @@ def _make_undecided_condition(user: User) -> Q:
 
 
 def _find_assets_of_owner(user: User, *, only_undecided: bool = False) -> QuerySet[RequestedAsset]:
-    """Return a subquery, for a query of requests, of their assets that this user owns, or stands in for now."""
+    """Return a subquery, for a query of requests, of their assets whose owner, or alternate now, is this user.
+
+    With `only_undecided`, leave out ended requests, and assets about which somebody decided on the current version.
+    """
     instant = clock.now()
     is_alternate = Q(asset__alternate=user, asset__alternate_from__lte=instant, asset__alternate_until__gt=instant)
     rows = RequestedAsset.objects.filter(Q(asset__owner=user) | is_alternate, request=OuterRef("pk"))
-    if not only_undecided:  # if set: leave out assets about which somebody decided, and ended requests
+    if not only_undecided:
         return rows
     decided = DecisionSlot.objects.filter(
         request=OuterRef("request"), revision_no=OuterRef("request__revision_no"), asset=OuterRef("asset")
     )
-    return rows.filter(~Exists(decided.filter(voided_at__isnull=True)), open=True)  # of a request that has not ended
+    return rows.filter(~Exists(decided.filter(voided_at__isnull=True)), open=True)  # `open`: the request has not ended
 
 
 def _find_security_decision() -> QuerySet[DecisionSlot]:

@@ -58,7 +58,7 @@ class RequestFacts:
 
     @property
     def form_url(self) -> str:
-        """Return the address of the PDF form with the draft's folio; empty once the request was sent."""
+        """Return the URL of the PDF form with the draft's folio; empty after the request was sent."""
         return make_form_url(self.formal) if self.formal.status in FormalRequest.EDITABLE else ""
 
     @property
@@ -73,28 +73,28 @@ class RequestFacts:
 
 
 def make_form_url(formal: FormalRequest) -> str:
-    """Return the address of the PDF form for access or for changes, filled with the data of this draft."""
+    """Return the URL of the PDF form for access or for changes, filled with the data of this draft."""
     name = "requests:form_access" if formal.is_access else "requests:form_change"
     return f"{reverse(name)}?folio={formal.folio}"
 
 
 def find_not_me_effect(formal: FormalRequest) -> str:
-    """Return what «no fui yo» would do: stop the request, or tell security; "" if neither, or if it was said before."""
+    """Return what «no fui yo» would do: stop the request, or report it; "" if it does nothing or was said before."""
     if formal.suspended_at is not None or formal.alarmed_at is not None:
         return ""
     return policy.find_objection_effect(formal)
 
 
 def read_facts(formal: FormalRequest, reader: User | None = None) -> RequestFacts:
-    """Return all that the customer's page shows of a request, in five queries.
+    """Return all that the customer's page shows of a request; of its history, the first MOST_EVENTS events.
 
-    `reader` is None for somebody who came by a mail's link. Of a request that was never sent, no changes are shown.
+    `reader` is None for somebody who came by a mail's link. If the request was never sent, it has no changes to show.
     """
     revision = formal.read_revision() if formal.revision_no else None
     empty: dict[str, Any] = {"items": [], "reason": "", "effective_date": ""}
     payload = formal.read_payload() if revision else empty
     messages = list(formal.clarifications.order_by("pk"))
-    # While a question is open, the request keeps the minutes left to its deadline. Editing it ends the question.
+    # `due_minutes_left` is set only while a question stops the deadline; editing the request ends the question.
     question = _find_open_question(messages) if formal.due_minutes_left is not None else None
     decisions = list(formal.decisions.filter(revision_no=formal.revision_no).order_by("pk"))
     is_requester = reader is not None and reader.pk == formal.requester_id
@@ -123,7 +123,7 @@ def read_facts(formal: FormalRequest, reader: User | None = None) -> RequestFact
 
 def _find_open_question(messages: Sequence[Clarification]) -> Clarification | None:
     """Return the last of these messages that is a question to the company and has no answer, or None."""
-    answered = {message.answers_id for message in messages if message.answers_id}
+    answered = {message.answers_id for message in messages if message.answers_id}  # the keys of answered questions
     unanswered = [message for message in messages if message.is_question and message.pk not in answered]
     return unanswered[-1] if unanswered else None
 

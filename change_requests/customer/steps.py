@@ -41,7 +41,7 @@ def copy_with_draft(formal: FormalRequest, draft: Mapping[str, Any]) -> FormalRe
 
 
 def find_missing_step(formal: FormalRequest, *, evidence: int) -> tuple[str, str] | None:
-    """Return the name of the first step that lacks an answer, and why, or None. `evidence` is the number of files."""
+    """Return the name of the first step with a missing or wrong answer, and why, or None. `evidence` counts files."""
     problems = content.find_problems(formal, evidence=evidence)
     for field, text in problems.items():
         if field not in OF_REASON:

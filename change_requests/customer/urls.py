@@ -8,7 +8,7 @@ from change_requests.models import FormalRequest, read_folio
 
 
 class FolioConverter(StringConverter):
-    """Read a folio in an address however it was typed; a text that cannot be a folio gets 404."""
+    """Read a folio in a URL however it was typed; a text that cannot be a folio gets 404."""
 
     regex = "[^/]{8,24}"
 

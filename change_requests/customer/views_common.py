@@ -63,7 +63,7 @@ class RequesterView(PrivateView):
         return "solicitud"
 
     def after_login(self) -> str:
-        """Return the address to come back to after the login; it must answer to GET."""
+        """Return the URL to come back to after the login; it must answer to GET."""
         return self.request.get_full_path()
 
 
@@ -74,7 +74,7 @@ class RequestView(RequesterView):
     formal: FormalRequest
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Redirect a GET whose folio is typed in another form than ours; else serve the page to who has powers."""
+        """Serve the page to a person with powers; first redirect a GET whose folio is not written as we write it."""
         self.folio: str = kwargs["folio"]
         canonical = reverse(f"requests:{self.url_name}", args=[self.folio])
         if request.method in {"GET", "HEAD"} and request.path != canonical:
@@ -92,7 +92,7 @@ class RequestView(RequesterView):
         return reverse("requests:detail", args=[self.folio])
 
     def find_request(self) -> FormalRequest:
-        """Return the request with the folio of the address. Raise Http404 when the person may not see it."""
+        """Return the request whose folio is in the URL. Raise Http404 when the person may not see it."""
         visible = policy.visible_to(self.user).select_related("requester", "representative", "implementer")
         has_mails = Exists(MailText.objects.filter(request=OuterRef("pk")))
         formal = visible.annotate(has_mails=has_mails).filter(folio=self.folio).first()

@@ -58,7 +58,7 @@ class RequestPage(RequestView, PostingForm):
             "key": key.token,
             "answer_form": form,
             "code_form": code_form or forms.CodeForm(),
-            "form": code_form or form,
+            "form": code_form or form,  # its errors stand at the head of the page
             "turn": facts.turn,
             "reader": self.user,
         }
@@ -88,7 +88,7 @@ class AnswerClarification(RequestPage):
         return self.receive_form()
 
     def perform(self, form: forms.AnswerForm, key: FormKey) -> str:
-        """Record the answer to the clarification, unless it has one; return the address of the request's page."""
+        """Record the answer to the clarification, unless it has one; return the URL of the request's page."""
         try:
             operations.answer_clarification(
                 self.formal.pk, actor=self.user, answer=form.cleaned_data["answer"], proof=self.proof
@@ -106,7 +106,7 @@ class ConfirmCode(RequestPage):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Confirm the new registered address by the code that was mailed there; a wrong code leads back to the form."""
+        """Confirm the new registered address by the code that was mailed there; after a wrong code, show the form."""
         formal = self.find_request()
         if limited := ratelimit.consume_or_429(request, action="new_mail_code", key=formal.folio):
             return limited
@@ -116,9 +116,9 @@ class ConfirmCode(RequestPage):
                 operations.confirm_new_email(
                     formal.pk, code=form.cleaned_data["code"], actor=self.user, proof=read_code_proof(request)
                 )
-            except operations.WrongStatus as refusal:
+            except operations.WrongStatus as refusal:  # no code is expected any more
                 return self.redirect_to_detail(str(refusal))
-            except operations.Refused as refusal:
+            except operations.Refused as refusal:  # a wrong code, for example
                 form.add_error("code", str(refusal))
             else:
                 return self.redirect_to_detail("Comprobamos el correo nuevo.", messages.SUCCESS)
@@ -133,7 +133,7 @@ class ResendCode(RequestView):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Mail another code to the new registered address, not too often, and redirect to the request's page."""
+        """Mail another code to the new registered address; redirect to the request. Too many tries get 429."""
         formal = self.find_request()
         if limited := ratelimit.consume_or_429(request, action="send_code", key=formal.folio):
             return limited
@@ -150,7 +150,7 @@ class Sent(RequestView):
     url_name = "sent"
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Return the page that says where we sent the link to confirm; once confirmed, redirect to the request."""
+        """Return the page that says where we mailed the link to confirm; redirect if nothing is left to confirm."""
         formal = self.find_request()
         if formal.status != Status.SUBMITTED:
             return self.redirect_to_detail()
@@ -165,7 +165,7 @@ class Withdraw(RequestView, PostingForm):
     refusal_field = "reason"
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Return the page that asks why the request is withdrawn; or redirect to the request if that is too late."""
+        """Return the page that asks why the request is withdrawn; or redirect to the request if it is too late."""
         self.formal = self.find_request()
         if self.formal.status not in policy.WITHDRAWABLE:
             return self.redirect_to_detail("La solicitud ya no se puede retirar.")
@@ -188,8 +188,8 @@ class Withdraw(RequestView, PostingForm):
         return form
 
     def perform(self, form: forms.WithdrawForm, key: FormKey) -> str | HttpResponse:
-        """Withdraw the request and return the address of the list; or a redirect to the request if that is too late."""
-        reason = form.cleaned_data["reason"] or "Borrador descartado"
+        """Withdraw the request and return the URL of the list; if it is too late, return a redirect to the request."""
+        reason = form.cleaned_data["reason"] or "Borrador descartado"  # a draft is discarded without a reason
         try:
             operations.withdraw(self.formal.pk, actor=self.user, reason=reason, proof=self.proof)
         except operations.WrongStatus as refusal:
@@ -224,7 +224,7 @@ class NotMeHere(RequestView):
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Record that the person says «no fui yo»: stop the request, or report it if it was executed."""
         formal = self.find_request()
-        objector = Objector(self.user.email.lower(), Role.PORTAL)
+        objector = Objector(self.user.email.lower(), Role.PORTAL)  # in the portal, not by a link of a mail
         try:
             formal = operations.not_me(formal.pk, actor=self.user, objector=objector, proof=self.proof)
         except operations.Refused as refusal:
@@ -239,7 +239,7 @@ class Correct(RequestView):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Turn the sent request into a draft again, unless it is one, and redirect to the wizard's second step."""
+        """Turn the sent request into a draft again, unless it is a draft already; redirect to the wizard's step 2."""
         formal = self.find_request()
         if formal.status != Status.DRAFT:
             try:

@@ -24,7 +24,7 @@ class FormPdf(PrivateView):
     form_kind = ""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Return the PDF form: blank, or filled with the data of the draft whose folio the address has."""
+        """Return the PDF form: blank, or (after a login) filled from the draft whose folio is in the URL."""
         if "folio" not in request.GET:
             return _make_pdf_response(form_draw.render_form(self.form_kind), form_fields.FILE_NAMES[self.form_kind])
         if not request.user.is_authenticated:
@@ -80,10 +80,10 @@ class EvidenceFile(PrivateView):
         if membership is None or policy.find_powers(user, membership.customer) is None:
             raise Http404("No hay un archivo con esa dirección para usted.")
         with_token = Evidence.objects.select_related("attachment", "request").filter(attachment__token=token)
-        file = with_token.filter(request__in=policy.visible_to(user)).first()
-        if file is None:
+        evidence = with_token.filter(request__in=policy.visible_to(user)).first()
+        if evidence is None:
             raise Http404("No hay un archivo con esa dirección para usted.")
-        return send_request_file(request, user, file.request, file.attachment, file.sha256)
+        return send_request_file(request, user, evidence.request, evidence.attachment, evidence.sha256)
 
 
 def _make_pdf_response(data: bytes, name: str) -> HttpResponse:

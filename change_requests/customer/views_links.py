@@ -53,7 +53,7 @@ class Confirm(LinkView):
     page_of_bad = "confirm"
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Return the page to confirm a request, old and new values; or ask for the login of who may confirm."""
+        """Return the page to confirm a request, with old and new values; or ask for the login of somebody who may."""
         formal = links.read_confirm_link(token)
         if login_page := self._ask_other_login(formal):
             return login_page
@@ -95,7 +95,7 @@ class Confirm(LinkView):
 
 
 class NotMe(LinkView):
-    """Let whoever has the mail say «no fui yo»: stop the request, or report it once it was executed (M8)."""
+    """Let whoever has the mail say «no fui yo»: stop the request, or report it after it was executed (M8)."""
 
     page_of_bad = "not_me"
 

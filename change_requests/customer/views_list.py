@@ -30,24 +30,24 @@ class MyRequests(RequesterView):
     """List the company's requests in two views: open and finished."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Return a page of the company's open or finished requests, newest first; the address says where it begins."""
+        """Return a page of the company's open or finished requests, newest first; the URL says where it begins."""
         view = FINISHED_VIEW if request.GET.get("vista") == FINISHED_VIEW else OPEN_VIEW
         visible = policy.visible_to(self.user).select_related("implementer")
         wanted = visible.filter(status__in=OPEN) if view == OPEN_VIEW else visible.exclude(status__in=OPEN)
-        order = replace(NEWEST_FIRST, named_in=visible)  # an address can name only a visible request
+        order = replace(NEWEST_FIRST, named_in=visible)  # a URL can name only a visible request as its start
         page = keyset.page(order, order.read_from(request.GET), wanted, size=PAGE)
         context: dict[str, Any] = {
             "view": view,
             "rows": _describe_rows(page.rows),
             "customer": self.customer,
             **page.links({"vista": view}),
-            "is_empty": not page.rows and not visible.exists(),
+            "is_empty": not page.rows and not visible.exists(),  # no request at all, open or finished
         }
         return render(request, PAGES + "list.html", context)
 
 
 def _describe_rows(requests: list[FormalRequest]) -> list[dict[str, Any]]:
-    """Return the rows of the company's list: each request with its status mark, title and note; one query."""
+    """Return the rows of the company's list: each request with its status, title and note; in one query."""
     revisions = RequestRevision.objects.filter(request__in=[formal.pk for formal in requests])
     payloads = {(sent.request_id, sent.no): sent.payload for sent in revisions.only("request", "no", "payload")}
     return [
@@ -85,7 +85,7 @@ class NewRequest(RequesterView, PostingForm):
         return forms.KindForm(*args, form=self.form_kind, **options)
 
     def perform(self, form: PortalForm, key: FormKey) -> str:
-        """Create the draft of the chosen kind, and return the address of step 2; a second click creates none."""
+        """Create the draft of the chosen kind, and return the URL of step 2; a second click creates none."""
         kind = form.cleaned_data["kind"]
         formal = operations.create_draft(
             actor=self.user, customer=self.customer, form=self.form_kind, key=key.key, kind=kind, proof=self.proof
@@ -106,7 +106,7 @@ class NewRequest(RequesterView, PostingForm):
             "back_url": "",
             "document": FormalRequest.Form(self.form_kind).label,
             "button": "Continuar",
-            "steps": steps.list_steps(list_kinds(self.form_kind)[0].step_label, steps.KIND),
+            "steps": steps.list_steps(list_kinds(self.form_kind)[0].step_label, steps.KIND),  # no kind is chosen yet
             "blank_url": reverse("requests:form_access" if is_access else "requests:form_change"),
             "mailbox": settings.SUPPORT_EMAIL if is_access else settings.CONTROL_DESK_EMAIL,
         }

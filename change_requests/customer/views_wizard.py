@@ -42,7 +42,7 @@ class StepView(RequestView, PostingForm):
     has_rules = True  # whether the rules of the content say something about the answers
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Serve this step. Its name is also its `url_name`, by which RequestView checks the address."""
+        """Serve this step. Its name is also its `url_name`, by which RequestView checks the URL."""
         self.url_name = self.step
         return super().dispatch(request, *args, **kwargs)
 
@@ -57,7 +57,7 @@ class StepView(RequestView, PostingForm):
         return self.show_form()
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Save the answers of this step and go to the next one; or return the page with them and what is wrong."""
+        """Save the answers of this step and go to the next step; or show them again with what is wrong."""
         self.formal = self.find_request()
         if reason := self.why_not_edit():
             return self.redirect_to_detail(reason)
@@ -81,7 +81,7 @@ class StepView(RequestView, PostingForm):
         return {}
 
     def perform(self, form: PortalForm, key: FormKey) -> str | HttpResponse:
-        """Save the answers of this step and return the next step's address; or return the page with what is wrong."""
+        """Save the answers of this step and return the next step's URL; or return the page with what is wrong."""
         if self.has_rules:  # the answers of steps 2 and 3 become content of the request
             self.check_answers(form)
         return self.save(form, key) if form.is_valid() else self.render_page(form, key)
@@ -99,7 +99,7 @@ class StepView(RequestView, PostingForm):
         return field if field in form.fields else None
 
     def save(self, form: PortalForm, key: FormKey) -> str | HttpResponse:
-        """Write the answers of this step into the draft, and return the address of the next step."""
+        """Write the answers of this step into the draft, and return the URL of the next step."""
         answers = {**form.answers(), "saved_at": clock.now().isoformat()}  # type: ignore[attr-defined]
         operations.save_draft(self.formal.pk, actor=self.user, draft=answers, proof=self.proof)
         next_step = steps.ORDER[steps.ORDER.index(self.step) + 1]
@@ -205,14 +205,14 @@ class ReasonStep(StepView):
         copy, files = steps.copy_with_draft(self.formal, draft), request_page.find_files(self.formal)
         for field, text in content.find_problems(copy, evidence=len(files)).items():
             if field in steps.OF_REASON:
-                form.add_error("files" if field == "evidence" else field, text)
+                form.add_error("files" if field == "evidence" else field, text)  # the input of evidence is «files»
 
     def remove_file(self, token: str, key: FormKey) -> None:
         """Remove this file from the draft's evidence, or from the files that were posted after a session had ended."""
         evidence = self.formal.evidence.filter(attachment__token=token, dropped_at__isnull=True).first()
         try:
             if evidence is None:
-                store.discard_file(key.key, token)
+                store.discard_file(key.key, token)  # it was posted after a session ended: not evidence yet
             else:
                 operations.remove_evidence(self.formal.pk, actor=self.user, evidence=evidence, proof=self.proof)
         except operations.Refused as refusal:
@@ -246,7 +246,7 @@ class ReviewStep(StepView):
     has_rules = False  # `submit` checks the whole draft
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Return the page of step 5 once everything is answered; else redirect to the step that lacks an answer."""
+        """Return the page of step 5 if everything is answered; else redirect to the step that lacks an answer."""
         self.formal = self.find_request()
         if not self.why_not_edit() and (missing := self.find_missing_step()):
             step, text = missing
@@ -287,7 +287,7 @@ class ReviewStep(StepView):
         return redirect("requests:sent", folio=self.folio)
 
     def render_page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
-        """Return the page of step 5 with all answers of the draft, and what follows once it is sent."""
+        """Return the page of step 5 with all answers of the draft, and what follows after it is sent."""
         formal, draft = self.formal, self.formal.draft
         unused_errors: dict[str, str] = {}  # this page does not show what is wrong with an answer
         context = {
@@ -304,7 +304,7 @@ class ReviewStep(StepView):
 
 
 def describe_what_follows(formal: FormalRequest) -> str:
-    """Return what happens once the request is sent, to tell its author before: who confirms it, and who approves it."""
+    """Return what will happen after the author sends the request: who must confirm it, and who must approve it."""
     mail = formal.customer.registered_email
     confirming = f"le enviamos un enlace a {mail} para confirmarla."
     if formal.is_access:

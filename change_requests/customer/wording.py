@@ -92,7 +92,7 @@ class Entry(NamedTuple):
 
 
 def describe_objection(formal: FormalRequest) -> str:
-    """Return what «no fui yo» did to the request, to tell whoever said it: reported it, stopped it, or nothing."""
+    """Return, for the person who said «no fui yo», what it did to the request: reported it, stopped it, or nothing."""
     if formal.alarmed_at is not None:  # said after the execution
         until = when_long(policy.find_alarm_deadline(formal))
         return f"Recibimos su aviso. El Responsable de Seguridad Informática lo revisa a más tardar el {until}."
@@ -102,7 +102,7 @@ def describe_objection(formal: FormalRequest) -> str:
 
 
 def make_chip(formal: FormalRequest) -> tuple[str, str]:
-    """Return the look and the words of the status mark; for a request stopped by «no fui yo» it says so."""
+    """Return the look, such as «bad», and the words of the request's status; if «no fui yo» stopped it, they say so."""
     if progress.is_stopped(formal):
         return "bad", STOPPED
     return STATUS_LOOKS[Status(formal.status)], formal.status_label
@@ -154,7 +154,7 @@ def list_stages(formal: FormalRequest) -> list[Step]:
     _, status_label = make_chip(formal)
     current_step = Step(status_label, "now", "aquí está")
     is_stage = formal.status in STAGES and formal.suspended_at is None
-    if not is_stage and formal.status not in (Status.DRAFT, Status.RETURNED):
+    if not is_stage and formal.status not in (Status.DRAFT, Status.RETURNED):  # it ended early or was stopped
         return [*done, current_step]
     return [*done, current_step, *(Step(label, "", "") for label in labels[passed + 1 :])]
 
@@ -192,9 +192,9 @@ def find_turn(
 ) -> Turn:
     """Return what follows with the request, for the box on its page: a title, a text, and the reader's main action.
 
-    «No fui yo» comes first, then a `question` without answer, then `new_mail`, an address whose code is awaited; then
-    the status. `reasons` are the decisions on this version. If somebody else began the request, the reader is not
-    `is_requester`: the text says who began it, and there is no action.
+    «No fui yo» comes first, then a `question` without answer, then `new_mail` (a new address, if nobody has typed the
+    code mailed there), then the status. `reasons` are the decisions on this version. If somebody else began the
+    request, the reader is not `is_requester`: the text says who began it, and there is no action.
     """
     if urgent := _find_urgent_turn(formal, question, new_mail):
         return urgent
@@ -237,10 +237,10 @@ def _find_urgent_turn(formal: FormalRequest, question: Clarification | None, new
     return None
 
 
-def _find_turn_by_status(formal: FormalRequest, reasons: Sequence[Decision]) -> Turn:
-    """Return what follows with a request by its status alone; `reasons` are the decisions on its version."""
+def _find_turn_by_status(formal: FormalRequest, decisions: Sequence[Decision]) -> Turn:
+    """Return what follows with a request by its status alone; the text of a refused one quotes its `decisions`."""
     status = Status(formal.status)
-    refused = [decision for decision in reasons if not decision.is_approval]
+    refused = [decision for decision in decisions if not decision.is_approval]
     refusals = " ".join(f"{decision.get_office_display()}: {decision.reason}" for decision in refused)
     why = f"Motivo: {formal.outcome_reason}" if formal.outcome_reason else ""
     values = {  # for the names in braces in the texts of TURNS
@@ -299,7 +299,7 @@ VERBS: dict[str, tuple[str, str]] = {
 
 def list_history(events: Iterable[Event]) -> list[Entry]:
     """Return the entries of a request's history for its customer, in words; what concerns only staff is left out."""
-    shown = [(event, *VERBS[event.verb]) for event in events if event.verb in VERBS]
+    shown = [(event, *VERBS[event.verb]) for event in events if event.verb in VERBS]  # VERBS: text and icon
     return [Entry(_fill_text(text, event), event.at, icon) for event, text, icon in shown]
 
 

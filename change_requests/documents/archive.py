@@ -31,6 +31,7 @@ _EVENT_COLUMNS = "chain seq prev verb at actor_id actor_name data hash".split()
 def collect_archive(request: FormalRequest) -> dict[str, Any]:
     """Return the data files of a request's archive, by their names in the ZIP, as JSON values (M20, M26).
 
+    The verifier's own code derives most of them from the events, as it will do again when somebody checks the archive.
     The number of queries is fixed. The caller has checked who may see the request.
     """
     events = _read_events(Q(chain=request.chain))
@@ -93,11 +94,11 @@ def _describe_manifest(request: FormalRequest, data: dict[str, Any], entries: di
 
 
 def _list_differences(request: FormalRequest, seq: int) -> list[str]:
-    """Return, in words, each difference between the request's rows and its events; `seq` is that of the last event."""
+    """Return, in words, where the rows or the chain's end differ from the events read; `seq` is of the last one."""
     differences = [f"evento {flaw.seq}: {flaw.problem}" for flaw in state_checks.find_flaws_of(request.pk)]
-    head = ChainHead.objects.filter(chain=request.chain).values_list("seq", flat=True).first() or 0
-    if head < seq:  # it may be higher, as events are appended while we read; a chain never gets shorter
-        differences.append(f"la cadena debía terminar en el evento {head}")
+    last_seq = ChainHead.objects.filter(chain=request.chain).values_list("seq", flat=True).first() or 0
+    if last_seq < seq:  # it may be higher, as events are appended while we read; a chain never gets shorter
+        differences.append(f"la cadena debía terminar en el evento {last_seq}")
     return differences
 
 
@@ -111,10 +112,10 @@ def _list_files(request: FormalRequest, data: dict[str, Any]) -> Iterator[tuple[
     for revision in request.revisions.order_by("no"):
         yield verify_expediente.name_version_file(revision.no), revision.payload.encode()
         yield f"acuses/{revision.no}.pdf", receipt.draw_receipt(receipt.read_receipt(request, revision.no))
-    stored = {file["sha256"]: file for file in data[verify_expediente.EVIDENCE]}
-    rows = Evidence.objects.filter(request=request, sha256__in=stored).select_related("attachment").order_by("pk")
+    by_hash = {file["sha256"]: file for file in data[verify_expediente.EVIDENCE]}
+    rows = Evidence.objects.filter(request=request, sha256__in=by_hash).select_related("attachment").order_by("pk")
     attachments = {row.sha256: row.attachment for row in rows}
-    for sha256, file in stored.items():
+    for sha256, file in by_hash.items():
         if sha256 in attachments and (content := _read_stored_file(attachments[sha256])) is not None:
             # The same file may have been sent under several names.
             for name in sorted({row["name"] for row in data[verify_expediente.EVIDENCE] if row["sha256"] == sha256}):
@@ -143,7 +144,7 @@ def _list_received(request: FormalRequest, data: dict[str, Any]) -> Iterator[tup
 def _list_texts(request: FormalRequest) -> Iterator[str]:
     """Yield the long texts of a request's rows; for some of them, the events keep only the hash."""
     for waiver in request.waivers.order_by("pk"):
-        yield from (f"{waiver.reason}\n{waiver.controls}", waiver.findings)
+        yield from (f"{waiver.reason}\n{waiver.controls}", waiver.findings)  # the event hashes the first two together
     yield from request.decisions.order_by("pk").values_list("reason", flat=True)
     yield from request.clarifications.order_by("pk").values_list("body", flat=True)
     yield from request.mail_texts.order_by("pk").values_list("body", flat=True)
@@ -152,7 +153,7 @@ def _list_texts(request: FormalRequest) -> Iterator[str]:
 def _list_offices(request: FormalRequest, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the events that gave or ended the offices of whoever acted, and named the owners of the assets.
 
-    They stand in the chains of these people and assets. Events after the request's last one are left out, so that the
+    They are in the chains of these people and assets. Events after the request's last one are left out, so that the
     archive of a request that ended stays the same.
     """
     people = {event["actor_id"] for event in events if event["actor_id"] is not None}
@@ -187,5 +188,5 @@ def _show_instant(at: datetime) -> str:
 def _add_file(archive: ZipFile, name: str, content: bytes) -> None:
     """Add a file to the ZIP with a fixed date, so that the same content gives the same bytes."""
     entry = ZipInfo(name, _FIXED_DATE)
-    entry.compress_type, entry.external_attr = ZIP_DEFLATED, 0o644 << 16
+    entry.compress_type, entry.external_attr = ZIP_DEFLATED, 0o644 << 16  # Unix permissions: rw-r--r--
     archive.writestr(entry, content)

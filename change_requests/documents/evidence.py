@@ -60,13 +60,13 @@ def find_altered_in(request: FormalRequest) -> list[str]:
     files = list_evidence(request)
     listed = {(file["name"], file["sha256"]) for file in request.read_payload()["evidence"]}
     altered = [file.attachment.name for file in files if not is_as_sent(file.attachment, file.sha256)]
-    only_in_one = listed ^ {(file.attachment.name, file.sha256) for file in files}
+    only_in_one = listed ^ {(file.attachment.name, file.sha256) for file in files}  # not in both
     return [*altered, *sorted(name for name, _ in only_in_one)]
 
 
 def list_evidence(request: FormalRequest) -> list[Evidence]:
     """Return the rows of evidence that belong to the current version, in one query."""
-    rows = Evidence.objects.filter(request=request, revision_no__lte=request.revision_no)
+    rows = Evidence.objects.filter(request=request, revision_no__lte=request.revision_no)  # added with it or before it
     return list(rows.filter(dropped_at__isnull=True).select_related("attachment").order_by("pk"))
 
 

@@ -65,7 +65,7 @@ def read_form_data(request: FormalRequest) -> FormData:
         "signer_power": representative.get_power_kind_display(),
         "signer_email": customer.registered_email,
         "reason": draft.get("reason") or "",
-        "effective_date": _show_value("_date", draft.get("effective_date") or ""),
+        "effective_date": _show_value("_date", draft.get("effective_date") or ""),  # "_date": as a date
         **{f"person_{name}": text or "" for name, text in person.items()},
         **{f"new_{name}": text or "" for name, text in items.items()},
     }
@@ -95,7 +95,7 @@ def render_form(form: str, data: FormData = BLANK) -> bytes:
     sheet.make_fillable()
     _draw_introduction(sheet, form, data)
     _draw_company(sheet, data)
-    _MIDDLES[form](sheet, data)
+    _MIDDLES[form](sheet, data)  # what is asked for; it differs between the two forms
     _draw_reason(sheet, form, data)
     _draw_signer(sheet, form, data)
     sheet.draw_note("Cómo se envía", _HOW_TO_SEND[form])
@@ -158,7 +158,7 @@ def _draw_new_values(sheet: Sheet, data: FormData) -> None:
 
 def _draw_reason(sheet: Sheet, form: str, data: FormData) -> None:
     """Draw the box for the reason of the request and, on the change form, the effective date."""
-    sheet.draw_section(f"{_REASON_NUMBERS[form]}. Motivo")
+    sheet.draw_section(f"{_SECTION_OF_REASON[form]}. Motivo")
     sheet.reserve_height(90)
     sheet.draw_text(LEFT, sheet.y - 10, f"{fields.REASON.hint}.", REGULAR, 9, INK_2)
     sheet.y -= 12
@@ -172,7 +172,7 @@ def _draw_reason(sheet: Sheet, form: str, data: FormData) -> None:
 def _draw_signer(sheet: Sheet, form: str, data: FormData) -> None:
     """Draw the section about who signs the PDF form, with the oath to tick."""
     sheet.reserve_height(110)
-    sheet.draw_section(f"{_REASON_NUMBERS[form] + 1}. Quién solicita")
+    sheet.draw_section(f"{_SECTION_OF_REASON[form] + 1}. Quién solicita")
     _draw_row(sheet, fields.SIGNER, data, (0.36, 0.28, 0.36))
     sheet.draw_check(fields.OATH)
 
@@ -231,7 +231,7 @@ def _draw_old_and_new(sheet: Sheet, pdf_field: PdfField, data: FormData) -> None
     sheet.y -= sheet.draw_field(replace(pdf_field, hint=hint), x=LEFT, width=INNER, value=value, label=label) + 4
 
 
-_REASON_NUMBERS = {fields.ACCESS: 4, fields.CHANGE: 5}
+_SECTION_OF_REASON = {fields.ACCESS: 4, fields.CHANGE: 5}  # the number of that section of the form
 _INTRODUCTIONS = {
     fields.ACCESS: (
         "Para dar de alta o de baja a una persona de su empresa, o cambiar su clave. Solo la presenta el representante "

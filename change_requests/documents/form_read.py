@@ -128,7 +128,7 @@ def read_form(content: bytes) -> Proposal:
 
 
 def read_fields(texts: Mapping[str, str]) -> Proposal:
-    """Return what the fields of a PDF (`texts`, by name) propose. Raises Unreadable for a foreign or an old form."""
+    """Return what the fields of a PDF (`texts`, by name) propose. Raises Unreadable unless it is our form of today."""
     form = next((code for code, slug in fields.SLUGS.items() if texts.get("form") == slug), None)
     if form is None:
         raise Unreadable(Fault.FOREIGN)
@@ -158,7 +158,7 @@ def compare_form(proposal: Proposal, customer: Customer) -> Answers:
     Raises Unreadable if a field is missing or wrong, or if the form has the RFC or registered mail of somebody else.
     """
     values = proposal.values
-    if clean_rfc(values["rfc"]) not in {"", customer.rfc}:
+    if clean_rfc(values["rfc"]) not in {"", customer.rfc}:  # an empty RFC is no fault
         raise Unreadable(Fault.RFC)
     if values["signer_email"].lower() not in {"", customer.registered_email.lower()}:
         raise Unreadable(Fault.EMAIL)
@@ -183,7 +183,7 @@ def _ask_worker(content: bytes) -> dict[str, str]:
 
     Raises Unreadable with the reason that the worker gave; with Fault.HEAVY if a limit or an error stopped it.
     """
-    command = [sys.executable, "-I", "-B", str(WORKER)]
+    command = [sys.executable, "-I", "-B", str(WORKER)]  # -I: isolated from our environment; -B: writes no .pyc
     try:
         done = subprocess.run(command, input=content, capture_output=True, timeout=TIMEOUT_SECONDS, check=False, env={})
         answer = json.loads(done.stdout)
@@ -199,6 +199,7 @@ def _find_faults(proposal: Proposal) -> dict[str, str]:
     """Return a Spanish text for each missing or wrong field of a returned form; `compare_form` checks the RFC."""
     values, faults = proposal.values, {}
     for name, field in fields.map_fields(proposal.form).items():
+        # A field that is fixed has our own text, which people cannot edit.
         if name != "rfc" and len(values.get(name, "")) > field.max_length and not field.is_fixed:
             faults[name] = f"Tiene más de {field.max_length} caracteres."
     for name in _DATE_FIELDS & values.keys():
@@ -218,9 +219,9 @@ def _find_items(values: Mapping[str, str]) -> dict[str, str]:
         for name, text in values.items()
         if name.startswith("new_") and text and text != fields.UNCHOSEN
     }
-    for name in _DATE_FIELDS & {f"new_{code}" for code in items}:  # the new values that are dates
-        code = name.removeprefix("new_")
-        items[code] = _parse_day(items[code]) or ""
+    for pdf_name in _DATE_FIELDS & {f"new_{name}" for name in items}:  # the new values that are dates
+        name = pdf_name.removeprefix("new_")
+        items[name] = _parse_day(items[name]) or ""
     if power := items.get("representative_power"):
         items["representative_power"] = fields.POWERS.get(power, power)
     return items

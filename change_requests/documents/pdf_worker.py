@@ -38,7 +38,7 @@ def main() -> None:
     """Read a PDF from standard input and print, as JSON, {"fields": {name: value}} or {"refusal": word}."""
     set_limits()
     try:
-        output: dict[str, Any] = {"fields": read_pdf(sys.stdin.buffer.read(MAX_BYTES + 1))}
+        output: dict[str, Any] = {"fields": read_pdf(sys.stdin.buffer.read(MAX_BYTES + 1))}  # 1 more: too big
     except Refused as refusal:
         output = {"refusal": str(refusal)}
     except (MemoryError, RecursionError):
@@ -81,7 +81,7 @@ def check_pages(root: Any) -> None:
     """Raise Refused for a PDF with no page or too many. The pages are counted, as the file may state a false number."""
     pages = 0
     for node in walk_objects([root.get("/Pages")], lambda node: node.get("/Kids") or ()):
-        pages += "/Kids" not in node  # a node with kids is a group of pages
+        pages += "/Kids" not in node  # True adds 1; a node with kids is a group of pages
         if pages > MAX_PAGES:
             raise Refused("pages")
     if not pages:

@@ -56,7 +56,7 @@ def hash_facts(request: FormalRequest, revision: RequestRevision) -> str:
     """Return the SHA-256 of the facts that the receipt of a version states, as canonical JSON (M20, M26).
 
     The event of the submission keeps it. It cannot be the hash of the PDF, which prints the hash of that event. Words
-    and deadlines are left out, because they may be written otherwise later.
+    and deadlines are left out, because we may word them differently later.
     """
     facts = {
         "folio": request.folio,
@@ -85,7 +85,7 @@ def read_receipt(request: FormalRequest, no: int | None = None) -> Receipt:
     """
     revision = request.revisions.get(no=no or request.revision_no)
     content, event = json.loads(revision.payload), _find_submission(request, revision)
-    recorded = event.data if event else {}
+    recorded = event.data if event else {}  # names and channel as they were then
     return Receipt(
         folio=request.folio,
         form=request.get_form_display(),
@@ -104,7 +104,7 @@ def read_receipt(request: FormalRequest, no: int | None = None) -> Receipt:
         evidence=[(file["name"], file["sha256"]) for file in content["evidence"]],
         steps=list_steps(request.form, {item["asset"] for item in content["items"]}, revision.created_at),
         anchor=event.hash if event else "",
-        sealed=describe_anchor(before=revision.created_at - SEALED_BEFORE),
+        sealed=describe_anchor(before=revision.created_at - SEALED_BEFORE),  # the last anchor (daily seal) by then
     )
 
 
@@ -124,7 +124,7 @@ def list_rows(items: Sequence[Item]) -> list[Row]:
     return [
         Row(field.label, field.show(item["old"]), field.show(item["new"]))
         for item in items
-        for field in [find_row(item["field"])]
+        for field in [find_row(item["field"])]  # a list of one, to name the field
     ]
 
 
@@ -132,7 +132,7 @@ def list_steps(form: str, assets: set[str], submitted_at: datetime) -> list[str]
     """Return the receipt's steps: what happens to the request next and by when, in Spanish.
 
     Every deadline is counted from the instant `submitted_at`. A change of registered mail or representative (in
-    `assets`) waits some hours more.
+    `assets`) waits some hours more, so that the company can object in time.
     """
     hours = load_attention_hours()
     confirmed = submitted_at + timedelta(hours=settings.REQUEST_CONFIRM_HOURS)

@@ -110,7 +110,7 @@ class Sheet:
             self.draw_text(LEFT + 150, self.y, line, font, size)
 
     def draw_table(self, headings: tuple[str, str, str], rows: Sequence[Row]) -> None:
-        """Draw a table of old and new values under the given heads, with one row for each changed field."""
+        """Draw a table of old and new values under these column headings, with one row for each changed field."""
         self.y -= 14
         for x, heading in zip(_COLUMN_LEFTS, headings, strict=True):
             self.draw_text(x, self.y, heading, REGULAR, 8.5, INK_2)

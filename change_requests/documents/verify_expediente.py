@@ -118,29 +118,29 @@ def main(arguments=None):
 
 
 def check_files(files, damaged=(), fingerprint="", link=""):
-    """Devuelve lo que se encontró en los archivos; `fingerprint` es de la llave publicada y `link` es un eslabón."""
-    check = Check(files)
+    """Comprueba los archivos y da el resultado; `fingerprint`: huella de la llave publicada; `link`: un eslabón."""
+    archive = Check(files)
     for name in damaged:
-        check.add_flaw(name, "está dos veces, o su contenido está dañado")
+        archive.add_flaw(name, "está dos veces, o su contenido está dañado")
     for name, check_part in PARTS:
         try:
-            check_part(check)
+            check_part(archive)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
-            check.add_flaw(name, f"le falta un dato o no es del tipo esperado ({error})")
+            archive.add_flaw(name, f"le falta un dato o no es del tipo esperado ({error})")
     try:
-        check_signature(check, fingerprint)
+        check_signature(archive, fingerprint)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        check.add_flaw(SIGNATURE, f"le falta un dato o no es del tipo esperado ({error})")
-    if link and link.strip().lower() not in {event["hash"] for event in check.events}:
-        check.add_flaw(EVENTS, f"no contiene el eslabón {link[:12]}…")
-    return check
+        archive.add_flaw(SIGNATURE, f"le falta un dato o no es del tipo esperado ({error})")
+    if link and link.strip().lower() not in {event["hash"] for event in archive.events}:
+        archive.add_flaw(EVENTS, f"no contiene el eslabón {link[:12]}…")
+    return archive
 
 
 def read_files(root):
     """Devuelve el contenido de cada archivo (de un ZIP o carpeta) por nombre, y la lista de los repetidos o dañados."""
     if root.is_dir():
         files = {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
-        return {name: content for name, content in files.items() if "__pycache__" not in name}, []
+        return {name: content for name, content in files.items() if "__pycache__" not in name}, []  # lo crea Python
     files, damaged = {}, []
     with zipfile.ZipFile(str(root)) as archive:
         if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
@@ -159,172 +159,172 @@ def read_files(root):
 # -- Lo que se comprueba -----------------------------------------------------------------------------
 
 
-def check_events(check):
-    """Comprueba número, enlace y huella de cada evento, y que el último es el del manifiesto; llena `check.events`."""
-    events, head = check.load(EVENTS, []), check.load(MANIFEST, {}).get("head", {})
+def check_events(archive):
+    """Comprueba número, enlace y huella de cada evento, y que el último es el del manifiesto; los deja en `archive`."""
+    events, head = archive.load(EVENTS, []), archive.load(MANIFEST, {}).get("head", {})
     last_hash = GENESIS
     for number, event in enumerate(events, start=1):
         if event["seq"] != number or event["chain"] != events[0]["chain"]:
-            return check.add_flaw(EVENTS, f"falta o sobra el evento {number}")
+            return archive.add_flaw(EVENTS, f"falta o sobra el evento {number}")
         if event["prev"] != last_hash:
-            return check.add_flaw(EVENTS, f"el evento {number} no enlaza con el anterior")
+            return archive.add_flaw(EVENTS, f"el evento {number} no enlaza con el anterior")
         if hash_event(event) != event["hash"]:
-            return check.add_flaw(EVENTS, f"el evento {number} no corresponde a su huella")
+            return archive.add_flaw(EVENTS, f"el evento {number} no corresponde a su huella")
         last_hash = event["hash"]
     if (len(events), last_hash) != (head.get("seq"), head.get("hash")):
-        check.add_flaw(EVENTS, "la cadena no termina donde dice el manifiesto")
-    if dump_json([{key: event[key] for key in EVENT_KEYS} for event in events]) != check.files[EVENTS]:
-        check.add_flaw(EVENTS, "dice algo más que sus eventos, o no está en su forma única")
-    check.events = events
+        archive.add_flaw(EVENTS, "la cadena no termina donde dice el manifiesto")
+    if dump_json([{key: event[key] for key in EVENT_KEYS} for event in events]) != archive.files[EVENTS]:
+        archive.add_flaw(EVENTS, "dice algo más que sus eventos, o no está en su forma única")
+    archive.events = events
     return None
 
 
-def check_manifest(check):
+def check_manifest(archive):
     """Comprueba el manifiesto: su huella, versión y forma única, los archivos que nombra y las diferencias que dice."""
-    manifest, content = check.load(MANIFEST, {}), check.files.get(MANIFEST, b"")
-    if MANIFEST_HASH not in check.files:
-        check.add_flaw(MANIFEST_HASH, "falta")
-    elif check.files[MANIFEST_HASH] != write_hash_line(content):
-        check.add_flaw(MANIFEST, "no corresponde a su huella")
+    manifest, content = archive.load(MANIFEST, {}), archive.files.get(MANIFEST, b"")
+    if MANIFEST_HASH not in archive.files:
+        archive.add_flaw(MANIFEST_HASH, "falta")
+    elif archive.files[MANIFEST_HASH] != write_hash_line(content):
+        archive.add_flaw(MANIFEST, "no corresponde a su huella")
     if manifest.get("version") != FORMAT:
-        check.add_flaw(MANIFEST, "es de otra versión del expediente: compruébelo con el verificador de su fecha")
+        archive.add_flaw(MANIFEST, "es de otra versión del expediente: compruébelo con el verificador de su fecha")
     if set(manifest) != {"version", "folio", "files", "head", "differences"} or dump_json(manifest) != content:
-        check.add_flaw(MANIFEST, "dice algo más, o no está en su forma única")
-    _check_listed_files(check, manifest.get("files", {}))
+        archive.add_flaw(MANIFEST, "dice algo más, o no está en su forma única")
+    _check_listed_files(archive, manifest.get("files", {}))
     for difference in manifest.get("differences", ()):
-        check.add_flaw(TABLES, f"al hacer el expediente no decían lo que la bitácora: {difference}")
+        archive.add_flaw(TABLES, f"al hacer el expediente no decían lo que la bitácora: {difference}")
 
 
-def _check_listed_files(check, listed):
+def _check_listed_files(archive, listed):
     """Comprueba que cada archivo es el que el manifiesto nombra, y que no hay otro."""
     for name, entry in listed.items():
-        if name not in check.files:
-            check.add_flaw(name, "falta")
-        elif entry != describe_file(check.files[name]):
-            check.add_flaw(name, "no corresponde a su huella del manifiesto")
-    for name in check.files:
+        if name not in archive.files:
+            archive.add_flaw(name, "falta")
+        elif entry != describe_file(archive.files[name]):
+            archive.add_flaw(name, "no corresponde a su huella del manifiesto")
+    for name in archive.files:
         if name not in listed and name not in (MANIFEST, MANIFEST_HASH, SIGNATURE):
-            check.add_flaw(name, "no está en el manifiesto")
+            archive.add_flaw(name, "no está en el manifiesto")
 
 
-def check_signature(check, fingerprint):
+def check_signature(archive, fingerprint):
     """Comprueba la firma del manifiesto, y que su llave es la publicada (`fingerprint`); si no se da, avisa."""
-    signature, manifest = check.load(SIGNATURE, {}), check.files.get(MANIFEST, b"")
+    signature, manifest = archive.load(SIGNATURE, {}), archive.files.get(MANIFEST, b"")
     if not signature:
-        return check.add_flaw(SIGNATURE, "no tiene firma")
+        return archive.add_flaw(SIGNATURE, "no tiene firma")
     key, raw_signature = bytes.fromhex(signature["key"]), bytes.fromhex(signature["signature"])
-    if check.files[SIGNATURE] != dump_json(describe_signature(key, raw_signature)):
-        check.add_flaw(SIGNATURE, "«fingerprint» no es la huella de su llave, o dice algo más")
+    if archive.files[SIGNATURE] != dump_json(describe_signature(key, raw_signature)):
+        archive.add_flaw(SIGNATURE, "«fingerprint» no es la huella de su llave, o dice algo más")
     if not verify_ed25519(key, manifest, raw_signature):
-        return check.add_flaw(SIGNATURE, "«signature» no es de este manifiesto y esta llave")
+        return archive.add_flaw(SIGNATURE, "«signature» no es de este manifiesto y esta llave")
     published, actual = "".join(fingerprint.replace(":", "").split()).lower(), sha256(key)
     if not published:
-        check.notes.append(
+        archive.notes.append(
             "AVISO: la firma es correcta para la llave que viene en el ZIP; compárela con la publicada "
             f"(--huella): {actual}"
         )
     elif published != actual:
-        unproven = ", ".join(sorted(name for name in check.files if _is_only_signed(name)))
-        check.add_flaw(SIGNATURE, f"«key» no es la llave publicada: no la firmó Factureya. Nada prueba: {unproven}")
+        unproven = ", ".join(sorted(name for name in archive.files if _is_only_signed(name)))
+        archive.add_flaw(SIGNATURE, f"«key» no es la llave publicada: no la firmó Factureya. Nada prueba: {unproven}")
     else:
-        check.notes.append(f"Firma correcta, de la llave publicada {actual}.")
+        archive.notes.append(f"Firma correcta, de la llave publicada {actual}.")
     return None
 
 
-def check_versions(check):
+def check_versions(archive):
     """Comprueba de cada versión su forma única y su folio, y que su huella y evidencia son las de la bitácora."""
-    folio = check.load(REQUEST, {}).get("folio")
-    for event in find_events(check.events, "request.submitted"):
+    folio = archive.load(REQUEST, {}).get("folio")
+    for event in find_events(archive.events, "request.submitted"):
         name = name_version_file(event["data"]["revision"])
-        content = check.files.get(name)
+        content = archive.files.get(name)
         if content is None:
-            check.add_flaw(name, "falta")
+            archive.add_flaw(name, "falta")
             continue
         payload = json.loads(content.decode("utf-8"))
         if sha256(content) != event["data"]["sha256"]:
-            check.add_flaw(name, "no corresponde a la huella que la bitácora registró")
+            archive.add_flaw(name, "no corresponde a la huella que la bitácora registró")
         if write_canonical(normalize_texts(payload)) != content:
-            check.add_flaw(name, "no está en su forma única")
+            archive.add_flaw(name, "no está en su forma única")
         if payload["folio"] != folio:
-            check.add_flaw(name, "es de otra solicitud")
+            archive.add_flaw(name, "es de otra solicitud")
         files = [(file["name"], file["sha256"], file["size"]) for file in payload["evidence"]]
         recorded = event["data"].get("evidence")
         if recorded is not None and sorted(files) != sorted(
             (file["name"], file["sha256"], file["bytes"]) for file in normalize_texts(recorded)
         ):
-            check.add_flaw(name, "«evidence» no es la que la bitácora registró")
+            archive.add_flaw(name, "«evidence» no es la que la bitácora registró")
 
 
-def check_data(check):
+def check_data(archive):
     """Deduce de la bitácora cada archivo de datos y lo compara con el del expediente; también acuse, LEAME y folio."""
-    loaded = {name: check.load(name, empty) for name, empty in DATA_FILES}
-    contents = {number: check.load_content(number) for number in list_versions(check.events)}
+    loaded = {name: archive.load(name, empty) for name, empty in DATA_FILES}
+    contents = {number: archive.load_content(number) for number in list_versions(archive.events)}
     texts = {hash_text(text): text for text in list_texts(loaded)}
     instants = {row.get("no"): row.get("received_at") for row in loaded[VERSIONS]}
-    derived = derive_files(check.events, contents, texts, instants)
+    derived = derive_files(archive.events, contents, texts, instants)
     for name, value in derived.items():
-        found = check.load(name, type(value)())
+        found = archive.load(name, type(value)())
         differences = list(compare(value, found, ""))
         if differences:
-            check.add_flaw(name, "; ".join(differences[:8]))
-        elif name in check.files and check.files[name] != dump_json(value):
-            check.add_flaw(name, "no está en su forma única")
+            archive.add_flaw(name, "; ".join(differences[:8]))
+        elif name in archive.files and archive.files[name] != dump_json(value):
+            archive.add_flaw(name, "no está en su forma única")
     for number, version in enumerate(derived[VERSIONS]):
         if "acuse_sha256" in version and hash_receipt(derived[REQUEST], version) != version["acuse_sha256"]:
-            check.add_flaw(VERSIONS, f"«{number}.received_at» no es el instante que consta en el acuse")
-    if check.files.get(README) != README_TEXT.format(folio=derived[REQUEST].get("folio")).encode("utf-8"):
-        check.add_flaw(README, "no es el de este verificador")
-    if check.load(MANIFEST, {}).get("folio") != derived[REQUEST].get("folio"):
-        check.add_flaw(MANIFEST, "«folio» es de otra solicitud")
+            archive.add_flaw(VERSIONS, f"«{number}.received_at» no es el instante que consta en el acuse")
+    if archive.files.get(README) != README_TEXT.format(folio=derived[REQUEST].get("folio")).encode("utf-8"):
+        archive.add_flaw(README, "no es el de este verificador")
+    if archive.load(MANIFEST, {}).get("folio") != derived[REQUEST].get("folio"):
+        archive.add_flaw(MANIFEST, "«folio» es de otra solicitud")
 
 
-def check_stored_files(check):
+def check_stored_files(archive):
     """Comprueba que están la evidencia y lo recibido, byte por byte, y que no hay ningún archivo de más."""
-    needed = dict(list_needed_files(check))
+    needed = dict(list_needed_files(archive))
     for name, recorded_hash in needed.items():
-        if name not in check.files:
-            check.add_flaw(name, "falta")
-        elif sha256(check.files[name]) != recorded_hash:
-            check.add_flaw(name, "no es lo que se presentó")
-    receipts = [f"acuses/{number}.pdf" for number in list_versions(check.events)]
+        if name not in archive.files:
+            archive.add_flaw(name, "falta")
+        elif sha256(archive.files[name]) != recorded_hash:
+            archive.add_flaw(name, "no es lo que se presentó")
+    receipts = [f"acuses/{number}.pdf" for number in list_versions(archive.events)]
     for name in [COPY, *receipts]:
-        if name not in check.files:
-            check.add_flaw(name, "falta")
+        if name not in archive.files:
+            archive.add_flaw(name, "falta")
     allowed = {name for name, _ in DATA_FILES} | {MANIFEST, MANIFEST_HASH, SIGNATURE}
     allowed |= {EVENTS, OFFICES, README, COPY, ANCHOR}
-    for number in list_versions(check.events):
+    for number in list_versions(archive.events):
         allowed |= {name_version_file(number), name_receipt_file(number)}
-    for name in sorted(set(check.files) - allowed - set(receipts) - set(needed)):
-        check.add_flaw(name, "no es de este expediente")
+    for name in sorted(set(archive.files) - allowed - set(receipts) - set(needed)):
+        archive.add_flaw(name, "no es de este expediente")
 
 
-def check_decisions(check):
+def check_decisions(archive):
     """Comprueba que nadie decidió lo que pidió ni dos veces, y que a lo aprobado no le falta ninguna aprobación."""
-    versions = {version["no"]: version for version in derive_versions(check.events, {})}
-    decisions = derive_decisions(check.events, {})
+    versions = {version["no"]: version for version in derive_versions(archive.events, {})}
+    decisions = derive_decisions(archive.events, {})
     for decision in decisions:
         version = versions[decision["revision_no"]]
         if decision["sha256"] != version["sha256"]:
-            check.add_flaw(DECISIONS, "una decisión es de un contenido que no es el de su versión")
+            archive.add_flaw(DECISIONS, "una decisión es de un contenido que no es el de su versión")
         requester = version.get("requester")  # en eventos anteriores, solo el nombre
         if isinstance(requester, dict) and decision["decider"]["pk"] == requester["pk"]:
-            check.add_flaw(DECISIONS, "quien pide decidió su propia solicitud")
+            archive.add_flaw(DECISIONS, "quien pide decidió su propia solicitud")
     pairs = [(decision["revision_no"], decision["decider"]["pk"]) for decision in decisions]
     if len(pairs) != len(set(pairs)):
-        check.add_flaw(DECISIONS, "una persona decidió dos veces")
-    request = derive_request(check.events, {})
+        archive.add_flaw(DECISIONS, "una persona decidió dos veces")
+    request = derive_request(archive.events, {})
     if request["status"] in APPROVED:
-        _check_approvals(check, request["revision_no"], decisions)
+        _check_approvals(archive, request["revision_no"], decisions)
 
 
-def _check_approvals(check, number, decisions):
+def _check_approvals(archive, number, decisions):
     """Comprueba que la versión aprobada tiene la decisión de Seguridad y la de cada propietario, sin rechazos."""
-    needed = {"owner:" + item["asset"] for item in check.load_content(number)["items"] if item["asset"] != "access"}
+    needed = {"owner:" + item["asset"] for item in archive.load_content(number)["items"] if item["asset"] != "access"}
     given = set()  # como `needed`: «owner:identity», o «security»
     for decision in decisions:
         if decision["revision_no"] == number and decision.get("voided_at") is None:
             if decision["verdict"] != "approve":
-                check.add_flaw(DECISIONS, "la versión aprobada tiene un rechazo")
+                archive.add_flaw(DECISIONS, "la versión aprobada tiene un rechazo")
             if decision["office"] == "security":
                 given.add("security")
             elif "assets" in decision:
@@ -332,59 +332,59 @@ def _check_approvals(check, number, decisions):
             else:  # en eventos anteriores no decía de qué activos
                 given |= needed
     if not (needed | {"security"}) <= given:
-        check.add_flaw(DECISIONS, "faltan aprobaciones: " + ", ".join(sorted((needed | {"security"}) - given)))
+        archive.add_flaw(DECISIONS, "faltan aprobaciones: " + ", ".join(sorted((needed | {"security"}) - given)))
 
 
-def check_executions(check):
+def check_executions(archive):
     """Comprueba que lo ejecutado es lo aprobado, que se ejecutó a lo más una vez, y que el estado dice si se hizo."""
-    executions = derive_executions(check.events)
-    hashes = {version["no"]: version["sha256"] for version in derive_versions(check.events, {})}
+    executions = derive_executions(archive.events)
+    hashes = {version["no"]: version["sha256"] for version in derive_versions(archive.events, {})}
     for execution in executions:
         approved_hash = hashes[execution["revision_no"]]
         if execution.get("sha256", approved_hash) != approved_hash:  # lo fallido, en eventos anteriores, no lo decía
-            check.add_flaw(EXECUTIONS, "la ejecución es de un contenido que no es el de su versión")
-        items = check.load_content(execution["revision_no"])["items"]
+            archive.add_flaw(EXECUTIONS, "la ejecución es de un contenido que no es el de su versión")
+        items = archive.load_content(execution["revision_no"])["items"]
         approved = {item["field"]: item["new"] for item in items}
         if execution["result"] == "ok" and execution.get("after", approved) != approved:
-            check.add_flaw(EXECUTIONS, "lo ejecutado no es lo aprobado")
+            archive.add_flaw(EXECUTIONS, "lo ejecutado no es lo aprobado")
     done = [execution for execution in executions if execution["result"] == "ok"]
-    status = derive_request(check.events, {})["status"]
+    status = derive_request(archive.events, {})["status"]
     if len(done) > 1 or bool(done) != (status in ("executed", "closed", "reverted")):
-        check.add_flaw(EXECUTIONS, "no corresponde al estado de la solicitud")
+        archive.add_flaw(EXECUTIONS, "no corresponde al estado de la solicitud")
 
 
-def check_offices(check):
+def check_offices(archive):
     """Comprueba los eventos de los cargos, y que quien decidió tenía el suyo en ese instante, según ellos."""
-    events = check.load(OFFICES, [])
-    if dump_json([{key: event[key] for key in EVENT_KEYS} for event in events]) != check.files[OFFICES]:
-        check.add_flaw(OFFICES, "dice algo más que sus eventos, o no está en su forma única")
+    events = archive.load(OFFICES, [])
+    if dump_json([{key: event[key] for key in EVENT_KEYS} for event in events]) != archive.files[OFFICES]:
+        archive.add_flaw(OFFICES, "dice algo más que sus eventos, o no está en su forma única")
     for event in events:
         if hash_event(event) != event["hash"]:
-            check.add_flaw(
+            archive.add_flaw(
                 OFFICES, "el evento {} de {} no corresponde a su huella".format(event["seq"], event["chain"])
             )
     offices = {"owner": "information_owner", "security": "security_officer"}
-    for decision in derive_decisions(check.events, {}):
+    for decision in derive_decisions(archive.events, {}):
         name, at = decision["decider"]["name"], decision.get("decided_at", decision["at"])
         assignments = list_offices(events, decision["decider"]["pk"], at)
         if not assignments:
-            check.notes.append(f"AVISO: sin eventos del cargo de {name}: es anterior a ellos.")
+            archive.notes.append(f"AVISO: sin eventos del cargo de {name}: es anterior a ellos.")
         elif not any(row["office"] == offices[decision["office"]] and _is_in_force(row, at) for row in assignments):
-            check.add_flaw(OFFICES, f"{name} no tenía el cargo al decidir")
+            archive.add_flaw(OFFICES, f"{name} no tenía el cargo al decidir")
 
 
-def check_anchor(check):
+def check_anchor(archive):
     """Comprueba que el ancla que se adjunta selló un eslabón de esta bitácora; si no se adjunta, lo dice."""
-    if ANCHOR not in check.files:
-        return check.notes.append("Sin ancla: ninguna había sellado esta solicitud todavía.")
-    anchor = check.load(ANCHOR, {})
+    if ANCHOR not in archive.files:
+        return archive.notes.append("Sin ancla: ninguna había sellado esta solicitud todavía.")
+    anchor = archive.load(ANCHOR, {})
     chain, seq, link = json.loads(anchor["line"])
-    if not any((event["chain"], event["seq"], event["hash"]) == (chain, seq, link) for event in check.events):
-        check.add_flaw(ANCHOR, "«line» no es un eslabón de esta bitácora")
+    if not any((event["chain"], event["seq"], event["hash"]) == (chain, seq, link) for event in archive.events):
+        archive.add_flaw(ANCHOR, "«line» no es un eslabón de esta bitácora")
     expected = {key: anchor[key] for key in ("line", "day", "seq", "hash")}
-    if dump_json(expected) != check.files[ANCHOR]:
-        check.add_flaw(ANCHOR, "dice algo más, o no está en su forma única")
-    check.notes.append(
+    if dump_json(expected) != archive.files[ANCHOR]:
+        archive.add_flaw(ANCHOR, "dice algo más, o no está en su forma única")
+    archive.notes.append(
         "Ancla {seq}, del {day}, que selló el eslabón {0}; compárela con la que recibió: {hash}".format(
             seq, **{key: anchor[key] for key in ("seq", "day", "hash")}
         )
@@ -436,8 +436,8 @@ def derive_files(events, contents, texts, instants):
 def derive_request(events, contents):
     """Devuelve la solicitud como la dejó su último evento: cada columna con el último valor que un evento registró."""
     first_data = events[0]["data"]
-    birth = {key: first_data[key] for key in BIRTH_KEYS if key in first_data}
-    request = {"chain": events[0]["chain"], "status": "draft", "revision_no": 0, "created_at": events[0]["at"], **birth}
+    start = {key: first_data[key] for key in BIRTH_KEYS if key in first_data}
+    request = {"chain": events[0]["chain"], "status": "draft", "revision_no": 0, "created_at": events[0]["at"], **start}
     for event in events:
         data = event["data"]
         if event["verb"] == "request.submitted":
@@ -473,7 +473,7 @@ def derive_decisions(events, texts):
             if "reason" not in row and "text_sha256" in data:
                 row["reason"] = texts.get(data["text_sha256"])
             decisions.append(row)
-        for lapsed in data.get("lapsed", ()):
+        for lapsed in data.get("lapsed", ()):  # las decisiones que este evento anuló: quién, cargo y versión
             for row in decisions:
                 if [row["decider"]["pk"], row["office"], row["revision_no"]] == lapsed:
                     row.setdefault("voided_at", data["voided_at"])
@@ -507,8 +507,8 @@ def derive_waivers(events, texts):
             if event["verb"] == "request.executed" and data.get("waiver") == row.get("waiver") and "check_due" in data:
                 row["check_due"] = data["check_due"]
             if event["verb"] == "request.waiver_checked" and data.get("waiver") == row.get("waiver"):
-                found = data.get("findings", texts.get(data["text_sha256"]))
-                row["check"] = {**_start_row(event, "checker"), **_pick(event, *WAIVER_CHECK_KEYS), "findings": found}
+                text = data.get("findings", texts.get(data["text_sha256"]))
+                row["check"] = {**_start_row(event, "checker"), **_pick(event, *WAIVER_CHECK_KEYS), "findings": text}
     return waivers
 
 
@@ -569,13 +569,13 @@ def hash_receipt(request, version):
     return sha256(write_canonical(describe_receipt(request, version)))
 
 
-def list_needed_files(check):
+def list_needed_files(archive):
     """Da el nombre y la huella de cada archivo que debe estar: la evidencia de cada versión, el formato y su correo."""
-    for number in list_versions(check.events):
-        for file in check.load_content(number).get("evidence", ()):
+    for number in list_versions(archive.events):
+        for file in archive.load_content(number).get("evidence", ()):
             yield name_stored_file("evidencia", file["sha256"], file["name"]), file["sha256"]
-    is_shared = any(event["data"].get("shared") for event in find_events(check.events, "request.mail_kept"))
-    for event in find_events(check.events, "request.form_received"):
+    is_shared = any(event["data"].get("shared") for event in find_events(archive.events, "request.mail_kept"))
+    for event in find_events(archive.events, "request.form_received"):
         form, mail = event["data"]["form"], event["data"]["mail"]
         if event["data"].get("stored"):
             yield name_stored_file("recibido", form["sha256"], form["name"]), form["sha256"]
@@ -583,10 +583,10 @@ def list_needed_files(check):
             yield name_stored_file("recibido", mail["sha256"], "correo.eml"), mail["sha256"]
 
 
-def list_texts(given):
-    """Devuelve los textos largos de los archivos dados; la bitácora solo guarda la huella de algunos."""
-    rows = [row for name in (DECISIONS, WAIVERS, CLARIFICATIONS, MAILS) for row in given[name]]
-    rows += [row["check"] for row in given[WAIVERS] if isinstance(row.get("check"), dict)]
+def list_texts(data):
+    """Devuelve los textos largos de los archivos de datos; la bitácora solo guarda la huella de algunos."""
+    rows = [row for name in (DECISIONS, WAIVERS, CLARIFICATIONS, MAILS) for row in data[name]]
+    rows += [row["check"] for row in data[WAIVERS] if isinstance(row.get("check"), dict)]
     values = [row.get(key) for row in rows for key in ("reason", "text", "body", "findings")]
     return [value for value in values if isinstance(value, str)]
 
@@ -607,7 +607,7 @@ def list_offices(events, person, at):
     for event in events:
         row = event["data"].get("rows", {}).get("office")
         if row and row["user"] == person and event["at"] <= at:
-            assignments[row.get("granted_seq") or event["seq"]] = row
+            assignments[row.get("granted_seq") or event["seq"]] = row  # por el evento que otorgó el cargo
     return list(assignments.values())
 
 
@@ -675,29 +675,29 @@ DATA_FILES: list[tuple[str, dict | list]] = [
 # -- Formas, huellas y firma -------------------------------------------------------------------------
 
 
-def compare(expected, found, path):
-    """Da, en palabras, cada campo en que dos contenidos JSON difieren, con su lugar: «0.decider.name»."""
-    if isinstance(expected, dict) and isinstance(found, dict):
-        yield from _compare_keys(expected, found, path)
-    elif isinstance(expected, list) and isinstance(found, list):
-        if len(expected) != len(found):
-            yield "«{}» tiene {} y la bitácora {}".format(path or "la lista", len(found), len(expected))
-        for number in range(min(len(expected), len(found))):
-            yield from compare(expected[number], found[number], f"{path}.{number}".lstrip("."))
-    elif expected != found or type(expected) is not type(found):
-        yield f"«{path}» dice {_shorten(found)} y la bitácora {_shorten(expected)}"
+def compare(expected, actual, path):
+    """Da cada campo en que un archivo (`actual`) difiere de la bitácora (`expected`), y dónde: «0.decider.name»."""
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        yield from _compare_keys(expected, actual, path)
+    elif isinstance(expected, list) and isinstance(actual, list):
+        if len(expected) != len(actual):
+            yield "«{}» tiene {} y la bitácora {}".format(path or "la lista", len(actual), len(expected))
+        for number in range(min(len(expected), len(actual))):
+            yield from compare(expected[number], actual[number], f"{path}.{number}".lstrip("."))
+    elif expected != actual or type(expected) is not type(actual):
+        yield f"«{path}» dice {_shorten(actual)} y la bitácora {_shorten(expected)}"
 
 
-def _compare_keys(expected, found, path):
+def _compare_keys(expected, actual, path):
     """Da cada campo en que dos objetos JSON difieren, y los que uno de los dos no tiene."""
-    for key in sorted(set(expected) | set(found)):
+    for key in sorted(set(expected) | set(actual)):
         key_path = f"{path}.{key}".lstrip(".")
-        if key not in found:
+        if key not in actual:
             yield f"falta «{key_path}»"
         elif key not in expected:
             yield f"ningún evento dice «{key_path}»"
         else:
-            yield from compare(expected[key], found[key], key_path)
+            yield from compare(expected[key], actual[key], key_path)
 
 
 def hash_event(event):
@@ -796,11 +796,11 @@ def _read_point(encoded):
     sign, y = y >> 255, y & (2**255 - 1)
     if y >= FIELD:
         return None
-    square = (y * y - 1) * pow(CURVE_D * y * y + 1, FIELD - 2, FIELD) % FIELD
+    square = (y * y - 1) * pow(CURVE_D * y * y + 1, FIELD - 2, FIELD) % FIELD  # x², según la curva
     x = pow(square, (FIELD + 3) // 8, FIELD)
     if (x * x - square) % FIELD:
         x = x * ROOT_OF_MINUS_ONE % FIELD
-    if (x * x - square) % FIELD or (x == 0 and sign):
+    if (x * x - square) % FIELD or (x == 0 and sign):  # no hay raíz, o se pide -0: no es un punto
         return None
     x = FIELD - x if x & 1 != sign else x
     return x, y, 1, x * y % FIELD
@@ -818,7 +818,7 @@ def _add(one, other):
 
 def _multiply(scalar, point):
     """Devuelve el punto sumado consigo mismo `scalar` veces: duplica el punto por cada bit de `scalar`."""
-    total = (0, 1, 1, 0)
+    total = (0, 1, 1, 0)  # el neutro: sumarlo no cambia nada
     while scalar:
         if scalar & 1:
             total = _add(total, point)
@@ -848,17 +848,17 @@ def _is_only_signed(name):
 # -- Línea de comandos -------------------------------------------------------------------------------
 
 
-def print_result(check):
+def print_result(archive):
     """Imprime si el expediente está íntegro o qué archivos no; devuelve el código de salida del programa, 0 o 1."""
-    if check.flaws:
-        for name, reason in check.flaws:
+    if archive.flaws:
+        for name, reason in archive.flaws:
             print(f"ALTERADO  {name}: {reason}")
-        print(f"El expediente NO está íntegro: {len(check.flaws)} archivo(s) con problemas.")
+        print(f"El expediente NO está íntegro: {len(archive.flaws)} archivo(s) con problemas.")
         return 1
-    print("Solicitud {}: {} archivos comprobados.".format(check.load(REQUEST, {}).get("folio"), len(check.files)))
-    last_event = check.events[-1]
+    print("Solicitud {}: {} archivos comprobados.".format(archive.load(REQUEST, {}).get("folio"), len(archive.files)))
+    last_event = archive.events[-1]
     print("Último eslabón, el {} (compárelo con el del portal): {}".format(last_event["seq"], last_event["hash"]))
-    for note in check.notes:
+    for note in archive.notes:
         print(note)
     print("El expediente está íntegro.")
     return 0

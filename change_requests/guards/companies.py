@@ -36,7 +36,7 @@ def _make_emergency_sql(field: str) -> str:
     """Return an SQL condition for a trigger: the emergency that writes now is open, and its last change is this one.
 
     "This one" is the change of the column `field` from OLD to NEW; its row must exist already, with none after it.
-    ACTING stands for the key of the emergency that has the mark.
+    ACTING stands for the key of the emergency that is marked as the one that writes now.
     """
     return f"""EXISTS (SELECT 1 FROM {EMERGENCY_CHANGE} x JOIN {EMERGENCY_GRANT} g ON g.id = x.grant_id
         WHERE g.id = ACTING AND g.status = 'open' AND {IN_ITS_WINDOW}

@@ -49,14 +49,15 @@ _FROM_ITS_MAILBOX = f"""(NEW.confirmed_mailbox <> '' AND (NEW.revert_of_id IS NO
 SLACK_DAYS = 10  # `operations.ending.WINDOW_SLACK`
 
 
-def _make_act_sql(act: str, since: str) -> str:
-    """Return SQL: the new row says that an active security officer did this act now, not before `since`.
+def _make_officer_act_sql(stem: str, since: str) -> str:
+    """Return an SQL condition: this update records that an active security officer acted, not before `since`.
 
-    `act` begins the names of its columns «…_at» and «…_by». `since` is the column, like `alarmed_at`, that it empties.
+    The names of the columns «…_at» and «…_by» that record the act begin with `stem`. `since` is the column, such as
+    `alarmed_at`, that says since when the officer had to act.
     """
-    officer = make_office_sql(f"NEW.{act}_by_id", "security_officer", f"NEW.{act}_at")
-    return f"""(NEW.{act}_at IS NOT NULL AND NEW.{act}_at ≠ OLD.{act}_at AND T[NEW.{act}_at] >= T[OLD.{since}]
-        AND {is_active(f"NEW.{act}_by_id")} AND {officer})"""
+    officer = make_office_sql(f"NEW.{stem}_by_id", "security_officer", f"NEW.{stem}_at")
+    return f"""(NEW.{stem}_at IS NOT NULL AND NEW.{stem}_at ≠ OLD.{stem}_at AND T[NEW.{stem}_at] >= T[OLD.{since}]
+        AND {is_active(f"NEW.{stem}_by_id")} AND {officer})"""
 
 
 GUARDS = [
@@ -153,7 +154,7 @@ GUARDS = [
         (
             "request_resumed_by_security",
             f"""OLD.suspended_at IS NOT NULL AND {changed("suspended_at")}
-            AND (NEW.suspended_at IS NOT NULL OR NOT {_make_act_sql("resumed", "suspended_at")})""",
+            AND (NEW.suspended_at IS NOT NULL OR NOT {_make_officer_act_sql("resumed", "suspended_at")})""",
             "la reanuda Seguridad Informática",
         ),
         (
@@ -164,7 +165,7 @@ GUARDS = [
         (
             "request_alarm_seen_by_security",
             f"""OLD.alarmed_at IS NOT NULL AND {changed("alarmed_at")}
-            AND (NEW.alarmed_at IS NOT NULL OR NOT {_make_act_sql("alarm_seen", "alarmed_at")})""",
+            AND (NEW.alarmed_at IS NOT NULL OR NOT {_make_officer_act_sql("alarm_seen", "alarmed_at")})""",
             "el aviso lo revisa Seguridad Informática",
         ),
         (

@@ -107,8 +107,8 @@ def make_office_sql(user: str, office: str, at: str) -> str:
 def make_control_staff_sql(user: str, at: str) -> str:
     """Return the SQL condition that a person is active staff of mesa de control at an instant, and not of Desarrollo.
 
-    Only such people keep a half of a critical password, or stand in for an officer (M22, M23). Auditoría is not
-    among them, because it has no other office. `user` and `at` are SQL, such as columns of the new row.
+    Only such people keep one of the two halves of a critical password, or replace an officer (M22, M23). Auditoría is
+    not among them, because it has no other office. `user` and `at` are SQL, such as columns of the new row.
     """
     offices = ", ".join(f"'{office}'" for office in sorted(CONTROL_OFFICES))
     return f"""(EXISTS (SELECT 1 FROM accounts_user u JOIN accounts_roleassignment o ON o.user_id = u.id

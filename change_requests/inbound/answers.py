@@ -155,7 +155,7 @@ def _enqueue_answer(
         **more,
     }
     headers = {"Auto-Submitted": "auto-replied"}
-    if _HEADER_ID.fullmatch(mail.message_id):  # safe to stand in a header
+    if _HEADER_ID.fullmatch(mail.message_id):  # safe in a header
         headers |= {"In-Reply-To": f"<{mail.message_id}>", "References": f"<{mail.message_id}>"}
     outbox.enqueue(
         KIND_PREFIX + answer_kind,

@@ -46,30 +46,31 @@ def receive(inbound: InboundMessage, mail: InboundMail) -> Plan | Aside | None:
     """Return what to do with a mail that brings a PDF form, or that came to mesadecontrol@ without one.
 
     A Plan makes requests of the forms. An Aside lets the mail become a ticket, and then tells its sender what is wrong.
-    None leaves the mail to others: a machine or an unproven sender wrote it, or it came to soporte@ without our form.
+    None leaves the mail to the rest of the intake: a machine or an unproven sender wrote it, or it came to soporte@
+    without a form of ours.
     """
-    is_desk_mailbox = settings.CONTROL_DESK_EMAIL in _list_mailboxes(inbound, mail)
-    files = [file for file in mail.files if _may_be_form(file, is_desk_mailbox)]
-    if not (files or is_desk_mailbox) or mail.bounce is not None or mail.robot:
-        return None  # most mails: we need not ask who sent them
+    came_to_desk = settings.CONTROL_DESK_EMAIL in _list_mailboxes(inbound, mail)
+    files = [file for file in mail.files if _may_be_form(file, came_to_desk)]
+    if not (files or came_to_desk) or mail.bounce is not None or mail.robot:
+        return None  # most mails end here, before we prove who sent them
     senders = mail_sender.judge_sender(mail).people  # all people with the proven address
     if not senders:
-        return None
+        return None  # its sender is not proven
     if not files:
-        return Aside(partial(answers.answer_missing_form, inbound, mail))
+        return Aside(partial(answers.answer_missing_form, inbound, mail))  # it came to mesadecontrol@
     # At most MAX_FORMS PDFs are chosen, first those that look like a form; they are read in the mail's order.
     likeliest_first = sorted(range(len(files)), key=lambda index: not _looks_like_form(files[index]))
     chosen = likeliest_first[:MAX_FORMS]
-    forms, faults = _read_forms(senders, [files[index] for index in sorted(chosen)], is_desk_mailbox)
-    if forms:
+    forms, faults = _read_forms(senders, [files[index] for index in sorted(chosen)], came_to_desk)
+    if forms:  # at least one is good
         unread = [file for index, file in enumerate(files) if index not in chosen and _looks_like_form(file)]
         return partial(taking.take_forms, _gather_forms(inbound, mail, forms, faults, unread))
     # We tell the sender only one problem: the first that is not vague, or else the first.
-    told = min((problem for _, problem in faults), key=lambda problem: problem.fault in _VAGUE_FAULTS)
-    is_ours = told.fault in _FAULTS_OF_OUR_FORMS or any(_FORM_OR_FOLIO.search(file.name) for file in files)
-    if not is_desk_mailbox and not is_ours:
+    reported = min((problem for _, problem in faults), key=lambda problem: problem.fault in _VAGUE_FAULTS)
+    is_ours = reported.fault in _FAULTS_OF_OUR_FORMS or any(_FORM_OR_FOLIO.search(file.name) for file in files)
+    if not came_to_desk and not is_ours:
         return None  # any PDF, sent to soporte@ with a ticket
-    return Aside(partial(answers.answer_unreadable_form, inbound, mail, told))
+    return Aside(partial(answers.answer_unreadable_form, inbound, mail, reported))
 
 
 def find_folio_of_chain(chain: str) -> str | None:
@@ -84,12 +85,15 @@ def _list_mailboxes(inbound: InboundMessage, mail: InboundMail) -> set[str]:
     return {f"{local.partition('+')[0]}@{domain}" for local, _, domain in parts}
 
 
-def _may_be_form(file: MailFile, is_desk_mailbox: bool) -> bool:
-    """Return True for a PDF. At soporte@ many tickets have PDFs: there it must have fields or be named like a form."""
+def _may_be_form(file: MailFile, came_to_desk: bool) -> bool:
+    """Return True for a PDF that may be one of our forms: at mesadecontrol@ any PDF.
+
+    At soporte@ many tickets bring PDFs: there it must have form fields (/AcroForm) or be named like a form.
+    """
     name = file.name.lower()
     if not (name.endswith(".pdf") or file.content_type == "application/pdf" or file.content.startswith(b"%PDF-")):
         return False
-    return is_desk_mailbox or b"/AcroForm" in file.content or bool(_FORM_OR_FOLIO.search(name))
+    return came_to_desk or b"/AcroForm" in file.content or bool(_FORM_OR_FOLIO.search(name))
 
 
 def _looks_like_form(file: MailFile) -> bool:
@@ -108,7 +112,7 @@ def _is_our_form(file: MailFile, fault: Unreadable) -> bool:
 
 
 def _read_forms(
-    senders: list[User], files: Sequence[MailFile], is_desk_mailbox: bool
+    senders: list[User], files: Sequence[MailFile], came_to_desk: bool
 ) -> tuple[list[Form], list[FaultyFile]]:
     """Return the good forms among these PDFs of proven senders, and the other PDFs, each with what is wrong with it.
 
@@ -119,7 +123,7 @@ def _read_forms(
     for file in files:
         try:
             proposal = form_read.read_form(file.content)
-            if proposal.form == form_fields.CHANGE and not is_desk_mailbox:
+            if proposal.form == form_fields.CHANGE and not came_to_desk:
                 raise Unreadable(Fault.WRONG_BOX)
             forms.append(_understand_form(senders, file, proposal))
         except Unreadable as fault:
@@ -130,7 +134,7 @@ def _read_forms(
 def _understand_form(senders: list[User], file: MailFile, proposal: Proposal) -> Form:
     """Return a form with its requester, and its answers as a draft of a request. Raises Unreadable if it is wrong.
 
-    It is wrong if its folio or data are of another company, its folio of another kind, or its requester without powers.
+    It is wrong if folio or data are of another company, the folio is of another kind, or the requester has no powers.
     """
     request = _find_named_request(proposal)
     person = _choose_requester(senders, request, proposal)
@@ -138,18 +142,18 @@ def _understand_form(senders: list[User], file: MailFile, proposal: Proposal) ->
     form_read.check_owner(proposal, owner=request.customer_id if request else None, sender=customer.pk)
     if policy.find_powers(person, customer) is None:
         raise Unreadable(Fault.POWERS)
-    comparison = form_read.compare_form(proposal, customer)
-    if request is not None and request.kind != comparison.kind:
+    form_answers = form_read.compare_form(proposal, customer)
+    if request is not None and request.kind != form_answers.kind:
         details = {"kind": f"El folio es de otro trámite: {request.get_kind_display()}."}
         raise Unreadable(Fault.INCOMPLETE, details)
-    draft = comparison.draft | {"declares": True}
-    if comparison.names_colleague:
-        draft["person"] = {"user": _find_colleague(customer, comparison.person_email)}
-    return Form(person, proposal, comparison.kind, draft, request, file)
+    draft = form_answers.draft | {"declares": True}  # the form's oath declares it
+    if form_answers.names_colleague:
+        draft["person"] = {"user": _find_colleague(customer, form_answers.person_email)}
+    return Form(person, proposal, form_answers.kind, draft, request, file)
 
 
 def _find_named_request(proposal: Proposal) -> FormalRequest | None:
-    """Return the request with the folio that stands in the form, of any company; None if there is no such request."""
+    """Return the request whose folio is in the form, of any company; None if there is no such request."""
     try:
         folio = numbers.parse_number(FormalRequest.PREFIXES[FormalRequest.Form(proposal.form)], proposal.folio)
     except numbers.InvalidNumber:
@@ -196,11 +200,11 @@ def _gather_forms(
     form_files = [*(form.file for form in forms), *(file for file, _ in faulty), *unread]
     others = [file for file in mail.files if not any(file is form for form in form_files)]
     is_single = len(form_files) == 1
-    indexes: list[int | None] = [0 if is_single else _find_form_index(file, forms) for file in others]
+    form_indexes: list[int | None] = [0 if is_single else _find_form_index(file, forms) for file in others]
     result = from_mail.store_files(others, draft=f"form:{inbound.pk}:{secrets.token_hex(16)}")
     attachments = iter(result.files)  # one for each accepted file, in order; a refused file gets None
     stored = [next(attachments) if is_accepted else None for is_accepted in result.accepted]
-    other_files = OtherFiles(tuple(zip(others, stored, indexes, strict=True)), result.refusals)
+    other_files = OtherFiles(tuple(zip(others, stored, form_indexes, strict=True)), result.refusals)
     return MailedForms(inbound, mail, tuple(forms), tuple(faulty), tuple(unread), other_files)
 
 

@@ -92,8 +92,9 @@ def take_forms(mailed: MailedForms) -> Outcome:
     """
     results = [_take_form(mailed, index) for index in range(len(mailed.forms))]
     requests = list(dict.fromkeys(result.request for result in results if result.request is not None))
+    # Mesa de control sees the files that belong to no form, and those that could not become evidence.
     for_desk = [*mailed.others.list_for(None), *(file for result in results for file in result.unused_files)]
-    _keep_words(mailed, results, requests, for_desk)
+    _save_mail_text(mailed, results, requests, for_desk)
     for index, (file, fault) in enumerate(mailed.faulty):
         answers.answer_faulty_form(mailed.inbound, mailed.mail, file, fault, requests, index=index)
     answers.answer_left_out_files(
@@ -144,7 +145,7 @@ def _take_form(mailed: MailedForms, index: int) -> Result:
 
 
 def _keep_form(mailed: MailedForms, form: Form, request: FormalRequest) -> None:
-    """Store the PDF form with its request. If it is beyond the limits of files, store its hash: the mail keeps it."""
+    """Store the PDF form and its hash with the request. A form beyond the limits of files stays only in the mail."""
     stored = from_mail.store_files([form.file], draft=f"form:{mailed.inbound.pk}:{secrets.token_hex(16)}").files
     operations.keep_received_form(
         request.pk,
@@ -161,7 +162,8 @@ def _find_request_by_folio(mailed: MailedForms, index: int) -> FormalRequest | N
     """Return the request that the form's folio names, or None if the form needs a new request.
 
     It needs one if it has no folio of a request, if the draft is another person's, or if an earlier form in this mail
-    filled the draft with different answers. A request that is already sent is always returned.
+    filled the draft with different answers. A request that was sent already is always returned: to submit it again is
+    refused, and the sender is told so.
     """
     form = mailed.forms[index]
     request = form.request
@@ -183,7 +185,7 @@ def _answer_refusal(mailed: MailedForms, index: int, request: FormalRequest, ref
     return ALREADY
 
 
-def _keep_words(
+def _save_mail_text(
     mailed: MailedForms, results: Sequence[Result], requests: Sequence[FormalRequest], files: Sequence[Attachment]
 ) -> None:
     """Save the text of the mail, and its `files` that are no evidence, with each request, for mesa de control.
@@ -192,7 +194,7 @@ def _keep_words(
     result for each form.
     """
     if not (mailed.words or files or len(requests) > 1):
-        return  # at most one request, and nothing more to read
+        return  # nothing to save: no text, no files, and at most one request
     authors = {
         result.request: form.person
         for result, form in zip(results, mailed.forms, strict=True)

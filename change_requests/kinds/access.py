@@ -31,9 +31,10 @@ class AccessKind(RequestKind):
     def find_value_today(self, customer: Customer, item: Item) -> str:
         """Return the value that the item's field has today. If it is not the item's old value, nothing is executed.
 
-        If a person loses the access or sets a new password, it is the mail address, or "" if he has no active account.
-        A person with powers must not lose the access: then it is «(tiene poderes)», which is no old value. For a new
-        person's mail it is "", or «(ya está)» if a contact of the company has it. For any other field it is "".
+        - A person who loses the access or sets a new password: his mail address, or "" if he has no active account. But
+          a person with powers must not lose the access: then it is «(tiene poderes)», which is no old value.
+        - A new person's mail: "", as he has none yet; or «(ya está)» if a contact of the company has it already.
+        - Any other field: "".
         """
         if item["field"] in (CONTACT.code, PASSWORD.code):
             powers = Representative.objects.filter(customer=customer, user=OuterRef("pk")).in_force()

@@ -49,6 +49,6 @@ class ChangeKind(RequestKind):
             Customer.objects.filter(pk=request.customer_id).update(**columns)
             accounts.record_company_change(request.customer, folio=request.folio, actor=actor)
         for field, item in changes:
-            if field.replace:
+            if field.replace:  # only the representative has it
                 field.replace(request, item["old"], item["new"], actor)
         request.customer.refresh_from_db()

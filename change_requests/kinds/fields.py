@@ -69,9 +69,9 @@ def _show_status(status: str) -> str:
 
 
 def _make_status_columns(status: str, effective_date: str) -> dict[str, Any]:
-    """Return the new value of the company's column `suspended_at`, by its name: None for the status «active».
+    """Return {"suspended_at": instant} for the company: when its suspension begins, or None for the status «active».
 
-    Else the suspension begins with the effective date, but never before now.
+    The suspension begins with the effective date, but never before now.
     """
     if status == Customer.Status.ACTIVE:
         return {"suspended_at": None}

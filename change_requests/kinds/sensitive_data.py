@@ -89,6 +89,7 @@ class DataForm(RowsForm):
         return [name for box in unticked for name in box.inputs]
 
     def clean_zip(self) -> str:
+        """Return the postal code (código postal): empty or five digits."""
         text: str = self.cleaned_data["zip"]
         if text and not re.fullmatch(r"[0-9]{5}", text):
             raise forms.ValidationError("El código postal tiene 5 números")
@@ -132,7 +133,7 @@ class DataForm(RowsForm):
 
 def join_address(*, street: str, zip: str, suburb: str, city: str) -> str:
     """Return an address as one text, «Calle 3, Col. Las Ánimas, 72190 Puebla»; «Col.» is added where it is missing."""
-    colonia = suburb if suburb.lower().startswith(("col.", "col ", "fracc")) else f"Col. {suburb}"
+    colonia = suburb if suburb.lower().startswith(("col.", "col ", "fracc")) else f"Col. {suburb}"  # fraccionamiento
     return f"{street}, {colonia}, {zip} {city}"
 
 
@@ -186,14 +187,14 @@ class SensitiveData(ChangeKind):
         return {"items": items}
 
     def find_items(self, request: FormalRequest, errors: Errors) -> list[Item]:
-        """Return one item (change) for each field of the draft, and one for a whole representative. Fill `errors`."""
+        """Return one item (change) for each field of the draft, and one for a representative. Fill `errors`."""
         answers = {name: clean_line(new) for name, new in (request.draft.get("items") or {}).items()}
         parts = {name: new for name, new in answers.items() if name.startswith(representative.PREFIX)}
         items: list[Item] = []
         for name, new in answers.items():
             if name in PLAIN_FIELDS:
                 items.append(_make_change(request, PLAIN_FIELDS[name], new, errors))
-            elif name not in parts:
+            elif name not in parts:  # neither a plain field nor a part of the representative
                 errors[name] = "Ese dato no se cambia con esta solicitud."
         if parts:
             items += representative.find_changes(request, parts, errors)

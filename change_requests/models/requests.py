@@ -243,7 +243,7 @@ class FormalRequest(Chained):
 
     def read_revision(self) -> "RequestRevision":
         """Return the request's current version, the one to decide and execute; later calls do not query again."""
-        revision: RequestRevision | None = self.__dict__.get("kept_revision")
+        revision: RequestRevision | None = self.__dict__.get("kept_revision")  # of an earlier call
         if revision is None or revision.no != self.revision_no:
             revision = self.__dict__["kept_revision"] = self.revisions.get(no=self.revision_no)
         return revision

@@ -85,7 +85,7 @@ def describe_mail(received: ReceivedForm) -> dict[str, Any]:
 def describe_decision(decision: Decision) -> dict[str, Any]:
     """Return a decision for its event: hash of the content, office, by which right, verdict, assets and instant.
 
-    `mandate` is `owner`, `alternate` if the decider stood in for the owner of one of the assets, or "" for security.
+    `mandate` is `owner`, `alternate` if the decider replaced the owner of one of the assets, or "" for security.
     """
     slots = decision.slots.select_related("asset").order_by("pk")
     assets = [slot.asset for slot in slots if slot.asset is not None]

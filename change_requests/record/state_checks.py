@@ -1,7 +1,7 @@
 """Compare the rows of formal requests with their events, for `verify_audit` (M26).
 
 An event cannot be changed; a row can, by whoever owns the tables. What the rows say of a request must be what its
-events say. Events of earlier versions say less: only what they say is compared. A flaw names the chain and the event.
+events say. Events of older releases say less: only what they say is compared. A flaw names the chain and the event.
 """
 
 from collections import Counter
@@ -31,13 +31,13 @@ class History:
     versions: dict[int, Event] = field(default_factory=dict)
     decisions: dict[tuple[int, int | None], Event] = field(default_factory=dict)
     voided: dict[int, str] = field(default_factory=dict)
-    partly_told: set[int] = field(default_factory=set)  # versions whose voided slots an earlier version did not name
+    unclear_versions: set[int] = field(default_factory=set)  # an older release did not say which slots it voided
     waivers: dict[int, Event] = field(default_factory=dict)
     checks: dict[int, Event] = field(default_factory=dict)
     dues: dict[int, str] = field(default_factory=dict)  # by when each waiver must be checked
     executions: list[Event] = field(default_factory=list)
     evidence: Counter[tuple[str, str, int]] = field(default_factory=Counter)
-    tells_evidence: bool = True  # False if an event of an earlier version tells too little to compare it
+    tells_evidence: bool = True  # False if an event of an older release tells too little to compare it
     tells_waivers: bool = True  # likewise
     forms: list[Event] = field(default_factory=list)
     messages: dict[int, Event] = field(default_factory=dict)
@@ -46,14 +46,14 @@ class History:
 
 
 def find_flaws() -> Iterator[Flaw]:
-    """Yield a flaw for each row of a formal request that its events contradict, or that no event tells of."""
-    last = 0
-    while requests := list(_load_requests().filter(pk__gt=last)[:_REQUESTS_AT_A_TIME]):
+    """Yield a flaw for each row of a formal request that its events contradict, or that no event records."""
+    last_pk = 0
+    while requests := list(_load_requests().filter(pk__gt=last_pk)[:_REQUESTS_AT_A_TIME]):
         events = _read_chains(requests)
         for request in requests:
             if any(check_request(request, events[request.chain])):
                 yield from _check_locked(request.pk)  # read again: it may have changed between two reads
-        last = requests[-1].pk
+        last_pk = requests[-1].pk
 
 
 def find_flaws_of(pk: int) -> list[Flaw]:
@@ -104,9 +104,9 @@ def _read_decision(history: History, event: Event) -> None:
 
 
 def _read_sent_back(history: History, event: Event) -> None:
-    """Note the version of a request that went back to approval by an event that does not say what it voided."""
+    """Note the request's version that went back to approval, if an older release did not record what that voided."""
     if "voided" not in event.data:
-        history.partly_told.add(event.data["revision"])
+        history.unclear_versions.add(event.data["revision"])
 
 
 def _read_waiver(history: History, event: Event) -> None:
@@ -120,22 +120,22 @@ def _read_waiver_check(history: History, event: Event) -> None:
 
 
 def _read_execution(history: History, event: Event) -> None:
-    """Note an execution. Under a waiver, an event of an earlier version does not say by when to check the waiver."""
+    """Note an execution. Under a waiver, an event of an older release does not say by when to check the waiver."""
     history.executions.append(event)
     if waiver := event.data.get("waiver"):
-        history.tells_waivers &= "check_due" in event.data
+        history.tells_waivers &= "check_due" in event.data  # stays False after one event that lacks it
         history.dues[waiver] = event.data.get("check_due", "")
 
 
 def _read_added_evidence(history: History, event: Event) -> None:
-    """Count the files that were added; an event of an earlier version says only how many."""
-    history.tells_evidence &= "evidence" in event.data
+    """Count the files that were added; an event of an older release says only how many."""
+    history.tells_evidence &= "evidence" in event.data  # stays False after one event that lacks it
     history.evidence.update(_name_file(file) for file in event.data.get("evidence", ()))
 
 
 def _read_dropped_evidence(history: History, event: Event) -> None:
-    """Take off a file that was removed; an event of an earlier version does not say which."""
-    history.tells_evidence &= "name" in event.data
+    """Take off a file that was removed; an event of an older release does not say which."""
+    history.tells_evidence &= "name" in event.data  # stays False after one event that lacks it
     if history.tells_evidence:
         history.evidence.subtract([_name_file(event.data)])
 
@@ -173,7 +173,10 @@ Problems = Iterator[tuple[int, str]]
 
 
 def _check_columns(request: FormalRequest, history: History) -> Problems:
-    """Yield (event number, problem) if a column is not as its last event says; form, kind, `revert_of`: its first."""
+    """Yield (event number, problem) for each column that is not as the last event about it says.
+
+    Form, kind and `revert_of` never change: they are compared with the first event.
+    """
     assert history.first is not None
     saved = describe_columns(request, history.columns)
     for name, (seq, value) in history.columns.items():
@@ -201,7 +204,10 @@ def _check_versions(request: FormalRequest, history: History) -> Problems:
 
 
 def _check_decisions(request: FormalRequest, history: History) -> Problems:
-    """Yield the decisions that differ from their event, that no event tells of, or that are gone."""
+    """Yield the decisions that differ from their event, that no event records, or that are gone.
+
+    Whether a decision was voided is compared too, unless an older release did not record it (`unclear_versions`).
+    """
     rows = {(row.revision_no, row.decider_id): row for row in request.decisions.all()}
     yield from _compare_keys("la decisión", rows, history.decisions)
     for key in rows.keys() & history.decisions.keys():
@@ -209,15 +215,15 @@ def _check_decisions(request: FormalRequest, history: History) -> Problems:
         yield from _compare_facts(name, _describe_decision(row), event)
         if row.decider_name != event.actor_name:
             yield event.seq, f"{name} lleva otro nombre"
-        for slot in row.slots.all() if row.revision_no not in history.partly_told else ():
+        for slot in row.slots.all() if row.revision_no not in history.unclear_versions else ():
             if show_instant(slot.voided_at) != history.voided.get(slot.pk):
                 yield event.seq, f"{name} se anuló, o dejó de estar anulada, sin evento"
 
 
 def _check_waivers(request: FormalRequest, history: History) -> Problems:
-    """Yield the waivers and their checks that differ from their events, that no event tells of, or that are gone."""
+    """Yield the waivers and their checks that differ from their events, that no event records, or that are gone."""
     if not history.tells_waivers:
-        return  # events of an earlier version: nothing to compare with
+        return  # an older release wrote too little to compare with
     rows = {row.pk: row for row in request.waivers.all()}
     yield from _compare_keys("la dispensa", rows, history.waivers)
     for pk in rows.keys() & history.waivers.keys():
@@ -249,9 +255,9 @@ def _check_executions(request: FormalRequest, history: History) -> Problems:
 
 
 def _check_evidence(request: FormalRequest, history: History) -> Problems:
-    """Yield the evidence that no event tells of, that is gone, or whose hash is not that of its stored file."""
+    """Yield the evidence that no event records, that is gone, or whose hash is not that of its stored file."""
     if not history.tells_evidence:
-        return  # events of an earlier version: nothing to compare with
+        return  # an older release wrote too little to compare with
     rows = Counter(_name_file(describe_file(row.attachment)) for row in request.evidence.all() if not row.dropped_at)
     for name, _, _ in sorted((rows - history.evidence).keys() | (history.evidence - rows).keys()):
         yield 0, f"la evidencia «{name}» no es la que dicen los eventos"
@@ -271,7 +277,7 @@ def _check_forms(request: FormalRequest, history: History) -> Problems:
 
 
 def _check_words(request: FormalRequest, history: History) -> Problems:
-    """Yield the questions, answers and mails' texts that differ from their events, that none tells of, or are gone."""
+    """Yield the questions, answers and mails' texts that differ from their events, that none records, or are gone."""
     for label, rows, events in (
         ("la aclaración", request.clarifications.all(), history.messages),
         ("el texto del correo", request.mail_texts.all(), history.texts),
@@ -299,7 +305,7 @@ _CHECKS = (
 
 
 def _check_locked(pk: int) -> list[Flaw]:
-    """Return the flaws of one request that nobody changes meanwhile; an operation may have run between two reads."""
+    """Lock one request and return its flaws; without the lock, an operation could change it between two reads."""
     with transaction.atomic():
         FormalRequest.objects.select_for_update().only("pk").get(pk=pk)
         request = _load_requests().get(pk=pk)
@@ -315,7 +321,7 @@ def _read_chains(requests: list[FormalRequest]) -> dict[str, list[Event]]:
 
 
 def _load_requests() -> QuerySet[FormalRequest]:
-    """Return a query of requests, by key, with all rows that are compared, in a fixed number of queries."""
+    """Return a query of requests, ordered by key, with all rows to compare, in a fixed number of queries."""
     slots = Prefetch("slots", DecisionSlot.objects.select_related("asset").order_by("pk"))
     return (
         FormalRequest.objects.select_related("revert_of")
@@ -334,7 +340,7 @@ def _load_requests() -> QuerySet[FormalRequest]:
 
 
 def _compare_keys(label: str, rows: dict[Any, Any], events: dict[Any, Event]) -> Problems:
-    """Yield the rows that no event tells of, and the events whose row is gone."""
+    """Yield the rows that no event records, and the events whose row is gone."""
     for key in rows.keys() - events.keys():
         yield 0, f"{label} {key} no tiene evento"
     for key in events.keys() - rows.keys():
@@ -342,14 +348,14 @@ def _compare_keys(label: str, rows: dict[Any, Any], events: dict[Any, Event]) ->
 
 
 def _compare_facts(label: str, facts: dict[str, Any], event: Event) -> Problems:
-    """Yield the facts of a row that differ from its event; skip those that an event of an earlier version lacks."""
+    """Yield the facts of a row that differ from its event; skip those that an event of an older release lacks."""
     for name, value in facts.items():
         if name in event.data and event.data[name] != value:
             yield event.seq, f"{label} dice otra cosa en «{name}»: {value!r}, y el evento {event.data[name]!r}"
 
 
 def _describe_decision(row: Decision) -> dict[str, Any]:
-    """Return the facts of a decision that its event tells too."""
+    """Return the facts of a decision that its event records too."""
     assets = [slot.asset.code for slot in row.slots.all() if slot.asset]
     facts = {name: getattr(row, name) for name in _DECISION_FACTS}
     return {
@@ -362,12 +368,12 @@ def _describe_decision(row: Decision) -> dict[str, Any]:
 
 
 def _describe_waiver(row: Waiver) -> dict[str, Any]:
-    """Return the facts of a waiver that its event tells too, in the keys of the event."""
+    """Return the facts of a waiver that its event records too, in the keys of the event."""
     return {"reason": row.reason, "controls": row.controls, "approved_at": show_instant(row.approved_at)}
 
 
 def _describe_check(row: Waiver) -> dict[str, Any]:
-    """Return the facts of a waiver's check that its event tells too."""
+    """Return the facts of a waiver's check that its event records too."""
     return {"conform": row.conform, "findings": row.findings, "checked_at": show_instant(row.checked_at)}
 
 
