@@ -55,6 +55,7 @@ def test_granting_gives_the_place_the_group_and_one_event():
     assert dario.is_staff
     assert [group.name for group in dario.groups.all()] == ["Agente"]
     assert dario.has_perm("tickets.view_ticket")
+    assert dario.get_group_permissions(dario) == set()  # no office is of a single object
     assert Ticket.objects.visible_to(dario).get() == ticket
     assert [event.verb for event in dario.events()] == ["person.joined", "office.granted", "person.staff_changed"]
 

@@ -279,6 +279,23 @@ def test_a_chain_that_came_between_two_anchors_is_looked_up(folder):
     assert flaws() == []
 
 
+def test_a_chain_that_a_later_file_lacks_hides_no_head_after_it(folder):
+    seal()
+    with time_machine.travel(NEXT, tick=False):
+        tampering.write_events(make_user(), 1, ["cosa:ñ"])
+        anchors.seal_day()
+    old, new = anchors.list_files(folder)
+    for lacks, moved in (("cosa:1", ["cosa:ñ"]), ("otra:", [])):
+        shorter = folder / f"sin-{lacks[:4]}.json"
+        lines = gzip.open(new).readlines() if new.suffix == ".gz" else new.read_bytes().splitlines(keepends=True)
+        if not moved:  # the same file, without its first chain
+            lines = gzip.open(old).readlines() if old.suffix == ".gz" else old.read_bytes().splitlines(keepends=True)
+            lacks = json.loads(lines[1].rstrip(b",\n"))[0]
+        shorter.write_bytes(b"".join(line for line in lines if not line.startswith(f'["{lacks}",'.encode())))
+        found = [head.chain for head in anchors._find_new_heads(shorter, old)]
+        assert [chain for chain in found if chain.startswith("cosa:")] == moved
+
+
 def test_a_head_that_did_not_move_is_not_parsed_again(folder, monkeypatch):
     """The cost of a day is that of what moved in it, and of reading its file."""
     chains, person = [f"cosa:{number:03}" for number in range(60)], make_user()
