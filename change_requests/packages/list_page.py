@@ -18,6 +18,7 @@ from change_requests.packages.models import (
 )
 from change_requests.packages.wording import Chip
 from factureya.core import keyset
+from factureya.core.clock import now
 from factureya.core.templatetags.fy import when
 
 Status, Verdict, Outcome = PackageChange.Status, PackageFileCheck.Verdict, PackagePort.Outcome
@@ -83,7 +84,8 @@ def find_replacement(package: SupplierPackage) -> SupplierPackage | None:
 def read_originals() -> Originals:
     """Return how many originals there are, and what the last comparison found; only the worst few are named."""
     originals = PackageFile.objects.filter(kind=FileKind.ORIGINAL)
-    newest = PackageFileCheck.objects.filter(file__kind=FileKind.ORIGINAL).order_by("-checked_at").first()
+    checks = PackageFileCheck.objects.filter(file__kind=FileKind.ORIGINAL, checked_at__lte=now())
+    newest = checks.order_by("-checked_at").first()
     wrong = originals.filter(check_row__verdict__in=(Verdict.ALTERED, Verdict.MISSING)).order_by("pk")
     return Originals(
         originals.count(),

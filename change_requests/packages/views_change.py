@@ -58,7 +58,9 @@ class ChangeDetail(ChangeView):
         is_refused = refused is not None and refused[0] is act
         form = refused[1] if refused and is_refused else self.fill_held(self.make_form(act), url)
         label = page.next_label if act.name == "make_copy" else ""
-        return {"act": act, "form": form, "url": url, "folio": self.change.folio, "next_label": label}
+        tested = page.copies[-1] if act.name == "test_copy" else None
+        seen = {"seen_hash": tested.sha256 if tested else "", "seen_label": tested.label if tested else ""}
+        return {"act": act, "form": form, "url": url, "folio": self.change.folio, "next_label": label, **seen}
 
 
 class ChangeAct(FormWithFiles, ChangeDetail):

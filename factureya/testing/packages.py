@@ -159,7 +159,11 @@ class Packages:
     def test(self, change: PackageChange, *, passed: bool = True) -> PackageChange:
         """Test the copy, as Laura."""
         return operations.record_test(
-            change.pk, passed=passed, notes="Se probó con tres clientes de prueba.", actor=self.cast.laura
+            change.pk,
+            seen_hash=self.last_copy(change).sha256,
+            passed=passed,
+            notes="Se probó con tres clientes de prueba.",
+            actor=self.cast.laura,
         )
 
     def release(self, change: PackageChange) -> PackageChange:

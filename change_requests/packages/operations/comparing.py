@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 
 from change_requests.packages import notifications, store
 from change_requests.packages.models import PackageFile, PackageFileCheck
@@ -30,7 +30,7 @@ def compare_files(instant: datetime | None = None, *, seconds: float = SECONDS) 
     instant = instant or now()
     stop_at = monotonic() + seconds
     count, altered = 0, []
-    for file in _list_due(find_last_night(instant)):
+    for file in _list_due(find_last_night(instant), instant):
         verdict, found = store.examine(file)
         write_check(file, verdict, found)
         count += 1
@@ -74,9 +74,13 @@ def find_last_night(instant: datetime) -> datetime:
     return night if night <= local else night - timedelta(days=1)
 
 
-def _list_due(since: datetime) -> Iterator[PackageFile]:
-    """Yield the files that were not compared since an instant, those never compared first."""
-    due = Q(check_row__isnull=True) | Q(check_row__checked_at__lt=since)
-    keys = list(PackageFile.objects.filter(due).order_by("check_row__checked_at", "pk").values_list("pk", flat=True))
-    for pk in keys:
+def _list_due(since: datetime, instant: datetime) -> Iterator[PackageFile]:
+    """Yield the files that were not compared since an instant, those never compared first.
+
+    One that says that it was compared after `instant`, which nobody can have done, is compared too.
+    """
+    checked_at = "check_row__checked_at"
+    due = Q(check_row__isnull=True) | Q(check_row__checked_at__lt=since) | Q(check_row__checked_at__gt=instant)
+    ordered = PackageFile.objects.filter(due).order_by(F(checked_at).asc(nulls_first=True), "pk")
+    for pk in list(ordered.values_list("pk", flat=True)):
         yield PackageFile.objects.get(pk=pk)

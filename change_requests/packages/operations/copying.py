@@ -33,7 +33,7 @@ from change_requests.packages.store import AlteredFile, examine
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.models import Event
-from factureya.core.refusals import Invalid, Refused
+from factureya.core.refusals import Invalid, Refused, Stale
 
 
 def make_copy(
@@ -77,14 +77,19 @@ def make_copy(
     return change
 
 
-def record_test(pk: int, *, passed: bool, notes: str, actor: User, proof: Proof | None = None) -> PackageChange:
+def record_test(
+    pk: int, *, seen_hash: str, passed: bool, notes: str, actor: User, proof: Proof | None = None
+) -> PackageChange:
     """Record how the test of the copy went, by somebody who did not make it, and return the change (M32).
 
-    A copy that failed stays as it is, and the change waits for another one.
+    A copy that failed stays as it is, and the change waits for another one. Raises Stale if `seen_hash`, the SHA-256
+    of the copy that the person tested, is not that of the change's last copy.
     """
     notes = clean_reason(notes, field="notes", text_name="qué se probó")
     with lock_change(pk, actor, policy.why_not_test_copy) as change:
         copy = _read_copy(change)
+        if copy.sha256 != seen_hash:
+            raise Stale(f"Ya hay otra copia, {copy.label}. Descárguela, pruébela y registre su prueba de nuevo.")
         copy.tested_by, copy.tested_at, copy.test_passed, copy.test_notes = actor, now(), passed, notes
         copy.save(update_fields=["tested_by", "tested_at", "test_passed", "test_notes"])
         move(change, Status.TESTED if passed else Status.IMPACT_WEIGHED)

@@ -199,6 +199,25 @@ def test_every_file_is_compared_and_a_new_one_soon(scene: Packages):
         assert operations.compare_files() == 5
 
 
+def test_a_comparison_of_tomorrow_hides_no_file(scene: Packages):
+    with travel(NIGHT, tick=False):
+        operations.compare_files()
+        damage(scene.package.original)
+        execute("UPDATE change_requests_packagefilecheck SET checked_at = '2999-01-01 00:00:00+00:00'")
+        assert operations.compare_files() == 1
+    assert verdicts() == ["altered"]
+    assert alarms(scene.package.original) == ["altered"]
+
+
+def test_what_was_never_compared_comes_first(scene: Packages):
+    with travel(NIGHT - timedelta(days=1), tick=False):
+        operations.compare_files()
+    newer = scene.register("v9")
+    with travel(NIGHT, tick=False):
+        assert operations.compare_files(seconds=-1) == 1
+    assert PackageFileCheck.objects.filter(file=newer.original).exists()
+
+
 def test_a_long_night_goes_on_where_it_stopped(scene: Packages):
     with travel(NIGHT, tick=False):
         scene.bring(Status.RELEASED)

@@ -10,7 +10,7 @@ from accounts.models import Office, User
 from change_requests.packages import operations, policy, progress, store
 from change_requests.packages.models import FileKind, PackageChange, PackageUpload
 from factureya.core.models import Event, OutboxMessage
-from factureya.core.refusals import Invalid, NotAllowed, Refused, WrongStatus
+from factureya.core.refusals import Invalid, NotAllowed, Refused, Stale, WrongStatus
 from factureya.testing.packages import ARGUMENTS, NEED, PDF, WAY, WHY, Packages, Status, find_bytes, make_archive
 from factureya.testing.people import give_office, make_hugo, make_staff
 from factureya.testing.raw_sql import everything
@@ -20,6 +20,12 @@ pytestmark = pytest.mark.django_db
 
 def verbs(change: PackageChange) -> list[str]:
     return [event.verb.partition(".")[2] for event in Event.objects.filter(chain=change.chain).order_by("seq")]
+
+
+def find_seen(change: PackageChange) -> str:
+    """Return the hash of the last copy, which the page of the change shows; "" before there is one."""
+    copy = policy.find_copy(change)
+    return copy.sha256 if copy is not None else ""
 
 
 @pytest.mark.clause("M28", "M29", "M30", "M31", "M32")
@@ -104,7 +110,9 @@ ACTS: dict[str, tuple[Status, str, Callable[[Packages, PackageChange, User], Any
     "test_copy": (
         Status.COPIED,
         "laura jorge",
-        lambda scene, change, actor: operations.record_test(change.pk, passed=True, notes=WHY, actor=actor),
+        lambda scene, change, actor: operations.record_test(
+            change.pk, seen_hash=find_seen(change), passed=True, notes=WHY, actor=actor
+        ),
     ),
     "release": (
         Status.TESTED,
@@ -354,10 +362,26 @@ def test_a_failed_copy_stays_and_the_next_has_the_next_label(scene: Packages):
 
 
 @pytest.mark.clause("M32")
+def test_a_test_is_of_the_copy_that_was_tested(scene: Packages):
+    change = scene.bring(Status.COPIED)
+    seen = find_seen(change)
+    scene.copy(scene.test(change, passed=False))
+    before = everything()
+    for stale in (seen, "", scene.package.original.sha256):
+        with pytest.raises(Stale, match=r"\+fy\.2"):
+            operations.record_test(change.pk, seen_hash=stale, passed=True, notes=WHY, actor=scene.cast.jorge)
+    assert everything() == before
+    change = operations.record_test(
+        change.pk, seen_hash=find_seen(change), passed=True, notes=WHY, actor=scene.cast.jorge
+    )
+    assert change.status == "tested"
+
+
+@pytest.mark.clause("M32")
 def test_who_made_the_copy_neither_tests_nor_releases_it(scene: Packages):
     change = scene.bring(Status.COPIED)
     with pytest.raises(NotAllowed, match="no la prueba"):
-        operations.record_test(change.pk, passed=True, notes=WHY, actor=scene.cast.gina)
+        operations.record_test(change.pk, seen_hash=find_seen(change), passed=True, notes=WHY, actor=scene.cast.gina)
     scene.test(change)
     with pytest.raises(NotAllowed, match="no la libera"):
         operations.release_change(change.pk, note=WHY, actor=scene.cast.gina)
