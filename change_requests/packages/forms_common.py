@@ -21,6 +21,7 @@ ACCEPT = {
 LARGE_KINDS = (FileKind.ORIGINAL, FileKind.COPY)
 # Digits, with or without a comma after each three; «845,00» is none, as it may be 845 or 84,500.
 _NUMBER = re.compile(r"(?:[0-9]{1,3}(?:,[0-9]{3}){1,6}|[0-9]{1,20})(?:\.[0-9]{1,10})?", re.ASCII)
+_TYPED = (forms.TextInput, forms.Textarea)
 Uploads = Mapping[str, PackageUpload | None]
 
 
@@ -93,6 +94,12 @@ class PackageForm(SafeForm):
             elif upload is None and field.missing:
                 self.add_error(name, field.missing)
         return data
+
+    def list_typed(self) -> list[tuple[str, str]]:
+        """Return the texts that the person typed, each with the label of its field; no choices and no password."""
+        fields = [bound for bound in self if isinstance(bound.field.widget, _TYPED) and bound.name != "password"]
+        texts = [(str(bound.label), str(bound.value() or "").strip()) for bound in fields]
+        return [(label, text) for label, text in texts if text]
 
     def make_arguments(self) -> dict[str, Any]:
         """Return what the person wrote as the operation takes it: a file by the key of its upload."""

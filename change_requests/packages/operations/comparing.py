@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import Any
+from typing import IO, Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -65,6 +65,28 @@ def write_check(file: PackageFile, verdict: PackageFileCheck.Verdict, found: str
             notifications.mail_altered(file, event, verdict)
         elif not was_intact:
             audit.record("package_file.whole_again", file, actor=None, name=file.name, sha256=file.sha256)
+
+
+def require_intact(*files: PackageFile) -> None:
+    """Raise AlteredFile for the first file whose bytes are not those that were stored, after its alarm is committed."""
+    for file in files:
+        verdict, found = store.examine(file)
+        if verdict != Verdict.INTACT:
+            write_check(file, verdict, found)
+            raise store.AlteredFile(file, verdict, found)
+
+
+def open_stored(file: PackageFile) -> IO[Any]:
+    """Return the open file for a download, after all its bytes were compared with its hash.
+
+    Raises AlteredFile, after its alarm is committed; one that is known already is not alarmed once more by each try.
+    """
+    try:
+        return store.open_file(file)
+    except store.AlteredFile as altered:
+        if not PackageFileCheck.objects.filter(file=file, verdict=altered.verdict, found_sha256=altered.found).exists():
+            write_check(file, altered.verdict, altered.found)
+        raise
 
 
 def find_last_night(instant: datetime) -> datetime:

@@ -16,6 +16,7 @@ from factureya.testing.package_pages import make_file as file
 from factureya.testing.package_pages import send
 from factureya.testing.packages import NEED, PATCH, PDF, WAY, WHY, Packages, make_archive
 from factureya.testing.pages import make_client, text_of
+from factureya.testing.people import PASSWORD
 
 pytestmark = pytest.mark.django_db
 Status = PackageChange.Status
@@ -174,7 +175,6 @@ def test_revert_gives_back_the_original_byte_for_byte(scene: Packages):
     assert send(scene.cast.laura, change, "revert", reason=WHY).status_code == 302
     package.refresh_from_db()
     assert package.in_use is None
-    assert operations.find_file_in_use(package) == package.original
     page = make_client(scene.cast.laura).get(at("change", change.folio)).content.decode()
     tokens = re.findall(r"/control/paquetes/archivos/([^/]+)/", page)
     assert package.original.token in tokens
@@ -261,3 +261,40 @@ def test_the_first_button_of_a_form_with_files_sends_it(scene: Packages, status:
     for form in re.findall(r"<form.*?</form>", page, re.DOTALL):
         buttons = re.findall(r'<button[^>]*type="submit"[^>]*>', form)
         assert not buttons or "cancelar" not in buttons[0]
+
+
+@pytest.mark.clause("M16", "M32")
+def test_what_was_typed_for_a_step_that_is_over_is_shown(scene: Packages):
+    change = scene.bring(Status.OPTION_CHOSEN)
+    data = {"hours": "6", "cost": "5,400", "risk": "Que no entre el parche.", "support": "Lo mantiene el proveedor."}
+    assert send(scene.cast.gina, change, "estimate_impact", **data).status_code == 302
+    late = send(scene.cast.laura, change, "estimate_impact", **{**data, "risk": "Otro riesgo que tardé en escribir."})
+    assert late.status_code == 409
+    page = text_of(late)
+    assert "Lo que escribió" in page
+    assert "Otro riesgo que tardé en escribir." in page
+    assert "5,400" in page
+    assert PASSWORD not in page
+
+
+@pytest.mark.clause("M28", "M32")
+def test_an_upload_of_another_is_shown_and_the_head_of_it_cancels_it(scene: Packages):
+    change = scene.bring(Status.IMPACT_WEIGHED)
+    upload = operations.begin_upload(
+        kind="copy", name="copia.zip", size=50, actor=scene.cast.laura, change_pk=change.pk
+    )
+    address = at("drop_upload", change.folio, upload.token)
+    words = "Laura Mesa sube «copia.zip»: "
+    gina, jorge = make_client(scene.cast.gina), make_client(scene.cast.jorge)
+    page = gina.get(at("change", change.folio))
+    assert words in text_of(page)
+    assert address not in page.content.decode()
+    assert words not in text_of(make_client(scene.cast.laura).get(at("change", change.folio)))  # it is in her form
+    assert gina.post(address).status_code == 403
+    assert PackageUpload.objects.exists()
+    assert address in jorge.get(at("change", change.folio)).content.decode()
+    assert jorge.post(address).url == at("change", change.folio)
+    assert not PackageUpload.objects.exists()
+    assert "Esa subida ya no existe" in text_of(jorge.post(address))
+    sent = send(scene.cast.gina, change, "make_copy", copy=file("copia.zip", make_archive("copia")))
+    assert "copy" not in sent.context["form"].errors

@@ -123,7 +123,7 @@ def test_nothing_is_uploaded_before_the_authorization(scene: Packages, kind):
     change = scene.ask()
     for person in (scene.cast.gina, scene.cast.elsa, scene.cast.laura, scene.cast.jorge):
         client, address = make_client(person), at("pieces", change.folio, kind)
-        headers = {"X-Upload-Name": "copia.zip", "X-Upload-Size": "30", "X-Upload-Offset": "0"}
+        headers = {"X-Upload-Name": "copia.zip", "X-Upload-Size": "30", "X-Upload-Offset": "0", "X-Upload-Mark": "a1"}
         piece = client.post(address, b"PK\x03\x04" * 5, content_type="application/octet-stream", headers=headers)
         assert piece.status_code == 409
         assert "no se sube nada" in piece.json()["error"]
@@ -142,10 +142,28 @@ def test_an_altered_original_is_not_given_out_and_the_page_says_so(scene: Packag
     assert answer.status_code == 409
     assert "no es el archivo que se guardó" in text_of(answer)
     operations.compare_files()
-    assert "Un original no es el que se guardó" in text_of(make_client(scene.cast.laura).get(at("list")))
+    assert "Un archivo no es el que se guardó" in text_of(make_client(scene.cast.laura).get(at("list")))
     assert "El original no es el que se guardó" in text_of(
         make_client(scene.cast.laura).get(at("package", scene.package.pk))
     )
+
+
+@pytest.mark.clause("M32")
+def test_an_altered_copy_in_use_is_said(scene: Packages):
+    change, client = scene.bring(Status.RELEASED), make_client(scene.cast.laura)
+    damage(scene.last_copy(change).file)
+    operations.compare_files()
+    listed = text_of(client.get(at("list")))
+    assert "Un archivo no es el que se guardó" in listed
+    assert "Copia: alterado" in listed
+    assert "La copia en uso no es la que se guardó" in text_of(client.get(at("package", scene.package.pk)))
+    send(scene.cast.laura, change, "revert", reason=WHY)
+    assert "Un archivo no es el que se guardó" not in text_of(client.get(at("list")))
+
+
+@pytest.mark.clause("M29")
+def test_the_list_says_what_the_licence_permits(scene: Packages):
+    assert "Cláusula 7: permite una copia marcada." in text_of(make_client(scene.cast.elsa).get(at("list")))
 
 
 @pytest.mark.clause("M32")

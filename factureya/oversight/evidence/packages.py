@@ -66,7 +66,7 @@ def find_m32(facts: Facts) -> Evidence:
     due = facts.now - COMPARE_AGE
     compared = Q(check_row__checked_at__gte=due, check_row__checked_at__lte=facts.now)  # nobody compares tomorrow
     stale = PackageFile.objects.filter(stored_at__lt=due).exclude(compared).exists()
-    missing = ports.list_missing_ports()[:SHOWN]
+    missing = ports.list_missing_ports(SHOWN)
     items += [Item(f"{package}: falta pasarle {copy}", _find_page(package.pk)) for copy, package in missing]
     if last is not None:
         text += f"; comparados {when(last.checked_at)}, {len(damaged) or 'ninguno'} {_say_altered(len(damaged))}"
