@@ -49,6 +49,15 @@ class Decided:
 
 
 @dataclass(frozen=True)
+class OthersUpload:
+    """Hold an upload that somebody else began; `may_drop` says that the reader may cancel it."""
+
+    token: str
+    text: str
+    may_drop: bool
+
+
+@dataclass(frozen=True)
 class Missing:
     """Hold a step that is still to do, and whose turn it is if it is the first one."""
 
@@ -84,6 +93,19 @@ class ChangePage:
     def options(self) -> list[MaintenanceOption]:
         """Return the three options of who modifies the package, or none."""
         return list(self.change.options.order_by("pk"))
+
+    @cached_property
+    def others_uploads(self) -> list[OthersUpload]:
+        """Return what others upload for the change: while it is there, nobody else uploads a file of its kind."""
+        uploads = self.change.uploads.exclude(started_by=self.user).select_related("started_by").order_by("pk")
+        return [
+            OthersUpload(
+                upload.token,
+                f"{upload.started_by} sube «{upload.name}»: {wording.describe_progress(upload)}",
+                policy.why_not_drop_upload(self.user, upload) is None,
+            )
+            for upload in uploads
+        ]
 
     @property
     def next_label(self) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from change_requests.control.views_common import Reason, RefusableForm, make_choice
+from change_requests.control.views_common import ActForm, Reason, RefusableForm, make_choice
 from change_requests.kinds.inputs import Choice, Day, Line, Tick
 from change_requests.packages.forms_common import Number, PackageForm, UploadField
 from change_requests.packages.models import (
@@ -175,6 +175,7 @@ class LicenceForm(PackageForm):
 class ConsentForm(PackageForm):
     """Ask for the supplier's written consent (M29)."""
 
+    asks_password = True
     consent = UploadField(
         FileKind.CONSENT,
         label="Consentimiento del proveedor",
@@ -191,6 +192,7 @@ def _argue(label: str) -> Reason:
 class OptionsForm(PackageForm):
     """Ask what speaks for and against each of the three who could modify it, and which one is chosen (M30)."""
 
+    asks_password = True
     own_in_favour = _argue("A favor")
     own_against = _argue("En contra")
     supplier_in_favour = _argue("A favor")
@@ -256,6 +258,8 @@ class TestForm(PackageForm):
 
     __test__ = False  # it is no test of pytest's
     asks_password = True
+    # The copy that the person saw; the page writes it, so that a form that was refused has the copy of the new page.
+    seen_hash = ActForm.base_fields["seen_hash"]  # type: ignore[assignment]
     passed = Choice(
         label="Resultado",
         choices=[
@@ -269,7 +273,7 @@ class TestForm(PackageForm):
     def make_arguments(self) -> dict[str, Any]:
         """Return the test as its operation takes it."""
         data = super().make_arguments()
-        return {**data, "passed": data["passed"] == PASSED}
+        return {**data, "passed": data["passed"] == PASSED, "seen_hash": self.cleaned_data["seen_hash"]}
 
 
 class ReleaseForm(PackageForm):

@@ -1,5 +1,6 @@
 """The fields that forms of packages share: a file that is uploaded beside the form, and a number (M32)."""
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -18,6 +19,9 @@ ACCEPT = {
     FileKind.CONSENT: ".pdf",
 }
 LARGE_KINDS = (FileKind.ORIGINAL, FileKind.COPY)
+# Digits, with or without a comma after each three; «845,00» is none, as it may be 845 or 84,500.
+_NUMBER = re.compile(r"(?:[0-9]{1,3}(?:,[0-9]{3}){1,6}|[0-9]{1,20})(?:\.[0-9]{1,10})?", re.ASCII)
+_TYPED = (forms.TextInput, forms.Textarea)
 Uploads = Mapping[str, PackageUpload | None]
 
 
@@ -54,9 +58,11 @@ class Number(forms.DecimalField):
         )
 
     def to_python(self, value: Any) -> Decimal | None:  # type: ignore[override]  # as DecimalField's own
-        """Return the number. Raises ValidationError for what is none."""
-        text = str(value or "").strip().removeprefix("$").replace(",", "").strip()
-        return super().to_python(text)
+        """Return the number. Raises ValidationError for what is none, and for a comma that stands elsewhere."""
+        text = str(value or "").strip().removeprefix("$").strip()
+        if text and not _NUMBER.fullmatch(text):
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+        return super().to_python(text.replace(",", ""))
 
 
 class PackageForm(SafeForm):
@@ -88,6 +94,12 @@ class PackageForm(SafeForm):
             elif upload is None and field.missing:
                 self.add_error(name, field.missing)
         return data
+
+    def list_typed(self) -> list[tuple[str, str]]:
+        """Return the texts that the person typed, each with the label of its field; no choices and no password."""
+        fields = [bound for bound in self if isinstance(bound.field.widget, _TYPED) and bound.name != "password"]
+        texts = [(str(bound.label), str(bound.value() or "").strip()) for bound in fields]
+        return [(label, text) for label, text in texts if text]
 
     def make_arguments(self) -> dict[str, Any]:
         """Return what the person wrote as the operation takes it: a file by the key of its upload."""

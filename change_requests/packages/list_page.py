@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Exists, OuterRef, Prefetch
+from django.db.models import Count, Max, Prefetch, Q
 from django.urls import reverse
+from django.utils.text import Truncator
 
 from accounts.models import User
 from change_requests.packages import policy, progress, wording
@@ -18,13 +19,14 @@ from change_requests.packages.models import (
 )
 from change_requests.packages.wording import Chip
 from factureya.core import keyset
+from factureya.core.clock import now
 from factureya.core.templatetags.fy import when
 
 Status, Verdict, Outcome = PackageChange.Status, PackageFileCheck.Verdict, PackagePort.Outcome
-SHOWN_UNPORTED = 5
+LICENCE_TEXT = 60  # characters of what the licence says that the list shows
 NEWEST_FIRST = keyset.Order("requested_at", is_descending=True)
 NEWEST_PACKAGE_FIRST = keyset.Order("registered_at", is_descending=True)
-JOINED = ("original__check_row", "in_use", "replaced_by")
+JOINED = ("original__check_row", "in_use__file__check_row", "replaced_by")
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class ChangeRow:
 
 @dataclass(frozen=True)
 class Originals:
-    """Hold what the last comparison of the originals with their hashes found."""
+    """Hold what the last comparison of the originals with their hashes found; `altered` has copies in use too."""
 
     count: int
     unchecked: int
@@ -83,20 +85,21 @@ def find_replacement(package: SupplierPackage) -> SupplierPackage | None:
 def read_originals() -> Originals:
     """Return how many originals there are, and what the last comparison found; only the worst few are named."""
     originals = PackageFile.objects.filter(kind=FileKind.ORIGINAL)
-    newest = PackageFileCheck.objects.filter(file__kind=FileKind.ORIGINAL).order_by("-checked_at").first()
-    wrong = originals.filter(check_row__verdict__in=(Verdict.ALTERED, Verdict.MISSING)).order_by("pk")
-    return Originals(
-        originals.count(),
-        originals.filter(check_row=None).count(),
-        list(wrong[:5]),
-        when(newest.checked_at) if newest else "",
+    checked_at = "check_row__checked_at"
+    found = originals.aggregate(
+        count=Count("pk"),
+        unchecked=Count("pk", filter=Q(check_row=None)),
+        last=Max(checked_at, filter=Q(check_row__checked_at__lte=now())),  # nobody compares tomorrow
     )
+    served = Q(kind=FileKind.ORIGINAL) | Q(identified_copy__in=SupplierPackage.objects.values("in_use"))
+    wrong = PackageFile.objects.filter(served, check_row__verdict__in=(Verdict.ALTERED, Verdict.MISSING)).order_by("pk")
+    return Originals(found["count"], found["unchecked"], list(wrong[:5]), when(found["last"]) if found["last"] else "")
 
 
 def read_changes(user: User, cursor: keyset.Cursor | None) -> keyset.Page[PackageChange]:
     """Return a page of the changes that the person sees, the newest first."""
     changes = policy.visible_to(user).select_related("package", "authorized_by", "licence_verdict", "impact")
-    return keyset.page(NEWEST_FIRST, cursor, changes)
+    return keyset.page(NEWEST_FIRST, cursor, changes.prefetch_related("copies"))
 
 
 def make_change_rows(changes: Sequence[PackageChange], user: User) -> list[ChangeRow]:
@@ -107,28 +110,10 @@ def make_change_rows(changes: Sequence[PackageChange], user: User) -> list[Chang
             f"{change.package}: {change.title}",
             _describe_change(change),
             wording.make_change_chip(change),
-            is_turn_of(user, change),
+            progress.is_turn_of(user, change),
         )
         for change in changes
     ]
-
-
-def list_unported() -> list[SupplierPackage]:
-    """Return newest versions that must still apply the copy in use of the version that they replace, a few of them.
-
-    The package's own page also looks further back.
-    """
-    final = PackagePort.objects.filter(
-        package=OuterRef("pk"), copy=OuterRef("replaces__in_use"), outcome__in=(Outcome.APPLIED, Outcome.NOT_NEEDED)
-    )
-    newest = SupplierPackage.objects.filter(replaces__in_use__isnull=False, replaced_by=None)
-    return list(newest.exclude(Exists(final)).select_related("replaces__in_use").order_by("pk")[:SHOWN_UNPORTED])
-
-
-def is_turn_of(user: User, change: PackageChange) -> bool:
-    """Return True if what the change waits for is done by an office of this person."""
-    turn = progress.find_turn(change)
-    return turn is not None and user.holds(*turn.offices)
 
 
 def _make_package_row(package: SupplierPackage) -> PackageRow:
@@ -144,7 +129,7 @@ def _make_package_row(package: SupplierPackage) -> PackageRow:
     return PackageRow(
         package,
         () if newer else (wording.show_credits(package), wording.show_price(package)),
-        f"Reemplazado por {newer.version}" if newer else package.licence_name,
+        f"Reemplazado por {newer.version}" if newer else Truncator(package.licence_text).chars(LICENCE_TEXT),
         wording.shorten_hash(package.original.sha256),
         _make_package_chip(package, live, changes),
         url,
@@ -153,10 +138,11 @@ def _make_package_row(package: SupplierPackage) -> PackageRow:
 
 
 def _make_package_chip(package: SupplierPackage, live: PackageChange | None, changes: Sequence[PackageChange]) -> Chip:
-    """Return the state of a package: first that its original is not what it was, else what is in use."""
-    check = wording.find_check(package.original)
-    if check is not None and check.verdict != Verdict.INTACT:
-        return Chip("bad", f"Original {check.get_verdict_display().lower()}")
+    """Return the state of a package: first that its original or its copy is not what it was, else what is in use."""
+    for name, file in (("Original", package.original), ("Copia", package.in_use.file if package.in_use else None)):
+        verdict = wording.find_altered(file)
+        if verdict:
+            return Chip("bad", f"{name}: {verdict}")
     if live is not None:
         return Chip("waiting", "Cambio en curso")
     if package.in_use:

@@ -35,10 +35,9 @@ def mail_step(change: PackageChange, event: Event) -> None:
     """Tell who asked, the head of IT and whose turn it is how far a change is, and what is missing."""
     turn = progress.find_turn(change)
     assert turn is not None  # a change that ended has another mail
-    turn_of = {person.pk for person in find_people_in(*turn.offices)} - _find_barred(change)
     everybody = [change.requester, *find_people_in(Office.IT_HEAD, *turn.offices)]
     for person in _keep_active(everybody):
-        is_mine = person.pk in turn_of
+        is_mine = progress.is_turn_of(person, change)
         if is_mine or person.pk == change.requester_id or person.holds(Office.IT_HEAD):
             step = progress.find_step(change)
             context = {"change": change, "turn": turn, "step": step, "steps": len(progress.STEPS), "is_mine": is_mine}
@@ -64,17 +63,6 @@ def mail_altered(file: PackageFile, event: Event, verdict: PackageFileCheck.Verd
     is_missing = verdict == PackageFileCheck.Verdict.MISSING
     found = event.data["found_sha256"]
     _mail("altered", event, people, "", file=file, is_missing=is_missing, found=found)
-
-
-def _find_barred(change: PackageChange) -> set[int]:
-    """Return the keys of the people who hold the office of the next step, but took the part that bars them from it."""
-    status = PackageChange.Status(change.status)
-    if status == PackageChange.Status.DRAFT:
-        return {change.requester_id}
-    if status in (PackageChange.Status.COPIED, PackageChange.Status.TESTED):
-        copy = policy.find_copy(change)
-        return {copy.made_by_id} if copy is not None else set()
-    return set()
 
 
 def _keep_active(people: Iterable[User]) -> list[User]:

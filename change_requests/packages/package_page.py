@@ -48,8 +48,8 @@ class PackagePage:
         self.credits, self.price = wording.show_credits(package), wording.show_price(package)
         self.sha256 = wording.group_hash(package.original.sha256)
         self.checked = wording.describe_check(package.original)
-        check = wording.find_check(package.original)
-        self.is_altered = check is not None and check.verdict != check.Verdict.INTACT
+        self.is_altered = wording.find_altered(package.original) != ""
+        self.is_copy_altered = package.in_use is not None and wording.find_altered(package.in_use.file) != ""
         self.may_ask = policy.why_not_request(user) is None and self.newer is None
         self.may_register = policy.why_not_register(user) is None and self.newer is None
 
@@ -76,7 +76,11 @@ class PackagePage:
     def changes(self) -> list[ChangeRow]:
         """Return the changes of the package, the newest first."""
         joined = ("package", "authorized_by", "licence_verdict", "impact")
-        changes = self.package.changes.select_related(*joined).order_by("-requested_at", "-pk")[:SHOWN]
+        changes = (
+            self.package.changes.select_related(*joined)
+            .prefetch_related("copies")
+            .order_by("-requested_at", "-pk")[:SHOWN]
+        )
         return make_change_rows(list(changes), self.user)
 
     @property

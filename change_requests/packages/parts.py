@@ -124,7 +124,12 @@ def add_piece(file: IO[bytes], offset: int, stream: Stream, *, at_most: int) -> 
 def hash_file(path: Path) -> str:
     """Return the SHA-256 of a file, read in pieces. Raises OSError."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hash_open(file)
+
+
+def hash_open(file: Any) -> str:
+    """Return the SHA-256 of an open file from where it stands to its end, read in pieces. Raises OSError."""
+    return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def settle(token: str) -> None:

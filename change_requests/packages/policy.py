@@ -15,6 +15,7 @@ from change_requests.packages.models import (
     IdentifiedCopy,
     PackageChange,
     PackageFile,
+    PackagePort,
     PackageUpload,
     SupplierPackage,
 )
@@ -216,13 +217,22 @@ def why_not_cancel(user: User, change: PackageChange) -> Refused | None:
     return _why_not_hold(user, (IT_HEAD,), "Lo cancela quien lo pidió o el Responsable del Área Informática.")
 
 
-def why_not_record_port(user: User, copy: IdentifiedCopy, package: SupplierPackage) -> Refused | None:
-    """Return why the person may not say what became of a copy in a new version of its package, or None (M32)."""
+def why_not_record_port(
+    user: User, copy: IdentifiedCopy, package: SupplierPackage, outcome: str = ""
+) -> Refused | None:
+    """Return why the person may not say what became of a copy in a new version of its package, or None (M32).
+
+    While a change carries the copy into the version, nobody says that the version does not need it.
+    """
     text = "Lo anota un Supervisor, un Implementador o el Área Informática."
     if refusal := _why_not_hold(user, KEEPERS, text):
         return refusal
     if copy not in list_copies_to_port(package):
         return WrongStatus("Esa versión no espera nada de esa copia: no la reemplaza, o ya se anotó.")
+    if outcome == PackagePort.Outcome.NOT_NEEDED:
+        carrier = package.changes.filter(port_of=copy, status__in=PackageChange.LIVE).first()
+        if carrier is not None:
+            return WrongStatus(f"El cambio {carrier.folio} la lleva; si ya no hace falta, cancélelo antes.")
     return None
 
 
@@ -254,7 +264,20 @@ def why_not_do(act: str, user: User, change: PackageChange) -> Refused | None:
 
 def find_copy(change: PackageChange) -> IdentifiedCopy | None:
     """Return the last identified copy of a change, or None."""
-    return change.copies.order_by("-number").first()
+    return max(change.copies.all(), key=lambda copy: copy.number, default=None)
+
+
+def find_barred(change: PackageChange) -> int | None:
+    """Return the key of the person whose part in a change bars him from its next step, or None.
+
+    Who asks does not authorize, who estimates does not sign, who makes a copy neither tests nor releases it.
+    """
+    if change.status == Status.DRAFT:
+        return change.requester_id
+    if change.status == Status.OPTION_CHOSEN:
+        return change.impact.estimated_by_id if hasattr(change, "impact") else None
+    copy = find_copy(change) if change.status in (Status.COPIED, Status.TESTED) else None
+    return copy.made_by_id if copy is not None else None
 
 
 def refuse_status(change: PackageChange) -> WrongStatus:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from accounts.models import Office
+from accounts.models import Office, User
 from change_requests.packages import policy
 from change_requests.packages.models import PackageChange
 
@@ -52,3 +52,11 @@ def find_turn(change: PackageChange) -> Turn | None:
     if change.status == Status.OPTION_CHOSEN and hasattr(change, "impact"):
         return _SIGNATURE
     return _TURNS.get(Status(change.status))
+
+
+def is_turn_of(user: User, change: PackageChange) -> bool:
+    """Return True if this person may do what the change waits for: no developer, nor barred by his part in it."""
+    turn = find_turn(change)
+    if turn is None or not user.holds(*turn.offices) or user.holds(Office.DEVELOPER):
+        return False
+    return user.pk != policy.find_barred(change)

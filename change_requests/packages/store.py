@@ -21,13 +21,13 @@ TOKEN_BYTES = 32
 
 
 class AlteredFile(WrongStatus):
-    """Say that the bytes of a stored file are not those that were stored, or are gone."""
+    """Say that the bytes of a stored file are not those that were stored, or are gone; `found` is their SHA-256."""
 
-    def __init__(self, file: PackageFile) -> None:
+    def __init__(self, file: PackageFile, verdict: PackageFileCheck.Verdict, found: str = "") -> None:
         super().__init__(
             f"«{file.name}» no es el archivo que se guardó. No se hizo nada; avise a Seguridad Informática."
         )
-        self.file = file
+        self.file, self.verdict, self.found = file, verdict, found
 
 
 def make_token() -> str:
@@ -62,26 +62,31 @@ def keep_upload(upload: PackageUpload, *, actor: User) -> PackageFile:
     return file
 
 
-def open_file(file: PackageFile) -> tuple[dict[str, str], IO[Any]]:
-    """Return the headers and the open file for a download, after its bytes were compared with its hash.
-
-    The caller must have asked the policy. Raises AlteredFile.
-    """
-    require_intact(file)
-    headers = {
+def describe_download(file: PackageFile) -> dict[str, str]:
+    """Return the headers of a download. The caller must have asked the policy."""
+    return {
         "Content-Type": "application/octet-stream",
         "Content-Length": str(file.size),
         "Content-Disposition": content_disposition_header(True, file.name) or "attachment",
         **SANDBOXED,
     }
-    return headers, get_storage().open(str(file.file.name))
 
 
-def require_intact(*files: PackageFile) -> None:
-    """Raise AlteredFile for the first of these files whose bytes are not those that were stored."""
-    for file in files:
-        if examine(file)[0] != Verdict.INTACT:
-            raise AlteredFile(file)
+def open_file(file: PackageFile) -> IO[Any]:
+    """Return the open file, after all its bytes were compared with its hash; what is read are those very bytes.
+
+    Raises AlteredFile.
+    """
+    try:
+        content = get_storage().open(str(file.file.name))
+    except OSError as error:
+        raise AlteredFile(file, Verdict.MISSING) from error
+    found = parts.hash_open(content.file)
+    if found != file.sha256:
+        content.close()
+        raise AlteredFile(file, Verdict.ALTERED, found)
+    content.seek(0)
+    return content
 
 
 def examine(file: PackageFile) -> tuple[PackageFileCheck.Verdict, str]:

@@ -49,6 +49,11 @@ urlpatterns = [
     path("<package_key:pk>/copias/<package_key:copy_pk>/", views_package.RecordPort.as_view(), name="record_port"),
     path("cambios/<package_folio:folio>/", views_change.ChangeDetail.as_view(), name="change"),
     path("cambios/<package_folio:folio>/subidas/<str:kind>/", views_files.ChangePieces.as_view(), name="pieces"),
+    path(
+        "cambios/<package_folio:folio>/subida/<package_token:token>/cancelar/",
+        views_change.DropUpload.as_view(),
+        name="drop_upload",
+    ),
     *(
         path(f"cambios/<package_folio:folio>/{act.path}/", views_change.ChangeAct.as_view(act=act), name=act.name)
         for act in ACTS

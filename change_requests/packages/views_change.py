@@ -32,11 +32,14 @@ class ChangeDetail(ChangeView):
     ) -> HttpResponse:
         """Return the change's page; a refused form is shown as it was sent; `code` is the HTTP status."""
         page = self.make_page()
-        offers = [self._make_offer(act, page, refused) for act in ACTS if act.name in page.acts]
+        shown = [act for act in ACTS if act.name in page.acts]
+        lost = refused if refused and refused[0] not in shown else None  # its act is not open any more
+        offers = [self._make_offer(act, page, refused) for act in shown]
         context = {
             "page": page,
             "change": self.change,
             "form": refused[1] if refused else None,
+            "typed": lost[1].list_typed() if lost else [],
             "offers": offers,
             "turn": "" if any(not offer["act"].is_bad for offer in offers) else page.turn,
         }
@@ -58,7 +61,9 @@ class ChangeDetail(ChangeView):
         is_refused = refused is not None and refused[0] is act
         form = refused[1] if refused and is_refused else self.fill_held(self.make_form(act), url)
         label = page.next_label if act.name == "make_copy" else ""
-        return {"act": act, "form": form, "url": url, "folio": self.change.folio, "next_label": label}
+        tested = page.copies[-1] if act.name == "test_copy" else None
+        seen = {"seen_hash": tested.sha256 if tested else "", "seen_label": tested.label if tested else ""}
+        return {"act": act, "form": form, "url": url, "folio": self.change.folio, "next_label": label, **seen}
 
 
 class ChangeAct(FormWithFiles, ChangeDetail):
@@ -82,7 +87,8 @@ class ChangeAct(FormWithFiles, ChangeDetail):
     def receive(self, request: HttpRequest) -> HttpResponse:
         """Do the step and redirect to the change's page; or return that page with what is wrong."""
         if refusal := policy.why_not_do(self.act.name, self.user, self.change):
-            return self.render_change(code=self.tell(refusal))
+            late = self.make_form(self.act, initial=choose_kept_fields(request.POST))
+            return self.render_change(refused=(self.act, late), code=self.tell(refusal))
         if CANCEL in request.POST:  # only the upload was cancelled; what was typed stays
             form = self.make_form(self.act, initial=choose_kept_fields(request.POST))
             return self.render_change(refused=(self.act, form))
@@ -98,4 +104,22 @@ class ChangeAct(FormWithFiles, ChangeDetail):
             self.prepare(folio=self.change.folio)
             return self.render_change(refused=(self.act, form), code=choose_status_code(refusal))
         messages.success(request, self.act.done)
+        return redirect("packages:change", self.change.folio)
+
+
+class DropUpload(ChangeDetail):
+    """Cancel an upload of a change that somebody began: that person, or the head of IT."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, folio: str, token: str) -> HttpResponse:
+        """Delete the upload and return to the page; or return the page with the refusal."""
+        upload = self.change.uploads.filter(token=token).first()
+        try:
+            if upload is None:
+                raise operations.UploadGone
+            operations.drop_upload(upload.pk, actor=self.user)
+        except Refused as refusal:
+            return self.render_change(code=self.tell(refusal))
+        messages.success(request, f"Se canceló la subida de «{upload.name}»; no quedó nada del archivo.")
         return redirect("packages:change", self.change.folio)

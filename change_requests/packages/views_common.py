@@ -34,7 +34,7 @@ class PackageView(PackagesPage):
 
     def prepare(self, **kwargs: Any) -> None:
         """Find the package of the address. Raises Http404 if this person may not see it."""
-        joined = ("original__check_row", "in_use__change", "replaces", "replaced_by")
+        joined = ("original__check_row", "in_use__change", "in_use__file__check_row", "replaces", "replaced_by")
         package = policy.packages_visible_to(self.user).select_related(*joined).filter(pk=kwargs["pk"]).first()
         if package is None:
             raise Http404(NOT_YOURS)

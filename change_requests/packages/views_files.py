@@ -16,7 +16,8 @@ from factureya.core.refusals import Refused
 
 PIECE_TYPE = "application/octet-stream"
 CONFLICT, UNPROCESSABLE, NO_SPACE = 409, 422, 507
-MAX_DIGITS = 18
+MAX_DIGITS, MAX_MARK = 18, 64
+NOT_UNDERSTOOD = "La subida no se entendió. Recargue la página y elija el archivo otra vez."
 
 
 class OriginalPieces(PackagesPage):
@@ -70,21 +71,21 @@ class OriginalPieces(PackagesPage):
 
         Raises what the operations refuse. If the disk is full, nothing of the file is kept.
         """
-        offset = self.read_number("X-Upload-Offset")
+        offset, mark = self.read_number("X-Upload-Offset"), self.read_mark()
         upload = self.find_upload()
         if upload is None:
             if offset:
                 raise operations.WrongOffset(0)
-            upload = self.begin()
+            upload = self.begin(mark)
         try:
-            upload = operations.append_piece(upload.pk, offset=offset, stream=self.request, actor=self.user)
+            upload = operations.append_piece(upload.pk, offset=offset, stream=self.request, actor=self.user, mark=mark)
             is_last = upload.received == upload.size
             return operations.finish_upload(upload.pk, actor=self.user) if is_last else upload
         except parts.Unstorable:
             operations.drop_upload(upload.pk, actor=self.user)
             raise
 
-    def begin(self) -> PackageUpload:
+    def begin(self, mark: str) -> PackageUpload:
         """Begin the upload of the file that the script announces. Raises what the operation refuses."""
         return operations.begin_upload(
             kind=self.kind,
@@ -92,13 +93,21 @@ class OriginalPieces(PackagesPage):
             size=self.read_number("X-Upload-Size"),
             actor=self.user,
             change_pk=self.find_change_pk(),
+            mark=mark,
         )
+
+    def read_mark(self) -> str:
+        """Return the mark that the script gave to its file. Raises Refused if there is none."""
+        mark = self.request.headers.get("X-Upload-Mark", "")
+        if not (mark.isascii() and mark.isalnum() and len(mark) <= MAX_MARK):
+            raise Refused(NOT_UNDERSTOOD)
+        return mark
 
     def read_number(self, header: str) -> int:
         """Return the number that a header holds. Raises Refused for anything else."""
         text = self.request.headers.get(header, "")
         if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
-            raise Refused("La subida no se entendió. Recargue la página y elija el archivo otra vez.")
+            raise Refused(NOT_UNDERSTOOD)
         return int(text)
 
     def refuse(self, refusal: Refused) -> HttpResponse:
@@ -153,9 +162,14 @@ class DownloadFile(PackagesPage):
     def get(self, request: HttpRequest, **_kwargs: Any) -> HttpResponseBase:
         """Return the file as a download, streamed; or the page that says that it was altered."""
         try:
-            return stream_stored(*store.open_file(self.file))
+            content = operations.open_stored(self.file)
+            return stream_stored(store.describe_download(self.file), content)
         except store.AlteredFile as refusal:
             return self.render_altered(refusal)
+
+    def head(self, request: HttpRequest, **_kwargs: Any) -> HttpResponse:
+        """Return the headers of the download; its bytes are not read."""
+        return HttpResponse(headers=store.describe_download(self.file))
 
     def render_altered(self, refusal: Refused) -> HttpResponse:
         """Return the page that says that the stored bytes are not those that were stored."""

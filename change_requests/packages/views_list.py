@@ -23,6 +23,7 @@ from factureya.core.refusals import FormUsed, Refused
 
 PACKAGES, CHANGES = "paquetes", "cambios"  # which of the two lists a cursor of the address is of
 REGISTER_FORM, ASK_FORM = "package", "package-change"
+SHOWN_UNPORTED = 5
 MAX_KEY = 19  # characters of a key that a database has none of
 MAX_CHOICES = 200  # packages that a list to choose from shows, the newest
 
@@ -45,7 +46,7 @@ class PackageList(PackagesPage):
             "package_links": packages.links({"lista": PACKAGES}),
             "changes": list_page.make_change_rows(changes.rows, self.user),
             "change_links": changes.links({"lista": CHANGES}),
-            "unported": list_page.list_unported(),
+            "unported": operations.list_missing_ports(SHOWN_UNPORTED),
             "may_ask": policy.why_not_request(self.user) is None,
             "may_register": policy.why_not_register(self.user) is None,
             "may_see_credits": may_see_customers(self.user),
@@ -88,10 +89,12 @@ class RegisterPackage(FormWithFiles):
         key, is_good_key = self.read_key(request)
         if CANCEL in request.POST:
             return self.render_form(self.make_form(initial=choose_kept_fields(request.POST)), key)
-        if is_good_key and (first := SupplierPackage.objects.filter(form_key=key.key).first()):
+        if is_good_key and (first := self.find_first(key)):
             return redirect("packages:package", first.pk)  # a double click
         form = self.make_form(request.POST)
         is_valid = form.is_valid()
+        if not is_valid and is_good_key and (first := self.find_first(key)):
+            return redirect("packages:package", first.pk)  # the other click took the file meanwhile
         self.show_file_refusals(form)
         if not is_good_key:
             form.add_error(None, STALE_FORM)
@@ -106,6 +109,10 @@ class RegisterPackage(FormWithFiles):
             return self.render_form(form, key, choose_status_code(refusal))
         messages.success(request, f"{package} quedó registrado; su original se compara cada noche.")
         return redirect("packages:package", package.pk)
+
+    def find_first(self, key: FormKey) -> SupplierPackage | None:
+        """Return the package that this form registered before, or None."""
+        return SupplierPackage.objects.filter(form_key=key.key).first()
 
     def read_key(self, request: HttpRequest) -> tuple[FormKey, bool]:
         """Return the posted form's one-time key and True; a new key and False if it is forged or another person's."""

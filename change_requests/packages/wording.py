@@ -84,6 +84,12 @@ def find_check(file: PackageFile) -> PackageFileCheck | None:
     return getattr(file, "check_row", None)
 
 
+def find_altered(file: PackageFile | None) -> str:
+    """Return what is wrong with the bytes of a file, «alterado» or «no está», or ""."""
+    check = find_check(file) if file is not None else None
+    return "" if check is None or check.verdict == CheckVerdict.INTACT else check.get_verdict_display().lower()
+
+
 @dataclass(frozen=True)
 class UploadState:
     """Hold what a form shows of an upload: how much is here, in words and in bytes; without one, nothing."""
@@ -95,12 +101,17 @@ class UploadState:
     sha256: str = ""
 
 
+def describe_progress(upload: PackageUpload) -> str:
+    """Return how much of an upload is here: «201 MB · completo», or «12 MB de 201 MB»."""
+    size = filesize(upload.size)
+    return f"{size} · completo" if upload.is_finished else f"{filesize(upload.received)} de {size}"
+
+
 def describe_upload(upload: PackageUpload | None) -> UploadState:
     """Return how much of an upload is here: «201 MB · completo», or how to go on with it."""
     if upload is None:
         return UploadState()
-    size = filesize(upload.size)
-    amount = f"{filesize(upload.received)} de {size}. Elija el mismo archivo para seguir."
-    if upload.is_finished:
-        amount = f"{size} · completo"
+    amount = describe_progress(upload)
+    if not upload.is_finished:
+        amount += ". Elija el mismo archivo para seguir."
     return UploadState(upload.name, amount, upload.size, upload.received, group_hash(upload.found_sha256))

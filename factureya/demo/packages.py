@@ -132,7 +132,10 @@ class Story:
                 actor=gina,
             )
         with self.next_hour():
-            operations.record_test(change.pk, passed=True, notes="Con tres clientes de prueba.", actor=laura)
+            seen = change.copies.latest("number").sha256
+            operations.record_test(
+                change.pk, seen_hash=seen, passed=True, notes="Con tres clientes de prueba.", actor=laura
+            )
         with self.next_hour():
             return operations.release_change(change.pk, note="Se avisó a los clientes.", actor=jorge)
 

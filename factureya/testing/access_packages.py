@@ -29,6 +29,11 @@ def copy_of(world: World) -> list[Any]:
     return [*folio(world), "copy"]
 
 
+def no_upload(world: World) -> list[Any]:
+    """Return the folio of the change, and the token of an upload that is not there."""
+    return [*folio(world), "otra"]
+
+
 def other_kind(world: World) -> list[Any]:
     """Return the folio of the change, and a kind of file that none is."""
     return [*folio(world), "original"]
@@ -67,6 +72,7 @@ ROWS: dict[str, list[Row]] = {
     "packages:package": [Row(SEEN, package), Row(NOT_FOUND, key(999))],
     "packages:record_port": [Row(POST_ONLY, no_copy), Row(NOT_FOUND | {"olga": 403}, no_copy, method="post")],
     "packages:change": [Row(SEEN, folio), Row(NOT_FOUND, key("PQ-0000-0000"))],
+    "packages:drop_upload": [Row(POST_ONLY, no_upload), Row(only(409), no_upload, method="post")],
     "packages:pieces": [
         Row(only(403, "laura", "gina"), copy_of),
         Row(only(403, "laura", "gina"), copy_of, method="post"),

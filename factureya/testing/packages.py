@@ -16,6 +16,7 @@ from accounts.models import User
 from change_requests.packages import operations
 from change_requests.packages.models import FileKind, IdentifiedCopy, PackageChange, PackageFile, SupplierPackage
 from change_requests.packages.models.files import get_storage
+from change_requests.packages.operations._common import take_upload
 from factureya.testing.people import Cast
 
 Status = PackageChange.Status
@@ -159,7 +160,11 @@ class Packages:
     def test(self, change: PackageChange, *, passed: bool = True) -> PackageChange:
         """Test the copy, as Laura."""
         return operations.record_test(
-            change.pk, passed=passed, notes="Se probó con tres clientes de prueba.", actor=self.cast.laura
+            change.pk,
+            seen_hash=self.last_copy(change).sha256,
+            passed=passed,
+            notes="Se probó con tres clientes de prueba.",
+            actor=self.cast.laura,
         )
 
     def release(self, change: PackageChange) -> PackageChange:
@@ -189,3 +194,15 @@ class Packages:
 def stream(content: bytes) -> BytesIO:
     """Return a stream of these bytes."""
     return BytesIO(content)
+
+
+def store_file(scene: Packages, change: PackageChange, kind: FileKind, content: bytes) -> PackageFile:
+    """Store a file of a change, past the step that takes it."""
+    actor = scene.cast.gina if kind in (FileKind.COPY, FileKind.PATCH) else scene.cast.laura
+    return take_upload(scene.upload(kind, content, actor, change), kind, actor, change=change, field="file")
+
+
+def find_seen(change: PackageChange) -> str:
+    """Return the hash of the last copy, which the page of the change shows; "" before there is one."""
+    copy = change.copies.order_by("number").last()
+    return copy.sha256 if copy is not None else ""

@@ -13,10 +13,11 @@
     const title = $("[data-fy-name]"), hash = $("[data-fy-hash]"), say = $("[role=status]"), stop = $("[name=cancelar]");
     const button = form.querySelector("[data-fy-waits]"), hint = form.querySelector("[data-fy-waits-hint]");
     const token = form.querySelector("[name=csrfmiddlewaretoken]").value;
-    const KEY = `fy-subida:${url}`; // which file of this computer the server has a part of
-    const markOf = (file) => JSON.stringify([file.name, file.size, file.lastModified]);
-    const recall = () => { try { return localStorage.getItem(KEY); } catch { return null; } };
-    const remember = (mark) => { try { if (mark) localStorage.setItem(KEY, mark); else localStorage.removeItem(KEY); } catch { /* then it begins anew */ } };
+    const KEY = `fy-subida:${url}`; // which file of this computer the server has a part of, and its mark
+    const nameOf = (file) => JSON.stringify([file.name, file.size, file.lastModified]);
+    const recall = () => { try { return JSON.parse(localStorage.getItem(KEY)) ?? {}; } catch { return {}; } };
+    const remember = (sent) => { try { localStorage.setItem(KEY, JSON.stringify(sent)); } catch { /* then it begins anew */ } };
+    const makeMark = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (n) => n.toString(16).padStart(2, "0")).join("");
     let going = null, told = -1;
 
     const wait = (isWaiting) => {
@@ -72,14 +73,15 @@
       const began = performance.now(), name = encodeURIComponent(file.name);
       let state = await insist({ method: "GET" }, signal);
       // another file, or one that changed since: what the server has of the old one is of no use
-      const isSame = state.size === file.size && recall() === markOf(file);
+      const sent = recall(), isSame = state.size === file.size && sent.file === nameOf(file);
       if (state.size && !isSame) state = await insist({ method: "POST", body: new URLSearchParams({ cancelar: "1" }) }, signal);
-      remember(markOf(file));
+      const mark = isSame ? sent.mark : makeMark(); // a piece of another window has another mark, and is refused
+      remember({ file: nameOf(file), mark });
       let at = state.received ?? 0, first = at, stuck = 0;
       while (!state.sha256) {
         const before = at;
         state = await insist({ method: "POST", body: file.slice(at, at + PIECE), headers: {
-          "Content-Type": "application/octet-stream", "X-Upload-Name": name, "X-Upload-Size": file.size, "X-Upload-Offset": at } }, signal);
+          "Content-Type": "application/octet-stream", "X-Upload-Name": name, "X-Upload-Size": file.size, "X-Upload-Offset": at, "X-Upload-Mark": mark } }, signal);
         at = state.received;
         stuck = at > before || state.sha256 ? 0 : stuck + 1;
         if (stuck > TRIES) throw { text: "Otra ventana está subiendo un archivo aquí. Ciérrela o cancele la subida." };

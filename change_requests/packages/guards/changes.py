@@ -7,7 +7,9 @@ from change_requests.packages.guards.tables import (
     IMPACT,
     OPTION,
     PACKAGE,
+    RETURNED,
     VERDICT,
+    is_released_copy_of_older_version,
     is_text_written_once,
     is_written_once,
     make_holder_sql,
@@ -56,9 +58,7 @@ _INSERTS = guards(
     ),
     (
         "package_change_ports_an_older_copy",
-        f"""NEW.port_of_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {COPY} k JOIN {PACKAGE} p
-        ON p.id = NEW.package_id JOIN {CHANGE} o ON o.id = k.change_id WHERE k.id = NEW.port_of_id
-        AND k.package_id <= p.replaces_id AND o.status IN ('released', 'reverted'))""",
+        f"NEW.port_of_id IS NOT NULL AND NOT {is_released_copy_of_older_version('NEW.port_of_id', 'NEW.package_id')}",
         "la copia que lleva es de una versión anterior, y se liberó",
     ),
 )
@@ -99,6 +99,14 @@ _ORDER = guards(
         OR NOT {make_holder_sql("NEW.ended_by_id", "NEW.ended_at", "it_head")})""",
         "no lo autoriza el Responsable del Área Informática",
     ),
+    (
+        "package_change_cancelled_by_who_may",
+        f"""{_moves_to("refused")} AND NEW.end_reason = 'cancelled'
+        AND NOT {make_holder_sql("NEW.ended_by_id", "NEW.ended_at", "it_head")}
+        AND NOT (NEW.ended_by_id = NEW.requester_id
+          AND {make_holder_sql("NEW.ended_by_id", "NEW.ended_at", "supervisor", "implementer", "it_head")})""",
+        "lo cancela quien lo pidió o el Responsable del Área Informática",
+    ),
 )
 _STEPS = guards(
     CHANGE,
@@ -112,8 +120,8 @@ _STEPS = guards(
     (
         "package_change_ends_by_its_licence",
         f"""NEW.status = 'refused' AND NEW.end_reason = 'licence' AND NOT EXISTS (SELECT 1 FROM {VERDICT} v
-        WHERE v.change_id = NEW.id AND v.verdict = 'forbidden')""",
-        "ningún dictamen lo prohíbe",
+        WHERE v.change_id = NEW.id AND v.verdict = 'forbidden' AND v.judged_by_id = NEW.ended_by_id)""",
+        "ningún dictamen de esa persona lo prohíbe",
     ),
     (
         "package_change_has_three_options",
@@ -157,6 +165,12 @@ _STEPS = guards(
             make_holder_sql("NEW.reverted_by_id", "NEW.reverted_at", "it_head", "implementer", "supervisor")
         }""",
         "lo revierte quien tiene el cargo",
+    ),
+    (
+        "package_change_reverted_after_its_copy",
+        f"""{_moves_to("reverted")} AND NOT (EXISTS (SELECT 1 FROM {PACKAGE} p WHERE p.id = NEW.package_id
+        AND p.in_use_id IS NULL) AND {RETURNED.format(package="NEW.package_id", folio="NEW.folio")})""",
+        "antes de revertirlo vuelve a usarse el original",
     ),
 )
 GUARDS = [

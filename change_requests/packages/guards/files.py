@@ -7,6 +7,7 @@ from change_requests.packages.guards.tables import (
     COPY,
     FILE,
     PACKAGE,
+    RETURNED,
     UPLOAD,
     is_file_of,
     make_holder_sql,
@@ -59,7 +60,7 @@ _UPLOADS = [
         "UPDATE",
         (
             "upload_facts_stay",
-            changed("id token kind change_id name size sha256 started_by_id started_at"),
+            changed("id token kind change_id name size mark started_by_id started_at"),
             "una subida no cambia de archivo",
         ),
         ("upload_finished_stays", "OLD.finished_at IS NOT NULL", "una subida terminada ya no cambia"),
@@ -75,7 +76,9 @@ _UPLOADS = [
 ]
 
 _RELEASED = f"""EXISTS (SELECT 1 FROM {COPY} k JOIN {CHANGE} c ON c.id = k.change_id
-    WHERE k.id = NEW.in_use_id AND k.package_id = NEW.id AND c.package_id = NEW.id AND c.status = 'released')"""
+    WHERE k.id = NEW.in_use_id AND k.package_id = NEW.id AND c.package_id = NEW.id AND c.status = 'released'
+    AND k.test_passed AND NOT EXISTS (SELECT 1 FROM {COPY} l JOIN {CHANGE} d ON d.id = l.change_id
+      WHERE l.package_id = NEW.id AND l.number > k.number AND d.status IN ('released', 'reverted')))"""
 _PACKAGES = [
     *guards(
         PACKAGE,
@@ -105,12 +108,13 @@ _PACKAGES = [
         (
             "package_uses_a_released_copy",
             f"NEW.in_use_id ≠ OLD.in_use_id AND NEW.in_use_id IS NOT NULL AND NOT {_RELEASED}",
-            "solo se usa una copia liberada de ese paquete",
+            "solo se usa la última copia liberada de ese paquete",
         ),
         (
             "package_returns_by_a_revert",
             f"""OLD.in_use_id IS NOT NULL AND NEW.in_use_id IS NULL AND NOT EXISTS (SELECT 1 FROM {COPY} k
-            JOIN {CHANGE} c ON c.id = k.change_id WHERE k.id = OLD.in_use_id AND c.status = 'reverted')""",
+            JOIN {CHANGE} c ON c.id = k.change_id WHERE k.id = OLD.in_use_id AND c.status = 'released'
+            AND {RETURNED.format(package="NEW.id", folio="c.folio")})""",
             "se vuelve al original al revertir el cambio",
         ),
     ),
@@ -121,7 +125,7 @@ _PACKAGES = [
         PACKAGE,
         "package_{}_replaces_none",
         f"""EXISTS (SELECT 1 FROM {PACKAGE} p WHERE p.id ≠ NEW.id AND (p.in_use_id = NEW.in_use_id
-        OR (lower(p.name) = lower(NEW.name) AND lower(p.version) = lower(NEW.version))))""",
+        OR lower(p.name || '-' || p.version) = lower(NEW.name || '-' || NEW.version)))""",
     ),
 ]
 GUARDS = [*_FILES, *_UPLOADS, *_PACKAGES]

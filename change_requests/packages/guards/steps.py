@@ -11,6 +11,7 @@ from change_requests.packages.guards.tables import (
     PORT,
     VERDICT,
     is_file_of,
+    is_released_copy_of_older_version,
     is_written_once,
     make_holder_sql,
     of_its_change,
@@ -195,10 +196,14 @@ _PORTS = [
         "INSERT",
         (
             "port_of_a_released_copy",
-            f"""NOT EXISTS (SELECT 1 FROM {COPY} k JOIN {CHANGE} c ON c.id = k.change_id JOIN {PACKAGE} p
-            ON p.id = NEW.package_id WHERE k.id = NEW.copy_id AND k.package_id <= p.replaces_id
-            AND c.status IN ('released', 'reverted'))""",
+            f"NOT {is_released_copy_of_older_version('NEW.copy_id', 'NEW.package_id')}",
             "la copia es de una versión anterior, y se liberó",
+        ),
+        (
+            "port_not_needed_while_carried",
+            f"""NEW.outcome = 'not_needed' AND EXISTS (SELECT 1 FROM {CHANGE} c WHERE c.package_id = NEW.package_id
+            AND c.port_of_id = NEW.copy_id AND c.status NOT IN ('released', 'refused', 'reverted'))""",
+            "un cambio en curso la lleva",
         ),
         (
             "port_applied_by_its_change",

@@ -1,6 +1,7 @@
 """Name the tables of packages for the SQL of the guards, and the conditions that several guards share."""
 
 from change_requests.guards.sql_terms import is_active, make_office_sql
+from factureya.core.guard_terms import last_event_is
 
 FILE = "change_requests_packagefile"
 CHECK = "change_requests_packagefilecheck"
@@ -12,6 +13,9 @@ OPTION = "change_requests_maintenanceoption"
 IMPACT = "change_requests_impactestimate"
 COPY = "change_requests_identifiedcopy"
 PORT = "change_requests_packageport"
+
+# The SQL condition that the last event of a package is that its original is in use again, by the change of this folio.
+RETURNED = last_event_is("'package:' || {package}", "package.original_in_use", "DATA[folio] = {folio}")
 
 
 def make_holder_sql(user: str, at: str, *offices: str) -> str:
@@ -31,6 +35,18 @@ def of_its_change(condition: str) -> str:
 def is_file_of(column: str, kind: str) -> str:
     """Return the SQL condition that a column of the new row names a file of this kind."""
     return f"EXISTS (SELECT 1 FROM {FILE} f WHERE f.id = NEW.{column} AND f.kind = '{kind}')"
+
+
+def is_released_copy_of_older_version(copy: str, package: str) -> str:
+    """Return the SQL condition that a copy was released, and is of a version that this package replaces.
+
+    It may be the version before, or any one before that. Both arguments are SQL, such as columns of the new row.
+    """
+    return f"""EXISTS (WITH RECURSIVE older(id) AS (
+        SELECT p.replaces_id FROM {PACKAGE} p WHERE p.id = {package}
+        UNION SELECT p.replaces_id FROM {PACKAGE} p JOIN older ON p.id = older.id)
+      SELECT 1 FROM {COPY} k JOIN older ON older.id = k.package_id JOIN {CHANGE} c ON c.id = k.change_id
+      WHERE k.id = {copy} AND c.status IN ('released', 'reverted'))"""
 
 
 def is_written_once(columns: str) -> str:

@@ -117,7 +117,8 @@ class PackageUpload(models.Model):
     )
     name = models.CharField("nombre", max_length=150)
     size = models.PositiveBigIntegerField("bytes")
-    sha256 = models.CharField("SHA-256 anunciado", max_length=64, blank=True)
+    # Made by the script for each file that it sends; a piece with another one is of another window or another file.
+    mark = models.CharField("seña de quien la manda", max_length=64, blank=True)
     received = models.PositiveBigIntegerField("bytes recibidos", default=0)
     started_by = ForeignKey(User, PROTECT, related_name="+", verbose_name="sube")
     started_at = models.DateTimeField("empezó", default=clock.now)

@@ -1,8 +1,8 @@
 """Store a supplier's credit package: credits, price, validity, software, licence and original (M28)."""
 
 from django.db import models
-from django.db.models import PROTECT, CheckConstraint, F, ForeignKey, OneToOneField, Q, UniqueConstraint
-from django.db.models.functions import Length, Lower, Trim
+from django.db.models import PROTECT, CheckConstraint, F, ForeignKey, OneToOneField, Q, UniqueConstraint, Value
+from django.db.models.functions import Concat, Length, Lower, Trim
 from django.db.models.lookups import GreaterThanOrEqual
 
 from accounts.models import User
@@ -46,10 +46,9 @@ class SupplierPackage(Chained):
         ordering = ["supplier", "name", "pk"]
         constraints = [
             UniqueConstraint(
-                Lower("name"),
-                Lower("version"),
-                name="one_package_per_name_and_version",
-                violation_error_message="Ya hay un paquete con ese nombre y esa versión.",
+                Lower(Concat("name", Value("-"), "version")),  # so their copies have labels of their own
+                name="one_package_per_label",
+                violation_error_message="Ya hay un paquete cuyas copias llevarían la misma etiqueta.",
             ),
             CheckConstraint(
                 name="package_has_its_texts",

@@ -6,9 +6,8 @@ arrive no transaction is open.
 """
 
 from change_requests.packages.operations.asking import authorize_change, cancel_change, refuse_change, request_change
-from change_requests.packages.operations.comparing import compare_files, find_last_night
+from change_requests.packages.operations.comparing import compare_files, find_last_night, open_stored
 from change_requests.packages.operations.copying import (
-    find_file_in_use,
     find_next_number,
     make_copy,
     record_test,
@@ -24,6 +23,7 @@ from change_requests.packages.operations.deciding import (
 )
 from change_requests.packages.operations.registering import record_port, register_package
 from change_requests.packages.operations.uploading import (
+    OtherUpload,
     UploadGone,
     WrongOffset,
     append_piece,

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from accounts.models import UNPROVEN, Proof, User
 from change_requests.operations._common import clean_text, require_none, reread_person
@@ -62,6 +62,12 @@ def move(change: PackageChange, status: str, *columns: str) -> None:
     change.save(update_fields=["status", *columns])
 
 
+def lock_upload(pk: int | None) -> None:
+    """Lock an upload until the transaction ends, if it is there; who waits for it reads what the other one made."""
+    if pk is not None:
+        PackageUpload.objects.select_for_update().filter(pk=pk).first()
+
+
 def take_upload(
     pk: int | None, kind: FileKind, actor: User, *, change: PackageChange | None, field: str
 ) -> PackageFile:
@@ -75,7 +81,12 @@ def take_upload(
     if upload.started_by_id != actor.pk:
         raise Invalid({field: "Ese archivo lo subió otra persona; súbalo usted."})
     _require_new(upload, field)
-    return store.keep_upload(upload, actor=actor)
+    try:
+        with transaction.atomic():
+            return store.keep_upload(upload, actor=actor)
+    except IntegrityError:
+        _require_new(upload, field)  # somebody stored the same bytes at this very moment
+        raise
 
 
 def _require_new(upload: PackageUpload, field: str) -> None:

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import Any
+from typing import IO, Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 
 from change_requests.packages import notifications, store
 from change_requests.packages.models import PackageFile, PackageFileCheck
@@ -30,7 +30,7 @@ def compare_files(instant: datetime | None = None, *, seconds: float = SECONDS) 
     instant = instant or now()
     stop_at = monotonic() + seconds
     count, altered = 0, []
-    for file in _list_due(find_last_night(instant)):
+    for file in _list_due(find_last_night(instant), instant):
         verdict, found = store.examine(file)
         write_check(file, verdict, found)
         count += 1
@@ -67,6 +67,28 @@ def write_check(file: PackageFile, verdict: PackageFileCheck.Verdict, found: str
             audit.record("package_file.whole_again", file, actor=None, name=file.name, sha256=file.sha256)
 
 
+def require_intact(*files: PackageFile) -> None:
+    """Raise AlteredFile for the first file whose bytes are not those that were stored, after its alarm is committed."""
+    for file in files:
+        verdict, found = store.examine(file)
+        if verdict != Verdict.INTACT:
+            write_check(file, verdict, found)
+            raise store.AlteredFile(file, verdict, found)
+
+
+def open_stored(file: PackageFile) -> IO[Any]:
+    """Return the open file for a download, after all its bytes were compared with its hash.
+
+    Raises AlteredFile, after its alarm is committed; one that is known already is not alarmed once more by each try.
+    """
+    try:
+        return store.open_file(file)
+    except store.AlteredFile as altered:
+        if not PackageFileCheck.objects.filter(file=file, verdict=altered.verdict, found_sha256=altered.found).exists():
+            write_check(file, altered.verdict, altered.found)
+        raise
+
+
 def find_last_night(instant: datetime) -> datetime:
     """Return when the files were last due to be compared: three o'clock in Mexico City, today or yesterday."""
     local = instant.astimezone(ZoneInfo(settings.TIME_ZONE))
@@ -74,9 +96,13 @@ def find_last_night(instant: datetime) -> datetime:
     return night if night <= local else night - timedelta(days=1)
 
 
-def _list_due(since: datetime) -> Iterator[PackageFile]:
-    """Yield the files that were not compared since an instant, those never compared first."""
-    due = Q(check_row__isnull=True) | Q(check_row__checked_at__lt=since)
-    keys = list(PackageFile.objects.filter(due).order_by("check_row__checked_at", "pk").values_list("pk", flat=True))
-    for pk in keys:
+def _list_due(since: datetime, instant: datetime) -> Iterator[PackageFile]:
+    """Yield the files that were not compared since an instant, those never compared first.
+
+    One that says that it was compared after `instant`, which nobody can have done, is compared too.
+    """
+    checked_at = "check_row__checked_at"
+    due = Q(check_row__isnull=True) | Q(check_row__checked_at__lt=since) | Q(check_row__checked_at__gt=instant)
+    ordered = PackageFile.objects.filter(due).order_by(F(checked_at).asc(nulls_first=True), "pk")
+    for pk in list(ordered.values_list("pk", flat=True)):
         yield PackageFile.objects.get(pk=pk)

@@ -9,15 +9,7 @@ from django.db.models import Max
 from accounts.models import UNPROVEN, Proof, User
 from change_requests.operations._common import require_none, reread_person
 from change_requests.packages import notifications, policy, record
-from change_requests.packages.models import (
-    FileKind,
-    IdentifiedCopy,
-    PackageChange,
-    PackageFile,
-    PackageFileCheck,
-    PackagePort,
-    SupplierPackage,
-)
+from change_requests.packages.models import FileKind, IdentifiedCopy, PackageChange, PackagePort, SupplierPackage
 from change_requests.packages.operations._common import (
     Status,
     clean_reason,
@@ -27,13 +19,12 @@ from change_requests.packages.operations._common import (
     record_change,
     take_upload,
 )
-from change_requests.packages.operations.comparing import write_check
+from change_requests.packages.operations.comparing import require_intact
 from change_requests.packages.operations.registering import insert_port
-from change_requests.packages.store import AlteredFile, examine
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.models import Event
-from factureya.core.refusals import Invalid, Refused
+from factureya.core.refusals import Invalid, Refused, Stale
 
 
 def make_copy(
@@ -77,14 +68,19 @@ def make_copy(
     return change
 
 
-def record_test(pk: int, *, passed: bool, notes: str, actor: User, proof: Proof | None = None) -> PackageChange:
+def record_test(
+    pk: int, *, seen_hash: str, passed: bool, notes: str, actor: User, proof: Proof | None = None
+) -> PackageChange:
     """Record how the test of the copy went, by somebody who did not make it, and return the change (M32).
 
-    A copy that failed stays as it is, and the change waits for another one.
+    A copy that failed stays as it is, and the change waits for another one. Raises Stale if `seen_hash`, the SHA-256
+    of the copy that the person tested, is not that of the change's last copy.
     """
     notes = clean_reason(notes, field="notes", text_name="qué se probó")
     with lock_change(pk, actor, policy.why_not_test_copy) as change:
         copy = _read_copy(change)
+        if copy.sha256 != seen_hash:
+            raise Stale(f"Ya hay otra copia, {copy.label}. Descárguela, pruébela y registre su prueba de nuevo.")
         copy.tested_by, copy.tested_at, copy.test_passed, copy.test_notes = actor, now(), passed, notes
         copy.save(update_fields=["tested_by", "tested_at", "test_passed", "test_notes"])
         move(change, Status.TESTED if passed else Status.IMPACT_WEIGHED)
@@ -102,7 +98,7 @@ def release_change(pk: int, *, note: str, actor: User, proof: Proof | None = Non
     note = clean_reason(note, field="note", text_name="la nota de la liberación")
     change = _ask(pk, actor, policy.why_not_release)
     copy = _read_copy(change)
-    _require_intact(change.package.original, copy.file, copy.patch)
+    require_intact(change.package.original, copy.file, copy.patch)
     with lock_change(pk, actor, policy.why_not_release) as change:
         copy = _read_copy(change)
         change.released_by, change.released_at, change.release_note = actor, now(), note
@@ -124,20 +120,15 @@ def revert_change(pk: int, *, reason: str, actor: User, proof: Proof | None = No
     Raises AlteredFile, and alarms it at once, if the original is not what was stored.
     """
     reason = clean_reason(reason, text_name="por qué se revierte")
-    _require_intact(_ask(pk, actor, policy.why_not_revert).package.original)
+    require_intact(_ask(pk, actor, policy.why_not_revert).package.original)
     with lock_change(pk, actor, policy.why_not_revert) as change:
         copy = _read_copy(change)
+        _put_in_use(change, None, actor, proof)  # first: no change is reverted while its copy is in use
         change.reverted_by, change.reverted_at, change.revert_reason = actor, now(), reason
         move(change, Status.REVERTED, "reverted_by", "reverted_at", "revert_reason")
         event = _record_copy("reverted", change, copy, actor, proof, reason=reason)
-        _put_in_use(change, None, actor, proof)
         notifications.mail_in_use(change, event, copy)
     return change
-
-
-def find_file_in_use(package: SupplierPackage) -> PackageFile:
-    """Return the file that customers get of a package: the released copy, or the original."""
-    return package.in_use.file if package.in_use is not None else package.original
 
 
 def find_next_number(package: SupplierPackage) -> int:
@@ -171,24 +162,15 @@ def _ask(pk: int, actor: User, why_not: Callable[[User, PackageChange], Refused 
     return change
 
 
-def _require_intact(*files: PackageFile) -> None:
-    """Raise AlteredFile for the first file whose bytes are not those that were stored, after its alarm is committed."""
-    for file in files:
-        verdict, found = examine(file)
-        if verdict != PackageFileCheck.Verdict.INTACT:
-            write_check(file, verdict, found)
-            raise AlteredFile(file)
-
-
 def _put_in_use(change: PackageChange, copy: IdentifiedCopy | None, actor: User, proof: Proof | None) -> None:
     """Write which file of the package is in use, with the event in the package's chain."""
     package = lock_package(change.package_id)
     package.in_use = copy
-    package.save(update_fields=["in_use"])
     verb = "package.copy_in_use" if copy is not None else "package.original_in_use"
     rows = {record.PACKAGE: record.describe_package(package)}
     data = {"folio": change.folio, "label": copy.label if copy is not None else str(package)}
     audit.record(verb, package, actor=actor, rows=rows, auth=(proof or UNPROVEN).as_data(), **data)
+    package.save(update_fields=["in_use"])
 
 
 def _record_copy(

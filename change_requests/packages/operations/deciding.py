@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 from accounts.models import Proof, User
 from change_requests.packages import notifications, policy, record
@@ -61,9 +62,7 @@ def judge_licence(
             clause=clause,
             analysis=analysis,
             document=document,
-            judged_by=actor,
-            judged_by_name=actor.get_full_name(),
-            judged_at=now(),
+            **_sign("judged", actor),
         )
         if verdict == Verdict.NEEDS_CONSENT and consent_upload is not None:
             _write_consent(judged, _take_consent(change, consent_upload, actor), actor)
@@ -106,9 +105,7 @@ def choose_option(
                 against=against,
                 chosen=who == chosen,
                 reason=reason if who == chosen else "",
-                argued_by=actor,
-                argued_by_name=actor.get_full_name(),
-                argued_at=now(),
+                **_sign("argued", actor),
             )
             for who, (in_favour, against) in argued.items()
         ]
@@ -153,9 +150,7 @@ def estimate_impact(
             risk=risk,
             loses_support=loses_support,
             support=support,
-            estimated_by=actor,
-            estimated_by_name=actor.get_full_name(),
-            estimated_at=now(),
+            **_sign("estimated", actor),
         )
         if impact.is_complete:
             move(change, Status.IMPACT_WEIGHED)
@@ -176,6 +171,11 @@ def sign_impact(pk: int, *, actor: User, proof: Proof | None = None) -> PackageC
         event = record_change("impact_signed", change, actor=actor, proof=proof, rows=rows)
         notifications.mail_step(change, event)
     return change
+
+
+def _sign(verb: str, actor: User) -> dict[str, Any]:
+    """Return the columns that say who did this (the `verb`) and when."""
+    return {f"{verb}_by": actor, f"{verb}_by_name": actor.get_full_name(), f"{verb}_at": now()}
 
 
 def _take_consent(change: PackageChange, upload: int | None, actor: User) -> PackageFile:

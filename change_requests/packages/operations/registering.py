@@ -1,16 +1,19 @@
 """Register a version of a supplier's package with its original, and say what became of copies in it (M28, M32)."""
 
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Value
+from django.db.models.functions import Concat
 
 from accounts.models import UNPROVEN, Proof, User
 from change_requests.operations._common import require_none, reread_person
 from change_requests.packages import notifications, policy, record
 from change_requests.packages.models import FileKind, IdentifiedCopy, PackageChange, PackagePort, SupplierPackage
-from change_requests.packages.operations._common import clean_amount, clean_line, clean_reason, take_upload
+from change_requests.packages.operations._common import clean_amount, clean_line, clean_reason, lock_upload, take_upload
 from change_requests.packages.ports import list_copies_to_port
 from factureya.core import audit
 from factureya.core.clock import now
@@ -49,26 +52,18 @@ def register_package(
     `lines` are supplier, name, version, software and licence_name. If it replaces a version that has copies in use,
     the head of IT and the makers are told that each asks for a port. The same form twice returns the first package.
     """
-    columns: dict[str, Any] = {
-        **{name: _clean_line(name, lines.get(name, "")) for name in _LINES},
-        "credits": _require_count(credits, "credits", "Escriba los créditos", MAX_CREDITS),
-        "months": _require_count(months, "months", "Escriba los meses de vigencia", MAX_MONTHS),
-        "price": clean_amount(
-            price, field="price", text="Escriba el precio en pesos.", at_least=Decimal(0), at_most=MAX_PRICE
-        ),
-        "licence_text": clean_reason(licence_text, field="licence_text", text_name="qué dice la licencia"),
-        "valid_from": valid_from,
-        "valid_until": valid_until,
+    columns = {
+        **_clean_columns(lines, licence_text, credits=credits, price=price, months=months),
+        **_require_validity(valid_from, valid_until),
     }
-    if valid_until is not None and valid_until < valid_from:
-        raise Invalid({"valid_until": "La vigencia termina antes de empezar."})
     with transaction.atomic():
+        lock_upload(original_upload)  # of two clicks, the second waits here, and then finds what the first one made
         actor = reread_person(actor)
         require_none(policy.why_not_register(actor))
         if (first := find_by_form_key(SupplierPackage, form_key)) is not None:
             return _require_same(first, actor)
         columns["replaces"] = _find_replaced(replaces_pk)
-        _require_free_name(columns["name"], columns["version"])
+        _require_free_label(columns["name"], columns["version"])
         original = take_upload(original_upload, FileKind.ORIGINAL, actor, change=None, field="original")
         package = _insert_package(original=original, registered_by=actor, form_key=form_key or None, **columns)
         auth = (proof or UNPROVEN).as_data()
@@ -92,7 +87,7 @@ def record_port(
         package = lock(SupplierPackage.objects.select_related("replaces"), package_pk)
         copy = IdentifiedCopy.objects.select_related("change", "package").get(pk=copy_pk)
         actor = reread_person(actor)
-        require_none(policy.why_not_record_port(actor, copy, package))
+        require_none(policy.why_not_record_port(actor, copy, package, outcome))
         return insert_port(copy, package, outcome=outcome, notes=notes, actor=actor, proof=proof)
 
 
@@ -142,6 +137,28 @@ def _require_same(first: SupplierPackage, actor: User) -> SupplierPackage:
     return first
 
 
+def _clean_columns(
+    lines: Mapping[str, str], licence_text: str, *, credits: int, price: Decimal, months: int
+) -> dict[str, Any]:
+    """Return the texts, counts and price of a package as its columns have them. Raises Invalid."""
+    return {
+        **{name: _clean_line(name, lines.get(name, "")) for name in _LINES},
+        "credits": _require_count(credits, "credits", "Escriba los créditos", MAX_CREDITS),
+        "months": _require_count(months, "months", "Escriba los meses de vigencia", MAX_MONTHS),
+        "price": clean_amount(
+            price, field="price", text="Escriba el precio en pesos.", at_least=Decimal(0), at_most=MAX_PRICE
+        ),
+        "licence_text": clean_reason(licence_text, field="licence_text", text_name="qué dice la licencia"),
+    }
+
+
+def _require_validity(first: date, last: date | None) -> dict[str, Any]:
+    """Return the days between which a package is sold, by column. Raises Invalid if it ends before it begins."""
+    if last is not None and last < first:
+        raise Invalid({"valid_until": "La vigencia termina antes de empezar."})
+    return {"valid_from": first, "valid_until": last}
+
+
 def _clean_line(name: str, text: str) -> str:
     """Return a column's text of one line, within its limits. Raises Invalid."""
     text_name, at_least, at_most = _LINES[name]
@@ -165,10 +182,18 @@ def _find_replaced(pk: int | None) -> SupplierPackage | None:
     return replaced
 
 
-def _require_free_name(name: str, version: str) -> None:
-    """Raise Invalid if a package has this name and version already, in upper or lower case."""
-    if SupplierPackage.objects.filter(name__iexact=name, version__iexact=version).exists():
+def _require_free_label(name: str, version: str) -> None:
+    """Raise Invalid if the copies of another package have the labels that those of this one would have.
+
+    Upper and lower case are the same. PAC-500 with v3.2, and PAC with 500-v3.2, both have PAC-500-v3.2+fy.1.
+    """
+    labelled = SupplierPackage.objects.annotate(label=Concat("name", Value("-"), "version"))
+    taken = labelled.filter(label__iexact=f"{name}-{version}").first()
+    if taken is None:
+        return
+    if (taken.name.lower(), taken.version.lower()) == (name.lower(), version.lower()):
         raise Invalid({"version": "Ya hay un paquete con ese nombre y esa versión."})
+    raise Invalid({"version": f"Sus copias llevarían la misma etiqueta que las de {taken}. Escríbalo de otra manera."})
 
 
 def _insert_package(**columns: Any) -> SupplierPackage:

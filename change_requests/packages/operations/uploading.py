@@ -1,5 +1,7 @@
 """Take files in pieces: begin an upload, add to it, finish it, drop it, and delete those that nobody finished (M32)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any
@@ -16,7 +18,7 @@ from factureya.core.clock import now
 from factureya.core.files.store import clean_name
 from factureya.core.refusals import Invalid, Refused, Stale, WrongStatus
 
-HASH_CHARACTERS = frozenset("0123456789abcdef")
+TOO_LONG = "Llegaron más bytes de los anunciados. Elija el archivo de nuevo."
 _STARTS = {
     FileKind.ORIGINAL: (b"PK\x03\x04", b"\x1f\x8b"),
     FileKind.COPY: (b"PK\x03\x04", b"\x1f\x8b"),
@@ -47,37 +49,48 @@ class UploadGone(WrongStatus):
         super().__init__("Esa subida ya no existe. Empiece de nuevo.")
 
 
+class OtherUpload(WrongStatus):
+    """Say that a piece is of another file, or of another window, than the upload that is there."""
+
+    def __init__(self, upload: PackageUpload) -> None:
+        super().__init__(
+            f"Otra ventana sube «{upload.name}» aquí, así que esta se detuvo. Cierre una de las dos y elija el archivo "
+            "otra vez."
+        )
+
+
 def begin_upload(
-    *, kind: str, name: str, size: int, actor: User, change_pk: int | None = None, sha256: str = ""
+    *, kind: str, name: str, size: int, actor: User, change_pk: int | None = None, mark: str = ""
 ) -> PackageUpload:
     """Begin an upload and return it; the same file again returns the one that was begun, to go on at `received`.
 
-    Nothing of a change is uploaded before it is authorized (M28). Raises the policy's refusal, Invalid, and Unstorable.
+    `mark` names who sends the file: each piece must have the same one. Nothing of a change is uploaded before it is
+    authorized (M28). Raises the policy's refusal, Invalid, and Unstorable.
     """
-    kind, name, sha256 = _clean_kind(kind), clean_name(name), sha256.strip().lower()
+    kind, name = _clean_kind(kind), clean_name(name)
     _require_size(kind, size)
-    if sha256 and (len(sha256) != 64 or set(sha256) - HASH_CHARACTERS):
-        raise Invalid({"sha256": "La huella SHA-256 lleva 64 dígitos hexadecimales."})
-    with transaction.atomic():
-        change = PackageChange.objects.select_for_update().get(pk=change_pk) if change_pk is not None else None
-        actor = reread_person(actor)
-        require_none(policy.why_not_upload(actor, kind, change))
-        upload = _find_begun(kind, change, actor)
-        if upload is not None and (upload.name, upload.size, upload.sha256) == (name, size, sha256):
+    with _locked_change(kind, change_pk, actor) as (change, person):
+        upload = _find_begun(kind, change, person)
+        if upload is not None and (upload.name, upload.size, upload.mark) == (name, size, mark):
             return upload
         if upload is not None:
             raise WrongStatus(f"Ya hay una subida de «{upload.name}»; termínela o cancélela.")
         parts.require_room(size)
-        return _insert_upload(kind=kind, change=change, name=name, size=size, sha256=sha256, started_by=actor)
+        return _insert_upload(
+            token=store.make_token(), kind=kind, change=change, name=name, size=size, mark=mark, started_by=person
+        )
 
 
-def append_piece(pk: int, *, offset: int, stream: parts.Stream, actor: User) -> PackageUpload:
+def append_piece(pk: int, *, offset: int, stream: parts.Stream, actor: User, mark: str = "") -> PackageUpload:
     """Add what the stream gives to the upload, from `offset` on, and return the upload.
 
-    What arrived before a stream broke stays, and its own error is raised. Raises WrongOffset, UploadBusy, Unstorable,
-    Invalid if more comes than was announced, and the policy's refusal. No transaction is open while bytes arrive.
+    What arrived before a stream broke stays, and its own error is raised. Raises OtherUpload if `mark` is not the
+    upload's, WrongOffset, UploadBusy, Unstorable, Invalid if more comes than was announced, and the policy's refusal.
+    No transaction is open while bytes arrive.
     """
     upload = _read_upload(pk, actor)
+    if upload.mark != mark:
+        raise OtherUpload(upload)
     with parts.opened(upload.token) as file:
         upload = _read_upload(pk, actor)  # another piece may have come before the file was locked
         received = min(upload.received, parts.measure(file))
@@ -89,14 +102,14 @@ def append_piece(pk: int, *, offset: int, stream: parts.Stream, actor: User) -> 
             _save_received(upload, received + broken.written)
             raise (broken.__cause__ or broken) from None
         except parts.TooLong as error:
-            raise Invalid({"file": "Llegaron más bytes de los anunciados. Elija el archivo de nuevo."}) from error
+            raise Invalid({"file": TOO_LONG}) from error
         return _save_received(upload, received + written)
 
 
 def finish_upload(pk: int, *, actor: User) -> PackageUpload:
     """Finish an upload whose bytes are all there, and return it with its SHA-256; done twice, it is done once.
 
-    Raises Invalid, and deletes the upload, if the hash is not the announced one or the file is of another type.
+    Raises Invalid, and deletes the upload, if the file is of another type.
     """
     upload = _read_upload(pk, actor)
     if upload.is_finished:
@@ -108,9 +121,11 @@ def finish_upload(pk: int, *, actor: User) -> PackageUpload:
             raise WrongOffset(min(upload.received, parts.measure(file)))
         parts.settle(upload.token)
         found = parts.hash_file(parts.find_path(upload.token))
-        if problem := _find_problem(upload, found):
+        try:
+            _require_type(FileKind(upload.kind), upload.token)
+        except Invalid:
             delete_upload(upload)
-            raise Invalid({"file": problem})
+            raise
         conditions = {"pk": pk, "received": upload.size, "finished_at": None}
         PackageUpload.objects.filter(**conditions).update(finished_at=now(), found_sha256=found, touched_at=now())
     return _read_upload(pk, actor)
@@ -131,18 +146,24 @@ def store_whole(
 ) -> PackageUpload:
     """Upload a whole file in one go and return the finished upload; nothing is left if it breaks or is refused.
 
-    An upload of the same file that was begun in pieces is begun again.
+    It takes the place of an upload of this person and kind, finished or not, once its own bytes are whole and right.
     """
-    if (begun := find_upload(actor, kind, change_pk)) is not None:
-        drop_upload(begun.pk, actor=actor)
-    upload = begin_upload(kind=kind, name=name, size=size, actor=actor, change_pk=change_pk)
+    kind, name = _clean_kind(kind), clean_name(name)
+    _require_size(kind, size)
+    parts.require_room(size)
+    token = store.make_token()
     try:
-        append_piece(upload.pk, offset=0, stream=stream, actor=actor)
-        return finish_upload(upload.pk, actor=actor)
+        found = _write_whole(kind, token, stream, size)
+        with _locked_change(kind, change_pk, actor) as (change, person):
+            begun = _find_begun(kind, change, person)
+            if begun is not None:
+                delete_upload(begun)
+            upload = _insert_upload(token=token, kind=kind, change=change, name=name, size=size, started_by=person)
+            upload.received, upload.finished_at, upload.found_sha256 = size, now(), found
+            upload.save(update_fields=["received", "finished_at", "found_sha256"])
+            return upload
     except BaseException:
-        with transaction.atomic():
-            for left in PackageUpload.objects.select_for_update().filter(pk=upload.pk):
-                delete_upload(left)
+        parts.remove(token)
         raise
 
 
@@ -183,15 +204,49 @@ def _purge_strays(before: datetime) -> int:
     folder = parts.find_folder()
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     for name in names - set(PackageUpload.objects.filter(token__in=names).values_list("token", flat=True)):
-        if datetime.fromtimestamp(parts.find_path(name).stat().st_mtime, UTC) < before:
-            parts.remove(name)
-            count += 1
+        with suppress(FileNotFoundError):  # its operation or another run was faster
+            if datetime.fromtimestamp(parts.find_path(name).stat().st_mtime, UTC) < before:
+                parts.remove(name)
+                count += 1
     storage = get_storage()
     for name in list(store.list_stray_files()):
-        if storage.get_modified_time(name) < before and not PackageFile.objects.filter(file=name).exists():
-            storage.remove_stray(name)
-            count += 1
+        with suppress(FileNotFoundError):
+            if storage.get_modified_time(name) < before and not PackageFile.objects.filter(file=name).exists():
+                storage.remove_stray(name)
+                count += 1
     return count
+
+
+@contextmanager
+def _locked_change(kind: FileKind, change_pk: int | None, actor: User) -> Iterator[tuple[PackageChange | None, User]]:
+    """Open a transaction, and yield the locked change and the person as he is today, who may upload such a file now.
+
+    Raises the policy's refusal.
+    """
+    with transaction.atomic():
+        change = PackageChange.objects.select_for_update().get(pk=change_pk) if change_pk is not None else None
+        actor = reread_person(actor)
+        require_none(policy.why_not_upload(actor, kind, change))
+        yield change, actor
+
+
+def _write_whole(kind: FileKind, token: str, stream: parts.Stream, size: int) -> str:
+    """Write a whole file beside the other uploads, and return its SHA-256.
+
+    Raises Invalid if it is not of its size or type, Unstorable, and the stream's own error if it breaks.
+    """
+    with parts.opened(token) as file:
+        try:
+            written = parts.add_piece(file, 0, stream, at_most=size)
+        except parts.Broken as broken:
+            raise (broken.__cause__ or broken) from None
+        except parts.TooLong as error:
+            raise Invalid({"file": TOO_LONG}) from error
+        if written != size:
+            raise WrongOffset(written)
+    parts.settle(token)
+    _require_type(kind, token)
+    return parts.hash_file(parts.find_path(token))
 
 
 def _clean_kind(kind: str) -> FileKind:
@@ -223,7 +278,7 @@ def _insert_upload(**columns: Any) -> PackageUpload:
     """Insert and return an upload of which nothing arrived. Raises WrongStatus if another came first."""
     try:
         with transaction.atomic():
-            return PackageUpload.objects.create(token=store.make_token(), started_at=now(), touched_at=now(), **columns)
+            return PackageUpload.objects.create(started_at=now(), touched_at=now(), **columns)
     except IntegrityError as error:
         raise WrongStatus("Ya hay una subida de ese archivo; termínela o cancélela.") from error
 
@@ -247,13 +302,11 @@ def _save_received(upload: PackageUpload, received: int) -> PackageUpload:
     return upload
 
 
-def _find_problem(upload: PackageUpload, found: str) -> str:
-    """Return what is wrong with the bytes of an upload that arrived, or ""."""
-    if upload.sha256 and upload.sha256 != found:
-        return "El archivo llegó alterado: su huella no es la anunciada. Súbalo de nuevo."
-    kind, head = FileKind(upload.kind), parts.read_head(upload.token)
-    is_right = _is_diff(head) if kind == FileKind.PATCH else head.startswith(_STARTS[kind])
-    return "" if is_right else _WRONG_TYPE[kind]
+def _require_type(kind: FileKind, token: str) -> None:
+    """Raise Invalid if the bytes of an upload that arrived do not begin as a file of its kind does."""
+    head = parts.read_head(token)
+    if not (_is_diff(head) if kind == FileKind.PATCH else head.startswith(_STARTS[kind])):
+        raise Invalid({"file": _WRONG_TYPE[kind]})
 
 
 def _is_diff(head: bytes) -> bool:

@@ -199,6 +199,25 @@ def test_every_file_is_compared_and_a_new_one_soon(scene: Packages):
         assert operations.compare_files() == 5
 
 
+def test_a_comparison_of_tomorrow_hides_no_file(scene: Packages):
+    with travel(NIGHT, tick=False):
+        operations.compare_files()
+        damage(scene.package.original)
+        execute("UPDATE change_requests_packagefilecheck SET checked_at = '2999-01-01 00:00:00+00:00'")
+        assert operations.compare_files() == 1
+    assert verdicts() == ["altered"]
+    assert alarms(scene.package.original) == ["altered"]
+
+
+def test_what_was_never_compared_comes_first(scene: Packages):
+    with travel(NIGHT - timedelta(days=1), tick=False):
+        operations.compare_files()
+    newer = scene.register("v9")
+    with travel(NIGHT, tick=False):
+        assert operations.compare_files(seconds=-1) == 1
+    assert PackageFileCheck.objects.filter(file=newer.original).exists()
+
+
 def test_a_long_night_goes_on_where_it_stopped(scene: Packages):
     with travel(NIGHT, tick=False):
         scene.bring(Status.RELEASED)
@@ -239,6 +258,29 @@ def test_an_altered_original_is_neither_released_nor_reverted_nor_sent(scene: Pa
     assert released.status == "released"
 
 
+@pytest.mark.parametrize(("attack", "verdict"), [(overwrite, "altered"), (remove, "missing")])
+def test_a_download_of_an_altered_file_alarms_once(
+    scene: Packages, attack: Callable[[PackageFile], None], verdict: str
+):
+    file = scene.package.original
+    attack(file)
+    for _each in range(3):
+        with pytest.raises(operations.AlteredFile):
+            operations.open_stored(file)
+    assert alarms(file) == [verdict]
+    assert OutboxMessage.objects.filter(kind="packages/altered").count() == 2  # Elsa and Jorge
+
+
+def test_what_is_sent_is_what_was_compared(scene: Packages):
+    file = scene.package.original
+    before = find_bytes(file).read_bytes()
+    with operations.open_stored(file) as content:
+        other = find_bytes(file).with_name("otro")
+        other.write_bytes(b"otra cosa")
+        other.replace(find_bytes(file))  # after it was compared
+        assert content.read() == before
+
+
 def test_an_altered_copy_is_not_released(scene: Packages):
     tested = scene.bring(Status.TESTED)
     damage(scene.last_copy(tested).file)
@@ -253,8 +295,8 @@ def test_a_check_is_not_deleted(scene: Packages):
 
 
 def test_a_stream_is_what_was_stored(scene: Packages):
-    headers, content = store.open_file(scene.package.original)
-    with content:
+    headers = store.describe_download(scene.package.original)
+    with store.open_file(scene.package.original) as content:
         assert io.BytesIO(content.read()).getvalue() == find_bytes(scene.package.original).read_bytes()
     assert "attachment" in headers["Content-Disposition"]
     assert headers["Content-Security-Policy"].startswith("sandbox")

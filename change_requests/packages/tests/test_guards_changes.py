@@ -7,9 +7,9 @@ from django.db import connection
 
 from accounts.models import Office, RoleAssignment
 from change_requests.packages import operations
-from change_requests.packages.models import ImpactEstimate, LicenceVerdict, MaintenanceOption, PackageChange
+from change_requests.packages.models import FileKind, ImpactEstimate, LicenceVerdict, MaintenanceOption, PackageChange
 from factureya.core.clock import now
-from factureya.testing.packages import ARGUMENTS, NEED, WHY, Packages, Status
+from factureya.testing.packages import ARGUMENTS, NEED, PDF, WHY, Packages, Status, store_file
 from factureya.testing.people import give_office, make_hugo, make_staff
 from factureya.testing.raw_sql import copy_statement, execute, insert, postgres_only, refused_by, sqlite_only, update
 
@@ -100,8 +100,14 @@ def test_a_port_carries_a_released_copy_of_an_older_version(scene: Packages):
         again(ended, port_of_id=copy.pk)  # of the same version
     with refused_by("package_change_ports_an_older_copy"):
         again(ended, port_of_id=copy.pk, package_id=scene.register("v9").pk)  # it replaces none
+    other = Packages(scene.cast, name="PAC-900")
+    with refused_by("package_change_ports_an_older_copy"):  # registered later, and of another package
+        again(ended, port_of_id=copy.pk, package_id=other.register("v2", replaces_pk=other.package.pk).pk)
     newer = scene.register("v3.3", replaces_pk=scene.package.pk)
+    newest = scene.register("v3.4", replaces_pk=newer.pk)
     again(ended, port_of_id=copy.pk, package_id=newer.pk)
+    update(PackageChange.objects.latest("pk"), **fill(scene, ENDED))
+    again(ended, port_of_id=copy.pk, package_id=newest.pk, folio="PQ-0000-0002")
 
 
 # -- The steps ---------------------------------------------------------------------------------------
@@ -133,6 +139,10 @@ ATTACKS: list[tuple[Status, dict[str, Any], str]] = [
     (Status.DRAFT, {**ENDED, "end_reason": "porque"}, "package_change_refused_whole"),
     (Status.DRAFT, {**ENDED, "end_reason": "not_authorized"}, "package_change_refused_by_it_head"),
     (Status.DRAFT, {**ENDED, "end_reason": "licence"}, "package_change_ends_by_its_licence"),
+    *(
+        (Status.TESTED, {**ENDED, "ended_by_id": person}, "package_change_cancelled_by_who_may")
+        for person in ("ana", "elsa", "gina")
+    ),
     (Status.DRAFT, {"title": "Otra cosa distinta"}, "package_change_facts_stay"),
     (Status.DRAFT, {"need": NEED + " Ya."}, "package_change_facts_stay"),
     (Status.DRAFT, {"requester_id": "gina"}, "package_change_facts_stay"),
@@ -160,8 +170,9 @@ ATTACKS: list[tuple[Status, dict[str, Any], str]] = [
     (Status.RELEASED, {"released_by_id": "elsa"}, "package_change_decided_stays"),
     (Status.RELEASED, {"status": "tested"}, "package_change_edge_is_lawful|package_change_released_whole"),
     (Status.RELEASED, ENDED, "package_change_edge_is_lawful|package_change_released_whole"),
-    (Status.RELEASED, {**REVERTED, "revert_reason": "No"}, "package_change_reverted_whole"),
-    (Status.RELEASED, {**REVERTED, "reverted_by_id": "elsa"}, "package_change_reverted_by_who_may"),
+    (Status.RELEASED, {**REVERTED, "revert_reason": "No"}, "package_change_reverted_(whole|after_its_copy)"),
+    (Status.RELEASED, {**REVERTED, "reverted_by_id": "elsa"}, "package_change_reverted_(by_who_may|after_its_copy)"),
+    (Status.RELEASED, REVERTED, "package_change_reverted_after_its_copy"),
     (Status.REVERTED, {"status": "released"}, "package_change_edge_is_lawful|package_change_reverted_whole"),
     (Status.REVERTED, {"revert_reason": WHY + " Ya."}, "package_change_decided_stays"),
 ]
@@ -197,6 +208,25 @@ def test_forbidden_goes_no_further(scene: Packages):
         update(change, status="licence_checked", ended_by_id=None, ended_at=None, end_reason="", end_note="")
     with refused_by("package_change_refused_whole", "package_change_edge_is_lawful"):
         update(change, status="authorized")
+
+
+@pytest.mark.clause("M29")
+def test_who_judged_the_licence_ends_the_change(scene: Packages):
+    change = scene.bring(Status.AUTHORIZED)
+    document = store_file(scene, change, FileKind.LICENCE, PDF)
+    LicenceVerdict.objects.create(
+        change=change, verdict="forbidden", clause="7", analysis=NEED, document=document, judged_by=scene.cast.laura
+    )
+    for person in ("gina", "jorge", "elsa"):
+        with refused_by("package_change_ends_by_its_licence"):
+            update(change, **fill(scene, {**ENDED, "end_reason": "licence", "ended_by_id": person}))
+    update(change, **fill(scene, {**ENDED, "end_reason": "licence"}))
+
+
+@pytest.mark.clause("M28")
+@pytest.mark.parametrize("name", ["laura", "jorge"])
+def test_who_asked_and_the_head_of_it_cancel(scene: Packages, name: str):
+    update(scene.ask(), **fill(scene, {**ENDED, "ended_by_id": name}))
 
 
 @pytest.mark.clause("M29")

@@ -145,7 +145,7 @@ def test_one_upload_per_change_and_kind(scene: Packages):
         insert(upload, token="otra", started_by_id=scene.cast.laura.pk)
 
 
-@pytest.mark.parametrize("column", ["name", "token", "sha256"])
+@pytest.mark.parametrize("column", ["name", "token", "mark"])
 def test_an_uploads_facts_stay(upload: PackageUpload, column: str):
     with refused_by("upload_facts_stay"):
         update(upload, **{column: "otro"})
@@ -181,7 +181,7 @@ def other(scene: Packages) -> SupplierPackage:
         ({"months": 0}, "package_has_credits"),
         ({"price": -1}, "package_price_is_not_negative"),
         ({"valid_until": "2020-01-01"}, "package_validity_is_forward"),
-        ({"name": "pac-500", "version": "V3.2"}, "one_package_per_name_and_version|package_update_replaces_none"),
+        ({"name": "pac-500", "version": "V3.2"}, "one_package_per_label|package_update_replaces_none"),
     ],
     ids=str,
 )
@@ -238,6 +238,20 @@ def test_only_a_released_copy_is_in_use(scene: Packages, other: SupplierPackage)
         update(other, in_use_id=copy.pk)
     with refused_by("package_returns_by_a_revert"):
         update(scene.package, in_use_id=None)
+
+
+def test_the_last_released_copy_alone_is_in_use(scene: Packages):
+    failed = scene.test(scene.bring(Status.COPIED), passed=False)
+    first = scene.last_copy(failed)
+    scene.release(scene.test(scene.copy(failed)))
+    with refused_by("package_uses_a_released_copy"):  # it failed its test
+        update(scene.package, in_use_id=first.pk)
+    second, third = scene.last_copy(failed), scene.bring(Status.RELEASED)
+    for _each in range(2):
+        with refused_by("package_uses_a_released_copy"):
+            update(scene.package, in_use_id=second.pk)
+        if third.status == Status.RELEASED:
+            third = scene.revert(third)
 
 
 @sqlite_only

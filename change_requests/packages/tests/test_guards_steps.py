@@ -1,10 +1,9 @@
-"""What no raw SQL does to a verdict, an option, an impact, a copy or a port (M29–M32), on both engines."""
+"""What no raw SQL does to a verdict, an option, an impact or a copy (M29–M32), on both engines."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import models
 
 from change_requests.packages import operations
 from change_requests.packages.models import (
@@ -14,27 +13,18 @@ from change_requests.packages.models import (
     LicenceVerdict,
     MaintenanceOption,
     PackageChange,
-    PackageFile,
-    PackagePort,
 )
-from change_requests.packages.operations._common import take_upload
 from factureya.core.clock import now
-from factureya.testing.packages import NEED, PATCH, PDF, WHY, Packages, Status, make_archive
+from factureya.testing.packages import NEED, PATCH, PDF, WHY, Packages, Status, make_archive, store_file
 from factureya.testing.people import make_hugo
-from factureya.testing.raw_sql import copy_statement, execute, insert, refused_by, sqlite_only, update
+from factureya.testing.raw_sql import insert, refused_by, update
 
 pytestmark = pytest.mark.django_db
 
 
-def store(scene: Packages, change: PackageChange, kind: FileKind, content: bytes) -> PackageFile:
-    """Store a file of a change, past the step that takes it."""
-    actor = scene.cast.gina if kind in (FileKind.COPY, FileKind.PATCH) else scene.cast.laura
-    return take_upload(scene.upload(kind, content, actor, change), kind, actor, change=change, field="file")
-
-
 def verdict(scene: Packages, change: PackageChange, **others: Any) -> dict[str, Any]:
     if "document" not in others:
-        others["document"] = store(scene, change, FileKind.LICENCE, PDF)
+        others["document"] = store_file(scene, change, FileKind.LICENCE, PDF)
     return {
         "change": change,
         "verdict": "allowed",
@@ -95,7 +85,7 @@ def test_a_verdict_stays(scene: Packages, columns: dict[str, Any]):
 def test_a_consent_is_a_file_given_once_in_its_step(scene: Packages):
     change = scene.judge(scene.bring(Status.AUTHORIZED), "needs_consent")
     judged, laura = change.licence_verdict, scene.cast.laura
-    consent = store(scene, change, FileKind.CONSENT, PDF)
+    consent = store_file(scene, change, FileKind.CONSENT, PDF)
     given = {"consent_by_id": laura.pk, "consent_at": now()}
     with refused_by("licence_consent_is_a_file"):
         update(judged, consent_id=judged.document_id, **given)
@@ -111,7 +101,7 @@ def test_a_consent_is_a_file_given_once_in_its_step(scene: Packages):
 @pytest.mark.clause("M29")
 def test_no_consent_to_what_is_allowed_or_over(scene: Packages):
     change = scene.bring(Status.AUTHORIZED)
-    consent = store(scene, change, FileKind.CONSENT, PDF)
+    consent = store_file(scene, change, FileKind.CONSENT, PDF)
     given = {"consent_id": consent.pk, "consent_by_id": scene.cast.laura.pk, "consent_at": now()}
     judged = scene.judge(change).licence_verdict
     with refused_by("licence_consent_is_whole", "licence_consent_in_its_step"):
@@ -246,8 +236,8 @@ def test_who_estimated_never_signs(scene: Packages):
 def made(scene: Packages) -> Callable[..., IdentifiedCopy]:
     """A function that inserts a copy in its step, with other columns."""
     change = scene.bring(Status.IMPACT_WEIGHED)
-    file = store(scene, change, FileKind.COPY, make_archive("copia"))
-    patch = store(scene, change, FileKind.PATCH, PATCH)
+    file = store_file(scene, change, FileKind.COPY, make_archive("copia"))
+    patch = store_file(scene, change, FileKind.PATCH, PATCH)
     columns = {
         "change": change,
         "package": scene.package,
@@ -335,64 +325,3 @@ def test_one_copy_per_number_and_label(scene: Packages):
     copy = scene.last_copy(change)
     with refused_by("one_copy_per_number", "copy_has_its_label", "UNIQUE", "no_replace"):
         insert(copy)
-
-
-@pytest.fixture
-def ported(scene: Packages) -> PackagePort:
-    """A conflict of a released copy with a newer version, to be copied."""
-    copy = scene.last_copy(scene.bring(Status.RELEASED))
-    newer = scene.register("v3.3", replaces_pk=scene.package.pk)
-    return operations.record_port(
-        copy_pk=copy.pk, package_pk=newer.pk, outcome="conflict", notes=WHY, actor=scene.cast.laura
-    )
-
-
-@pytest.mark.clause("M32")
-@pytest.mark.parametrize(
-    ("columns", "name"),
-    [
-        ({"outcome": "conflict"}, "one_conflict_per_version|packageport_no_replace"),
-        ({"outcome": "quizá"}, "port_names_its_change"),
-        ({"outcome": "not_needed", "notes": "No"}, "port_has_notes"),
-        ({"outcome": "applied"}, "port_applied_by_its_change|port_names_its_change"),
-        ({"outcome": "not_needed", "decided_by_id": "elsa"}, "port_recorded_by_who_may"),
-        ({"outcome": "not_needed", "package_id": "package"}, "port_of_a_released_copy"),
-    ],
-    ids=str,
-)
-def test_a_port_is_lawful(scene: Packages, ported: PackagePort, columns: dict[str, Any], name: str):
-    values = {
-        key: scene.package.pk if value == "package" else scene.cast.elsa.pk if value == "elsa" else value
-        for key, value in columns.items()
-    }
-    with refused_by(name):
-        insert(ported, **values)
-
-
-@pytest.mark.clause("M32")
-def test_a_port_is_applied_by_its_change_alone(scene: Packages, ported: PackagePort):
-    other = scene.bring(Status.RELEASED, package_pk=ported.package_id)  # it carries nothing
-    with refused_by("port_applied_by_its_change"):
-        insert(ported, outcome="applied", change_id=other.pk)
-    with refused_by("port_names_its_change"):
-        insert(ported, outcome="not_needed", change_id=other.pk)
-
-
-@pytest.mark.clause("M32")
-def test_a_final_port_stays(scene: Packages, ported: PackagePort):
-    insert(ported, outcome="not_needed")
-    with refused_by("one_final_port_per_version", "port_recorded_by_who_may", "packageport_no_replace"):
-        insert(ported, outcome="not_needed")
-    with refused_by("change_requests_packageport_no_update"):
-        update(ported, notes=WHY * 2)
-
-
-@sqlite_only
-@pytest.mark.clause("M32")
-@pytest.mark.parametrize("model", [IdentifiedCopy, PackagePort])
-def test_no_row_is_replaced(scene: Packages, ported: PackagePort, model: type[models.Model]):
-    row = model._default_manager.first()
-    assert row is not None
-    sql, params = copy_statement(model, row.pk, "INSERT OR REPLACE", id=row.pk)
-    with refused_by(f"{model._meta.db_table}_no_replace", "copy_has_its_label", "copy_made_in_its_step"):
-        execute(sql, *params)

@@ -1,6 +1,7 @@
 """The mails about packages: to whom, what they say, and never a file or a link that decides (M28–M32)."""
 
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,12 @@ import pytest
 from django.conf import settings as django_settings
 from django.template import engines
 
-from change_requests.packages import operations
+from accounts.models import Office, User
+from change_requests.packages import operations, progress
+from change_requests.packages.list_page import make_change_rows
 from factureya.core.models import OutboxMessage
 from factureya.testing.packages import WHY, Packages, Status, damage
-from factureya.testing.people import make_auditor
+from factureya.testing.people import give_office, make_auditor, make_hugo
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M28", "M29", "M30", "M31", "M32")]
 
@@ -94,3 +97,32 @@ def test_a_closed_account_gets_no_mail(scene: Packages):
     scene.cast.laura.save(update_fields=["is_active"])
     operations.refuse_change(change.pk, reason=WHY, actor=scene.cast.jorge)
     assert to("ended") == {scene.cast.jorge.email}
+
+
+@pytest.mark.parametrize(
+    ("status", "name"),
+    [(Status.DRAFT, "laura"), (Status.OPTION_CHOSEN, "gina"), (Status.COPIED, "gina"), (Status.TESTED, "gina")],
+)
+def test_who_took_the_part_that_bars_him_has_no_turn(scene: Packages, status: Status, name: str):
+    person = getattr(scene.cast, name)
+    give_office(person, Office.IT_HEAD)
+    change = scene.bring(status)
+    if status == Status.OPTION_CHOSEN:
+        change = operations.estimate_impact(
+            change.pk, hours=Decimal(6), cost=Decimal(1), risk=WHY, loses_support=False, support=WHY, actor=person
+        )
+    person = User.objects.get(pk=person.pk)
+    assert not progress.is_turn_of(person, change)
+    assert progress.is_turn_of(scene.cast.jorge, change)
+    last = list(change.events())[-1]
+    mail = OutboxMessage.objects.get(kind="packages/step", key__startswith=last.hash, to=person.email)
+    assert "le toca a usted" not in mail.body
+    rows = {row.change.pk: row.is_mine for row in make_change_rows([change], person)}
+    assert rows == {change.pk: False}
+
+
+def test_a_developer_has_no_turn(scene: Packages):
+    hugo = make_hugo()
+    change = scene.bring(Status.IMPACT_WEIGHED)
+    assert not progress.is_turn_of(hugo, change)
+    assert hugo.email not in to("step")

@@ -1,42 +1,22 @@
 """The pages of packages: every state in words, each step by its form, and nothing that a GET changes (M28–M32)."""
 
 import re
-from itertools import pairwise
-from typing import Any
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
-from django.urls import reverse
 
-from accounts.models import User
 from change_requests.packages import operations
-from change_requests.packages.acts import ACTS
 from change_requests.packages.models import PackageChange, PackageFile, PackageUpload, SupplierPackage
 from factureya.core.models import Event
-from factureya.testing.packages import NEED, PATCH, PDF, WAY, WHY, Packages, damage, make_archive
+from factureya.testing.package_pages import find_address as at
+from factureya.testing.package_pages import make_file as file
+from factureya.testing.package_pages import send
+from factureya.testing.packages import NEED, WHY, Packages, damage, make_archive
 from factureya.testing.pages import key_in, make_client, text_of
-from factureya.testing.people import PASSWORD, make_auditor, make_contact
+from factureya.testing.people import make_auditor, make_contact
 
 pytestmark = pytest.mark.django_db
 Status = PackageChange.Status
-ARGUED = {f"{who}_{side}": WHY for who in ("own", "supplier", "third") for side in ("in_favour", "against")}
-
-
-def at(name: str, *args: Any) -> str:
-    """Return the address of a page of packages."""
-    return reverse(f"packages:{name}", args=args)
-
-
-def file(name: str, content: bytes) -> SimpleUploadedFile:
-    """Return a file as a browser uploads it."""
-    return SimpleUploadedFile(name, content)
-
-
-def send(person: User, change: PackageChange, act: str, **data: Any) -> Any:
-    """Post a step of the change as a browser does, with the password and the last field."""
-    data = {"password": PASSWORD, **data, "completo": "1"}
-    return make_client(person).post(at(act, change.folio), data)
 
 
 @pytest.mark.clause("M28", "M32")
@@ -143,7 +123,7 @@ def test_nothing_is_uploaded_before_the_authorization(scene: Packages, kind):
     change = scene.ask()
     for person in (scene.cast.gina, scene.cast.elsa, scene.cast.laura, scene.cast.jorge):
         client, address = make_client(person), at("pieces", change.folio, kind)
-        headers = {"X-Upload-Name": "copia.zip", "X-Upload-Size": "30", "X-Upload-Offset": "0"}
+        headers = {"X-Upload-Name": "copia.zip", "X-Upload-Size": "30", "X-Upload-Offset": "0", "X-Upload-Mark": "a1"}
         piece = client.post(address, b"PK\x03\x04" * 5, content_type="application/octet-stream", headers=headers)
         assert piece.status_code == 409
         assert "no se sube nada" in piece.json()["error"]
@@ -155,161 +135,6 @@ def test_nothing_is_uploaded_before_the_authorization(scene: Packages, kind):
     assert parts == 1  # the original
 
 
-def forms(scene: Packages) -> dict[str, tuple[User, str, dict[str, Any]]]:
-    """Return for each status the step that leads to the next: who sends it, which act, what is typed."""
-    cast = scene.cast
-    return {
-        Status.DRAFT: (cast.jorge, "authorize", {"verdict": "authorize", "reason": WHY}),
-        Status.AUTHORIZED: (
-            cast.elsa,
-            "judge_licence",
-            {"verdict": "allowed", "clause": "7.2", "analysis": WHY, "licence": file("contrato.pdf", PDF)},
-        ),
-        Status.LICENCE_CHECKED: (cast.jorge, "choose_option", {**ARGUED, "chosen": "supplier", "reason": WHY}),
-        Status.OPTION_CHOSEN: (
-            cast.laura,
-            "estimate_impact",
-            {"hours": "6", "cost": "5,400", "risk": WHY, "support": WHY},
-        ),
-        Status.IMPACT_WEIGHED: (
-            cast.gina,
-            "make_copy",
-            {
-                "copy": file("copia.zip", make_archive("copia")),
-                "patch": file("aviso.diff", PATCH),
-                "change_log": WHY,
-                "reapply_notes": WHY,
-            },
-        ),
-        Status.COPIED: (cast.laura, "test_copy", {"passed": "passed", "notes": WHY}),
-        Status.TESTED: (cast.jorge, "release", {"note": WHY}),
-        Status.RELEASED: (cast.laura, "revert", {"reason": WHY}),
-    }
-
-
-@pytest.mark.clause("M28", "M29", "M30", "M31", "M32")
-def test_the_whole_way_by_its_forms(scene: Packages):
-    change = scene.ask()
-    for status, following in pairwise(WAY):
-        person, act, data = forms(scene)[status]
-        page = make_client(person).get(at("change", change.folio))
-        assert page.context["offers"][0]["act"].name == act
-        empty = send(person, change, act)
-        assert empty.status_code == 200
-        assert empty.context["form"].errors
-        answer = send(person, change, act, **data)
-        assert answer.status_code == 302, answer.context["form"].errors
-        change.refresh_from_db()
-        assert change.status == following
-    page = text_of(make_client(scene.cast.elsa).get(at("change", change.folio)))
-    for words in (
-        "Autorizado",
-        "cláusula 7.2",
-        "El proveedor. A favor",
-        "6 horas al año, $5,400.00",
-        "+fy.1",
-        "Volvió",
-    ):
-        assert words in page
-    assert not PackageUpload.objects.exists()
-
-
-@pytest.mark.clause("M28", "M32")
-@pytest.mark.parametrize("status", WAY)
-def test_each_status_tells_whose_turn_it_is(scene: Packages, status):
-    change = scene.bring(status)
-    before = Event.objects.count()
-    for person in (scene.cast.laura, scene.cast.jorge, scene.cast.elsa, scene.cast.fabian, scene.cast.gina):
-        page = make_client(person).get(at("change", change.folio))
-        assert page.status_code == 200
-        offered = {offer["act"].name for offer in page.context["offers"]}
-        assert offered <= {act.name for act in ACTS}
-        if change.is_live and not offered - {"cancel"}:
-            assert "Le toca a" in text_of(page)
-        listed = text_of(make_client(person).get(at("list")))
-        assert change.folio in listed
-        assert make_client(person).get(at("package", change.package_id)).status_code == 200
-    assert Event.objects.count() == before
-
-
-@pytest.mark.clause("M29")
-def test_forbidden_is_the_end_and_consent_may_come_later(scene: Packages):
-    change = scene.bring(Status.AUTHORIZED)
-    data = {"verdict": "needs_consent", "clause": "4", "analysis": WHY, "licence": file("contrato.pdf", PDF)}
-    assert send(scene.cast.elsa, change, "judge_licence", **data).status_code == 302
-    page = make_client(scene.cast.elsa).get(at("change", change.folio))
-    assert "falta el consentimiento del proveedor" in text_of(make_client(scene.cast.elsa).get(at("list")))
-    assert "add_consent" in [offer["act"].name for offer in page.context["offers"]]
-    wrong = send(scene.cast.elsa, change, "add_consent", consent=file("carta.pdf", b"no es un pdf"))
-    assert "es un PDF" in " ".join(wrong.context["form"].errors["consent"])
-    assert send(scene.cast.elsa, change, "add_consent", consent=file("carta.pdf", PDF)).status_code == 302
-    other = scene.bring(Status.AUTHORIZED, package_pk=scene.register("v4").pk)
-    data = {**data, "verdict": "forbidden", "licence": file("contrato.pdf", PDF)}
-    assert send(scene.cast.elsa, other, "judge_licence", **data).status_code == 302
-    assert "La licencia no lo permite" in text_of(make_client(scene.cast.elsa).get(at("change", other.folio)))
-    assert send(scene.cast.jorge, other, "authorize", verdict="authorize", reason=WHY).status_code == 409
-    listed = text_of(make_client(scene.cast.elsa).get(at("list")))
-    assert "Prohibido" in listed
-    assert "No se modifica" in listed
-
-
-@pytest.mark.clause("M29")
-def test_a_consent_that_nobody_asked_for_is_told(scene: Packages):
-    change = scene.bring(Status.AUTHORIZED)
-    data = {"verdict": "allowed", "clause": "7.2", "analysis": NEED, "licence": file("contrato.pdf", PDF)}
-    page = send(scene.cast.elsa, change, "judge_licence", consent=file("carta.pdf", PDF), **data)
-    assert "pide consentimiento" in " ".join(page.context["form"].errors["consent"])
-    page = send(scene.cast.elsa, change, "judge_licence", cancelar="consent", clause="7.2", analysis=NEED)
-    assert NEED in page.content.decode()
-    del data["licence"]
-    assert send(scene.cast.elsa, change, "judge_licence", **data).status_code == 302
-
-
-@pytest.mark.clause("M30")
-def test_one_option_argued_is_refused_and_kept(scene: Packages):
-    change = scene.bring(Status.LICENCE_CHECKED)
-    page = send(scene.cast.jorge, change, "choose_option", own_in_favour=WHY, own_against=WHY, chosen="own", reason=WHY)
-    assert page.status_code == 200
-    assert set(page.context["form"].errors) == {name for name in ARGUED if not name.startswith("own_")}
-    assert WHY in page.content.decode()
-    change.refresh_from_db()
-    assert change.status == Status.LICENCE_CHECKED
-
-
-@pytest.mark.clause("M32")
-def test_a_copy_that_is_the_original_is_refused_and_nothing_moves(scene: Packages):
-    content = make_archive("el original")
-    change = scene.bring(Status.IMPACT_WEIGHED, package_pk=scene.register("v4", "el original").pk)
-    data = {"patch": file("a.diff", PATCH), "change_log": WHY, "reapply_notes": WHY}
-    page = send(scene.cast.gina, change, "make_copy", copy=file("copia.zip", content), **data)
-    assert "igual al original" in " ".join(page.context["form"].errors["copy"])
-    assert WHY in page.content.decode()
-    cancelled = send(scene.cast.gina, change, "make_copy", cancelar="copy", change_log=WHY, reapply_notes=WHY)
-    assert cancelled.status_code == 200
-    assert WHY in cancelled.content.decode()
-    assert not operations.find_upload(scene.cast.gina, "copy", change.pk)
-    assert operations.find_upload(scene.cast.gina, "patch", change.pk)
-
-
-@pytest.mark.clause("M32")
-def test_revert_gives_back_the_original_byte_for_byte(scene: Packages):
-    package = scene.register("v4", "el original")
-    content = make_archive("el original")
-    change = scene.bring(Status.RELEASED, package_pk=package.pk)
-    page = text_of(make_client(scene.cast.laura).get(at("list")))
-    assert "Ver y revertir" in page
-    assert send(scene.cast.laura, change, "revert", reason=WHY).status_code == 302
-    package.refresh_from_db()
-    assert package.in_use is None
-    assert operations.find_file_in_use(package) == package.original
-    page = make_client(scene.cast.laura).get(at("change", change.folio)).content.decode()
-    tokens = re.findall(r"/control/paquetes/archivos/([^/]+)/", page)
-    assert package.original.token in tokens
-    assert {PackageFile.objects.get(token=token).kind for token in tokens} == {"original", "copy", "patch", "licence"}
-    stored = make_client(scene.cast.gina).get(at("file", package.original.token))
-    assert b"".join(stored.streaming_content) == content
-
-
 @pytest.mark.clause("M32")
 def test_an_altered_original_is_not_given_out_and_the_page_says_so(scene: Packages):
     damage(scene.package.original)
@@ -317,10 +142,28 @@ def test_an_altered_original_is_not_given_out_and_the_page_says_so(scene: Packag
     assert answer.status_code == 409
     assert "no es el archivo que se guardó" in text_of(answer)
     operations.compare_files()
-    assert "Un original no es el que se guardó" in text_of(make_client(scene.cast.laura).get(at("list")))
+    assert "Un archivo no es el que se guardó" in text_of(make_client(scene.cast.laura).get(at("list")))
     assert "El original no es el que se guardó" in text_of(
         make_client(scene.cast.laura).get(at("package", scene.package.pk))
     )
+
+
+@pytest.mark.clause("M32")
+def test_an_altered_copy_in_use_is_said(scene: Packages):
+    change, client = scene.bring(Status.RELEASED), make_client(scene.cast.laura)
+    damage(scene.last_copy(change).file)
+    operations.compare_files()
+    listed = text_of(client.get(at("list")))
+    assert "Un archivo no es el que se guardó" in listed
+    assert "Copia: alterado" in listed
+    assert "La copia en uso no es la que se guardó" in text_of(client.get(at("package", scene.package.pk)))
+    send(scene.cast.laura, change, "revert", reason=WHY)
+    assert "Un archivo no es el que se guardó" not in text_of(client.get(at("list")))
+
+
+@pytest.mark.clause("M29")
+def test_the_list_says_what_the_licence_permits(scene: Packages):
+    assert "Cláusula 7: permite una copia marcada." in text_of(make_client(scene.cast.elsa).get(at("list")))
 
 
 @pytest.mark.clause("M32")

@@ -1,12 +1,15 @@
 """Real threads on PostgreSQL, let loose at one instant: each step of a package's change is taken once (M28–M32)."""
 
+from datetime import date
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
 import pytest
 
+from accounts.models import User
 from change_requests.packages import operations
-from change_requests.packages.models import FileKind, PackageChange, PackagePort, PackageUpload
+from change_requests.packages.models import FileKind, PackageChange, PackagePort, PackageUpload, SupplierPackage
 from factureya.testing.packages import PATCH, WHY, Packages, Status, make_archive, stream
 from factureya.testing.people import Cast, own_provider
 from factureya.testing.races import kinds, race
@@ -106,3 +109,48 @@ def test_two_people_record_one_port(cast: Cast, rounds: range):
         results = race(*(partial(operations.record_port, actor=person, **given) for person in (cast.gina, cast.laura)))
         assert kinds(results) == {"ok": 1, "WrongStatus": 1}, results
         assert PackagePort.objects.filter(package=newer).count() == 1
+
+
+def test_two_clicks_register_one_package(cast: Cast, rounds: range):
+    for number in rounds:
+        upload = operations.store_bytes(
+            make_archive(f"doble {number}"), kind=FileKind.ORIGINAL, name="a.tgz", actor=cast.laura
+        )
+        given = register_columns(f"PAC-{number}", cast.laura, form_key=f"doble-{number}")
+        results = race(*[partial(operations.register_package, original_upload=upload.pk, **given)] * 2)
+        assert kinds(results) == {"ok": 2}, results
+        assert SupplierPackage.objects.filter(name=f"PAC-{number}").count() == 1
+
+
+def test_two_people_register_one_original(cast: Cast, rounds: range):
+    for number in rounds:
+        calls = []
+        for person in (cast.laura, cast.gina):
+            upload = operations.store_bytes(
+                make_archive(f"mismo {number}"), kind=FileKind.ORIGINAL, name="a.tgz", actor=person
+            )
+            given = register_columns(f"PAC-{number}-{person.pk}", person)
+            calls.append(partial(operations.register_package, original_upload=upload.pk, **given))
+        results = race(*calls)
+        assert kinds(results) == {"ok": 1, "Invalid": 1}, results
+        for upload in PackageUpload.objects.all():
+            operations.drop_upload(upload.pk, actor=upload.started_by)
+
+
+def register_columns(name: str, actor: User, **others: Any) -> dict[str, Any]:
+    """Return what is registered of a package with this name."""
+    return {
+        "supplier": "Timbrado del Centro",
+        "name": name,
+        "version": "v1",
+        "software": "Conector",
+        "credits": 500,
+        "price": Decimal(845),
+        "months": 12,
+        "valid_from": date(2026, 1, 1),
+        "valid_until": None,
+        "licence_name": "Contrato 2025",
+        "licence_text": "Cláusula 7: permite una copia marcada.",
+        "actor": actor,
+        **others,
+    }

@@ -35,10 +35,10 @@ def pieces(change: PackageChange, kind: str = "copy") -> str:
 
 
 def send_piece(
-    client: Client, address: str, piece: bytes, *, offset: Any, size: Any, name: str = "copia.tar.gz"
+    client: Client, address: str, piece: bytes, *, offset: Any, size: Any, name: str = "copia.tar.gz", mark: str = "a1"
 ) -> Any:
     """Send a piece as the script does."""
-    headers = {"X-Upload-Name": name, "X-Upload-Size": str(size), "X-Upload-Offset": str(offset)}
+    headers = {"X-Upload-Name": name, "X-Upload-Size": str(size), "X-Upload-Offset": str(offset), "X-Upload-Mark": mark}
     return client.post(address, piece, content_type="application/octet-stream", headers=headers)
 
 
@@ -95,6 +95,9 @@ def test_cancelling_leaves_nothing(scene, change, packages_folder, django_captur
         ({"offset": 0, "size": ""}, "no se entendió"),
         ({"offset": 0, "size": "٣"}, "no se entendió"),
         ({"offset": 0, "size": "9" * 30}, "no se entendió"),
+        ({"offset": 0, "size": 5, "mark": ""}, "no se entendió"),
+        ({"offset": 0, "size": 5, "mark": "a" * 65}, "no se entendió"),
+        ({"offset": 0, "size": 5, "mark": "a-1"}, "no se entendió"),
         ({"offset": 0, "size": 0}, "está vacío"),
         ({"offset": 0, "size": 10**12}, "pesa más de 500 MB"),
     ],
@@ -126,6 +129,20 @@ def test_another_person_does_not_go_on_with_it(scene, change):
     answer = send_piece(other, pieces(change), b"\x1f\x8by", offset=0, size=50)
     assert answer.status_code == 403
     assert "quien la empezó" in answer.json()["error"]
+
+
+@pytest.mark.clause("M32")
+def test_two_windows_do_not_mix_two_files(scene, change):
+    client, address = make_client(scene.cast.gina), pieces(change)
+    send_piece(client, address, b"\x1f\x8ba", offset=0, size=50, name="uno.tgz")
+    for piece in ({"mark": "b2"}, {"mark": "b2", "name": "dos.tgz", "size": 60}):
+        answer = send_piece(client, address, b"otra", **{"offset": 3, "size": 50, **piece})
+        assert answer.status_code == 409
+        assert "Otra ventana sube «uno.tgz»" in answer.json()["error"]
+        assert "received" not in answer.json()  # so the script stops
+    upload = PackageUpload.objects.get()
+    assert (upload.name, upload.received) == ("uno.tgz", 3)
+    assert send_piece(client, address, b"b", offset=3, size=50, name="uno.tgz").json()["received"] == 4
 
 
 def form_body(content: bytes) -> bytes:
@@ -271,7 +288,7 @@ def test_200_megabytes_in_pieces_take_little_memory_and_leave_as_they_came(scene
     before = reset_peak()
     for offset in range(0, size, piece):
         stream = Stream(piece - 2, b"\x1f\x8b")
-        headers = {"X_UPLOAD_NAME": "copia.tgz", "X_UPLOAD_SIZE": size, "X_UPLOAD_OFFSET": offset}
+        headers = {"X_UPLOAD_NAME": "copia.tgz", "X_UPLOAD_SIZE": size, "X_UPLOAD_OFFSET": offset, "X_UPLOAD_MARK": "a"}
         headers = {f"HTTP_{name}": str(value) for name, value in headers.items()}
         answer = post_stream(client, pieces(change), stream, piece, "application/octet-stream", **headers)
         assert json.loads(answer.content)["received"] == offset + piece

@@ -286,6 +286,24 @@ def test_another_file_begins_anew_and_cancelling_leaves_nothing(desk, cast, file
 
 
 @pytest.mark.clause("M32")
+def test_enter_sends_the_form_and_keeps_the_upload(desk, cast, files):
+    page = desk.page
+    desk.enter(cast.laura, "nuevo/")
+    desk.choose_file("#id_original", files["original"])
+    page.fill("#id_supplier", "Timbrado del Centro")
+    page.press("#id_supplier", "Enter")
+    page.wait_for_selector("[data-fy-errors]")
+    assert "completo" in page.inner_text(".fy-drop:has(#id_original)")
+    assert PackageUpload.objects.get().is_finished
+    change = Packages(cast).bring(PackageChange.Status.AUTHORIZED)
+    desk.enter(cast.elsa, f"cambios/{change.folio}/")
+    desk.choose_file("#id_licencia_document", files["licence"])
+    page.press("#id_licencia_clause", "Enter")
+    page.wait_for_selector("[data-fy-errors]")
+    assert operations.find_upload(cast.elsa, "licence", change.pk).is_finished
+
+
+@pytest.mark.clause("M32")
 def test_a_full_disk_is_said_while_the_file_goes_up(desk, cast, files, monkeypatch):
     change = Packages(cast).bring(PackageChange.Status.IMPACT_WEIGHED)
 

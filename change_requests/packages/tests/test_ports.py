@@ -11,6 +11,7 @@ from change_requests.packages.models import IdentifiedCopy, PackagePort, Supplie
 from factureya.core.models import Event, OutboxMessage
 from factureya.core.refusals import FormUsed, Invalid, NotAllowed, WrongStatus
 from factureya.testing.packages import WHY, Packages, Status
+from factureya.testing.pages import statements
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M32")]
 
@@ -74,6 +75,42 @@ def test_not_needed_is_final(scene: Packages, copy: IdentifiedCopy, newer: Suppl
         scene.ask(package_pk=newer.pk, port_of_pk=copy.pk)
 
 
+def test_what_a_change_carries_is_not_said_to_be_needless(
+    scene: Packages, copy: IdentifiedCopy, newer: SupplierPackage
+):
+    change = scene.bring(Status.TESTED, package_pk=newer.pk, port_of_pk=copy.pk)
+    with pytest.raises(WrongStatus, match=change.folio):
+        record(copy, newer, scene.cast.laura)
+    assert record(copy, newer, scene.cast.laura, "conflict").outcome == "conflict"
+    assert scene.release(change).status == "released"
+
+
+def test_what_no_change_carries_any_more_may_be_needless(scene: Packages, copy: IdentifiedCopy, newer: SupplierPackage):
+    change = scene.ask(package_pk=newer.pk, port_of_pk=copy.pk)
+    operations.cancel_change(change.pk, reason=WHY, actor=scene.cast.laura)
+    assert record(copy, newer, scene.cast.laura).outcome == "not_needed"
+
+
+def test_the_queries_do_not_grow_with_the_versions(scene: Packages, copy: IdentifiedCopy, newer: SupplierPackage):
+    with statements() as few:
+        operations.list_missing_ports()
+    for number in range(4, 9):
+        newer = scene.register(f"v3.{number}", replaces_pk=newer.pk)
+        other = Packages(scene.cast, name=f"PAC-{number}")
+        first = other.last_copy(other.bring(Status.RELEASED))
+        second = other.register("v3.3", replaces_pk=other.package.pk)
+        assert operations.list_copies_to_port(second) == [first]
+    with statements() as many:
+        operations.list_missing_ports()
+    assert len(many) == len(few)
+    assert len(operations.list_missing_ports()) == 6
+    assert len(operations.list_missing_ports(2)) == 2
+    for waiting, package in operations.list_missing_ports():
+        assert operations.list_copies_to_port(package) == [waiting]
+    record(copy, newer, scene.cast.laura)
+    assert (copy, newer) not in operations.list_missing_ports()
+
+
 def test_a_version_that_applied_nothing_hands_it_on(scene: Packages, copy: IdentifiedCopy, newer: SupplierPackage):
     record(copy, newer, scene.cast.laura, "conflict")
     newest = scene.register("v3.4", replaces_pk=newer.pk)
@@ -127,6 +164,7 @@ def test_bad_ports(
         ({"price": -1}, "price"),
         ({"valid_until": "2020-01-01"}, "valid_until"),
         ({"version": "V3.2"}, "version"),
+        ({"name": "pac", "version": "500-v3.2"}, "version"),
     ],
     ids=str,
 )

@@ -62,10 +62,11 @@ def find_m32(facts: Facts) -> Evidence:
     items = [Item(f"«{check.file.name}»: {check.get_verdict_display().lower()}", _find_list()) for check in damaged]
     originals = PackageFile.objects.filter(kind=PackageFile.Kind.ORIGINAL)
     text = say(originals.count(), "original guardado", "originales guardados")
-    last = PackageFileCheck.objects.order_by("-checked_at").first()
+    last = PackageFileCheck.objects.filter(checked_at__lte=facts.now).order_by("-checked_at").first()
     due = facts.now - COMPARE_AGE
-    stale = PackageFile.objects.filter(stored_at__lt=due).exclude(check_row__checked_at__gte=due).exists()
-    missing = ports.list_missing_ports()[:SHOWN]
+    compared = Q(check_row__checked_at__gte=due, check_row__checked_at__lte=facts.now)  # nobody compares tomorrow
+    stale = PackageFile.objects.filter(stored_at__lt=due).exclude(compared).exists()
+    missing = ports.list_missing_ports(SHOWN)
     items += [Item(f"{package}: falta pasarle {copy}", _find_page(package.pk)) for copy, package in missing]
     if last is not None:
         text += f"; comparados {when(last.checked_at)}, {len(damaged) or 'ninguno'} {_say_altered(len(damaged))}"

@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from change_requests.models import FormalRequest
 from change_requests.packages import operations as packages
+from change_requests.packages.models import PackageFileCheck
 from factureya.core import clock
 from factureya.core.record import anchors, state, verification
 from factureya.dev.management.commands.manual import PROMISES
@@ -120,6 +121,11 @@ def test_the_steps_of_packages_and_the_nightly_comparison(settings: Any, tmp_pat
         change = act(change)
         assert evidence_of(clause).state == State.OK
     assert evidence_of("M32").text == "1 original guardado"
+    packages.compare_files()
+    assert evidence_of("M32").state == State.OK
+    PackageFileCheck.objects.update(checked_at=clock.now() + timedelta(days=9999))  # nobody compares tomorrow
+    with time_machine.travel(clock.now() + timedelta(hours=37), tick=False):
+        assert "no corre" in evidence_of("M32").text
     packages.compare_files()
     assert evidence_of("M32").state == State.OK
     scene.release(scene.test(scene.copy(change)))
