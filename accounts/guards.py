@@ -217,7 +217,8 @@ _WRITTEN = [
         "credit_row_never_changes",
         IMPORT_ROW,
         "UPDATE",
-        f"""{changed("id credit_import_id line kind rfc problem customer_id package total remaining valid_until before")}
+        f"""{changed("id credit_import_id line kind rfc problem customer_id package total remaining valid_until")}
+            OR {changed("before")}
             OR (OLD.outcome <> '' AND OLD.outcome <> NEW.outcome)""",
         "una fila queda como se leyó",
     ),

@@ -1,6 +1,7 @@
 """The import of credits from a CSV file: preview, bad rows, steps, guards, pages (M28)."""
 
 from datetime import date, timedelta
+from functools import partial
 
 import pytest
 import time_machine
@@ -16,6 +17,7 @@ from factureya.core.refusals import Refused, WrongStatus
 from factureya.testing.credits import HEADER, apply, bad_rows, enter, upload
 from factureya.testing.pages import key_in, make_client, text_of
 from factureya.testing.people import end_offices, make_customer, make_staff
+from factureya.testing.races import kinds, race
 from factureya.testing.raw_sql import execute, insert, refused_by, update
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M28")]
@@ -239,6 +241,19 @@ def test_a_worker_that_died_is_followed_by_another(laura, monkeypatch):
         assert list(audit.find_flaws()) == []
 
 
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_the_same_form_at_the_same_instant_makes_one_import(rounds):
+    laura = make_staff(Office.SUPERVISOR)
+    for number in rounds:
+        content = f"{HEADER}POC930314QX7,PAC-200,200,34,\n".encode()
+        send = partial(operations.upload_credits, actor=laura, name="c.csv", content=content, form_key=f"k{number}")
+        results = race(send, send, send)
+        assert kinds(results) == {"ok": 3}
+        assert len({found.pk for found in results}) == 1
+        assert results[0].events().count() == 1
+
+
 # -- The database ---
 
 
@@ -301,7 +316,9 @@ def test_a_bad_row_cannot_be_made_to_store_something(laura, ocaso):
     bad = found.rows.get(kind="bad")
     with refused_by("bad_row_says_why_and_stores_nothing|credit_row_enters_while_its_file_is_checked"):
         insert(bad, line=9, customer_id=ocaso.pk)
-    with refused_by("credit_import_with_a_bad_row_is_not_confirmed|credit_import_confirmed_without|is_confirmed_with_its"):
+    with refused_by(
+        "credit_import_with_a_bad_row_is_not_confirmed|credit_import_confirmed_without|is_confirmed_with_its"
+    ):
         update(found, confirmed_by_id=laura.pk, confirmed_at=found.uploaded_at, status="applying")
 
 

@@ -97,9 +97,9 @@ def decline_change(pk: int, *, actor: Any) -> CalendarChange:
     """Put a change aside that waits for a second person, and return it; who asked for it may do so too."""
     with _locked_calendar(actor) as person:
         change = _get_proposed(pk)
+        audit.record("calendar.declined", change, actor=person, **_describe(change, []))
         change.status, change.decided_by, change.decided_at = Status.DECLINED, person, now()
         change.save(update_fields=["status", "decided_by", "decided_at"])
-        audit.record("calendar.declined", change, actor=person, **_describe(change, []))
     return change
 
 

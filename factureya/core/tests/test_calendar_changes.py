@@ -258,8 +258,12 @@ def test_raw_sql_decides_no_change(laura, luis):
             {"status": "applied", "decided_by_id": laura.pk, "decided_at": at, "shortens": False},
             "calendar_change_is_applied_with_its_event",
         ),
+        (
+            {"status": "declined", "decided_by_id": laura.pk, "decided_at": at},
+            "calendar_change_is_declined_with_its_event",
+        ),
         ({"day": CHRISTMAS}, "calendar_change_keeps_what_it_is"),
-        ({"status": "declined"}, "calendar_change_names_who_decided"),
+        ({"status": "declined"}, "calendar_change_names_who_decided|calendar_change_is_declined_with_its_event"),
         ({"name": ""}, "calendar_change_is_of_its_kind|calendar_change_keeps_what_it_is"),
     ):
         with refused_by(name):
