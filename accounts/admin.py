@@ -185,10 +185,11 @@ class HolidayAdmin(OwnPages):
         ("agregar/", send_of_calendar, calendar.add_holiday, "add"),
         ("<int:pk>/quitar/", show_or_send, calendar.remove_holiday, "remove"),
         ("horario/", show_or_send, calendar.change_hours, "hours"),
-        ("cambios/<int:pk>/aprobar/", send_of_calendar, partial(calendar.decide_change, verb="approve"), "approve"),
-        ("cambios/<int:pk>/descartar/", send_of_calendar, partial(calendar.decide_change, verb="decline"), "decline"),
+        ("cambios/<int:pk>/", show, calendar.review_change, "review"),
+        ("cambios/<int:pk>/aprobar/", send_of_calendar, calendar.approve_change, "approve"),
+        ("cambios/<int:pk>/descartar/", send_of_calendar, calendar.decline_change, "decline"),
     )
-    reading = ("changelist",)
+    reading = ("changelist", "review")
 
     def allows(self, user: Any) -> bool:
         return bool(user.has_perm(MAY_READ))

@@ -68,6 +68,7 @@ _CREDITS_SET = last_event_is(
 _IMPORT_CONFIRMED = last_event_is(
     "'credit_import:' || NEW.id", "credits.import_confirmed", "v.actor_id = NEW.confirmed_by_id"
 )
+_HAS_A_BAD_ROW = f"EXISTS (SELECT 1 FROM {IMPORT_ROW} r WHERE r.credit_import_id = NEW.id AND r.kind = 'bad')"
 _HISTORY = "los cargos son historia: solo se terminan, una vez"
 
 _WRITTEN = [
@@ -170,6 +171,15 @@ _WRITTEN = [
     *triggers.never_deleted(CREDITS, "id", "customer_id", message="los créditos no se borran"),
     *guards(
         IMPORT,
+        "INSERT",
+        (
+            "credit_import_is_checked_first",
+            "NEW.status <> 'checking' OR NEW.confirmed_by_id IS NOT NULL",
+            "una importación primero se revisa",
+        ),
+    ),
+    *guards(
+        IMPORT,
         "UPDATE",
         (
             "credit_import_keeps_its_file",
@@ -182,6 +192,11 @@ _WRITTEN = [
             "una importación se confirma una vez, con su evento",
         ),
         (
+            "credit_import_with_a_bad_row_is_not_confirmed",
+            f"OLD.confirmed_by_id IS NULL AND NEW.confirmed_by_id IS NOT NULL AND {_HAS_A_BAD_ROW}",
+            "una importación con errores no se confirma",
+        ),
+        (
             "credit_import_moves_on",
             """OLD.status <> NEW.status AND OLD.status || '>' || NEW.status NOT IN ('checking>checked',
             'checked>applying', 'checked>discarded', 'applying>applied', 'applying>stopped')""",
@@ -191,10 +206,19 @@ _WRITTEN = [
     *triggers.never_deleted(IMPORT, "id", "form_key", message="las importaciones no se borran"),
     *triggers.append_only("accounts_creditfile", key="credit_import_id", update="el archivo queda como se subió"),
     Guard(
+        "credit_row_enters_while_its_file_is_checked",
+        IMPORT_ROW,
+        "INSERT",
+        f"""NOT EXISTS (SELECT 1 FROM {IMPORT} i
+            WHERE i.id = NEW.credit_import_id AND i.status = 'checking')""",
+        "una fila entra mientras se revisa su archivo",
+    ),
+    Guard(
         "credit_row_never_changes",
         IMPORT_ROW,
         "UPDATE",
         f"""{changed("id credit_import_id line kind rfc problem customer_id package total remaining valid_until")}
+            OR {changed("before")}
             OR (OLD.outcome <> '' AND OLD.outcome <> NEW.outcome)""",
         "una fila queda como se leyó",
     ),

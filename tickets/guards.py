@@ -127,6 +127,13 @@ GUARDS = [
     *triggers.append_only("tickets_ticketfile", "attachment_id"),
     *merging_guards.GUARDS,
     *catalogue_guards.GUARDS,
+    triggers.Guard(
+        "authority_request_is_received_first",
+        "tickets_authorityrequest",
+        "INSERT",
+        when="NEW.status <> 'received'",
+        message="un requerimiento primero se recibe",
+    ),
     *map(
         guard_terms.translate,
         guard_terms.guards(

@@ -21,7 +21,7 @@ from accounts.operations.credits import build_balance, read_values, record_balan
 from accounts.policy import may_enter_credits
 from factureya.core import audit
 from factureya.core.clock import now
-from factureya.core.locking import locked
+from factureya.core.locking import locked, save_once
 from factureya.core.record.state import as_fact
 from factureya.core.refusals import Refused, WrongStatus, require
 from factureya.core.running.waking import Waker
@@ -44,9 +44,7 @@ def upload_credits(*, actor: User, name: str, content: bytes, form_key: str) -> 
     require(len(content) <= most, f"El archivo pasa de {most // 1024**2} MB. Divídalo en varios.")
     with transaction.atomic():
         person = require_supervisor(actor)
-        if made := CreditImport.objects.filter(form_key=form_key, uploaded_by=person).first():
-            return made
-        found = CreditImport.objects.create(
+        found = CreditImport(
             name=name[:150],
             size=len(content),
             sha256=hashlib.sha256(content).hexdigest(),
@@ -54,6 +52,9 @@ def upload_credits(*, actor: User, name: str, content: bytes, form_key: str) -> 
             form_key=form_key,
             rows_total=credit_rows.count_lines(content),
         )
+        sent_before = CreditImport.objects.filter(form_key=form_key, uploaded_by=person)
+        if (made := save_once(found, sent_before)) is not None:
+            return made
         CreditFile.objects.create(credit_import=found, content=zlib.compress(content))
         audit.record("credits.import_uploaded", found, actor=person, name=found.name, sha256=found.sha256)
         transaction.on_commit(lambda: _check_waker.wake(found.pk), robust=True)

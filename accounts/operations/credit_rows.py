@@ -5,6 +5,7 @@ It asks no database. A file that is no such table raises Refused; a bad row does
 
 import csv
 import io
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ COLUMNS = ("RFC", "Paquete", "Créditos", "Quedan", "Vence")
 _MAX_LINE = 2_000  # characters
 _MAX_SHOWN = 40  # characters of a wrong value that a message quotes
 _DATE_FORMATS = ("%Y-%m-%d", "%d/%m/%Y")
+_WHOLE_NUMBER = re.compile(r"\d{1,3}([, ]\d{3}){1,3}|\d{1,8}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -156,10 +158,12 @@ def _read_package(text: str) -> str:
 
 
 def _read_number(text: str, column: str, *, lowest: int) -> int:
-    """Return a whole number such as «1,000» or «1000». Raises _BadValue for anything else, naming the column."""
+    """Return a whole number such as «1,000», «1 000» or «1000». Raises _BadValue for anything else, naming the column.
+
+    A comma or a blank stands between thousands only: «34,5» is no 345.
+    """
     digits = text.replace(",", "").replace(" ", "")
-    is_number = digits.isascii() and digits.isdigit() and len(digits) <= len(str(MAX_CREDITS))
-    if not is_number or not lowest <= int(digits) <= MAX_CREDITS:
+    if not _WHOLE_NUMBER.fullmatch(text) or not lowest <= int(digits) <= MAX_CREDITS:
         shown = f"«{text[:_MAX_SHOWN]}»" if text else "nada"
         raise _BadValue(f"{column}: escriba un número entero de {lowest} a {MAX_CREDITS:,}; dice {shown}.")
     return int(digits)

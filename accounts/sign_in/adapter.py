@@ -21,7 +21,7 @@ from accounts.models import User
 from accounts.notifications import make_page_url
 from accounts.operations import factor_keys
 from accounts.sign_in.allauth_internal import ratelimit
-from accounts.web.proofs import read_client_ip
+from accounts.web.proofs import read_client_network
 from factureya.core.mail import outbox
 
 logger = logging.getLogger(__name__)
@@ -112,7 +112,8 @@ class AccountAdapter(DefaultAccountAdapter):
         operations.change_password(user, password)
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        return read_client_ip(request)
+        """Return by which address allauth counts the tries of a client."""
+        return read_client_network(request)
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
         """Return one key per account, whatever host name the request used."""

@@ -1,6 +1,5 @@
 """Serve «Horario y días inhábiles»: what counts, what a change would move, and what waits for a second person (M2)."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -21,18 +20,15 @@ from factureya.core.calendar import load_attention_hours
 from factureya.core.forms import STALE_FORM
 from factureya.core.hours import changes
 from factureya.core.hours.changes import Draft, Kind
-from factureya.core.hours.deadlines import Move
+from factureya.core.hours.deadlines import Move, name_moves
 from factureya.core.hours.week import describe_week, parse_week
 from factureya.core.models import AttentionWeek, CalendarChange, Holiday
-from factureya.core.refusals import Invalid, Refused
+from factureya.core.refusals import Invalid, Refused, Stale
 
 LIST = "admin:core_holiday_changelist"
 FORM = "calendario"  # the name of all these forms, for their one-time keys
 NEXT_ROWS, SHOWN_MOVES = 6, 100
-_DECISIONS: dict[str, tuple[Callable[..., CalendarChange], str]] = {
-    "approve": (changes.approve_change, "Aprobó el cambio; ya cuenta."),
-    "decline": (changes.decline_change, "El cambio no se hizo."),
-}
+REVIEW = "admin:core_holiday_review"
 
 
 @dataclass(frozen=True)
@@ -45,6 +41,11 @@ class Preview:
     def shown(self) -> list[Move]:
         """Return the moves that a page lists."""
         return self.moves[:SHOWN_MOVES]
+
+    @property
+    def name(self) -> str:
+        """Return what the form of who approves sends back, so that nobody approves other moves than he saw."""
+        return name_moves(self.moves)
 
     @property
     def shortens(self) -> bool:
@@ -79,11 +80,18 @@ def add_holiday(request: HttpRequest) -> HttpResponse:
 
 def remove_holiday(request: HttpRequest, pk: int) -> HttpResponse:
     """Show which deadlines move if this holiday is removed; on POST remove it, or propose that to a second person."""
+    if request.method == "POST" and (made := _find_made(request)):  # a second click finds the holiday gone
+        messages.success(request, _describe_done(made))
+        return redirect(LIST)
     holiday = get_object_or_404(Holiday, pk=pk, day__gte=timezone.localdate(clock.now()))  # a past one stays
     draft = Draft(Kind.REMOVE_HOLIDAY, holiday.day)
     if request.method == "POST" and _propose(request, None, draft):
         return redirect(LIST)
-    preview = Preview(changes.preview_change(draft))
+    try:
+        preview = Preview(changes.preview_change(draft))
+    except Invalid as refusal:  # another person removed it meanwhile
+        messages.error(request, str(refusal))
+        return redirect(LIST)
     context = _page_context(request, f"Quitar {holiday.name}", holiday=holiday, preview=preview)
     return TemplateResponse(request, "admin/calendar/remove.html", context)
 
@@ -106,18 +114,56 @@ def change_hours(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/calendar/hours.html", context)
 
 
-def decide_change(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
-    """Approve or decline a change that waits for a second person (POST), as `verb` says, and go back to the page."""
-    if not CalendarChange.objects.filter(pk=pk).exists():
-        raise Http404
-    operation, done_text = _DECISIONS[verb]
+def review_change(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show a change that waits for a second person, and each deadline that it would move now, to approve it or not."""
+    change = get_object_or_404(CalendarChange.objects.select_related("proposed_by"), pk=pk, status="proposed")
     try:
-        operation(pk, actor=get_person(request))
+        preview = Preview(changes.preview_proposal(change))
+    except Invalid as refusal:
+        messages.error(request, str(refusal))
+        return redirect(LIST)
+    context = _page_context(request, change.get_kind_display(), change=change, preview=preview)
+    return TemplateResponse(request, "admin/calendar/review.html", context)
+
+
+def approve_change(request: HttpRequest, pk: int) -> HttpResponse:
+    """Approve a change that waits for a second person, if it moves what that person was shown (POST)."""
+    seen = request.POST.get("seen", "")
+    try:
+        changes.approve_change(_require_change(pk), actor=get_person(request), seen=seen)
+    except Stale as refusal:
+        messages.error(request, str(refusal))
+        return redirect(REVIEW, pk)
     except Refused as refusal:
         messages.error(request, str(refusal))
     else:
-        messages.success(request, done_text)
+        messages.success(request, "Aprobó el cambio; ya cuenta.")
     return redirect(LIST)
+
+
+def decline_change(request: HttpRequest, pk: int) -> HttpResponse:
+    """Put a change aside that waits for a second person (POST), and go back to the page."""
+    try:
+        changes.decline_change(_require_change(pk), actor=get_person(request))
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, "El cambio no se hizo.")
+    return redirect(LIST)
+
+
+def _require_change(pk: int) -> int:
+    """Return the key of a change. Raises Http404 if there is none."""
+    if not CalendarChange.objects.filter(pk=pk).exists():
+        raise Http404
+    return pk
+
+
+def _find_made(request: HttpRequest) -> CalendarChange | None:
+    """Return the change that the posted form made before, of a second click; None if it made none."""
+    person = get_person(request)
+    key = form_memory.read_key(request.POST.get("key", ""), FORM, person)
+    return CalendarChange.objects.filter(form_key=key.key, proposed_by=person).first() if key else None
 
 
 def _propose(request: HttpRequest, form: Any, draft: Draft) -> bool:

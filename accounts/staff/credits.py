@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -100,7 +101,11 @@ def import_credits(request: HttpRequest) -> HttpResponse:
                 form.add_error("file", str(refusal))
             else:
                 return redirect(IMPORT, credit_import.pk)
-    context = page_context(request, "Importar créditos", form=form, key=key, columns=COLUMNS)
+    limits = {
+        "max_rows": f"{settings.CREDITS_IMPORT_MAX_ROWS:,}",
+        "max_megabytes": settings.CREDITS_IMPORT_MAX_BYTES // 1024**2,
+    }
+    context = page_context(request, "Importar créditos", form=form, key=key, columns=COLUMNS, **limits)
     return TemplateResponse(request, "admin/accounts/credit_import_new.html", context)
 
 

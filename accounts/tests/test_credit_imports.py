@@ -1,6 +1,7 @@
 """The import of credits from a CSV file: preview, bad rows, steps, guards, pages (M28)."""
 
 from datetime import date, timedelta
+from functools import partial
 
 import pytest
 import time_machine
@@ -16,6 +17,7 @@ from factureya.core.refusals import Refused, WrongStatus
 from factureya.testing.credits import HEADER, apply, bad_rows, enter, upload
 from factureya.testing.pages import key_in, make_client, text_of
 from factureya.testing.people import end_offices, make_customer, make_staff
+from factureya.testing.races import kinds, race
 from factureya.testing.raw_sql import execute, insert, refused_by, update
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M28")]
@@ -47,6 +49,10 @@ def ocaso() -> Customer:
         ("POC930314QX7,PAC,200,-1,", "Quedan: escriba"),
         ("POC930314QX7,PAC,200,3.5,", "Quedan: escriba"),
         ("POC930314QX7,PAC,200,²,", "Quedan: escriba"),
+        ('POC930314QX7,PAC,200,"34,5",', "Quedan: escriba un número entero de 0 a 10,000,000; dice «34,5»."),
+        ('POC930314QX7,PAC,"200,00",34,', "Créditos: escriba un número entero de 1 a 10,000,000; dice «200,00»."),
+        ("POC930314QX7,PAC,200,1 2,", "dice «1 2»."),
+        ('POC930314QX7,PAC,200,"1,2,3",', "dice «1,2,3»."),
         ("POC930314QX7,PAC,200,201,", "Quedan 201 y el paquete es de 200."),
         ("POC930314QX7,PAC,200,34,31/02/2026", "Vence: escriba"),
         ("POC930314QX7,PAC,200,34,0001-01-01", "Vence: escriba"),
@@ -235,6 +241,19 @@ def test_a_worker_that_died_is_followed_by_another(laura, monkeypatch):
         assert list(audit.find_flaws()) == []
 
 
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_the_same_form_at_the_same_instant_makes_one_import(rounds):
+    laura = make_staff(Office.SUPERVISOR)
+    for number in rounds:
+        content = f"{HEADER}POC930314QX7,PAC-200,200,34,\n".encode()
+        send = partial(operations.upload_credits, actor=laura, name="c.csv", content=content, form_key=f"k{number}")
+        results = race(send, send, send)
+        assert kinds(results) == {"ok": 3}
+        assert len({found.pk for found in results}) == 1
+        assert results[0].events().count() == 1
+
+
 # -- The database ---
 
 
@@ -259,19 +278,47 @@ def test_raw_sql_confirms_no_import_and_rewrites_none(laura, ocaso):
         update(row, remaining=33)
     with refused_by("accounts_creditimportrow_no_delete"):
         execute("DELETE FROM accounts_creditimportrow")
-    with refused_by("one_row_per_line_of_an_import|accounts_creditimportrow_no_replace|UNIQUE"):
-        insert(row)
+    with refused_by("credit_row_never_changes"):
+        update(row, before='{"total": 1}')
+    with refused_by("credit_row_enters_while_its_file_is_checked"):
+        insert(row, line=9)
     update(row, outcome="applied")
     with refused_by("credit_row_never_changes"):
         update(row, outcome="left_out")
 
 
+def test_raw_sql_makes_no_import_that_was_never_checked(laura, ocaso):
+    """Else the sweep would apply what nobody uploaded, looked at or confirmed."""
+    found = apply(laura, upload(laura, f"{HEADER}POC930314QX7,PAC-200,200,34,\n"))
+    checked = upload(laura, f"{HEADER}POC930314QX7,PAC-200,200,33,\n", "k2")
+    for row, columns in ((found, {"status": "applying"}), (checked, {}), (found, {"status": "checking"})):
+        with refused_by("credit_import_is_checked_first"):
+            insert(row, form_key="k3", **columns)
+
+
+def test_raw_sql_confirms_no_bad_row_by_its_counter(laura, ocaso):
+    """The number of bad rows is a mere column; the rows themselves stand against the confirmation."""
+    found = upload(laura, f"{HEADER}POC930314QX7,PAC-200,200,34,\nPOC930314QX7,PAC-200,200,33,\n")
+    update(found, rows_bad=0)
+    found.refresh_from_db()
+    with refused_by("credit_import_with_a_bad_row_is_not_confirmed"):
+        operations.confirm_import(found.pk, actor=laura)
+
+
+@pytest.mark.parametrize(("typed", "total"), [("1,000", 1000), ("1 000", 1000), ("10,000,000", 10_000_000), ("77", 77)])
+def test_a_whole_number_may_have_thousands(laura, ocaso, typed, total):
+    apply(laura, upload(laura, f"RFC;Paquete;Créditos;Quedan;Vence\nPOC930314QX7;PAC;{typed};34;\n"))
+    assert CreditBalance.objects.get().total == total
+
+
 def test_a_bad_row_cannot_be_made_to_store_something(laura, ocaso):
     found = upload(laura, f"{HEADER}POC930314QX7,PAC-200,200,34,\nPOC930314QX7,PAC-200,200,33,\n")
     bad = found.rows.get(kind="bad")
-    with refused_by("bad_row_says_why_and_stores_nothing"):
+    with refused_by("bad_row_says_why_and_stores_nothing|credit_row_enters_while_its_file_is_checked"):
         insert(bad, line=9, customer_id=ocaso.pk)
-    with refused_by("credit_import_confirmed_without_bad_rows|credit_import_is_confirmed_with_its_event"):
+    with refused_by(
+        "credit_import_with_a_bad_row_is_not_confirmed|credit_import_confirmed_without|is_confirmed_with_its"
+    ):
         update(found, confirmed_by_id=laura.pk, confirmed_at=found.uploaded_at, status="applying")
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from allauth.account.authentication import get_authentication_records
@@ -49,8 +50,23 @@ def _make_instant(seconds: float) -> datetime:
     return datetime.fromtimestamp(int(seconds), UTC)
 
 
+def read_client_network(request: Any) -> str:
+    """Return by which address the tries of a client are counted: of an IPv6 one the first 64 bits.
+
+    Whoever has one IPv6 address has all the others of its network, and could use a new one for each try.
+    """
+    address = read_client_ip(request)
+    try:
+        parsed = ip_address(address)
+    except ValueError:  # a socket, or a name that a proxy wrote
+        return address
+    if parsed.version == 4:
+        return address
+    return parsed.ipv4_mapped.compressed if parsed.ipv4_mapped else str(ip_network((int(parsed), 64), strict=False)[0])
+
+
 def read_client_ip(request: Any) -> str:
-    """Return the address of the client, for the limits on attempts.
+    """Return the address of the client.
 
     Each of our TRUSTED_PROXY_COUNT proxies adds to the end of X-Forwarded-For the address that it sees. So the
     address that stands as far from the end is the client's; he can forge only what is before it. With fewer addresses

@@ -23,6 +23,9 @@ _HOURS_CHANGED = last_event_is(
 _CHANGE_APPLIED = last_event_is(
     "'calendar'", "calendar.changed", "DATA[change] = CAST(NEW.id AS text) AND v.actor_id = NEW.decided_by_id"
 )
+_CHANGE_DECLINED = last_event_is(
+    "'calendar'", "calendar.declined", "DATA[change] = CAST(NEW.id AS text) AND v.actor_id = NEW.decided_by_id"
+)
 _CHANGE_FACTS = "id kind day name hours form_key proposed_by_id proposed_at"
 _CALENDAR = [
     *guards(
@@ -61,6 +64,11 @@ _CALENDAR = [
             "calendar_change_is_applied_with_its_event",
             f"NEW.status = 'applied' AND OLD.status <> 'applied' AND NOT {_CHANGE_APPLIED}",
             "un cambio del calendario se hace con su evento",
+        ),
+        (
+            "calendar_change_is_declined_with_its_event",
+            f"NEW.status = 'declined' AND OLD.status <> 'declined' AND NOT {_CHANGE_DECLINED}",
+            "un cambio del calendario se deja con su evento",
         ),
     ),
 ]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Model, QuerySet
 
 Row = TypeVar("Row", bound=Model)
@@ -32,3 +32,21 @@ def locked(queryset: QuerySet[Row], pk: int | None) -> Iterator[Row]:
     """
     with transaction.atomic():
         yield lock(queryset, pk)
+
+
+def save_once(row: Row, made_before: QuerySet[Row]) -> Row | None:
+    """Insert a row with a one-time key, in the open transaction, and return None; if it was made before, return that.
+
+    `made_before` finds the row with the same key. Of two at the same instant the second waits for the first on
+    PostgreSQL, and then finds it. Raises IntegrityError if the database refuses the row for another reason.
+    """
+    if made := made_before.first():
+        return made
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError:
+        if made := made_before.first():
+            return made
+        raise
+    return None

@@ -27,6 +27,7 @@ ROWS: dict[str, list[Row]] = {
     "admin:core_holiday_add": [Row(_POST_ONLY), Row(_SUPERVISORS, method="post")],
     "admin:core_holiday_remove": [Row(_SUPERVISORS, _coming), Row(_SUPERVISORS, _coming, method="post")],
     "admin:core_holiday_hours": [Row(_SUPERVISORS), Row(_SUPERVISORS, method="post")],
+    "admin:core_holiday_review": [Row(_NOT_THERE | {"olga": 404}, key(999))],
     "admin:core_holiday_approve": [Row(_POST_ONLY, key(999)), Row(_NOT_THERE, key(999), method="post")],
     "admin:core_holiday_decline": [Row(_POST_ONLY, key(999)), Row(_NOT_THERE, key(999), method="post")],
 }

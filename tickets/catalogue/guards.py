@@ -3,8 +3,11 @@
 from factureya.core import triggers
 
 
-def _only_ended(table: str, columns: str) -> list[triggers.Guard]:
-    """Return the guards of a table whose rows are ended and nothing else; `columns` are all others, by spaces."""
+def _only_ended(table: str, columns: str, *keys: str, in_use: str) -> list[triggers.Guard]:
+    """Return the guards of a table whose rows are ended and nothing else; `columns` are all others, by spaces.
+
+    `keys` are its unique columns; of the column `in_use` each value has one row that has not ended.
+    """
     sqlite = " OR ".join(f"NEW.{column} IS NOT OLD.{column}" for column in columns.split())
     when = f"OLD.ended_at IS NOT NULL OR NEW.ended_at IS NULL OR {sqlite}"
     changed = triggers.Guard(
@@ -14,13 +17,26 @@ def _only_ended(table: str, columns: str) -> list[triggers.Guard]:
         when=(when, when.replace(" IS NOT OLD", " IS DISTINCT FROM OLD")),
         message="un renglón del catálogo solo se termina",
     )
-    return [changed, *triggers.never_deleted(table, "id", message="el catálogo conserva sus renglones")]
+    # SQLite's INSERT OR REPLACE would delete the row in use without running its DELETE trigger.
+    in_use_stays = triggers.Guard(
+        f"{table}_in_use_stays",
+        table,
+        "INSERT",
+        when=f"""NEW.ended_at IS NULL
+            AND EXISTS (SELECT 1 FROM {table} WHERE {in_use} = NEW.{in_use} AND ended_at IS NULL)""",
+        message="row exists",
+        engines=("sqlite",),
+    )
+    stays = triggers.never_deleted(table, *keys, message="el catálogo conserva sus renglones")
+    return [changed, in_use_stays, *stays]
 
 
 GUARDS = [
-    *_only_ended("tickets_ticketcategory", "id slug label team is_for_customers position added_at"),
-    *_only_ended("tickets_scopeexplanation", "id scope text added_at"),
-    *_only_ended("tickets_salesmember", "id user_id added_at"),
+    *_only_ended(
+        "tickets_ticketcategory", "id slug label team is_for_customers position added_at", "id", "slug", in_use="label"
+    ),
+    *_only_ended("tickets_scopeexplanation", "id scope text added_at", "id", in_use="scope"),
+    *_only_ended("tickets_salesmember", "id user_id added_at", "id", in_use="user_id"),
     triggers.Guard(
         "ticket_category_is_on_file",
         "tickets_ticket",

@@ -9,6 +9,7 @@ from factureya.core.clock import now
 from factureya.core.refusals import WrongStatus
 from tickets import policy
 from tickets.catalogue.models import SalesMember, Scope, ScopeExplanation, Team, TicketCategory
+from tickets.catalogue.reading import select_in_use
 from tickets.models import Ticket
 
 MAX_LABEL, MAX_EXPLANATION = 60, 2000
@@ -22,11 +23,11 @@ def add_category(*, supervisor: User, label: str, team: str) -> TicketCategory:
 
     Raises WrongStatus for a label that is empty, too long or in use, and for an unknown team.
     """
-    _require_supervisor(supervisor)
     with transaction.atomic():
+        person = _reload_supervisor(supervisor)
         last = TicketCategory.objects.order_by("-position").values_list("position", flat=True).first() or 0
         category = _insert_category(label, team, last + 1, is_for_customers=True)
-        audit.record("category.added", category, actor=supervisor, label=category.label, team=team)
+        audit.record("category.added", category, actor=person, label=category.label, team=team)
     return category
 
 
@@ -36,20 +37,27 @@ def rename_category(pk: int, *, supervisor: User, label: str) -> TicketCategory:
     The tickets of the old one keep its words. Raises WrongStatus if it has ended or is one of a mailbox, or for a
     label that is empty, too long or in use.
     """
-    _require_supervisor(supervisor)
     with locking.locked(TicketCategory.objects.all(), pk) as old:
+        person = _reload_supervisor(supervisor)
         _end_category(old)
         new = _insert_category(label, old.team, old.position, is_for_customers=old.is_for_customers)
-        audit.record("category.renamed", new, actor=supervisor, label=new.label, before=old.label, slug=old.slug)
+        audit.record("category.renamed", new, actor=person, label=new.label, before=old.label, slug=old.slug)
     return new
 
 
 def end_category(pk: int, *, supervisor: User) -> TicketCategory:
-    """End a category: no ticket gets it any more, and those that have it keep it. Raises WrongStatus as above."""
-    _require_supervisor(supervisor)
-    with locking.locked(TicketCategory.objects.all(), pk) as category:
+    """End a category: no ticket gets it any more, and those that have it keep it.
+
+    Raises WrongStatus as above, and for the last category of sales, which calls about sales need (M4).
+    """
+    with transaction.atomic():
+        person = _reload_supervisor(supervisor)
+        sales = select_in_use().filter(team=Team.SALES).order_by("pk").select_for_update()
+        if [category.pk for category in sales] == [pk]:
+            raise WrongStatus("Es la última categoría de Ventas. Agregue otra antes, o cámbiele el nombre.")
+        category = locking.lock(TicketCategory.objects.all(), pk)
         _end_category(category)
-        audit.record("category.ended", category, actor=supervisor, label=category.label)
+        audit.record("category.ended", category, actor=person, label=category.label)
     return category
 
 
@@ -58,7 +66,6 @@ def change_explanation(scope: str, *, supervisor: User, text: str) -> ScopeExpla
 
     Raises WrongStatus for a text that is empty, too long, or the same as now.
     """
-    _require_supervisor(supervisor)
     if scope not in Scope.values:
         raise WrongStatus("Elija de qué es la explicación: internet o equipo.")
     text = "\n".join(line.rstrip() for line in text.strip().splitlines())
@@ -67,42 +74,45 @@ def change_explanation(scope: str, *, supervisor: User, text: str) -> ScopeExpla
     if len(text) > MAX_EXPLANATION:
         raise WrongStatus(f"La explicación tiene hasta {MAX_EXPLANATION} caracteres; escribió {len(text)}.")
     with transaction.atomic():
+        person = _reload_supervisor(supervisor)
         old = ScopeExplanation.objects.select_for_update().get(scope=scope, ended_at__isnull=True)
         if old.text == text:
             raise WrongStatus("La explicación ya dice eso.")
         _end_row(old)
         new = ScopeExplanation.objects.create(scope=scope, text=text, added_at=now())
-        audit.record("scope.explanation_changed", new, actor=supervisor, before=old.text, after=text)
+        audit.record("scope.explanation_changed", new, actor=person, before=old.text, after=text)
     return new
 
 
 def join_sales(user_pk: int, *, supervisor: User) -> SalesMember:
     """Add a person of our desk to the sales team (M4). Raises WrongStatus for others, and for who is in it already."""
-    _require_supervisor(supervisor)
     with locking.locked(User.objects.all(), user_pk) as person:
+        actor = _reload_supervisor(supervisor)
         if not person.holds(Office.AGENT, Office.SUPERVISOR):
             raise WrongStatus(f"{person.get_full_name()} no atiende tickets de Factureya.")
         if SalesMember.objects.filter(user=person, ended_at__isnull=True).exists():
             raise WrongStatus(f"{person.get_full_name()} ya es de Ventas.")
         member = SalesMember.objects.create(user=person, added_at=now())
-        audit.record("sales.joined", person, actor=supervisor, name=person.get_full_name())
+        audit.record("sales.joined", person, actor=actor, name=person.get_full_name())
     return member
 
 
 def leave_sales(pk: int, *, supervisor: User) -> SalesMember:
     """Take a person out of the sales team; the tickets that he has stay his. Raises WrongStatus if he left before."""
-    _require_supervisor(supervisor)
     with locking.locked(SalesMember.objects.select_related("user"), pk) as member:
+        actor = _reload_supervisor(supervisor)
         if member.ended_at is not None:
             raise WrongStatus(f"{member.user.get_full_name()} ya no es de Ventas.")
         _end_row(member)
-        audit.record("sales.left", member.user, actor=supervisor, name=member.user.get_full_name())
+        audit.record("sales.left", member.user, actor=actor, name=member.user.get_full_name())
     return member
 
 
-def _require_supervisor(person: User) -> None:
-    """Raise NotAllowed unless the person is a supervisor now."""
+def _reload_supervisor(actor: User) -> User:
+    """Return the person as the database says now. Raises NotAllowed unless he is a supervisor."""
+    person = User.objects.get(pk=actor.pk)
     policy.require(policy.may_edit_catalogue(person), _NOT_SUPERVISOR)
+    return person
 
 
 def _end_category(category: TicketCategory) -> None:
@@ -129,7 +139,8 @@ def _insert_category(label: str, team: str, position: int, *, is_for_customers: 
         raise WrongStatus(f"El nombre tiene hasta {MAX_LABEL} caracteres; escribió {len(label)}.")
     if team not in Team.values:
         raise WrongStatus("Elija el equipo: Soporte o Ventas.")
-    if TicketCategory.objects.filter(label__iexact=label, ended_at__isnull=True).exists():
+    in_use = select_in_use().values_list("label", flat=True)  # SQLite would ignore case in ASCII alone
+    if label.casefold() in {each.casefold() for each in in_use}:
         raise WrongStatus(f"Ya hay una categoría «{label}».")
     values = {"label": label, "team": team, "position": position, "is_for_customers": is_for_customers}
     try:

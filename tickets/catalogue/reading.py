@@ -2,7 +2,7 @@
 
 from django.db.models import QuerySet
 
-from accounts.models import User
+from accounts.models import Office, RoleAssignment, User
 from tickets.catalogue.models import SalesMember, Scope, ScopeExplanation, Team, TicketCategory
 
 # What never changes of a category, for the life of the process: a row is only ended.
@@ -51,8 +51,15 @@ def list_explanations() -> list[ScopeExplanation]:
 
 
 def find_sales_pks() -> set[int]:
-    """Return the keys of the people who are of the sales team now."""
-    return set(SalesMember.objects.filter(ended_at__isnull=True).values_list("user_id", flat=True))
+    """Return the keys of the people of the sales team who attend today: active, and agent or supervisor now."""
+    attending = RoleAssignment.objects.filter(office__in=(Office.AGENT, Office.SUPERVISOR)).in_force()
+    members = SalesMember.objects.filter(ended_at__isnull=True, user__is_active=True)
+    return set(members.filter(user__in=attending.values("user")).values_list("user_id", flat=True))
+
+
+def find_sales_category() -> str:
+    """Return the category of a call about sales: the first of its team in use (M4)."""
+    return str(select_in_use().filter(team=Team.SALES).values_list("slug", flat=True)[0])
 
 
 def may_take(person: User, team: str) -> bool:

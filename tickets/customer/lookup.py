@@ -5,11 +5,11 @@ A wrong number, a wrong address and somebody else's ticket are one answer, found
 
 from datetime import timedelta
 
-from django.core.cache import cache
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models import Contact, User
+from factureya.core import tries
 from factureya.core.clock import now
 from factureya.core.models import OutboxMessage
 from tickets import notifications, policy
@@ -60,24 +60,9 @@ def send_link(ticket: Ticket, person: User) -> None:
         return
 
 
-def count_try(ip_address: str) -> bool:
-    """Count a look-up; return False if this IP address, or all addresses together, made too many in this period.
-
-    A look-up over the limit of its address is not counted for all: one address cannot use up the look-ups of the rest.
-    """
-    period = int(now().timestamp() // WINDOW.total_seconds())
-    if _count_one_more(f"lookup:{period}:{ip_address}") > TRIES_PER_ADDRESS:
-        return False
-    return _count_one_more(f"lookup:{period}") <= TRIES_OF_ALL
-
-
-def _count_one_more(key: str) -> int:
-    """Add one to the counter of look-ups under this key of the cache, and return the new count."""
-    cache.add(key, 0, timeout=WINDOW.total_seconds())
-    try:
-        return int(cache.incr(key))
-    except ValueError:  # it expired in between
-        return 1
+def count_try(address: str) -> bool:
+    """Count a look-up; return False if this address, or all together, made too many in this period."""
+    return tries.count_try("lookup", address, window=WINDOW, of_one=TRIES_PER_ADDRESS, of_all=TRIES_OF_ALL)
 
 
 def _find_contacts(email: str) -> QuerySet[Contact]:

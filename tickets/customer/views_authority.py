@@ -1,21 +1,24 @@
 """Serve the form of the «Portal para el usuario SAT»: an authority asks for information, without an account (M2)."""
 
 import secrets
+from datetime import timedelta
+from typing import Any
 
-from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from accounts.web.mixins import PrivateView
-from accounts.web.proofs import read_client_ip
-from factureya.core.clock import now
+from accounts.web.proofs import read_client_network
+from factureya.core import tries
 from factureya.core.files import store
-from factureya.portal.errors import too_many_requests
+from factureya.core.models import Attachment
 from tickets.customer.authority_form import AuthorityForm
 from tickets.operations.authority import receive_request
 
-WINDOW_SECONDS = 60 * 60
-PER_ADDRESS, OF_ALL = 10, 200  # requests of one IP address, and of all, in WINDOW_SECONDS
+WINDOW = timedelta(hours=1)
+PER_ADDRESS, OF_ALL = 10, 200  # complete requests of one IP address, and of all, in WINDOW
+TOO_MANY = "Llegaron demasiados requerimientos desde su red en esta hora. Espere y envíelo de nuevo."
+PDF, NOT_A_PDF = "application/pdf", "El oficio debe ser un PDF."
 _SENT = "authority-sent"  # in the session: the folio that the next page shows
 
 
@@ -30,14 +33,16 @@ class Authority(PrivateView):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Store a complete request and go to the page with its folio; otherwise show the form with what was typed."""
-        if not _count_try(read_client_ip(request)):
-            return too_many_requests(request, WINDOW_SECONDS)
         form = AuthorityForm(request.POST, request.FILES)
         if not form.is_valid():
             return self.show(form)
+        address = read_client_network(request)
+        if not tries.count_try("authority", address, window=WINDOW, of_one=PER_ADDRESS, of_all=OF_ALL):
+            form.add_error(None, TOO_MANY)
+            return self.show(form, status=429)
         data = form.cleaned_data
         try:
-            document = store.store(data.pop("document"), draft=data["form_key"])
+            document = _store_document(data.pop("document"), data["form_key"])
         except store.RefusedFile as refusal:
             form.add_error("document", str(refusal))
             return self.show(form)
@@ -45,9 +50,9 @@ class Authority(PrivateView):
         request.session[_SENT] = received.folio
         return redirect("tickets:authority_sent")
 
-    def show(self, form: AuthorityForm) -> HttpResponse:
+    def show(self, form: AuthorityForm, status: int = 200) -> HttpResponse:
         """Return the page with this form."""
-        return render(self.request, "tickets/authority.html", {"form": form})
+        return render(self.request, "tickets/authority.html", {"form": form}, status=status)
 
 
 class AuthoritySent(PrivateView):
@@ -63,18 +68,10 @@ class AuthoritySent(PrivateView):
         return render(request, "tickets/authority_sent.html", {"folio": folio})
 
 
-def _count_try(ip_address: str) -> bool:
-    """Count a request that is sent; return False if this IP address, or all together, sent too many in this hour."""
-    period = int(now().timestamp() // WINDOW_SECONDS)
-    if _count_one_more(f"authority:{period}:{ip_address}") > PER_ADDRESS:
-        return False
-    return _count_one_more(f"authority:{period}") <= OF_ALL
-
-
-def _count_one_more(key: str) -> int:
-    """Add one to the counter under this key of the cache, and return the new count."""
-    cache.add(key, 0, timeout=WINDOW_SECONDS)
-    try:
-        return int(cache.incr(key))
-    except ValueError:  # it expired in between
-        return 1
+def _store_document(upload: Any, form_key: str) -> Attachment:
+    """Store the *oficio*, and return its row. Raises RefusedFile for a file that the store finds to be no PDF."""
+    document = store.store(upload, draft=form_key)
+    if document.content_type != PDF:
+        store.discard_file(form_key, document.token)
+        raise store.RefusedFile(NOT_A_PDF, document.name)
+    return document

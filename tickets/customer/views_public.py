@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 
 from accounts.web.mixins import PrivateView
-from accounts.web.proofs import read_client_ip
+from accounts.web.proofs import read_client_network
 from factureya.core.files import store
 from factureya.core.files.sending import stream_stored
 from factureya.portal.errors import too_many_requests
@@ -39,7 +39,7 @@ class LookUp(PrivateView):
         form = LookUpForm(request.POST)
         if not form.is_valid():
             return render(request, "tickets/lookup.html", {"form": form})
-        if not lookup.count_try(read_client_ip(request)):
+        if not lookup.count_try(read_client_network(request)):
             return too_many_requests(request, lookup.WINDOW.total_seconds())
         ticket = lookup.find_ticket(form.cleaned_data["number"], form.cleaned_data["email"])
         if ticket is None:

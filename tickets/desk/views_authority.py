@@ -3,11 +3,13 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
+from django.utils.module_loading import import_string
 
 from accounts.forms import PlainForm
 from accounts.web.mixins import get_person
@@ -15,6 +17,7 @@ from factureya.core import keyset
 from factureya.core.files import store
 from factureya.core.files.sending import stream_stored
 from factureya.core.keyset import Order
+from factureya.core.models import Event
 from factureya.core.refusals import Invalid, Refused
 from tickets import policy
 from tickets.desk.pages import page_context
@@ -23,6 +26,7 @@ from tickets.operations.authority import MAX_OUTCOME, close_request
 
 NEWEST_FIRST = Order(is_descending=True)
 PAGE = "admin:tickets_ticket_authority_request"
+_RESULTS = {"respondido": True, "no-procede": False}
 MAX_TYPED = f"Escriba qué se hizo en {MAX_OUTCOME:,} caracteres o menos."
 
 
@@ -68,7 +72,12 @@ def show_request(request: HttpRequest, pk: int) -> HttpResponse:
         if form.is_valid() and _close(request, pk, form):
             return redirect(PAGE, pk)
     context = page_context(
-        request, f"Requerimiento {found.folio}", found=found, form=form, may_close=may_close, events=found.events()
+        request,
+        f"Requerimiento {found.folio}",
+        found=found,
+        form=form,
+        may_close=may_close,
+        history=_read_history(found),
     )
     return TemplateResponse(request, "admin/tickets/authority.html", context)
 
@@ -84,9 +93,18 @@ def download_document(request: HttpRequest, pk: int) -> HttpResponseBase:
     return stream_stored(headers, content)
 
 
+def _read_history(found: AuthorityRequest) -> list[tuple[str, Event]]:
+    """Return the events of a request, each in words, the first one first."""
+    describe = import_string(settings.EVENT_WORDS)
+    return [(describe(event.verb, event.data), event) for event in found.events()]
+
+
 def _close(request: HttpRequest, pk: int, form: CloseForm) -> bool:
     """Close the request as the pressed button says, and return True; else show why in the form."""
-    is_answered = request.POST.get("resultado") != "no-procede"
+    is_answered = _RESULTS.get(request.POST.get("resultado", ""))
+    if is_answered is None:
+        form.add_error(None, "Elija si se respondió o si no procede.")
+        return False
     try:
         close_request(pk, actor=get_person(request), is_answered=is_answered, outcome=form.cleaned_data["outcome"])
     except Invalid as refusal:

@@ -68,7 +68,6 @@ class CallForm(TicketForm):
         """Return what was noted as arguments of `open_by_phone`; a call about sales is a question by default (M4)."""
         arguments = super().build_arguments()
         if self.cleaned_data["kind"] == Call.Kind.SALES:
-            arguments["category"] = Ticket.Category.SALES
             arguments["impact"] = arguments["impact"] or Ticket.Impact.QUESTION
         return {**arguments, "kind": self.cleaned_data["kind"]}
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 
 from accounts.models import User
 from factureya.core import clock
@@ -72,6 +73,10 @@ class TicketFileQuerySet(models.QuerySet["TicketFile"]):
         sees_notes = user.is_authenticated and (user.is_staff or user.reads_all)
         return files if sees_notes else files.filter(note__isnull=True)
 
+    def with_reading_ticket(self) -> "TicketFileQuerySet":
+        """Return the files, each with `read_in`: the key of the ticket where it is read, after a split the new one."""
+        return self.annotate(read_in=Coalesce("message__split_ticket", "ticket"))
+
 
 class TicketFile(models.Model):
     """Store a file of a public message or of an internal note; its ticket's policy decides who may fetch it."""
@@ -101,4 +106,4 @@ def match_folio(folio: str, user: Any) -> Q:
     """Return the filter for tickets with this fiscal folio: typed, or in an invoice that this person may read (M17)."""
     typed = Ticket.objects.filter(cfdi_uuid=folio).values_list("pk")
     read = TicketFile.objects.visible_to(user).filter(attachment__invoice_reading__uuid=folio)
-    return Q(pk__in=typed.union(read.values_list("ticket")))
+    return Q(pk__in=typed.union(read.with_reading_ticket().values_list("read_in")))

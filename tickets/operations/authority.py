@@ -5,6 +5,7 @@ from django.db import transaction
 from accounts.models import User
 from factureya.core import audit, locking, numbers
 from factureya.core.clock import now
+from factureya.core.locking import save_once
 from factureya.core.models import Attachment
 from factureya.core.refusals import Invalid, WrongStatus
 from tickets import notifications, policy
@@ -31,21 +32,22 @@ def receive_request(
     The mail says only that it came: nobody has proven yet who sent it. A double click (the same `form_key`) returns
     the request made first.
     """
+    request = AuthorityRequest(
+        folio=numbers.make_number(FOLIO_PREFIX),
+        unit=unit,
+        official=official,
+        position=position,
+        email=email,
+        document_number=document_number,
+        taxpayer_rfc=taxpayer_rfc,
+        body=body,
+        document=document,
+        form_key=form_key,
+    )
     with transaction.atomic():
-        if made := AuthorityRequest.objects.filter(form_key=form_key).first():
+        sent_before = AuthorityRequest.objects.filter(form_key=form_key)
+        if (made := save_once(request, sent_before)) is not None:
             return made
-        request = AuthorityRequest.objects.create(
-            folio=numbers.make_number(FOLIO_PREFIX),
-            unit=unit,
-            official=official,
-            position=position,
-            email=email,
-            document_number=document_number,
-            taxpayer_rfc=taxpayer_rfc,
-            body=body,
-            document=document,
-            form_key=form_key,
-        )
         Attachment.objects.filter(pk=document.pk).update(draft="")  # taken: the sweep of orphans leaves it
         event = audit.record_first(
             "authority.received", request, actor=None, document_number=document_number, sha256=document.sha256

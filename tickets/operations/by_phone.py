@@ -8,7 +8,7 @@ from factureya.core.models import Attachment
 from factureya.core.refusals import NotAllowed
 from tickets import policy
 from tickets.calls.operations import locked_open_call, locked_verified_call, record_problem
-from tickets.catalogue.reading import may_take
+from tickets.catalogue.reading import find_sales_category, may_take
 from tickets.models import Call, Ticket
 from tickets.operations._common import Channel
 from tickets.operations.conversation import add_information
@@ -20,15 +20,15 @@ def open_by_phone(call_pk: int, *, agent: User, kind: str, takes_it: bool = Fals
     """Open a ticket of who calls, written down by the agent, and return it; `fields` are those of `open_ticket` (M10).
 
     It needs no code: it says and changes nothing of the customer's, and the event says whether the caller was
-    verified (M5). A call about sales (`kind`) gets the category Ventas (M4). `takes_it` assigns it to the agent, if
-    he is of its team. Raises what `open_ticket` raises, and NotAllowed for a call that is over or another's.
+    verified (M5). A call about sales (`kind`) gets the first category of that team (M4). `takes_it` assigns it to the
+    agent, if he is of its team. Raises what `open_ticket` raises, and NotAllowed for a call that is over or another's.
     """
     with locked_open_call(call_pk, agent) as call:
         contact, customer = call.contact, call.customer
         if contact is None or customer is None or not policy.may_take_calls(agent):
             raise NotAllowed("Solo un agente de Factureya levanta tickets por teléfono.")
         if kind == Call.Kind.SALES:
-            fields["category"] = Ticket.Category.SALES
+            fields["category"] = find_sales_category()
         ticket = open_ticket(author=contact, customer=customer, agent=agent, channel=Channel.PHONE, call=call, **fields)
         record_problem(call, agent, ticket, kind)
         is_free = ticket.assignee_id is None and not ticket.is_closed and not ticket.is_merged

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Subquery
+from django.db.models import Exists, Subquery
 
 from accounts.models import Contact, Customer, Provider, User
 from factureya.core import audit, numbers
@@ -13,7 +13,7 @@ from factureya.core.mail import own_links
 from factureya.core.models import Attachment, InboundMessage
 from factureya.core.refusals import FormUsed, NotAllowed
 from tickets import notifications, policy
-from tickets.catalogue.reading import find_team
+from tickets.catalogue.reading import find_team, select_in_use
 from tickets.models import NUMBER_PREFIX, Call, Message, Ticket, searchable
 from tickets.operations._common import (
     CLOSED,
@@ -143,7 +143,9 @@ def _open_under_number(
     Raises IntegrityError when the number is taken (one in 3·10¹⁰) or the form's key is used.
     """
     follows: Ticket | None = fields.get("follows")
-    provider_pk = _lock_author_and_find_provider(new_message.author, customer)
+    provider_pk, is_in_use = _lock_author_and_find_provider(new_message.author, customer, fields["category"])
+    if not is_in_use and follows is None:  # one that follows keeps the category of the closed one
+        raise Incomplete("Elija sobre qué es: esa categoría ya no se usa.")
     ticket = _insert_ticket(new_message, customer, number=number, provider_id=provider_pk, **fields)
     message = add_message(ticket, new_message)
     event = audit.record_first(
@@ -160,19 +162,21 @@ def _open_under_number(
     return ticket
 
 
-def _lock_author_and_find_provider(author: User, customer: Customer) -> int:
+def _lock_author_and_find_provider(author: User, customer: Customer, category: str) -> tuple[int, bool]:
     """Lock the author's membership in the company, and return the key of our own provider, who gets new tickets (M3).
 
-    Who merges the company into another waits for this lock, and then moves the new ticket too. Raises NotAllowed when
-    the author is no active contact of the company any more. One query locks the membership and reads the provider.
+    Return too whether the category is in use. Who merges the company into another waits for this lock, and then moves
+    the new ticket too. Raises NotAllowed when the author is no active contact of the company any more. One query locks
+    the membership and reads the rest.
     """
     own_provider = Provider.objects.filter(is_own=True).values("pk")
     contacts = Contact.objects.select_for_update(of=("self",), no_key=True)
     membership = contacts.filter(user=author, customer=customer, user__is_active=True)
-    provider_pk = membership.values_list(Subquery(own_provider), flat=True).first()
-    if provider_pk is None:
+    is_in_use = Exists(select_in_use().filter(slug=category))
+    found = membership.values_list(Subquery(own_provider), is_in_use).first()
+    if found is None or found[0] is None:
         raise NotAllowed("Su cuenta cambió mientras escribía; revise y envíelo de nuevo.")
-    return int(provider_pk)
+    return int(found[0]), bool(found[1])
 
 
 def _insert_ticket(new_message: NewMessage, customer: Customer, **fields: Any) -> Ticket:

@@ -1,6 +1,7 @@
 """What an authority asks for through the portal: form, notice, mails, mesa de control, guards (M2)."""
 
 import re
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,14 +10,16 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Office, User
+from factureya.core.files import store
 from factureya.core.models import Attachment, OutboxMessage
 from factureya.core.refusals import Invalid, NotAllowed, WrongStatus
-from factureya.testing.pages import make_client, text_of
+from factureya.testing.pages import make_client, png, text_of
 from factureya.testing.people import make_agent, make_auditor, make_staff
-from factureya.testing.raw_sql import execute, refused_by, update
+from factureya.testing.races import kinds, race
+from factureya.testing.raw_sql import execute, insert, refused_by, update
 from tickets.customer import views_authority
 from tickets.models import AuthorityRequest
-from tickets.operations.authority import close_request
+from tickets.operations.authority import close_request, receive_request
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M2")]
 FORM, SENT = reverse("tickets:authority"), reverse("tickets:authority_sent")
@@ -89,6 +92,7 @@ def test_a_request_gets_its_folio_a_receipt_and_a_notice_to_mesa_de_control(clie
         ({"body": "x" * 4001}, "Son hasta 4000 caracteres"),
         ({"document": ""}, "Adjunte el oficio en PDF."),
         ({"document": oficio("oficio.exe")}, "El oficio debe ser un PDF."),
+        ({"document": oficio(content=png().read())}, "El oficio debe ser un PDF."),
         ({"document": oficio(content=b"MZ no es un PDF")}, "oficio.pdf"),
         ({"form_key": "forged"}, "perdió su validez"),
     ],
@@ -113,9 +117,40 @@ def test_a_double_click_makes_one_request(client, laura):
 
 def test_too_many_requests_of_one_address_are_told_to_wait(client, monkeypatch):
     monkeypatch.setattr(views_authority, "PER_ADDRESS", 1)
+    assert send(client, unit="").status_code == 200  # what is not complete does not count
     assert send(client).status_code == 302
-    assert send(client).status_code == 429
+    late = send(client)
+    assert late.status_code == 429
+    assert "Llegaron demasiados requerimientos" in text_of(late)
+    assert ANSWERS["body"] in late.content.decode()  # nothing that was typed is lost
     assert AuthorityRequest.objects.count() == 1
+
+
+def test_the_addresses_of_one_ipv6_network_count_as_one(monkeypatch):
+    monkeypatch.setattr(views_authority, "PER_ADDRESS", 1)
+    codes = [send(Client(REMOTE_ADDR=ip)).status_code for ip in ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1")]
+    assert codes == [302, 429, 302]
+
+
+def test_a_picture_with_the_name_of_a_pdf_is_not_kept(client):
+    send(client, document=oficio(content=png().read()))
+    assert not Attachment.objects.exists()
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_the_same_form_at_the_same_instant_makes_one_request(rounds):
+    for number in rounds:
+        papers = [store.store(oficio(), draft=f"key{number}") for _ in range(3)]
+        results = race(*[partial(receive, paper, f"key{number}") for paper in papers])
+        assert kinds(results) == {"ok": 3}
+        assert len({request.pk for request in results}) == 1
+        assert results[0].events().count() == 1
+
+
+def receive(document: Attachment, key: str) -> AuthorityRequest:
+    """Receive a request with this document by the form with this key."""
+    return receive_request(document=document, form_key=key, **{**ANSWERS, "taxpayer_rfc": "POC930314QX7"})
 
 
 def test_a_supervisor_reads_it_and_says_how_it_was_answered(client, laura):
@@ -131,13 +166,16 @@ def test_a_supervisor_reads_it_and_says_how_it_was_answered(client, laura):
     assert b"".join(file) == PDF
     assert "attachment" in file["Content-Disposition"]
     for text, says in (("", "Escriba qué se hizo."), ("corto", "de 10 a 1,000 caracteres"), ("x" * 1001, "o menos")):
-        assert says in text_of(mesa.post(address, {"outcome": text}))
+        assert says in text_of(mesa.post(address, {"outcome": text, "resultado": "no-procede"}))
+    assert "Elija si se respondió o si no procede." in text_of(mesa.post(address, {"outcome": DONE}))
+    assert AuthorityRequest.objects.get().is_open
     done = mesa.post(address, {"outcome": DONE, "resultado": "respondido"}, follow=True)
+    assert "Recibió un requerimiento de la autoridad" in text_of(done)
     assert DONE in text_of(done)
     request.refresh_from_db()
     assert (request.status, request.closed_by) == ("answered", laura)
     assert request.events().last().verb == "authority.closed"
-    assert "Ya se atendió" in text_of(mesa.post(address, {"outcome": DONE}))
+    assert "Ya se atendió" in text_of(mesa.post(address, {"outcome": DONE, "resultado": "respondido"}))
     assert request.folio not in text_of(mesa.get(LIST))
     assert request.folio in text_of(mesa.get(f"{LIST}?ver=todos"))
 
@@ -172,6 +210,9 @@ def test_raw_sql_changes_no_request(client, laura):
     ):
         with refused_by(name):
             update(request, **columns)
+    other = store.store(oficio(), draft="otra")
+    with refused_by("authority_request_is_received_first"):
+        insert(request, folio="RA-OTRO", form_key="otra", document_id=other.pk, **closed)
     with refused_by("tickets_authorityrequest_no_delete"):
         execute("DELETE FROM tickets_authorityrequest")
     close_request(request.pk, actor=laura, is_answered=True, outcome=DONE)

@@ -13,7 +13,7 @@ from django.urls import NoReverseMatch, get_resolver, resolve, reverse
 
 from accounts import operations
 from accounts.models import Office, User
-from accounts.web.proofs import read_client_ip
+from accounts.web.proofs import read_client_ip, read_client_network
 from factureya.core.clock import now
 from factureya.core.models import OutboxMessage
 from factureya.testing.people import PASSWORD, make_agent, make_contact, make_staff, make_superuser, make_user
@@ -280,6 +280,20 @@ def test_the_clients_address_is_what_our_proxies_saw(settings, proxies, forwarde
     headers = {"x-forwarded-for": forwarded} if forwarded is not None else {}
     request = RequestFactory(headers=headers).get("/", REMOTE_ADDR="10.0.0.1")
     assert read_client_ip(request) == address
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:0:7:aa::1", "2001:db8:0:7::"),
+        ("2001:db8:0:7:bb::2", "2001:db8:0:7::"),
+        ("unix:", "unix:"),
+    ],
+)
+def test_tries_are_counted_by_the_network_of_an_ipv6_address(address, network):
+    assert read_client_network(RequestFactory().get("/", REMOTE_ADDR=address)) == network
 
 
 def test_logging_out_takes_a_post(client):

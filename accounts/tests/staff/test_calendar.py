@@ -1,5 +1,6 @@
 """The page «Horario y días inhábiles»: preview, add, remove, hours, second person (M2)."""
 
+import re
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
@@ -11,7 +12,10 @@ from django.urls import reverse
 from accounts.models import Office
 from factureya.core import calendar
 from factureya.core.calendar import load_attention_hours
+from factureya.core.hours import changes
+from factureya.core.hours.deadlines import name_moves
 from factureya.core.models import CalendarChange, Holiday
+from factureya.core.refusals import Invalid
 from factureya.testing.pages import key_in, make_client, text_of
 from factureya.testing.people import make_auditor, make_staff
 from factureya.testing.tickets import make_ticket
@@ -105,7 +109,7 @@ def test_a_holiday_is_removed_and_one_that_is_over_is_not_there(laura):
 
 def test_a_second_person_approves_what_shortens_a_deadline(laura, luis):
     laura.post(ADD, {**TUESDAY, "key": key_in(laura.get(PAGE, TUESDAY))})
-    make_ticket()
+    ticket = make_ticket()
     address = reverse("admin:core_holiday_remove", args=[Holiday.objects.get(name="Puente").pk])
     page = laura.get(address)
     assert "otra persona debe aprobarlo" in text_of(page)
@@ -113,13 +117,76 @@ def test_a_second_person_approves_what_shortens_a_deadline(laura, luis):
     assert "otra persona debe aprobarlo antes de que cuente" in text_of(waits)
     assert "Lo aprueba otra persona." in text_of(waits)
     change = CalendarChange.objects.get(status="proposed")
-    own = laura.post(reverse("admin:core_holiday_approve", args=[change.pk]), follow=True)
+    review = reverse("admin:core_holiday_review", args=[change.pk])
+    assert f'href="{review}"' not in laura.get(PAGE).content.decode()
+    assert f'href="{review}"' in luis.get(PAGE).content.decode()
+    own = laura.post(reverse("admin:core_holiday_approve", args=[change.pk]), seen_in(laura.get(review)), follow=True)
     assert "no quien lo pidió" in text_of(own)
-    assert "Aprobar" in text_of(luis.get(PAGE))
-    done = luis.post(reverse("admin:core_holiday_approve", args=[change.pk]), follow=True)
+    shown = luis.get(review)
+    assert ticket.number in text_of(shown)
+    assert "(se adelanta)" in text_of(shown)
+    done = luis.post(reverse("admin:core_holiday_approve", args=[change.pk]), seen_in(shown), follow=True)
     assert "Aprobó el cambio" in text_of(done)
+    assert luis.get(review).status_code == 404
     late = laura.post(reverse("admin:core_holiday_decline", args=[change.pk]), follow=True)
     assert "ya se decidió" in text_of(late)
+
+
+def seen_in(page: Any) -> dict[str, str]:
+    """Return what the page of a change sends back of the moves that it shows."""
+    found = re.search(r'name="seen" value="(\w+)"', page.content.decode())
+    return {"seen": found[1] if found else name_moves(page.context["preview"].moves)}
+
+
+def test_who_approves_has_seen_each_deadline_that_moves(laura, luis):
+    laura.post(ADD, {**TUESDAY, "key": key_in(laura.get(PAGE, TUESDAY))})
+    make_ticket()
+    address = reverse("admin:core_holiday_remove", args=[Holiday.objects.get(name="Puente").pk])
+    laura.post(address, {"key": key_in(laura.get(address))})
+    change = CalendarChange.objects.get(status="proposed")
+    shown = luis.get(reverse("admin:core_holiday_review", args=[change.pk]))
+    later = make_ticket()
+    approve = reverse("admin:core_holiday_approve", args=[change.pk])
+    for seen in ({}, {"seen": "otra cosa"}, seen_in(shown)):
+        refused = luis.post(approve, seen, follow=True)
+        assert "Ya no mueve los mismos plazos que usted vio." in text_of(refused)
+        assert later.number in text_of(refused)
+        change.refresh_from_db()
+        assert change.status == "proposed"
+    assert "Aprobó el cambio" in text_of(luis.post(approve, seen_in(refused), follow=True))
+
+
+def test_a_change_that_cannot_be_made_any_more_is_not_reviewed(laura):
+    laura.post(ADD, {**TUESDAY, "key": key_in(laura.get(PAGE, TUESDAY))})
+    make_ticket()
+    address = reverse("admin:core_holiday_remove", args=[Holiday.objects.get(name="Puente").pk])
+    laura.post(address, {"key": key_in(laura.get(address))})
+    change = CalendarChange.objects.get(status="proposed")
+    with time_machine.travel("2026-12-03T00:30:00Z", tick=False):
+        luis = make_client(make_staff(Office.SUPERVISOR))
+        page = luis.get(reverse("admin:core_holiday_review", args=[change.pk]), follow=True)
+        assert "Elija un día de hoy en adelante" in text_of(page)
+
+
+def test_a_second_click_on_remove_is_told_that_it_is_done(laura):
+    holiday = Holiday.objects.get(day=date(2026, 12, 25))
+    address = reverse("admin:core_holiday_remove", args=[holiday.pk])
+    key = key_in(laura.get(address))
+    for _ in range(2):
+        assert "Listo; ya cuenta." in text_of(laura.post(address, {"key": key}, follow=True))
+    assert CalendarChange.objects.count() == 1
+    assert laura.post(address, {"key": "forged"}).status_code == 404
+
+
+def test_a_holiday_that_somebody_removes_meanwhile_is_no_error(laura, monkeypatch):
+    holiday = Holiday.objects.get(day=date(2026, 12, 25))
+
+    def refuse(_draft: Any) -> Any:
+        raise Invalid({"day": "Ese día ya no está en la lista."})
+
+    monkeypatch.setattr(changes, "preview_change", refuse)
+    page = laura.get(reverse("admin:core_holiday_remove", args=[holiday.pk]), follow=True)
+    assert "Ese día ya no está en la lista." in text_of(page)
 
 
 def test_the_hours_are_changed_for_a_day_to_come(laura):

@@ -20,7 +20,7 @@ from factureya.core.clock import now
 from factureya.core.hours import deadlines
 from factureya.core.hours.week import BadHours, parse_week
 from factureya.core.models import AttentionWeek, CalendarChange, Heartbeat, Holiday
-from factureya.core.refusals import Invalid, NotAllowed, WrongStatus
+from factureya.core.refusals import Invalid, NotAllowed, Stale, WrongStatus
 
 Kind, Status = CalendarChange.Kind, CalendarChange.Status
 MAY_CHANGE, MAY_READ = "core.change_holiday", "core.view_holiday"
@@ -77,19 +77,26 @@ def propose_change(draft: Draft, *, actor: Any, form_key: str) -> CalendarChange
     return change
 
 
-def approve_change(pk: int, *, actor: Any) -> CalendarChange:
+def preview_proposal(change: CalendarChange) -> list[deadlines.Move]:
+    """Return the open deadlines that a change would move now, for who decides on it. Raises Invalid if it cannot be."""
+    return preview_change(_make_draft(change))
+
+
+def approve_change(pk: int, *, actor: Any, seen: str) -> CalendarChange:
     """Make the change that another person asked for, and return it. The deadlines are looked at again (M2).
 
-    Raises NotAllowed for the person who asked, WrongStatus if it was decided, and Invalid if it cannot be made any
-    more.
+    `seen` is what `deadlines.name_moves` says of the moves that the person was shown. Raises Stale if others move now,
+    NotAllowed for the person who asked, WrongStatus if it was decided, and Invalid if it cannot be made any more.
     """
     with _locked_calendar(actor) as person:
         change = _get_proposed(pk)
         if change.proposed_by_id == person.pk:
             raise NotAllowed("Adelanta un plazo: lo aprueba otra persona, no quien lo pidió.")
         hours = load_attention_hours()
-        draft = _check(Draft(change.kind, change.day, change.name, change.hours), hours)
-        _apply(change, deadlines.find_moves(hours, _apply_to(hours, draft), now()), person)
+        moves = deadlines.find_moves(hours, _apply_to(hours, _check(_make_draft(change), hours)), now())
+        if seen != deadlines.name_moves(moves):
+            raise Stale("Ya no mueve los mismos plazos que usted vio. Revise los de ahora y decida.")
+        _apply(change, moves, person)
     return change
 
 
@@ -97,9 +104,9 @@ def decline_change(pk: int, *, actor: Any) -> CalendarChange:
     """Put a change aside that waits for a second person, and return it; who asked for it may do so too."""
     with _locked_calendar(actor) as person:
         change = _get_proposed(pk)
+        audit.record("calendar.declined", change, actor=person, **_describe(change, []))
         change.status, change.decided_by, change.decided_at = Status.DECLINED, person, now()
         change.save(update_fields=["status", "decided_by", "decided_at"])
-        audit.record("calendar.declined", change, actor=person, **_describe(change, []))
     return change
 
 
@@ -115,6 +122,11 @@ def _locked_calendar(actor: Any) -> Iterator[Any]:
         if not person.is_active or not person.has_perm(MAY_CHANGE):
             raise NotAllowed("Solo un supervisor o un superusuario cambia el horario y los días inhábiles.")
         yield person
+
+
+def _make_draft(change: CalendarChange) -> Draft:
+    """Return what a stored change asks for."""
+    return Draft(change.kind, change.day, change.name, change.hours)
 
 
 def _get_proposed(pk: int) -> CalendarChange:

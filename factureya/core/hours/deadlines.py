@@ -4,9 +4,10 @@
 hours, or the business days, from now to it.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
 from django.conf import settings
@@ -76,10 +77,26 @@ def find_moves(old: AttentionHours, new: AttentionHours, instant: datetime) -> l
 def store_moves(moves: Iterable[Move], change_pk: int) -> int:
     """Store the deadlines that a change of the calendar moved, in the open transaction, and return how many.
 
-    Each one is an event of its own, which names the change; that one's event names the person.
+    Each one is an event of its own, which names the change; that one's event names the person. The rows are locked in
+    the order of their keys, as whoever else locks several does; else two could wait for each other for ever.
     """
     sources = {source.name: source for source in _list_sources()}
-    return sum(sources[move.source].move(move.deadline, move.due_at, change_pk) for move in moves)
+    in_order = sorted(moves, key=lambda move: (move.source, move.deadline.pk))
+    return sum(sources[move.source].move(move.deadline, move.due_at, change_pk) for move in in_order)
+
+
+def name_moves(moves: Iterable[Move]) -> str:
+    """Return a text that is the same for the same moves: who approves a change of the calendar sends back what he saw.
+
+    New instants are compared to the second, because the attention hours left are counted as floats.
+    """
+    half = timedelta(seconds=0.5)
+    lines = [
+        f"{move.source} {move.deadline.pk} {move.deadline.column} {move.deadline.due_at.astimezone(UTC).isoformat()}"
+        f" {(move.due_at + half).astimezone(UTC).replace(microsecond=0).isoformat()}"
+        for move in moves
+    ]
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
 def _compute_moved(deadline: Deadline, old: AttentionHours, new: AttentionHours, instant: datetime) -> datetime:

@@ -8,10 +8,11 @@ import pytest
 import time_machine
 
 from accounts.models import Office, User
-from factureya.core import audit
+from factureya.core import audit, locking
 from factureya.core.calendar import forget_week, load_attention_hours
 from factureya.core.hours import changes
 from factureya.core.hours.changes import Draft, Kind
+from factureya.core.hours.deadlines import name_moves
 from factureya.core.hours.week import STANDARD, format_week, parse_day
 from factureya.core.models import AttentionWeek, CalendarChange, Event, Holiday
 from factureya.core.refusals import Invalid, NotAllowed, WrongStatus
@@ -49,6 +50,15 @@ def propose(actor: User, kind: str, day: date, key: str = "k1", **data: Any) -> 
 
 def add(actor: User, day: date, name: str = "Puente", key: str = "k1") -> CalendarChange:
     return propose(actor, Kind.ADD_HOLIDAY, day, key, name=name)
+
+
+def approve(change: CalendarChange, actor: User) -> CalendarChange:
+    """Approve a change as who has seen what it moves now."""
+    try:
+        seen = name_moves(changes.preview_proposal(change))
+    except Invalid:
+        seen = ""
+    return changes.approve_change(change.pk, actor=actor, seen=seen)
 
 
 def week_of(text: str) -> str:
@@ -96,16 +106,16 @@ def test_who_shortens_a_deadline_needs_a_second_person(laura, luis):
     assert (change.status, change.shortens) == ("proposed", True)
     assert Holiday.objects.filter(day=TUESDAY).exists()
     with pytest.raises(NotAllowed, match="otra persona"):
-        changes.approve_change(change.pk, actor=laura)
-    changes.approve_change(change.pk, actor=luis)
+        approve(change, laura)
+    approve(change, luis)
     ticket.refresh_from_db()
     assert ticket.reply_due_at == mexico("2026-12-01T12:30")
     assert not Holiday.objects.filter(day=TUESDAY).exists()
     verbs = [(event.verb, event.actor) for event in Event.objects.filter(chain="calendar").order_by("seq")]
     assert verbs == [("calendar.changed", laura), ("calendar.proposed", laura), ("calendar.changed", luis)]
-    for decide in (changes.approve_change, changes.decline_change):
+    for decide in (approve, lambda change, actor: changes.decline_change(change.pk, actor=actor)):
         with pytest.raises(WrongStatus, match="ya se decidió: hecho"):
-            decide(change.pk, actor=luis)
+            decide(change, luis)
     assert list(audit.find_flaws()) == []
 
 
@@ -172,7 +182,7 @@ def test_hours_count_from_their_day_on(laura):
     longer = propose(laura, Kind.HOURS, TUESDAY, "k2", hours=week_of("8-20"))
     assert longer.status == "proposed"  # it shortens the goal of the ticket
     assert AttentionWeek.objects.count() == 2
-    changes.approve_change(longer.pk, actor=make_superuser())
+    approve(longer, make_superuser())
     assert load_attention_hours().is_open(mexico("2026-12-01T08:30"))  # the later row of one day counts
 
 
@@ -222,6 +232,21 @@ def test_the_footer_of_every_page_tells_todays_hours(laura, client, django_asser
 # -- The database ---------------------------------------------------------------------------------------
 
 
+def test_deadlines_are_moved_in_the_order_of_their_keys(laura, monkeypatch):
+    """Who merges two tickets locks them in that order too; another one could end in a deadlock."""
+    later = make_ticket()
+    with time_machine.travel("2026-11-30T22:00:00Z", tick=False):
+        earlier = make_ticket()
+    assert earlier.queue_at < later.queue_at
+    moves = changes.preview_change(Draft(Kind.ADD_HOLIDAY, TUESDAY, name="Puente"))
+    assert [move.deadline.pk for move in moves] == [earlier.pk, later.pk]
+    locked: list[int] = []
+    lock = locking.lock
+    monkeypatch.setattr(locking, "lock", lambda rows, pk: locked.append(pk) or lock(rows, pk))
+    add(laura, TUESDAY)
+    assert locked == [later.pk, earlier.pk]
+
+
 @pytest.mark.clause("M26")
 def test_raw_sql_changes_no_holiday_and_no_hours(laura):
     holiday = Holiday.objects.get(day=CHRISTMAS)
@@ -258,8 +283,12 @@ def test_raw_sql_decides_no_change(laura, luis):
             {"status": "applied", "decided_by_id": laura.pk, "decided_at": at, "shortens": False},
             "calendar_change_is_applied_with_its_event",
         ),
+        (
+            {"status": "declined", "decided_by_id": laura.pk, "decided_at": at},
+            "calendar_change_is_declined_with_its_event",
+        ),
         ({"day": CHRISTMAS}, "calendar_change_keeps_what_it_is"),
-        ({"status": "declined"}, "calendar_change_names_who_decided"),
+        ({"status": "declined"}, "calendar_change_names_who_decided|calendar_change_is_declined_with_its_event"),
         ({"name": ""}, "calendar_change_is_of_its_kind|calendar_change_keeps_what_it_is"),
     ):
         with refused_by(name):

@@ -11,13 +11,14 @@ from factureya.core.models import Event
 from factureya.core.refusals import NotAllowed, WrongStatus
 from factureya.testing.desk import QUEUE, agent_in, fresh, page_of
 from factureya.testing.pages import log_in, text_of
-from factureya.testing.people import make_agent, make_auditor, make_contact, make_staff
-from factureya.testing.raw_sql import execute, insert, refused_by, update
+from factureya.testing.people import end_offices, make_agent, make_auditor, make_contact, make_staff
+from factureya.testing.raw_sql import copy_statement, execute, execute_bare, insert, refused_by, sqlite_only, update
 from factureya.testing.tickets import make_ticket
 from tickets import operations as tickets
 from tickets.catalogue import guards, operations, reading
 from tickets.catalogue.models import SalesMember, ScopeExplanation, TicketCategory
 from tickets.models import Ticket
+from tickets.operations import Incomplete
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M4", "M9")]
 PAGE = "/admin/tickets/ticket/catalogo/"
@@ -101,6 +102,47 @@ def test_what_cannot_be_edited(laura, call, reason):
     with pytest.raises(WrongStatus, match=reason):
         call(laura)
     assert rows == [list(model.objects.values()) for model in (TicketCategory, ScopeExplanation, SalesMember)]
+
+
+def test_the_last_category_of_sales_is_not_ended_but_renamed(laura):
+    with pytest.raises(WrongStatus, match="última categoría de Ventas"):
+        operations.end_category(category("sales").pk, supervisor=laura)
+    renamed = operations.rename_category(category("sales").pk, supervisor=laura, label="Cotizaciones")
+    assert reading.find_sales_category() == renamed.slug
+    other = operations.add_category(supervisor=laura, label="Renovaciones", team="sales")
+    operations.end_category(renamed.pk, supervisor=laura)
+    assert reading.find_sales_category() == other.slug
+
+
+def test_no_new_ticket_gets_an_ended_category_but_one_that_follows_does(laura):
+    closed = make_ticket("closed", category="access")
+    operations.end_category(category("access").pk, supervisor=laura)
+    with pytest.raises(Incomplete, match="Elija sobre qué es"):
+        make_ticket(category="access")
+    assert tickets.follow_up(closed.pk, author=closed.requester, body="Otra vez").category == "access"
+
+
+def test_a_label_in_use_is_the_same_in_capitals(laura):
+    operations.add_category(supervisor=laura, label="Nómina", team="support")
+    with pytest.raises(WrongStatus, match="Ya hay una categoría «NÓMINA»"):
+        operations.add_category(supervisor=laura, label="NÓMINA", team="support")
+
+
+def test_who_is_a_supervisor_no_longer_edits_nothing(laura):
+    assert laura.holds(Office.SUPERVISOR)  # what this instance remembers
+    end_offices(User.objects.get(pk=laura.pk))
+    with pytest.raises(NotAllowed):
+        operations.add_category(supervisor=laura, label="Otra", team="support")
+
+
+def test_a_sales_team_of_people_who_left_is_empty(laura):
+    seller, agent = make_agent(), make_agent(full_name="Darío Salgado")
+    operations.join_sales(seller.pk, supervisor=laura)
+    assert reading.find_sales_pks() == {seller.pk}
+    end_offices(seller)
+    assert reading.find_sales_pks() == set()
+    ticket = make_ticket(category="sales")
+    assert tickets.take(ticket.pk, agent=agent).assignee == agent
 
 
 def test_a_category_that_ended_is_ended_once(laura):
@@ -261,20 +303,35 @@ def test_a_row_is_only_ended(laura, model, column, value):
 
 def test_constraints_of_the_catalogue(laura):
     operations.join_sales(make_agent().pk, supervisor=laura)
-    with refused_by("one_open_membership_of_sales", "tickets_salesmember.user_id"):
+    with refused_by("one_open_membership_of_sales", "tickets_salesmember_in_use_stays"):
         insert(SalesMember.objects.get())
-    with refused_by("one_category_in_use_per_label", "tickets_ticketcategory.label"):
+    with refused_by("one_category_in_use_per_label", "tickets_ticketcategory_in_use_stays"):
         insert(category("sales"), slug="sales-2")
     with refused_by("category_has_label"):
         insert(category("sales"), slug="sales-2", label="")
     with refused_by("category_team_is_known"):
         insert(category("sales"), slug="sales-2", label="Otra", team="x")
-    with refused_by("one_explanation_in_use_per_scope", "tickets_scopeexplanation.scope"):
+    with refused_by("one_explanation_in_use_per_scope", "tickets_scopeexplanation_in_use_stays"):
         insert(reading.find_explanation("internet"))
     with refused_by("explanation_has_text"):
         insert(reading.find_explanation("internet"), text="", ended_at=clock.now())
     with refused_by("scope_is_known"):
         insert(reading.find_explanation("internet"), scope="luz")
+
+
+@sqlite_only
+def test_replace_erases_no_row_of_the_catalogue(laura):
+    member = operations.join_sales(make_agent().pk, supervisor=laura)
+    explanation = reading.find_explanation("internet")
+    for row, columns, name in (
+        (category("sales"), {"label": "Otra", "team": "support"}, "tickets_ticketcategory_no_replace"),
+        (category("sales"), {"slug": "sales-2"}, "tickets_ticketcategory_in_use_stays"),
+        (explanation, {"text": "Otra"}, "tickets_scopeexplanation_in_use_stays"),
+        (member, {"added_at": clock.now()}, "tickets_salesmember_in_use_stays"),
+    ):
+        sql, params = copy_statement(type(row), row.pk, "INSERT OR REPLACE", **columns)
+        with refused_by(name):
+            execute_bare(sql, *params)
 
 
 def test_a_ticket_has_a_category_on_file_with_its_team():
@@ -291,7 +348,7 @@ def test_a_ticket_has_a_category_on_file_with_its_team():
 def test_every_guard_has_a_test_here():
     named = {"ticket_category_is_on_file", "ticket_category_stays_on_file"}
     tables = ("tickets_ticketcategory", "tickets_scopeexplanation", "tickets_salesmember")
-    endings = ("only_ends", "no_delete", "no_truncate", "no_replace")
+    endings = ("only_ends", "in_use_stays", "no_delete", "no_truncate", "no_replace")
     assert {guard.name for guard in guards.GUARDS} == named | {f"{t}_{e}" for t in tables for e in endings}
 
 

@@ -182,6 +182,25 @@ def test_only_the_newest_cards_count(client: Client, ana: User, monkeypatch: Any
     assert text.count("con este folio ·") == 1
 
 
+@pytest.mark.clause("M11", "M17")
+def test_an_invoice_of_a_message_that_was_split_off_is_found_where_it_is_read(client: Client, ana: User):
+    agent = agent_in(client)
+    ticket = make_ticket(requester=ana)
+    operations.add_information(ticket.pk, author=ana, body="Otra factura", files=[make_file()])
+    tasks.read_invoices()
+    other = make_ticket_with(make_contact(), make_invoice())
+    split = operations.split_message(
+        ticket.pk, agent=agent, message_pk=ticket.messages.get(seq=2).pk, subject="Otra factura"
+    )
+    assert set(found(client, UUID)) == {split.number, other.number}
+    assert set(found(client, RECEIVER)) == {split.number, other.number}
+    assert "Otros tickets con este folio (1) · con este receptor (1)" in read_page(client, split)
+    log_in(client, ana)
+    listed = text_of(client.get(reverse("tickets:list"), {"q": UUID}))
+    assert split.number in listed
+    assert ticket.number not in listed
+
+
 @pytest.mark.clause("M3", "M16", "M17")
 def test_another_providers_agent_finds_and_counts_nothing(client: Client, ana: User):
     make_ticket_with(ana, make_invoice())
