@@ -13,7 +13,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models import Customer, Office, Representative, User
 from change_requests.approvals import NeededApproval, find_needed_approvals
-from change_requests.models import FormalRequest, MailText
+from change_requests.models import FormalRequest, MailText, Waiver
 from factureya.core.calendar import load_attention_hours
 from factureya.core.clock import now
 from factureya.core.refusals import NotAllowed, Refused, WrongStatus
@@ -58,7 +58,7 @@ def _make_staff_condition(user: User) -> Q:
     if user.holds(*SEES_ALL):
         return Q()
     if user.holds(Office.IMPLEMENTER):  # his own work, and what he is to check
-        return Q(implementer=user) | Q(waiver__checker=user)
+        return Q(implementer=user) | Q(waiver__in=Waiver.objects.filter(checker=user))
     return Q(pk__in=[])
 
 
