@@ -76,17 +76,18 @@ def find_holders(*offices: str, without: Any = ()) -> dict[str, frozenset[int]]:
     return {office: frozenset(pks) for office, pks in holders.items()}
 
 
-def find_missing_office(codes: Iterable[str], *, authors: frozenset[int] = frozenset()) -> str:
+def find_missing_office(assets: Iterable[InformationAsset], *, authors: frozenset[int] = frozenset()) -> str:
     """Return the label of the office that lacks a suitable person for a request, or an empty text if none does.
 
-    `codes` name the assets to change. The request needs a supervisor, an owner for each asset, a security officer who
-    owns none of them, and an implementer who is no developer and decides nothing. `authors` are the keys of those who
-    wrote the content; they can be no owner, officer or implementer of it (M21, M24).
+    `assets` are those to change; the access of people among them has no owner. The request needs a supervisor, an owner
+    for each asset, a security officer who owns none of them, and an implementer who is no developer and decides
+    nothing. `authors` are the keys of those who wrote the content; they can be no owner, officer or implementer of it
+    (M21, M24).
     """
     holders = find_holders(*_NEEDED_OFFICES, Office.DEVELOPER)
     if not holders[Office.SUPERVISOR]:
         return Office.SUPERVISOR.label
-    assets = _load_assets(codes)
+    assets = [asset for asset in assets if asset.code != ACCESS]
     deciders = [find_asset_deciders(asset) for asset in assets]
     owners = [pks & (holders[Office.INFORMATION_OWNER] - authors) for pks in deciders]
     for asset, able_owners in zip(assets, owners, strict=True):

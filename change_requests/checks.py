@@ -9,7 +9,7 @@ from django.db import connections
 from change_requests.approvals import find_missing_office
 from change_requests.emergency import roles
 from change_requests.emergency.models.grants import MAX_MINUTES
-from change_requests.models import ACCESS, EmergencyAccount, InformationAsset
+from change_requests.models import EmergencyAccount, InformationAsset
 
 
 @register(Tags.database, deploy=True)
@@ -19,8 +19,7 @@ def check_lawful_people(databases: Any = None, **_options: Any) -> list[Error]:
         return []  # Django asks for no check of this database
     if InformationAsset._meta.db_table not in connections["default"].introspection.table_names():
         return []  # not migrated yet
-    codes = InformationAsset.objects.exclude(code=ACCESS).values_list("code", flat=True)
-    missing = find_missing_office(codes)
+    missing = find_missing_office(InformationAsset.objects.all())
     if not missing:
         return []
     hint = "Otorgue el cargo en el admin, o nombre al propietario del activo."

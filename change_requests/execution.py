@@ -20,8 +20,7 @@ def executing(request: FormalRequest) -> Iterator[None]:
     The guards of the database let these values through only if the mark is set and an Execution row exists. The mark
     ends with the block or the transaction. Raises RuntimeError outside a transaction.
     """
-    if not connection.in_atomic_block:
-        raise RuntimeError("an execution runs inside a transaction")
+    _require_transaction()
     with transaction.atomic():
         _write_mark(request.pk)
         yield
@@ -32,14 +31,16 @@ def mark_execution(request_pk: int | None) -> None:
     """Tell the guards on PostgreSQL, by a setting, which request is being executed; None clears the setting.
 
     The `true` in set_config ends the setting with the transaction. Raises RuntimeError outside a transaction, where the
-    setting is lost at once.
+    setting would be lost at once.
     """
-    value = "" if request_pk is None else str(request_pk)
+    _require_transaction()
     with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config(%s, %s, true)", [SETTING, value])
-        cursor.execute("SELECT current_setting(%s, true)", [SETTING])
-        (current,) = cursor.fetchone()
-    if current != value:
+        cursor.execute("SELECT set_config(%s, %s, true)", [SETTING, "" if request_pk is None else str(request_pk)])
+
+
+def _require_transaction() -> None:
+    """Raise RuntimeError outside a transaction."""
+    if not connection.in_atomic_block:
         raise RuntimeError("an execution runs inside a transaction")
 
 

@@ -13,7 +13,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models import Customer, Office, Representative, User
 from change_requests.approvals import NeededApproval, find_needed_approvals
-from change_requests.models import FormalRequest, MailText
+from change_requests.models import FormalRequest, MailText, Waiver
 from factureya.core.calendar import load_attention_hours
 from factureya.core.clock import now
 from factureya.core.refusals import NotAllowed, Refused, WrongStatus
@@ -58,19 +58,24 @@ def _make_staff_condition(user: User) -> Q:
     if user.holds(*SEES_ALL):
         return Q()
     if user.holds(Office.IMPLEMENTER):  # his own work, and what he is to check
-        return Q(implementer=user) | Q(waiver__checker=user)
+        return Q(implementer=user) | Q(waiver__in=Waiver.objects.filter(checker=user))
     return Q(pk__in=[])
 
 
-def find_powers(user: User, customer: Customer, at: datetime | None = None) -> Representative | None:
-    """Return the record of powers by which the person may act for the company at an instant (default: now), or None.
+def may_hold_powers(user: User, customer: Customer) -> bool:
+    """Return False for who has no powers of the company whatever a record of powers says.
 
-    Staff, inactive people, and people of another company or of one that is not verified have none.
+    These are staff, inactive people, and people of another company or of one that is not verified.
     """
     membership = user.membership
     if not user.is_active or user.is_staff or membership is None:
-        return None
-    if membership.customer_id != customer.pk or not customer.is_verified:
+        return False
+    return membership.customer_id == customer.pk and customer.is_verified
+
+
+def find_powers(user: User, customer: Customer, at: datetime | None = None) -> Representative | None:
+    """Return the record of powers by which the person may act for the company at an instant (default: now), or None."""
+    if not may_hold_powers(user, customer):
         return None
     powers = Representative.objects.filter(user=user, customer=customer)
     return powers.in_force(at).order_by("pk").first()
@@ -262,13 +267,20 @@ def why_not_implement(
         return "Es de Desarrollo: designe a otra persona, o exceptúe la segregación con controles."
     if person.pk == request.requester_id:
         return "Quien solicita no implementa."
-    if request.revisions.filter(author=person).exists():  # mesa de control writes those that undo another
+    has_written, has_decided = _find_part_of(person, request)
+    if has_written:  # mesa de control writes those that undo another
         return "Quien la preparó no implementa."
     if designated_by is not None and person.pk == designated_by.pk:
         return "Nadie se designa a sí mismo."
-    if request.decisions.filter(decider=person).exists():
-        return "Quien decide no implementa."
-    return ""
+    return "Quien decide no implementa." if has_decided else ""
+
+
+def _find_part_of(person: User, request: FormalRequest) -> tuple[bool, bool]:
+    """Return whether the person wrote a version of the request, and whether he decided about one, in one query."""
+    has_written = Exists(request.revisions.filter(author=person))
+    has_decided = Exists(request.decisions.filter(decider=person))
+    found: tuple[bool, bool] = FormalRequest.objects.values_list(has_written, has_decided).get(pk=request.pk)
+    return found
 
 
 def why_not_be_checker(person: User, request: FormalRequest, *, implementer: User, granted_by: User) -> str:

@@ -17,7 +17,7 @@ from change_requests.control import inbox
 
 
 class Inbox(ControlMixin, TemplateView):
-    """Show what waits for this person first, and the factor resets that others asked for; at most nine statements."""
+    """Show what waits for this person first, and the factor resets that others asked for; at most eight statements."""
 
     template_name = "control/inbox.html"
 

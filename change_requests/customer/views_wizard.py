@@ -264,8 +264,9 @@ class ReviewStep(StepView):
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
         """Return the form of step 5; it holds the hash of the draft that is shown, to notice a later change."""
-        seen_hash = content.hash_draft(self.formal, self.kept_files)
-        options["initial"] = {**options.get("initial", {}), "seen": seen_hash}
+        if not args:  # a posted form brings the hash of the page that was read
+            seen_hash = content.hash_draft(self.formal, self.kept_files)
+            options["initial"] = {**options.get("initial", {}), "seen": seen_hash}
         return forms.SubmitForm(*args, **options)
 
     def save(self, form: PortalForm, key: FormKey) -> HttpResponse:

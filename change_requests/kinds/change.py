@@ -47,8 +47,9 @@ class ChangeKind(RequestKind):
                 columns |= field.more_columns(item["new"], payload["effective_date"])
         if columns:
             Customer.objects.filter(pk=request.customer_id).update(**columns)
+            # This reads the company again, as the database has it now.
             accounts.record_company_change(request.customer, folio=request.folio, actor=actor)
         for field, item in changes:
             if field.replace:  # only the representative has it
                 field.replace(request, item["old"], item["new"], actor)
-        request.customer.refresh_from_db()
+                request.customer.refresh_from_db()

@@ -248,6 +248,10 @@ class FormalRequest(Chained):
             revision = self.__dict__["kept_revision"] = self.revisions.get(no=self.revision_no)
         return revision
 
+    def keep_revision(self, revision: "RequestRevision") -> None:
+        """Let `read_revision` return this version without a query, as soon as it is the current one."""
+        self.__dict__["kept_revision"] = revision
+
     def read_payload(self) -> dict[str, Any]:
         """Return the content of the request's current version, as `payload.build_content` made it."""
         payload: dict[str, Any] = json.loads(self.read_revision().payload)

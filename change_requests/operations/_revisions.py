@@ -1,6 +1,6 @@
 """How a draft gets its folio, and how its content becomes a revision that waits to be confirmed (M7, M19, M20)."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -71,15 +71,17 @@ def insert_draft(actor: User, *, proof: Proof | None = None, **fields: Any) -> F
     raise AssertionError("unreachable")  # pragma: no cover
 
 
-def send_revision(request: FormalRequest, items: list[Item], *, author: User) -> None:
+def send_revision(request: FormalRequest, items: list[Item], *, author: User, evidence: Sequence[Evidence]) -> None:
     """Insert the next revision of the locked request, reserve its assets, and mail the company a link to confirm it.
 
-    The items are the changes asked for; `author` wrote them. An earlier confirmation and verification are cleared.
-    Raises NoPeople if nobody could decide and apply it, and Refused if another open request conflicts with it.
+    The items are the changes asked for; `author` wrote them. `evidence` are the files it carries, read under the lock.
+    An earlier confirmation and verification are cleared. Raises NoPeople if nobody could decide and apply it, and
+    Refused if another open request conflicts with it.
     """
-    _require_people(request, {item["asset"] for item in items}, author)
-    revision = _insert_revision(request, items, author)
-    _reserve_assets(request, items)
+    assets = list(InformationAsset.objects.filter(code__in={item["asset"] for item in items}))
+    _require_people(request, assets, author)
+    revision = _insert_revision(request, items, author, evidence)
+    _reserve_assets(request, assets, items)
     request.revision_no, request.submitted_at = revision.no, now()
     for column in _CLEARED_COLUMNS:
         setattr(request, column, None)
@@ -91,14 +93,15 @@ def send_revision(request: FormalRequest, items: list[Item], *, author: User) ->
         actor=author,
         due_at=now() + timedelta(hours=settings.REQUEST_CONFIRM_HOURS),
         saved=("revision_no", "submitted_at", "channel", "confirmed_mailbox", *_CLEARED_COLUMNS),
-        **_describe_submission(request, revision),
+        **_describe_submission(request, revision, evidence),
     )
     notifications.mail_submitted(request, event)
 
 
-def _describe_submission(request: FormalRequest, revision: RequestRevision) -> dict[str, Any]:
+def _describe_submission(
+    request: FormalRequest, revision: RequestRevision, evidence: Sequence[Evidence]
+) -> dict[str, Any]:
     """Return what the event of a submission says besides the version: all that was received, and from whom (M20)."""
-    rows = Evidence.objects.filter(request=request, dropped_at__isnull=True).select_related("attachment").order_by("pk")
     received = find_received_form(request)
     return {
         "sha256": revision.sha256,
@@ -109,7 +112,7 @@ def _describe_submission(request: FormalRequest, revision: RequestRevision) -> d
         "representative": describe_representative(request.representative),
         "oath": bool(request.draft.get("declares")),
         "freeze_hours": revision.freeze_hours,
-        "evidence": list_files(rows),
+        "evidence": list_files(evidence),
         "form": describe_form(received) if received else None,
         "mail": describe_mail(received) if received else None,
         "acuse_sha256": receipt.hash_facts(request, revision),
@@ -117,9 +120,9 @@ def _describe_submission(request: FormalRequest, revision: RequestRevision) -> d
     }
 
 
-def _require_people(request: FormalRequest, codes: Iterable[str], author: User) -> None:
-    """Raise NoPeople if nobody but the requester and the author could decide or apply changes of the assets `codes`."""
-    missing_office = find_missing_office(codes, authors=frozenset({request.requester_id, author.pk}))
+def _require_people(request: FormalRequest, assets: Sequence[InformationAsset], author: User) -> None:
+    """Raise NoPeople if nobody but the requester and the author could decide or apply changes of these assets."""
+    missing_office = find_missing_office(assets, authors=frozenset({request.requester_id, author.pk}))
     if missing_office:
         raise NoPeople(
             f"Hoy no hay quien atienda esta solicitud: falta {missing_office}. Llame a mesa de control; su borrador "
@@ -127,9 +130,10 @@ def _require_people(request: FormalRequest, codes: Iterable[str], author: User) 
         )
 
 
-def _insert_revision(request: FormalRequest, items: list[Item], author: User) -> RequestRevision:
+def _insert_revision(
+    request: FormalRequest, items: list[Item], author: User, evidence: Sequence[Evidence]
+) -> RequestRevision:
     """Insert and return the request's next revision, from its draft; give its number to the files not sent before."""
-    files = Evidence.objects.filter(request=request, dropped_at__isnull=True)
     number = request.revision_no + 1
     reason = clean_lines(request.draft.get("reason"))
     content = payload.write_canonical(
@@ -143,13 +147,13 @@ def _insert_revision(request: FormalRequest, items: list[Item], author: User) ->
             reason=reason,
             effective_date=request.draft.get("effective_date") or "",
             evidence=[
-                {"name": file.attachment.name, "sha256": file.sha256, "size": file.attachment.size}
-                for file in files.select_related("attachment")
+                {"name": file.attachment.name, "sha256": file.sha256, "size": file.attachment.size} for file in evidence
             ],
         )
     )
-    files.filter(revision_no__isnull=True).update(revision_no=number)
-    return RequestRevision.objects.create(
+    if new_pks := [file.pk for file in evidence if file.revision_no is None]:
+        Evidence.objects.filter(pk__in=new_pks).update(revision_no=number)
+    revision = RequestRevision.objects.create(
         request=request,
         no=number,
         requester=request.requester,
@@ -159,18 +163,20 @@ def _insert_revision(request: FormalRequest, items: list[Item], author: User) ->
         sha256=payload.hash_bytes(content),
         freeze_hours=settings.SENSITIVE_FREEZE_HOURS if touches_risky(items) else 0,
     )
+    request.keep_revision(revision)
+    return revision
 
 
-def _reserve_assets(request: FormalRequest, items: list[Item]) -> None:
+def _reserve_assets(request: FormalRequest, assets: Sequence[InformationAsset], items: list[Item]) -> None:
     """Reserve the items' assets while the request is open. Raises Refused if another open request conflicts (M21)."""
     codes = sorted({item["asset"] for item in items})
     subject = _find_subject(request, items)  # the mail of the person who gets or has the access, else ""
     if folio := _find_conflict(request, codes, subject):
         raise Refused(f"Ya hay una solicitud abierta sobre esos datos: {folio}.")
-    RequestedAsset.objects.filter(request=request).delete()  # those of the revision before
+    if request.revision_no:
+        RequestedAsset.objects.filter(request=request).delete()  # those of the revision before
     RequestedAsset.objects.bulk_create(
-        RequestedAsset(request=request, asset=asset, customer=request.customer, subject=subject)
-        for asset in InformationAsset.objects.filter(code__in=codes)
+        RequestedAsset(request=request, asset=asset, customer=request.customer, subject=subject) for asset in assets
     )
 
 

@@ -152,7 +152,7 @@ def revert(pk: int, *, actor: User, reason: str, proof: Proof | None = None) -> 
             revert_of=request,
             draft={"reason": text},
         )
-        send_revision(reversal, items, author=actor)
+        send_revision(reversal, items, author=actor, evidence=[])
     return reversal
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Q
 
 from accounts.models import Office, Proof, Representative, User
 from change_requests import notifications, policy
@@ -24,7 +25,6 @@ from change_requests.operations._common import (
     record_act,
     require_unaltered_evidence,
     reread_allowed,
-    reread_person,
 )
 from change_requests.record.facts import describe_execution, describe_person, show_instant
 from factureya.core.clock import now
@@ -137,9 +137,12 @@ def _select_lapsed(slots: Iterable[DecisionSlot]) -> list[DecisionSlot]:
 
 def _has_no_powers(request: FormalRequest) -> bool:
     """Return True if the requester lost all powers, or those with which he asked, for example by another request."""
-    powers = policy.find_powers(reread_person(request.requester), request.customer)
-    own_powers = Representative.objects.filter(pk=request.representative_id)
-    return powers is None or not own_powers.in_force().exists()
+    either = Q(user=request.requester_id) | Q(pk=request.representative_id)
+    powers = Representative.objects.filter(either, customer=request.customer_id).in_force()
+    holders = {row.pk: row.user for row in powers.select_related("user__contact")}  # read anew, under the locks
+    requester = next((person for person in holders.values() if person and person.pk == request.requester_id), None)
+    has_none = requester is None or not policy.may_hold_powers(requester, request.customer)
+    return has_none or request.representative_id not in holders
 
 
 def _apply(request: FormalRequest, actor: User) -> Execution:

@@ -29,7 +29,7 @@ from change_requests.operations._revisions import send_revision
 from change_requests.record.facts import show_instant
 from factureya.core.clock import now
 from factureya.core.mail import own_links
-from factureya.core.models import Attachment, Event
+from factureya.core.models import Event
 from factureya.core.refusals import Invalid, NotAllowed, WrongStatus
 
 CODE_SALT = "requests.new-mail"
@@ -51,7 +51,8 @@ def submit(
     if the draft changed since, Invalid for wrong fields, and NoPeople if nobody could decide the request.
     """
     with lock_request(pk, *FormalRequest.EDITABLE, proof=proof) as request:
-        files = _load_reviewed_files(request, seen)
+        evidence = _load_reviewed_evidence(request, seen)
+        files = [row.attachment for row in evidence]
         actor = reread_allowed(actor, policy.why_not_request, request.customer)
         require_requester(request, actor)
         if not request.representative.is_in_force():
@@ -65,7 +66,7 @@ def submit(
             listed = ", ".join(f"«{name}»" for name in lost_files)
             raise Invalid({"evidence": f"No se pudo leer {listed}: quítelo y súbalo de nuevo."})
         request.channel = channel
-        send_revision(request, content.find_items(request, {}), author=actor)
+        send_revision(request, content.find_items(request, {}), author=actor, evidence=evidence)
     return request
 
 
@@ -141,13 +142,16 @@ def confirm_new_email(pk: int, *, code: str, actor: User | None = None, proof: P
     return request
 
 
-def _load_reviewed_files(request: FormalRequest, seen: str | None) -> list[Attachment]:
-    """Return the draft's files. Raises StaleContent if the draft changed since the page with the hash `seen`."""
+def _load_reviewed_evidence(request: FormalRequest, seen: str | None) -> list[Evidence]:
+    """Return the draft's evidence, with its files, in the order it was added.
+
+    Raises StaleContent if the draft changed since the page with the hash `seen`.
+    """
     rows = Evidence.objects.filter(request=request, dropped_at__isnull=True)
-    files = [row.attachment for row in rows.select_related("attachment")]
-    if seen is not None and seen != content.hash_draft(request, files):
+    evidence = list(rows.select_related("attachment").order_by("pk"))
+    if seen is not None and seen != content.hash_draft(request, [row.attachment for row in evidence]):
         raise StaleContent
-    return files
+    return evidence
 
 
 def _mail_code(request: FormalRequest, address: str, event: Event) -> None:

@@ -10,6 +10,7 @@ from accounts.models import Office
 from accounts.models.representatives import compose_line
 from change_requests import operations
 from change_requests.models import ACCESS, Clarification, FormalRequest, InformationAsset
+from change_requests.tests.control.test_control_pages import act
 from factureya.core.clock import now
 from factureya.testing.budgets import budget, statements_of
 from factureya.testing.people import Cast, make_representative, make_staff, name_owner
@@ -18,7 +19,7 @@ from factureya.testing.requests import decide, make_request
 
 pytestmark = pytest.mark.django_db
 FEW, MANY = 3, 300
-PAGE, INBOX, EXPEDIENTE = 12, 9, 18
+PAGE, INBOX, EXPEDIENTE, EXECUTE = 12, 8, 18, 40
 Status = FormalRequest.Status
 
 
@@ -149,3 +150,11 @@ def test_expediente(client: Client, cast: Cast) -> None:
     request = make(cast, Status.CLOSED)
     path = reverse("control:expediente", args=[request.folio])
     assert len(statements_of(lambda: client.get(path))) <= EXPEDIENTE
+
+
+@pytest.mark.clause("M24")
+def test_execution(client: Client, cast: Cast) -> None:
+    request = make(cast, Status.APPROVED)
+    client.force_login(cast.gina)
+    sent = statements_of(lambda: act(cast.gina, request, "execute", client), 302)
+    assert len(sent) <= EXECUTE, "\n".join([str(len(sent)), *sent])
