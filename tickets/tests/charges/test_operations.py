@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from accounts.models import Office
+from accounts.models import Office, Provider
 from factureya.core import audit, clock
 from factureya.core.models import OutboxMessage
 from factureya.core.record import state
@@ -308,3 +308,18 @@ def test_rows_and_events_agree_after_all_of_it(cast: Neighbours) -> None:
     operations.withdraw_charge(propose(cast).ticket_id, seq=1, supervisor=cast.laura, reason="Llegó")
     assert not [flaw for flaw in state.find_flaws() if flaw.chain.startswith("ticket:")]
     assert not list(audit.find_flaws())
+
+
+@pytest.mark.clause("M3")
+def test_our_supervisor_does_all_of_it_on_a_third_partys_ticket(cast: Neighbours) -> None:
+    external = Provider.objects.create(name="Soporte Externo")
+    ticket = make_ticket(requester=cast.ana)
+    ticket_operations.hand_over(ticket.pk, supervisor=cast.laura, provider=external)
+    charge = propose(cast, ticket)
+    operations.withdraw_charge(ticket.pk, seq=charge.seq, supervisor=cast.laura, reason="Llegó")
+    entry = note(ticket, 5, agent=cast.laura)
+    operations.void_time(ticket.pk, agent=cast.laura, seq=entry.seq, reason="Eran 3")
+    assert ticket.charges.get().status == Status.WITHDRAWN
+    assert ticket.time_entries.get().voided_by == cast.laura
+    irma = make_staff(Office.THIRD_PARTY_AGENT, provider=external)
+    assert note(ticket, 5, agent=irma).agent == irma
