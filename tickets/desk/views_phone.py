@@ -118,7 +118,7 @@ def start_call(request: HttpRequest) -> HttpResponse:
     if ticket is None and not policy.may_take_calls(agent):
         raise Http404
     try:
-        call = calls.start_call(agent=agent, contact=contact, ticket=ticket)
+        call = calls.start_call(agent=agent, contact=contact, ticket_pk=ticket.pk if ticket else None)
     except Refused as refusal:
         messages.warning(request, str(refusal))
         return redirect(workspace_url(ticket.pk, Place(NOWHERE)) if ticket else reverse("admin:tickets_ticket_phone"))
