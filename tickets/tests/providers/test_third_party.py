@@ -14,10 +14,18 @@ from factureya.core.record.state import find_flaws as find_changed_rows
 from factureya.core.refusals import Invalid, NotAllowed, WrongStatus
 from factureya.testing.desk import QUEUE, agent_in, page_of
 from factureya.testing.pages import key_in, log_in, png, text_of
-from factureya.testing.people import make_auditor, make_contact, make_customer, make_staff, own_provider
+from factureya.testing.people import (
+    make_auditor,
+    make_contact,
+    make_customer,
+    make_representative,
+    make_staff,
+    own_provider,
+)
 from factureya.testing.raw_sql import execute, insert, postgres_only, refused_by, sqlite_only, update
 from factureya.testing.tickets import make_ticket
 from tickets import notifications, operations, policy
+from tickets.charges import operations as charges
 from tickets.models import MailGrant, Ticket, TicketFile
 from tickets.providers import guards
 from tickets.providers import operations as providers
@@ -49,8 +57,8 @@ def irma(external) -> User:
 def ticket(external, supervisor, tmp_path, settings) -> Ticket:
     """A ticket at the third party whose every text names the customer's mail."""
     settings.MEDIA_ROOT = tmp_path
-    company = make_customer(registered_email=REGISTERED, legal_name="Papelería Ocaso")
-    ana = make_contact(company, email=MAIL, full_name=MAIL)
+    company = make_customer(registered_email=REGISTERED, legal_name="Papelería Ocaso", verified=False)
+    ana = make_representative(company, email=MAIL, full_name=MAIL)
     file = store.store(png(f"pantalla de {MAIL}.png"), draft="d1")
     ticket = make_ticket(requester=ana, subject=f"Escríbanme a {MAIL}", body=QUOTE, files=[file])
     operations.add_note(ticket.pk, agent=supervisor, body=f"Llamó desde {MAIL}")
@@ -72,15 +80,72 @@ def leaks(response: Any) -> list[str]:
     return [part for part in (MAIL, REGISTERED, "beto@", "@ocaso", "ana.rivas") if part in html]
 
 
-PAGES = ["change", "confirm"]
+PAGES = ["change", "confirm", "time"]
+
+
+@pytest.fixture
+def charged(ticket, irma, supervisor) -> Ticket:
+    """The ticket with minutes of the third party's agent and a declined charge, whose every text names the mail."""
+    operations.assign(ticket.pk, agent=irma, assignee=irma)
+    terms = charges.ChargeTerms(lines=(("Restaurar", 60),), rate_cents=45_000, reason="No llegó la lista")
+    charge = charges.propose_charge(ticket.pk, supervisor=supervisor, terms=terms)
+    charges.decide_charge(ticket.pk, seq=charge.seq, decider=ticket.requester, accepts=False, note=f"A {MAIL} no llegó")
+    for work in (f"Escribí a {MAIL}", f"Llamé a {MAIL}"):
+        entry = charges.note_time(ticket.pk, agent=irma, minutes=5, work=work)
+    charges.void_time(ticket.pk, agent=irma, seq=entry.seq, reason=f"Era a {REGISTERED}")
+    return ticket
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_no_page_of_the_ticket_shows_the_mail(client, irma, ticket, name):
+def test_no_page_of_the_ticket_shows_the_mail(client, irma, charged, name):
     log_in(client, irma)
-    page = client.get(page_of(ticket, name))
+    page = client.get(page_of(charged, name))
     assert page.status_code == 200
     assert leaks(page) == []
+
+
+@pytest.mark.clause("M3", "M18")
+def test_minutes_and_charges_are_read_without_the_mail(client, irma, charged, supervisor):
+    log_in(client, irma)
+    pages = [page_of(charged, "time"), reverse("admin:tickets_ticket_void_time", args=[charged.pk, 1])]
+    for page in map(client.get, pages):
+        assert leaks(page) == []
+        assert f"Escribí a {HIDDEN}" in text_of(page)
+    assert "Como lo ve el cliente" not in text_of(client.get(pages[0]))  # that page is not for a third party
+    log_in(client, supervisor)
+    shown = text_of(client.get(pages[0]))
+    assert f"«A {MAIL} no llegó»" in shown
+    assert "Como lo ve el cliente" in shown
+    providers.grant_mail(charged.pk, supervisor=supervisor, reason="Hace falta")
+    log_in(client, irma)
+    assert f"«A {MAIL} no llegó»" in text_of(client.get(pages[0]))
+
+
+@pytest.mark.clause("M3", "M18")
+def test_the_mail_about_a_decision_hides_it_too(irma, charged, supervisor):
+    mails = {mail.to: mail for mail in OutboxMessage.objects.filter(kind=notifications.CHARGE_ANSWER)}
+    text = f"{mails[irma.email].subject} {mails[irma.email].body}"
+    assert [part for part in (MAIL, "ana.rivas", "@ocaso") if part in text] == []
+    assert f"«A {HIDDEN} no llegó»" in text
+    assert f"«A {MAIL} no llegó»" in mails[supervisor.email].body
+
+
+@pytest.mark.clause("M3", "M5")
+def test_the_page_of_a_call_shows_nothing_of_a_name_that_is_a_mail(client, irma, ticket, supervisor):
+    for person in (irma, supervisor):
+        log_in(client, person)
+        page = client.post(
+            reverse("admin:tickets_ticket_call_start"),
+            {"contacto": ticket.requester_id, "ticket": ticket.pk},
+            follow=True,
+        )
+        shown = text_of(page)
+        assert "Llamada de" in shown
+        assert MAIL not in shown
+        assert ("ana•••••@ocaso.mx" in shown) is (person == supervisor)
+        if person == irma:
+            assert leaks(page) == []
+            assert f"Llamada de {HIDDEN}" in shown
 
 
 def test_what_hides_the_mail_leaves_the_rest(client, irma, ticket):
