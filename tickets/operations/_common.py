@@ -198,7 +198,7 @@ def locked(
     """Open a transaction and yield the ticket, locked and read again, if it is in one of `statuses`.
 
     If it is merged and `follows_merge` is true, the ticket that takes its messages is yielded instead (M11); with
-    `takes_merged` it is yielded itself, for what stays with it: its charges and the minutes on them.
+    `takes_merged` it is yielded itself, for what stays with it: its charges, the minutes on them, its mails.
     No status is required if `new_message` was received before. So a second click on «confirmar» gets no error when
     the first closed the ticket. Raises TicketMerged for a merged ticket, TicketClosed or WrongStatus for a status that
     is not allowed, FormUsed if the message's one-time key is used.
