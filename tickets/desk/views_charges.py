@@ -137,7 +137,7 @@ class TimePage(DeskStep):
 
     def hide_mails(self, entries: list[TimeEntry], charges: list[ChargeProposal]) -> None:
         """Take the customer's mail addresses out of what this person may not read them in (M3, M11)."""
-        pks = {self.ticket.pk, *(row.ticket_id for row in (*entries, *charges))}
+        pks = {self.ticket.pk, *(entry.ticket_id for entry in entries), *(charge.ticket_id for charge in charges)}
         hidden = find_mail_hidden(self.user, self.ticket, pks)
         for entry in entries:
             if entry.ticket_id in hidden:
