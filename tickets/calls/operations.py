@@ -240,10 +240,10 @@ def _count_code(address: str, agent: User) -> None:
 
 
 def _verify(call: Call, agent: User) -> None:
-    """Use the code up and set the call verified, with its event."""
+    """Use the code up and set the call verified, after its event, for which the database asks."""
     call.verified_at, call.code_digest = now(), ""
-    call.save(update_fields=["verified_at", "code_digest"])
     _record("call.verified", call, agent, to=call.code_to)
+    call.save(update_fields=["verified_at", "code_digest"])
 
 
 def _count_wrong_code(call: Call, agent: User) -> None:

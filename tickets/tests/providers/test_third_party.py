@@ -1,5 +1,6 @@
 """A third party's agents see their tickets without the customer's mail, and leave a record of what they saw (M3)."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from django.db import connection
 from django.urls import reverse
 
 from accounts.models import Office, Provider, User
-from factureya.core import clock
+from factureya.core import audit, clock
 from factureya.core.files import store
 from factureya.core.models import Event, OutboxMessage
 from factureya.core.record.state import find_flaws as find_changed_rows
@@ -22,7 +23,16 @@ from factureya.testing.people import (
     make_staff,
     own_provider,
 )
-from factureya.testing.raw_sql import execute, insert, postgres_only, refused_by, sqlite_only, update
+from factureya.testing.raw_sql import (
+    copy_statement,
+    execute,
+    execute_as_owner,
+    insert,
+    postgres_only,
+    refused_by,
+    sqlite_only,
+    update,
+)
 from factureya.testing.tickets import make_ticket
 from tickets import notifications, operations, policy
 from tickets.charges import operations as charges
@@ -30,6 +40,7 @@ from tickets.models import MailGrant, Ticket, TicketFile
 from tickets.providers import guards
 from tickets.providers import operations as providers
 from tickets.providers.hiding import HIDDEN, hide_mails
+from tickets.providers.state import describe_grant
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M3")]
 MAIL, REGISTERED = "ana.rivas@ocaso.mx", "registro@ocaso.mx"
@@ -392,7 +403,9 @@ def test_what_a_grant_says_is_not_changed(grant, ticket):
 
 def test_a_grant_ends_once_and_names_who(grant, supervisor):
     with refused_by("mail_grant_end_names_who"):
-        update(grant, ended_at=clock.now())
+        execute_as_owner("UPDATE tickets_mailgrant SET ended_at = %s", clock.now())
+    with refused_by("mail_grant_ended_in_an_event"):
+        update(grant, ended_at=clock.now(), ended_by_id=supervisor.pk)
     providers.hide_mail(grant.ticket_id, supervisor=supervisor)
     for change in ({"ended_at": None, "ended_by_id": None}, {"ended_at": clock.now()}):
         with refused_by("mail_grant_ends_once"):
@@ -400,12 +413,51 @@ def test_a_grant_ends_once_and_names_who(grant, supervisor):
 
 
 def test_a_grant_has_a_reason_an_end_and_no_double(grant):
+    for column, value, name in (
+        ("reason", "", "mail_grant_has_reason"),
+        ("ends_at", grant.granted_at, "mail_grant_has_an_end"),
+    ):
+        with refused_by(name):
+            execute_as_owner(f"UPDATE tickets_mailgrant SET {column} = %s", value)
+    sql, params = copy_statement(MailGrant, grant.pk, "INSERT")
     with refused_by("one_open_mail_grant_per_ticket", "ticket_id"):
-        insert(grant)
-    with refused_by("mail_grant_has_reason", "one_open_mail_grant_per_ticket"):
-        insert(grant, reason="")
-    with refused_by("mail_grant_has_an_end", "one_open_mail_grant_per_ticket"):
-        insert(grant, ends_at=grant.granted_at)
+        execute_as_owner(sql, *params)
+
+
+def give_raw(grant: MailGrant, **columns: Any) -> None:
+    """INSERT a copy of an ended grant that begins now, after the event that a forger inside the program could write."""
+    instant = clock.now()
+    row = {"granted_at": instant, "ends_at": instant + timedelta(days=7), "ended_at": None, "ended_by_id": None}
+    row |= columns
+    forged = MailGrant.objects.get(pk=grant.pk)
+    for name, value in row.items():
+        setattr(forged, name, value)
+    audit.record(
+        "ticket.mail_granted",
+        forged.ticket,
+        actor=forged.granted_by,
+        reason=forged.reason,
+        rows={"mail_grant": describe_grant(forged)},
+    )
+    insert(grant, **row)
+
+
+def test_nobody_grants_past_the_operation(grant, supervisor, irma):
+    providers.hide_mail(grant.ticket_id, supervisor=supervisor)
+    now = clock.now()
+    with refused_by("mail_grant_given_in_an_event"):
+        insert(grant, granted_at=now, ends_at=now + timedelta(days=7), ended_at=None, ended_by_id=None)
+    for columns, name in (
+        ({"granted_by_id": irma.pk}, "mail_grant_by_a_supervisor"),
+        ({"provider_id": own_provider().pk}, "mail_grant_is_of_the_tickets_provider"),
+        ({"ends_at": now + timedelta(days=8)}, "mail_grant_lasts_a_week"),
+        ({"granted_at": now - timedelta(hours=1)}, "mail_grant_given_in_an_event"),
+        ({"ended_at": now, "ended_by_id": supervisor.pk}, "mail_grant_given_in_an_event"),
+    ):
+        with refused_by(name):
+            give_raw(grant, **columns)
+    give_raw(grant)
+    assert MailGrant.objects.filter(ended_at=None).count() == 1
 
 
 def test_a_grant_is_not_deleted(grant):
@@ -422,8 +474,9 @@ def test_grants_are_not_truncated(grant):
 
 @sqlite_only
 def test_a_grant_is_not_replaced(grant):
-    with refused_by("tickets_mailgrant_no_replace", "mail_grant_replaces_none"):
-        insert(grant, id=grant.pk)
+    sql, params = copy_statement(MailGrant, grant.pk, "INSERT OR REPLACE", id=grant.pk)
+    with refused_by("tickets_mailgrant_no_replace", "mail_grant_"):
+        execute(sql, *params)
     names = {guard.name for guard in guards.GUARDS}
     assert {"tickets_mailgrant_no_replace", "mail_grant_replaces_none", "mail_grant_ends_once"} <= names
 
