@@ -18,7 +18,7 @@ PROPOSED, ENDED = "tickets/charge_proposed", "tickets/charge_ended"
 
 
 def send_proposal(ticket: Ticket, event: Event, charge: ChargeProposal) -> None:
-    """Mail the proposal to who may decide it, and to who opened the ticket; each has a link of the own."""
+    """Mail the proposal to who may decide it, and to who opened the ticket; each has a link of his own."""
     _tell_customer(PROPOSED, ticket, event, charge, automatic=False)
 
 
@@ -53,9 +53,13 @@ def make_charge_url(ticket: Ticket, charge: ChargeProposal, person: User) -> str
 
 
 def _tell_customer(kind: str, ticket: Ticket, event: Event, charge: ChargeProposal, *, automatic: bool) -> None:
-    """Queue the mail `kind` to each representative, and to who opened the ticket, if they may see the ticket."""
+    """Queue the mail `kind` to each representative, and to who opened the ticket or one merged into it.
+
+    Who may not see the ticket gets none.
+    """
     deciders = policy.find_deciders(ticket.customer)
-    people = {person.pk: person for person in (*deciders, ticket.requester)}
+    requesters = (ticket.requester, *notifications.find_merged_requesters(ticket))
+    people = {person.pk: person for person in (*deciders, *requesters)}
     decider_pks = {person.pk for person in deciders}
     for person in people.values():
         if not ticket_policy.may_write_as_customer(person, ticket):
