@@ -116,7 +116,7 @@ def test_a_merge_and_the_close_by_silence(rounds: range, ana: User, agent: User)
 
 @pytest.mark.clause("M3")
 def test_a_hand_over_and_an_undo_do_not_wait_for_each_other(rounds: range, ana: User):
-    laura, external = make_staff(Office.SUPERVISOR), Provider.objects.create(name="Soporte Externo")
+    laura, external = make_staff(Office.SUPERVISOR), Provider.objects.create(pk=2000, name="Externo")
     for _turn in rounds:
         first, second, third = make_tickets(ana, 3)
         for ticket in (first, second):
