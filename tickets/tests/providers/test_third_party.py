@@ -451,7 +451,7 @@ def test_nobody_grants_past_the_operation(grant, supervisor, irma):
         ({"granted_by_id": irma.pk}, "mail_grant_by_a_supervisor"),
         ({"provider_id": own_provider().pk}, "mail_grant_is_of_the_tickets_provider"),
         ({"ends_at": now + timedelta(days=8)}, "mail_grant_lasts_a_week"),
-        ({"granted_at": now - timedelta(hours=1)}, "mail_grant_given_in_an_event"),
+        ({"granted_at": now - timedelta(hours=1)}, "mail_grant_given_in_an_event|mail_grant_by_a_supervisor"),
         ({"ended_at": now, "ended_by_id": supervisor.pk}, "mail_grant_given_in_an_event"),
     ):
         with refused_by(name):
