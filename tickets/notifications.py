@@ -21,6 +21,7 @@ from factureya.core.clock import now
 from factureya.core.mail import answer_limits, outbox, own_links
 from factureya.core.models import Event, InboundMessage, OutboxMessage
 from tickets import policy
+from tickets.merging import family
 from tickets.models import NUMBER_PREFIX, AuthorityRequest, Message, Ticket
 from tickets.providers.hiding import hide_mails
 
@@ -29,6 +30,7 @@ CLOSED = "tickets/closed"
 NEW_MESSAGE = "tickets/new_message"
 CHARGE_ANSWER = "tickets/charge_answer"
 TO_AGENT = (NEW_MESSAGE, CHARGE_ANSWER)  # every other mail goes to the customer
+TO_MERGED = ":merged:"  # in the key of a mail that goes to the requester of a merged ticket besides
 _ID_SALT = "tickets.thread"
 _ADDRESS_SALT = "tickets.reply-to"
 _PRINTABLE = re.compile(r"[!-;=?-~]{1,200}")  # what may stand between < and > in a header of ours
@@ -68,16 +70,31 @@ def announce_split(ticket: Ticket, event: Event, source: Ticket) -> None:
 def send_answer(ticket: Ticket, event: Event, message: Message) -> None:
     """Send our answer to the customer, with what is expected of him and until when (M14, M15)."""
     _tell_customer("tickets/answered", ticket, event, automatic=False, message=message)
+    _tell_merged("tickets/answered", ticket, event, automatic=False, message=message)
 
 
 def send_reminder(ticket: Ticket, event: Event) -> OutboxMessage:
     """Queue the one reminder before a ticket closes by silence, and return it (M15)."""
-    return _tell_customer(REMINDER, ticket, event)
+    reminder = _tell_customer(REMINDER, ticket, event)
+    _tell_merged(REMINDER, ticket, event)
+    return reminder
 
 
 def announce_close(ticket: Ticket, event: Event) -> None:
     """Tell the customer that the ticket is closed and why (M12, M15)."""
-    _tell_customer(CLOSED, ticket, event, by=event.actor_name, **event.data)
+    more = {"by": event.actor_name, **event.data}
+    _tell_customer(CLOSED, ticket, event, **more)
+    _tell_merged(CLOSED, ticket, event, **more)
+
+
+def find_merged_requesters(ticket: Ticket) -> list[User]:
+    """Return who opened the tickets merged into this one and may write here, besides its own requester (M11)."""
+    merged_pks = family.list_merged_pks(ticket.pk)
+    if not merged_pks:
+        return []
+    requesters = Ticket.objects.filter(pk__in=merged_pks).exclude(requester=ticket.requester_id).values("requester")
+    people = User.objects.select_related("contact__customer").filter(pk__in=requesters).order_by("pk")
+    return [person for person in people if policy.may_write_as_customer(person, ticket)]
 
 
 def notify_assignee(ticket: Ticket, event: Event, message: Message) -> None:
@@ -231,6 +248,26 @@ def _tell_customer(
         automatic=automatic,
         headers={**build_headers(ticket, inbound), **(headers or {})},
     )
+
+
+def _tell_merged(kind: str, ticket: Ticket, event: Event, *, automatic: bool = True, **more: Any) -> None:
+    """Queue the mail `kind` to each requester of a merged ticket too: we told him that we answer there (M11).
+
+    Who caused the event, and who gets the customer's own mail of it, gets none.
+    """
+    for person in find_merged_requesters(ticket):
+        key = f"{event.hash}:customer"
+        if person.pk == event.actor_id or OutboxMessage.objects.filter(key=key, to__iexact=person.email).exists():
+            continue
+        outbox.enqueue(
+            kind,
+            key=f"{event.hash}{TO_MERGED}{person.pk}",
+            to=person.email,
+            about=ticket.chain,
+            context={**_build_context(ticket, person), **more},
+            automatic=automatic,
+            headers=build_headers(ticket, None),
+        )
 
 
 def _find_recipient(ticket: Ticket, inbound: InboundMessage | None) -> tuple[User | None, str]:

@@ -4,7 +4,15 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
 from factureya.core import numbers
-from tickets.customer import views_authority, views_charges, views_person, views_public, views_statement, views_ticket
+from tickets.customer import (
+    views_authority,
+    views_charges,
+    views_ending,
+    views_person,
+    views_public,
+    views_statement,
+    views_ticket,
+)
 from tickets.models import NUMBER_PREFIX
 
 
@@ -30,8 +38,8 @@ urlpatterns = [
     path("tickets/<ticket_number:number>/creado/", views_ticket.Created.as_view(), name="created"),
     path("tickets/<ticket_number:number>/informacion/", views_ticket.AddInformation.as_view(), name="add_information"),
     path("tickets/<ticket_number:number>/autorizar/", views_ticket.Authorize.as_view(), name="authorize"),
-    path("tickets/<ticket_number:number>/confirmar/", views_ticket.Confirm.as_view(), name="confirm"),
-    path("tickets/<ticket_number:number>/continuar/", views_ticket.FollowUp.as_view(), name="follow_up"),
+    path("tickets/<ticket_number:number>/confirmar/", views_ending.Confirm.as_view(), name="confirm"),
+    path("tickets/<ticket_number:number>/continuar/", views_ending.FollowUp.as_view(), name="follow_up"),
     path("tickets/<ticket_number:number>/cobro/<int:seq>/", views_charges.ChargePage.as_view(), name="charge"),
     path("cargos/", views_statement.StatementView.as_view(), name="statement"),
     path("cargos/<str:month>/", views_statement.StatementView.as_view(), name="statement_month"),

@@ -120,6 +120,21 @@ def find_draft(session: Session, user: User, form: str) -> tuple[FormKey, dict[s
     return (key, draft["fields"], draft["why"]) if key.belongs_to(user) else None
 
 
+def move_draft(session: Session, user: User, form: str, new_form: str) -> None:
+    """Move this person's draft of a form to the form `new_form`, with its files; its text `body` follows one there."""
+    draft, other = find_draft(session, user, form), find_draft(session, user, new_form)
+    if draft is None:
+        return
+    key, fields, reason = draft
+    if other is not None:
+        other_key, other_fields, _reason = other
+        store.move_files(key.key, other_key.key)
+        body = "\n\n".join(filter(None, (other_fields.get("body"), fields.get("body"))))
+        key, fields = other_key, {**fields, **other_fields, "body": body}
+    forget_form(session, form)
+    keep_draft(session, FormKey(key.key, new_form, key.owner), fields, reason=reason)
+
+
 def list_files(form_key: str) -> list[Attachment]:
     """Return the files uploaded so far for the form with this one-time key, the oldest first."""
     return list(Attachment.objects.filter(draft=form_key).order_by("pk")) if form_key else []

@@ -27,7 +27,7 @@ def wrong_code(call: Call) -> str:
 def make_verified_call(contact: User, *, agent: User | None = None, ticket: Ticket | None = None) -> Call:
     """Return a call of the contact in which the code was read back."""
     agent = agent or make_agent()
-    call = operations.start_call(agent=agent, contact=contact, ticket=ticket)
+    call = operations.start_call(agent=agent, contact=contact, ticket_pk=ticket.pk if ticket else None)
     if call.is_verified:
         return call
     operations.send_code(call.pk, agent=agent)

@@ -1,7 +1,7 @@
 """Define the triggers of calls: a call is verified by the code that was mailed in it, and by nothing else (M5)."""
 
 from factureya.core import triggers
-from factureya.core.guard_terms import changed, guards, translate
+from factureya.core.guard_terms import changed, guards, last_event_is, translate
 
 CALL = "tickets_call"
 # The code that is used: mailed to this mailbox less than ten minutes before, with tries left, in a call that goes on.
@@ -10,6 +10,12 @@ _CODE_IN_FORCE = """OLD.verified_at IS NULL AND OLD.ended_at IS NULL AND OLD.cod
     AND NOT (NEW.code_sent_at ≠ OLD.code_sent_at)
     AND SEC[NEW.verified_at] >= SEC[OLD.code_sent_at] - 0.01
     AND SEC[NEW.verified_at] <= SEC[OLD.code_sent_at] + 600.01"""
+_VERIFIED = last_event_is(
+    "'call:' || NEW.id",
+    "call.verified",
+    """v.actor_id = NEW.agent_id AND DATA[to] = NEW.code_to
+    AND T[NEW.verified_at] <= T[v.at] AND T[NEW.verified_at] >= MINUTE_BEFORE[v.at]""",
+)
 _SAME_CODE = "NEW.code_digest = OLD.code_digest AND NEW.code_digest <> ''"
 
 _WRITTEN = [
@@ -34,6 +40,11 @@ _WRITTEN = [
             "call_verified_only_by_its_code",
             f"{changed('verified_at')} AND NOT ({_CODE_IN_FORCE})",
             "una llamada se comprueba con su código, una vez",
+        ),
+        (
+            "call_verified_in_an_event",
+            f"NEW.verified_at IS NOT NULL AND {changed('verified_at')} AND NOT {_VERIFIED}",
+            "falta su evento",
         ),
         (
             "call_code_tries_are_not_given_back",

@@ -39,17 +39,19 @@ class WrongCode(Invalid):
     """Say that the caller did not read back the code that was mailed."""
 
 
-def start_call(*, agent: User, contact: User, ticket: Ticket | None = None) -> Call:
+def start_call(*, agent: User, contact: User, ticket_pk: int | None = None) -> Call:
     """Begin a call of this contact and return it, or return the one that the agent has open with him (M5).
 
-    `ticket` is the one that a third party's agent calls about; only then does he call at all. Raises NotAllowed.
+    `ticket_pk` is of the ticket that a third party's agent calls about; only then does he call at all. Every use of
+    the call asks again whether the ticket is still his. Raises NotAllowed.
     """
-    if reason := policy.why_not_start(agent, contact, ticket):
-        raise NotAllowed(reason)
-    ticket_pk = ticket.pk if ticket and not ticket_policy.may_take_calls(agent) else None
     try:
         with transaction.atomic():
-            return _resume_call(agent, contact, ticket_pk) or _begin_call(agent, contact, ticket_pk)
+            ticket = None if ticket_pk is None else Ticket.objects.get(pk=ticket_pk)
+            if reason := policy.why_not_start(agent, contact, ticket):
+                raise NotAllowed(reason)
+            about_pk = None if ticket_policy.may_take_calls(agent) else ticket_pk
+            return _resume_call(agent, contact, about_pk) or _begin_call(agent, contact, about_pk)
     except IntegrityError:  # one_open_call_per_agent_and_contact: a double click, and the first one was quicker
         return Call.objects.get(agent=agent, contact=contact, ended_at=None)
 
@@ -238,10 +240,10 @@ def _count_code(address: str, agent: User) -> None:
 
 
 def _verify(call: Call, agent: User) -> None:
-    """Use the code up and set the call verified, with its event."""
+    """Use the code up and set the call verified, after its event, for which the database asks."""
     call.verified_at, call.code_digest = now(), ""
-    call.save(update_fields=["verified_at", "code_digest"])
     _record("call.verified", call, agent, to=call.code_to)
+    call.save(update_fields=["verified_at", "code_digest"])
 
 
 def _count_wrong_code(call: Call, agent: User) -> None:

@@ -6,14 +6,14 @@ An operation writes its event first and the row after it; so each row must stand
 from factureya.core import triggers
 from factureya.core.guard_terms import changed, guards, last_event_is, translate
 from factureya.core.triggers import Guard
+from tickets.guard_terms import CHAIN, TICKET, make_desk_sql
 
-CHARGE, LINE, TIME, TICKET = ("tickets_chargeproposal", "tickets_chargeline", "tickets_timeentry", "tickets_ticket")
+CHARGE, LINE, TIME = "tickets_chargeproposal", "tickets_chargeline", "tickets_timeentry"
 _DESK = ("agent", "third_party_agent", "supervisor")
 _TERMS = (
     "id ticket_id seq message_id proposed_by_id proposed_at expires_at minutes rate_cents subtotal_cents tax_rate "
     "tax_cents total_cents reason"
 )
-_CHAIN = f"(SELECT 'ticket:' || t.number FROM {TICKET} t WHERE t.id = NEW.ticket_id)"
 _SUMS = f"FROM {LINE} l WHERE l.charge_id = "
 _LINE_MISFITS = f"""NOT EXISTS (SELECT 1 FROM {CHARGE} c WHERE c.id = NEW.charge_id AND c.status = 'proposed'
     AND NEW.amount_cents * 60 <= NEW.minutes * c.rate_cents + 30
@@ -22,21 +22,9 @@ _LINE_MISFITS = f"""NOT EXISTS (SELECT 1 FROM {CHARGE} c WHERE c.id = NEW.charge
     AND NEW.amount_cents + (SELECT COALESCE(SUM(l.amount_cents), 0) {_SUMS} c.id) <= c.subtotal_cents)"""
 
 
-def _make_desk_sql(person: str, offices: tuple[str, ...], at: str) -> str:
-    """Return the SQL condition that a person is active staff and holds one of these offices at the ticket's provider.
-
-    `person` and `at`, the instant, are SQL, such as columns of the new row.
-    """
-    names = ", ".join(f"'{office}'" for office in offices)
-    return f"""EXISTS (SELECT 1 FROM accounts_user u JOIN accounts_roleassignment o ON o.user_id = u.id
-        JOIN {TICKET} t ON t.provider_id = o.provider_id WHERE u.id = {person} AND u.is_active AND u.is_staff
-          AND t.id = NEW.ticket_id AND o.office IN ({names}) AND o.ended_by_id IS NULL
-          AND T[o.starts_at] <= T[{at}] AND (o.ends_at IS NULL OR T[o.ends_at] > T[{at}]))"""
-
-
 def _make_told_sql(verb: str) -> str:
     """Return the SQL condition that the ticket's last event is this one, and about the new row; `verb` is SQL."""
-    told = last_event_is(_CHAIN, "VERB", "DATA[number] = CAST(NEW.seq AS text)")
+    told = last_event_is(CHAIN, "VERB", "DATA[number] = CAST(NEW.seq AS text)")
     return told.replace("v.verb IN ('VERB')", f"v.verb = {verb}")
 
 
@@ -55,7 +43,7 @@ _GUARDS = [
         ("charge_born_proposed", "NEW.status <> 'proposed'", "un cobro nace propuesto"),
         (
             "charge_proposed_by_supervisor",
-            f"NOT {_make_desk_sql('NEW.proposed_by_id', ('supervisor',), 'NEW.proposed_at')}",
+            f"NOT {make_desk_sql('NEW.proposed_by_id', ('supervisor',), 'NEW.proposed_at')}",
             "lo propone un supervisor del prestador",
         ),
         (
@@ -99,7 +87,7 @@ _GUARDS = [
         (
             "charge_withdrawn_by_supervisor",
             f"""NEW.status = 'withdrawn'
-            AND NOT {_make_desk_sql("NEW.ended_by_id", ("supervisor",), "NEW.ended_at")}""",
+            AND NOT {make_desk_sql("NEW.ended_by_id", ("supervisor",), "NEW.ended_at")}""",
             "lo retira un supervisor del prestador",
         ),
         (
@@ -115,7 +103,7 @@ _GUARDS = [
         ("time_entry_born_valid", "NEW.voided_at IS NOT NULL", "no nace anulado"),
         (
             "time_entry_by_the_desk",
-            f"NOT {_make_desk_sql('NEW.agent_id', _DESK, 'NEW.created_at')}",
+            f"NOT {make_desk_sql('NEW.agent_id', _DESK, 'NEW.created_at')}",
             "lo anota quien atiende en el prestador",
         ),
         (
@@ -138,7 +126,7 @@ _GUARDS = [
         (
             "time_entry_voided_in_an_event",
             f"""OLD.voided_at IS NULL AND NEW.voided_at IS NOT NULL AND NOT (T[NEW.voided_at] >= T[OLD.created_at]
-            AND {_make_desk_sql("NEW.voided_by_id", _DESK, "NEW.voided_at")}
+            AND {make_desk_sql("NEW.voided_by_id", _DESK, "NEW.voided_at")}
             AND {_make_told_sql(repr("ticket.time_voided"))})""",
             "lo anula quien atiende en el prestador, con su evento",
         ),

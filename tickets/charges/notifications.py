@@ -12,12 +12,13 @@ from tickets import policy as ticket_policy
 from tickets.charges import money, policy
 from tickets.charges.models import ChargeProposal
 from tickets.models import Ticket
+from tickets.providers.hiding import hide_mails
 
 PROPOSED, ENDED = "tickets/charge_proposed", "tickets/charge_ended"
 
 
 def send_proposal(ticket: Ticket, event: Event, charge: ChargeProposal) -> None:
-    """Mail the proposal to who may decide it, and to who opened the ticket; each has a link of the own."""
+    """Mail the proposal to who may decide it, and to who opened the ticket; each has a link of his own."""
     _tell_customer(PROPOSED, ticket, event, charge, automatic=False)
 
 
@@ -27,13 +28,22 @@ def announce_end(ticket: Ticket, event: Event, charge: ChargeProposal) -> None:
 
 
 def notify_desk(ticket: Ticket, event: Event, charge: ChargeProposal) -> None:
-    """Mail the customer's decision to the supervisor who proposed it and to the ticket's assignee."""
+    """Mail the customer's decision to the supervisor who proposed it and to the ticket's assignee.
+
+    A third party's agent reads it without the customer's mail addresses (M3).
+    """
+    texts = {"subject": ticket.subject, "company": ticket.customer.legal_name, "note": charge.note}
+    texts["decided_by"] = charge.ended_by.get_full_name() if charge.ended_by else ""
     context = {**_build_context(ticket, charge), "url": notifications.workspace_url(ticket)}
     people = {person.pk: person for person in (charge.proposed_by, ticket.assignee) if person is not None}
     for person in people.values():
-        if ticket_policy.may_work(person, ticket):
-            key = f"{event.hash}:desk:{person.pk}"
-            outbox.enqueue(notifications.CHARGE_ANSWER, key=key, to=person.email, about=ticket.chain, context=context)
+        if not ticket_policy.may_work(person, ticket):
+            continue
+        shown = texts
+        if not ticket_policy.may_read_mail(person, ticket):
+            shown = {name: hide_mails(text) for name, text in texts.items()}
+        key, kind = f"{event.hash}:desk:{person.pk}", notifications.CHARGE_ANSWER
+        outbox.enqueue(kind, key=key, to=person.email, about=ticket.chain, context={**context, **shown})
 
 
 def make_charge_url(ticket: Ticket, charge: ChargeProposal, person: User) -> str:
@@ -43,9 +53,13 @@ def make_charge_url(ticket: Ticket, charge: ChargeProposal, person: User) -> str
 
 
 def _tell_customer(kind: str, ticket: Ticket, event: Event, charge: ChargeProposal, *, automatic: bool) -> None:
-    """Queue the mail `kind` to each representative, and to who opened the ticket, if they may see the ticket."""
+    """Queue the mail `kind` to each representative, and to who opened the ticket or one merged into it.
+
+    Who may not see the ticket gets none.
+    """
     deciders = policy.find_deciders(ticket.customer)
-    people = {person.pk: person for person in (*deciders, ticket.requester)}
+    requesters = (ticket.requester, *notifications.find_merged_requesters(ticket))
+    people = {person.pk: person for person in (*deciders, *requesters)}
     decider_pks = {person.pk for person in deciders}
     for person in people.values():
         if not ticket_policy.may_write_as_customer(person, ticket):

@@ -129,13 +129,16 @@ class NewTicket(PostingForm, PersonView):
     def carry_to(self, chosen_number: str) -> HttpResponse:
         """Put text and files of the new-ticket form into the answer form of an existing ticket: «Agregar a este» (M11).
 
-        The answer form gets the same one-time key, because the files are stored under it. If the person may not see the
-        chosen ticket, the new-ticket form is shown again.
+        The answer form gets the same one-time key, because the files are stored under it. The text goes to where the
+        ticket's number leads by now. If the person may not see that one, the new-ticket form is shown again.
         """
         key, _ = self.posted_key()
         stored_files, _ = self.update_draft_files(key)
         fields = choose_kept_fields(self.request.POST)
-        ticket = Ticket.objects.visible_to(self.user).find_by_number(chosen_number)
+        visible = Ticket.objects.visible_to(self.user)
+        ticket = visible.find_by_number(chosen_number)
+        if ticket is not None and ticket.is_merged:
+            ticket = visible.filter(pk=Ticket.objects.find_survivor_pk(ticket.pk)).first()
         if ticket is None:
             return self.render_page(TicketForm(initial=fields), key, kept=stored_files)
         answer_key = FormKey(key.key, ticket.number, key.owner)

@@ -1,4 +1,4 @@
-"""Serve the pages of one ticket (M12–M16): its history, the customer's answer, the confirmation, what follows."""
+"""Serve the pages of one ticket (M12–M16): its history, and the customer's answer."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,15 +11,17 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from accounts.models import User
+from accounts.web import form_memory
 from accounts.web.form_memory import FormKey
 from accounts.web.mixins import PostingForm, PrivateView, login_keeping_draft
 from factureya.core import calendar
 from factureya.core.clock import now
+from factureya.core.forms import choose_kept_fields
 from factureya.core.models import Attachment
-from factureya.core.refusals import Refused
+from factureya.core.refusals import NotAllowed, Refused
 from tickets import access, notifications, operations, policy
 from tickets.customer import timeline, wording
-from tickets.forms import FollowUpForm, InformationForm
+from tickets.forms import InformationForm
 from tickets.merging import family
 from tickets.models import ChargeProposal, Ticket, TicketQuerySet
 
@@ -66,19 +68,49 @@ class TicketView(PrivateView):
     def follow_merge(self, request: HttpRequest) -> HttpResponse | None:
         """Return the redirect from a merged ticket's page to the same page of the one that takes its messages (M11).
 
-        Return None for a POST, which the operation takes there itself, and if the person may not see that ticket. Who
-        came by a mail's link may see both.
+        What was typed for the merged one waits there (M17). Return None for a POST, which the operation takes there
+        itself, and if the person may not see that ticket.
         """
-        number = self.ticket.find_survivor().number
-        survivor = self.tickets().filter(number=number).first()
+        survivor = self.find_survivor()
+        if survivor is None or request.method not in {"GET", "HEAD"}:
+            return None
+        form_memory.move_draft(request.session, self.user, self.ticket.number, survivor.number)
+        messages.info(request, f"El ticket {self.ticket.number} se combinó con este: aquí se atiende.")
+        page = "detail" if self.url_name == "created" else self.url_name
+        return redirect(f"tickets:{page}", number=survivor.number)
+
+    def find_survivor(self) -> Ticket | None:
+        """Return the ticket that takes this merged one's messages, or None if the person may not see it (M11).
+
+        Who came by a mail's link may see both.
+        """
+        survivor = self.tickets().filter(number=self.ticket.find_survivor().number).first()
         if survivor is None or (self.actor.grant and not self.may_write(survivor)):
             return None
         if self.actor.grant:
-            access.extend_grant(request.session, self.actor.grant, survivor)
-        if request.method not in {"GET", "HEAD"}:
-            return None
-        messages.info(request, f"El ticket {self.ticket.number} se combinó con este: aquí se atiende.")
-        return redirect("tickets:detail" if self.url_name == "created" else f"tickets:{self.url_name}", number)
+            access.extend_grant(self.request.session, self.actor.grant, survivor)
+        return survivor
+
+    def close_confirmed(self, **arguments: Any) -> Ticket:
+        """Close the ticket because the customer confirms the solution, and return it (M15).
+
+        Raises TicketMerged if the person sees where it goes on, and NotAllowed if not (M11).
+        """
+        try:
+            return operations.confirm_resolved(self.ticket.pk, **arguments)
+        except operations.TicketMerged:
+            self.ticket.refresh_from_db(fields=["merged_into"])
+            if self.find_survivor() is None:
+                raise NotAllowed("El ticket se combinó con otro que usted no ve: no se cerró nada.") from None
+            raise
+
+    def ask_in_survivor(self) -> HttpResponse:
+        """Go to the ticket that takes this one's messages, for the customer to read it and confirm there (M11, M15)."""
+        number = self.ticket.find_survivor().number
+        form_memory.move_draft(self.request.session, self.user, self.ticket.number, number)
+        text = f"No se cerró nada: {self.ticket.number} se combinó con {number}. Véalo y confirme ahí."
+        messages.warning(self.request, text)
+        return redirect("tickets:detail", number=number)
 
     def tickets(self) -> TicketQuerySet:
         """Select the tickets this person may see, with the columns that a ticket's page shows."""
@@ -219,10 +251,19 @@ class AddInformation(TicketPage):
         self.require_writer()
         return self.receive_form()
 
-    def perform(self, form: InformationForm, key: FormKey) -> str:
-        """Add the customer's message to the ticket, or close the ticket with it; return the address to go to."""
+    def perform(self, form: InformationForm, key: FormKey) -> str | HttpResponse:
+        """Add the customer's message to the ticket, or close the ticket with it; return where to go.
+
+        A confirmation of a ticket that was merged meanwhile is asked for again in the other, with what was typed (M11).
+        """
         arguments = self.arguments(form, key)
-        number = self.confirm_solution(arguments) if form.is_confirming else self.add_message(arguments)
+        try:
+            number = self.confirm_solution(arguments) if form.is_confirming else self.add_message(arguments)
+        except operations.TicketMerged:
+            if arguments["body"] or arguments["files"]:
+                fields = choose_kept_fields(self.request.POST)
+                form_memory.keep_draft(self.request.session, key, fields, reason=form_memory.CARRIED)
+            return self.ask_in_survivor()
         return reverse("tickets:detail", args=[number])
 
     def add_message(self, arguments: dict[str, Any]) -> str:
@@ -254,7 +295,7 @@ class AddInformation(TicketPage):
         nothing changes.
         """
         try:
-            ticket = operations.confirm_resolved(self.ticket.pk, **arguments)
+            ticket = self.close_confirmed(**arguments)
         except operations.TicketClosed:
             if arguments["body"]:
                 return self.continue_in_new(arguments)
@@ -289,69 +330,6 @@ class Authorize(TicketForms):
         except Refused as refusal:
             messages.warning(request, str(refusal))
         return redirect("tickets:detail", number=self.ticket.number)
-
-
-class Confirm(TicketView):
-    """Close a ticket by «Confirmar que se resolvió» (M15): GET shows the question, POST closes."""
-
-    url_name = "confirm"
-    writes = True
-    http_method_names = ["get", "head", "post"]
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        """Show the page that asks whether the problem is solved; if the ticket is Cerrado, go to its page."""
-        self.require_writer()
-        if self.ticket.is_closed:
-            return redirect("tickets:detail", number=self.ticket.number)
-        return render(request, "tickets/confirm.html", self.context(state=wording.describe_state(self.ticket)))
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        """Close the ticket because the customer confirms the solution; go to its page, which says whether it closed."""
-        self.require_writer()
-        try:
-            operations.confirm_resolved(self.ticket.pk, author=self.actor.user)
-            messages.success(request, "Gracias por confirmarlo. El ticket quedó Cerrado.")
-        except operations.TicketClosed:
-            messages.info(request, "El ticket ya estaba Cerrado.")
-        except Refused as refusal:
-            messages.warning(request, str(refusal))
-        return redirect("tickets:detail", number=self.ticket.number)
-
-
-class FollowUp(TicketForms):
-    """Open by «El problema sigue» a new ticket that continues a closed one (M12)."""
-
-    url_name = "follow_up"
-    writes = True
-    http_method_names = ["get", "head", "post"]
-
-    def after_login(self, number: str) -> str:
-        """Return the address of the form «El problema sigue», to come back to after a login."""
-        return reverse("tickets:follow_up", args=[number])
-
-    def form(self, *args: Any, **options: Any) -> FollowUpForm:
-        return FollowUpForm(*args, **options)
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        """Show the form to continue a closed ticket; if the ticket is not Cerrado, go to the form to answer in it."""
-        self.require_writer()
-        if not self.ticket.is_closed:
-            return redirect(reverse("tickets:detail", args=[self.ticket.number]) + "#responder")
-        return self.show_form()
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        self.require_writer()
-        return self.receive_form()
-
-    def perform(self, form: FollowUpForm, key: FormKey) -> str:
-        return reverse("tickets:created", args=[self.open_follow_up(self.arguments(form, key)).number])
-
-    def render_page(
-        self, form: FollowUpForm, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = ""
-    ) -> HttpResponse:
-        """Return the page «El problema sigue» with its form, the stored files, and why an unsent draft is shown."""
-        context = self.context(form=form, key=key, kept=kept, draft_reason=draft_reason)
-        return render(self.request, "tickets/follow_up.html", context)
 
 
 class Created(TicketView):

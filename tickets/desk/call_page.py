@@ -14,7 +14,7 @@ from tickets.desk.callers import DOTS, mask_mail
 from tickets.desk.pages import workspace_url
 from tickets.desk.queue import NOWHERE, Place
 from tickets.models import Call, Ticket
-from tickets.providers.hiding import hide_in_ticket
+from tickets.providers.hiding import hide_in_ticket, hide_mails
 
 MAX_TICKETS = 20
 
@@ -34,6 +34,7 @@ class CallFacts:
 
     call: Call
     name: str
+    company: str
     standing: str
     mailboxes: list[tuple[str, str]]
     sent_to: str
@@ -67,7 +68,8 @@ def read_call(call: Call, agent: User) -> CallFacts:
     membership = add_powers(type(contact.contact).objects.filter(pk=contact.contact.pk)).get()
     return CallFacts(
         call=call,
-        name=mask_mail(name) if "@" in name else name,
+        name=_hide_name(name, is_ours),
+        company=customer.legal_name if is_ours else hide_mails(customer.legal_name),
         standing=membership.standing,
         mailboxes=_describe_mailboxes(call, is_ours),
         sent_to=_mask(call.code_to, is_ours) if call.code_to else "",
@@ -118,6 +120,13 @@ def _describe_mailboxes(call: Call, is_ours: bool) -> list[tuple[str, str]]:
 def _mask(address: str, is_ours: bool) -> str:
     """Return an address as the page shows it: masked, and for a third party nothing of it (M3)."""
     return mask_mail(address) if is_ours else DOTS
+
+
+def _hide_name(name: str, is_ours: bool) -> str:
+    """Return a name as the page shows it: one that is a mail address is masked, and for a third party hidden (M3)."""
+    if not is_ours:
+        return hide_mails(name)
+    return mask_mail(name) if "@" in name else name
 
 
 def _list_noted(call: Call) -> list[str]:

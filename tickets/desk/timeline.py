@@ -181,7 +181,8 @@ def _read_deliveries(ticket: Ticket) -> dict[str, Delivery]:
     # A mail's key begins with that hash and a colon.
     mails = OutboxMessage.objects.filter(about=ticket.chain).exclude(kind__in=notifications.TO_AGENT)
     shown = mails.only("key", "status", "attempts", "due_at", "sent_at", "bounced_at", "last_error")
-    return {mail.key.partition(":")[0]: _describe_delivery(mail) for mail in shown.order_by("pk")}
+    own = [mail for mail in shown.order_by("pk") if notifications.TO_MERGED not in mail.key]
+    return {mail.key.partition(":")[0]: _describe_delivery(mail) for mail in own}
 
 
 def _describe_delivery(mail: OutboxMessage) -> Delivery:

@@ -25,6 +25,8 @@ from tickets.desk.pages import page_context, read_place, require_agent, require_
 from tickets.desk.queue import Place
 from tickets.merging import family
 from tickets.models import Ticket
+from tickets.policy import find_mail_hidden, is_third_party, may_read_mail
+from tickets.providers.hiding import hide_in_charge, hide_in_time
 
 PREVIEW = "calcular"  # the button that shows the sums and sends nothing
 
@@ -121,6 +123,7 @@ class TimePage(DeskStep):
         entries = list(found.order_by("created_at", "pk"))
         proposed = ChargeProposal.objects.filter(ticket__in=pks).select_related("ended_by", "proposed_by", "ticket")
         charges = list(proposed.order_by("proposed_at", "pk"))
+        self.hide_mails(entries, charges)
         may_write = bool(self.user.desk_provider_ids) and policy.may_work(self.user, self.ticket)
         may_propose = policy.may_propose(self.user, self.ticket)
         return {
@@ -129,7 +132,19 @@ class TimePage(DeskStep):
             "charges": [(charge, describe_state(charge, charge.find_state(instant))) for charge in charges],
             "may_write": may_write,
             "may_propose": may_propose and not self.ticket.is_closed and not self.ticket.is_merged,
+            "is_third_party": is_third_party(self.user),
         }
+
+    def hide_mails(self, entries: list[TimeEntry], charges: list[ChargeProposal]) -> None:
+        """Take the customer's mail addresses out of what this person may not read them in (M3, M11)."""
+        pks = {self.ticket.pk, *(entry.ticket_id for entry in entries), *(charge.ticket_id for charge in charges)}
+        hidden = find_mail_hidden(self.user, self.ticket, pks)
+        for entry in entries:
+            if entry.ticket_id in hidden:
+                hide_in_time(entry)
+        for charge in charges:
+            if charge.ticket_id in hidden:
+                hide_in_charge(charge)
 
     def may_void(self, entry: TimeEntry, may_propose: bool) -> bool:
         """Return whether the person may void this entry: its agent, or a supervisor."""
@@ -157,6 +172,8 @@ class VoidTime(DeskStep):
         entry = self.ticket.time_entries.select_related("agent").filter(seq=self.seq).first()
         if entry is None:
             raise Http404
+        if not may_read_mail(self.user, self.ticket):
+            hide_in_time(entry)
         return {"entry": entry}
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.db.models import F
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -80,7 +81,7 @@ class SalesCalls(PostingForm):
     ) -> HttpResponse:
         """Return the page with the form and the last calls, those that nobody has handled first."""
         rows = Call.objects.filter(contact=None).select_related("agent", "handled_by")
-        rows = rows.order_by("handled_at", "-pk")[:MAX_SALES_CALLS]
+        rows = rows.order_by(F("handled_at").desc(nulls_first=True), "-pk")[:MAX_SALES_CALLS]
         waiting = [row for row in rows if row.handled_at is None]
         done = sorted((row for row in rows if row.handled_at), key=lambda row: -row.pk)
         context = page_context(
@@ -118,7 +119,7 @@ def start_call(request: HttpRequest) -> HttpResponse:
     if ticket is None and not policy.may_take_calls(agent):
         raise Http404
     try:
-        call = calls.start_call(agent=agent, contact=contact, ticket=ticket)
+        call = calls.start_call(agent=agent, contact=contact, ticket_pk=ticket.pk if ticket else None)
     except Refused as refusal:
         messages.warning(request, str(refusal))
         return redirect(workspace_url(ticket.pk, Place(NOWHERE)) if ticket else reverse("admin:tickets_ticket_phone"))

@@ -13,6 +13,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 
 from accounts.models import Provider, User
 from factureya.core import clock
@@ -54,9 +55,15 @@ class ChoiceForm(PortalForm):
 def confirm_by_phone(request: HttpRequest, pk: int) -> HttpResponse:
     """Close the ticket because the contact confirmed it in the agent's call, once it is verified by a code (M5, M15).
 
-    Without such a call the page lists the contacts, each with a button that begins his call.
+    Without such a call the page lists the contacts, each with a button that begins his call. A merged ticket's page
+    leads to that of the ticket which goes on, to be asked about that one (M11).
     """
     ticket, agent = ticket_or_404(request, pk), require_agent(request)
+    if ticket.is_merged:
+        survivor = ticket_or_404(request, Ticket.objects.find_survivor_pk(pk))
+        messages.warning(request, f"{ticket} se combinó con {survivor}: véalo y confirme ahí.")
+        query = read_place(request).query
+        return redirect(reverse("admin:tickets_ticket_confirm", args=[survivor.pk]) + (f"?{query}" if query else ""))
     calls = {str(call.pk): call for call in _find_verified_calls(ticket, agent)}
     choices = [(key, describe_verified_call(call)) for key, call in calls.items()]
     form = ChoiceForm("¿Quién confirmó?", choices, "Elija a la persona que confirmó.", read_posted(request))

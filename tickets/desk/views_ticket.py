@@ -147,7 +147,7 @@ def _show_page(request: HttpRequest, ticket: Ticket, composer: Composer, place: 
         unsent_texts=list(filter(None, composer.form.texts.values())) if ticket.is_merged else [],
         explanations=list_explanations(),
         closes_at_if_sent=None if ticket.is_closed else calendar.compute_reply_deadline(instant),
-        may_hand_over=(may_supervise := policy.may_hand_over(agent, ticket)) and not ticket.is_closed,
+        may_hand_over=(may_supervise := policy.may_hand_over(agent, ticket)),
         may_propose=may_supervise and not ticket.is_closed,
         is_ours=not policy.is_third_party(agent),
         may_show_mail=may_supervise and not ticket.provider.is_own,

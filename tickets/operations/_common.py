@@ -13,7 +13,7 @@ from accounts.models import User
 from factureya.core import audit, calendar, locking
 from factureya.core.clock import now
 from factureya.core.mail import outbox, own_links
-from factureya.core.models import Attachment, InboundMessage
+from factureya.core.models import Attachment, InboundMessage, OutboxMessage
 from factureya.core.refusals import FilesGone, FormUsed, Stale, WrongStatus
 from tickets import notifications, policy
 from tickets.models import Call, Message, Note, Ticket, TicketFile
@@ -198,7 +198,7 @@ def locked(
     """Open a transaction and yield the ticket, locked and read again, if it is in one of `statuses`.
 
     If it is merged and `follows_merge` is true, the ticket that takes its messages is yielded instead (M11); with
-    `takes_merged` it is yielded itself, for what stays with it: its charges and the minutes on them.
+    `takes_merged` it is yielded itself, for what stays with it: its charges, the minutes on them, its mails.
     No status is required if `new_message` was received before. So a second click on «confirmar» gets no error when
     the first closed the ticket. Raises TicketMerged for a merged ticket, TicketClosed or WrongStatus for a status that
     is not allowed, FormUsed if the message's one-time key is used.
@@ -312,9 +312,12 @@ def release_held_close(ticket: Ticket) -> None:
 
 
 def forget_reminder(ticket: Ticket) -> None:
-    """Set the ticket's reminder to None, without saving it; a reminder that is still queued is not sent."""
+    """Set the ticket's reminder to None, without saving it; a reminder that is still queued is sent to nobody."""
     if ticket.reminder_id is not None:
-        outbox.drop_mail(ticket.reminder_id)
+        for mail in (
+            OutboxMessage.objects.filter(about=ticket.chain, kind=notifications.REMINDER).order_by("pk").only("pk")
+        ):
+            outbox.drop_mail(mail.pk)
         ticket.reminder = None
 
 

@@ -106,9 +106,10 @@ def release_close(pk: int, *, agent: User) -> Ticket:
 def retry_mail(pk: int, *, agent: User, mail_pk: int) -> Ticket:
     """Queue again a mail of the ticket that could not be sent; neither status nor deadline moves (M6).
 
+    A merged ticket's own mails are tried again too: the one that tells where it goes on may have failed (M11).
     Raises WrongStatus for a mail that has not failed, is not to this ticket's customer, or whose text was wiped.
     """
-    with locked(pk, OPEN, WAITING, CLOSED) as ticket:
+    with locked(pk, OPEN, WAITING, CLOSED, takes_merged=True) as ticket:
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
         mails = OutboxMessage.objects.filter(about=ticket.chain, pk=mail_pk)
         mail = mails.exclude(kind__in=notifications.TO_AGENT).only("key", "kind", "to").first()

@@ -50,10 +50,11 @@ def confirm_resolved(
     """Close the ticket because the customer confirms it, with a last message if there is one (M12, M15).
 
     A second send of the same form changes nothing. Raises TicketClosed if it was Cerrado before: the caller then calls
-    `follow_up` if there is a text. Raises FormUsed if `form_key` was used before for another text or ticket.
+    `follow_up` if there is a text. Raises TicketMerged for a merged ticket: what the other one says, the customer has
+    not read (M11). Raises FormUsed if `form_key` was used before for another text or ticket.
     """
     new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key)
-    with locked(pk, OPEN, WAITING, new_message=new_message, follows_merge=True) as ticket:
+    with locked(pk, OPEN, WAITING, new_message=new_message) as ticket:
         require_customer(author, ticket, pk)
         if not new_message.is_repeated(ticket):
             message = write_message(ticket, new_message) if body or files else None
@@ -68,10 +69,10 @@ def confirm_resolved(
 def confirm_by_phone(pk: int, *, agent: User, call_pk: int) -> Ticket:
     """Close the ticket because the contact confirmed it in the agent's verified call; record both and when (M5, M15).
 
-    Raises NotAllowed if the call is not verified, or is of somebody who may not speak of this ticket. A merged ticket's
-    confirmation closes the one that takes its messages (M11).
+    Raises NotAllowed if the call is not verified, or is of somebody who may not speak of this ticket; TicketMerged for
+    a merged one, because the agent asked about another (M11).
     """
-    with locked_verified_call(call_pk, agent) as call, locked(pk, OPEN, WAITING, follows_merge=True) as ticket:
+    with locked_verified_call(call_pk, agent) as call, locked(pk, OPEN, WAITING) as ticket:
         contact = call.contact
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
         assert contact is not None  # a verified call has one

@@ -19,9 +19,9 @@ REPLY, CLOSE = "reply_due_at", "closes_at"
 def list_open(instant: datetime) -> Iterator[Deadline]:
     """Yield the goals of our replies that are still to come, and the closes by silence if those are in business days.
 
-    `queue_at` holds the deadline of a ticket, and has the index.
+    `queue_at` holds the deadline of a ticket, and has the index. A merged ticket's deadlines stand still (M11).
     """
-    coming = Ticket.objects.filter(queue_at__gt=instant).order_by("queue_at", "pk")
+    coming = Ticket.objects.unmerged().filter(queue_at__gt=instant).order_by("queue_at", "pk")
     goals = coming.filter(status=Ticket.Status.OPEN, reply_due_at__gt=instant)
     for pk, number, due_at in goals.values_list("pk", "number", REPLY).iterator():
         yield Deadline(pk, number, "Meta de respuesta", REPLY, Unit.HOURS, due_at)
@@ -33,9 +33,10 @@ def list_open(instant: datetime) -> Iterator[Deadline]:
 
 
 def move_deadline(deadline: Deadline, due_at: datetime, change_pk: int) -> bool:
-    """Move a deadline of a ticket, record it, and return True; return False if it is another one by now."""
+    """Move a deadline of a ticket, record it, and return True; return False if it is another one, or merged, by now."""
     with locking.locked(Ticket.objects.all(), deadline.pk) as ticket:
-        if getattr(ticket, deadline.column) != deadline.due_at or (deadline.column == CLOSE and ticket.reminder_id):
+        is_reminded = deadline.column == CLOSE and ticket.reminder_id is not None
+        if ticket.is_merged or is_reminded or getattr(ticket, deadline.column) != deadline.due_at:
             return False
         is_in_queue = ticket.queue_at == deadline.due_at
         setattr(ticket, deadline.column, due_at)

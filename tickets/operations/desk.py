@@ -1,13 +1,18 @@
 """Do what the desk does without a word to the customer: who has a ticket, what it is about (M3). No deadline moves."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import transaction
+
 from accounts.models import Customer, Provider, User
-from factureya.core import audit
+from factureya.core import audit, locking
 from factureya.core.refusals import WrongStatus
 from tickets import policy
 from tickets.catalogue import reading
 from tickets.merging import family
 from tickets.models import Ticket
-from tickets.operations._common import OPEN, WAITING, locked
+from tickets.operations._common import CLOSED, OPEN, WAITING, locked
 from tickets.providers.operations import end_grants
 
 
@@ -61,9 +66,9 @@ def hand_over(pk: int, *, supervisor: User, provider: Provider) -> Ticket:
     """Give the ticket to another provider, or take it back, unassigned (M3); only that desk sees it, and supervisors.
 
     What its former provider was let read of the customer's mail ends with it. The tickets merged into it go along,
-    because they are read with it (M11); each records its event.
+    because they are read with it (M11); each records its event. A ticket that is Cerrado can be taken back too.
     """
-    with locked(pk, OPEN, WAITING) as ticket:
+    with _locked_family(pk), locked(pk, OPEN, WAITING, CLOSED) as ticket:
         policy.require(policy.may_hand_over(supervisor, ticket), "Solo un supervisor cambia el prestador.")
         if ticket.provider_id != provider.pk:
             merged = Ticket.objects.select_for_update().filter(pk__in=family.list_merged_pks(pk)).order_by("pk")
@@ -85,6 +90,18 @@ def move_to_customer(source: Customer, target: Customer, *, actor: User) -> int:
         audit.record("ticket.moved_to_company", ticket, actor=actor, before=source.pk, after=target.pk)
         moved += 1
     return moved
+
+
+@contextmanager
+def _locked_family(pk: int) -> Iterator[None]:
+    """Open a transaction and lock the ticket and those merged into it, in the order of their keys as merges do (M11).
+
+    So it and an undone merge never wait for each other. Whoever goes on reads again what is merged by then.
+    """
+    with transaction.atomic():
+        for each in sorted({pk, *family.list_merged_pks(pk)}):
+            locking.lock(Ticket.objects.only("pk"), each)
+        yield
 
 
 def _require_team(ticket: Ticket, person: User) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.safestring import SafeString, mark_safe
 
-from tickets.models import Ticket
+from tickets.models import ChargeProposal, Ticket, TimeEntry
 
 HIDDEN = "[correo oculto]"
 # «@» as people and programs write it. A quote may break an address after it; a line begins with «>» then.
@@ -51,6 +51,18 @@ def hide_in_ticket(ticket: Ticket) -> None:
     for name in ("follows", "merged_into"):
         if other := loaded.get(name):
             other.subject = hide_mails(other.subject)
+
+
+def hide_in_time(entry: TimeEntry) -> None:
+    """Take the mail addresses out of noted minutes in memory: what was done, and why they were voided (M18)."""
+    entry.work, entry.void_reason = hide_mails(entry.work), hide_mails(entry.void_reason)
+
+
+def hide_in_charge(charge: ChargeProposal) -> None:
+    """Take the mail addresses out of a charge in memory: what the customer said of it, and who decided it (M18)."""
+    charge.note = hide_mails(charge.note)
+    if charge.ended_by is not None:
+        charge.ended_by.full_name = hide_mails(charge.ended_by.get_full_name())
 
 
 def hide_in_entry(entry: Any) -> Any:

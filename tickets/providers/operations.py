@@ -86,10 +86,13 @@ def _list_merged(ticket: Ticket) -> list[Ticket]:
 
 
 def _renew(ticket: Ticket, supervisor: User, reason: str) -> MailGrant:
-    """End the ticket's grant, which lapsed or was given to a merged ticket alone, and begin a new one; return it."""
+    """End the ticket's grant, which lapsed or was given to a merged ticket alone, and begin a new one; return it.
+
+    The event comes before the row: the database asks for it.
+    """
     end_grants(ticket, supervisor)
     instant = now()
-    grant = MailGrant.objects.create(
+    grant = MailGrant(
         ticket=ticket,
         provider=ticket.provider,
         reason=reason,
@@ -98,14 +101,15 @@ def _renew(ticket: Ticket, supervisor: User, reason: str) -> MailGrant:
         ends_at=instant + timedelta(days=GRANT_DAYS),
     )
     _record("ticket.mail_granted", ticket, grant, supervisor)
+    grant.save(force_insert=True)
     return grant
 
 
 def _end(grant: MailGrant, ticket: Ticket, supervisor: User) -> None:
-    """Set the grant ended by the supervisor, with its event."""
+    """Set the grant ended by the supervisor, after its event."""
     grant.ended_at, grant.ended_by = now(), supervisor
-    grant.save(update_fields=["ended_at", "ended_by"])
     _record("ticket.mail_hidden", ticket, grant, supervisor)
+    grant.save(update_fields=["ended_at", "ended_by"])
 
 
 def _record(verb: str, ticket: Ticket, grant: MailGrant, supervisor: User) -> Event:

@@ -4,9 +4,7 @@ from factureya.core.record.state import Facts, Kind, read_facts
 from tickets.models import MailGrant
 
 GRANT = "mail_grant"
-_FACTS = (
-    *("pk", "ticket_id", "provider_id", "reason", "granted_by_id", "granted_at", "ends_at", "ended_at", "ended_by_id"),
-)
+_FACTS = (*("ticket_id", "provider_id", "reason", "granted_by_id", "granted_at", "ends_at", "ended_at", "ended_by_id"),)
 
 
 def describe_grant(grant: MailGrant) -> Facts:
@@ -23,7 +21,7 @@ KINDS = [
         describe=describe_grant,
         subject=lambda grant: grant.ticket,
         chains=lambda grant: (grant.ticket.chain,),
-        key=("pk",),
-        column="pk",
+        key=("ticket", "provider", "granted_at"),
+        column="ticket_id",
     )
 ]

@@ -10,6 +10,7 @@ import time_machine
 from accounts.models import Office, User
 from factureya.core import audit, locking
 from factureya.core.calendar import forget_week, load_attention_hours
+from factureya.core.clock import now
 from factureya.core.hours import changes
 from factureya.core.hours.changes import Draft, Kind
 from factureya.core.hours.deadlines import name_moves
@@ -20,7 +21,9 @@ from factureya.testing import request_histories
 from factureya.testing.people import Cast, end_offices, make_staff, make_superuser
 from factureya.testing.raw_sql import execute, refused_by, update
 from factureya.testing.tickets import make_ticket
+from tickets import operations
 from tickets.models import Ticket
+from tickets.operations import deadlines as ticket_deadlines
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M2")]
 TUESDAY = date(2026, 12, 1)
@@ -89,6 +92,25 @@ def test_a_holiday_moves_the_goals_after_it_and_is_an_event(laura):
     moved = ticket.events().last()
     assert (moved.verb, moved.data["calendar_change"]) == ("ticket.deadline_moved", change.pk)
     assert load_attention_hours().holidays[TUESDAY] == "Puente"
+
+
+@pytest.mark.clause("M11")
+@pytest.mark.parametrize("status", ["open", "waiting"])
+def test_the_deadlines_of_a_merged_ticket_stand_still(laura, settings, status):
+    settings.CUSTOMER_REPLY_CALENDAR = "business"
+    ticket = make_ticket(status)
+    survivor = make_ticket(requester=ticket.requester)
+    columns = (ticket.reply_due_at, ticket.closes_at)
+    deadlines = list(ticket_deadlines.list_open(now()))
+    operations.merge_ticket(ticket.pk, agent=laura, into_pk=survivor.pk)
+    change = add(laura, TUESDAY)
+    assert change.status == "applied"
+    (own,) = [deadline for deadline in deadlines if deadline.pk == ticket.pk]
+    assert not ticket_deadlines.move_deadline(own, own.due_at + timedelta(days=1), change.pk)  # listed before the merge
+    ticket.refresh_from_db()
+    survivor.refresh_from_db()
+    assert (ticket.reply_due_at, ticket.closes_at) == columns
+    assert survivor.reply_due_at == mexico("2026-12-02T12:30")
 
 
 def test_what_is_over_or_lies_before_the_change_does_not_move(laura):

@@ -13,8 +13,8 @@ from tickets.operations._common import (
     CLOSED,
     OPEN,
     WAITING,
-    WaitReason,
     locked,
+    require_closes_at,
     save_ticket,
     set_reply_due,
     stop_waiting,
@@ -56,8 +56,8 @@ def decide_charge(
 def withdraw_charge(pk: int, *, seq: int, supervisor: User, reason: str) -> ChargeProposal:
     """Withdraw an undecided charge, with a reason that the customer reads, and return it (M18).
 
-    A ticket that waits for the authorization goes to Abierto. A second call changes nothing. Raises NotAllowed,
-    Invalid, and WrongStatus if the charge ended otherwise.
+    A ticket that waits for this charge goes to Abierto; one that waits for something else since then stays so. A second
+    call changes nothing. Raises NotAllowed, Invalid, and WrongStatus if the charge ended otherwise.
     """
     with locked(pk, OPEN, WAITING, CLOSED, takes_merged=True) as ticket:
         policy.require(policy.may_propose(supervisor, ticket), "La retira un supervisor de este prestador.")
@@ -67,10 +67,8 @@ def withdraw_charge(pk: int, *, seq: int, supervisor: User, reason: str) -> Char
         _require_undecided(ticket, charge)
         if not reason.strip() or len(reason.strip()) > MAX_NOTE:
             raise Invalid({"reason": f"Escriba por qué la retira, en hasta {MAX_NOTE} caracteres."})
-        if ticket.is_waiting and ticket.wait_reason == WaitReason.AUTHORIZATION:
-            stop_waiting(ticket)
-            set_reply_due(ticket, clock.now())
-            save_ticket(ticket)
+        if _is_awaited(ticket, charge):
+            _take_turn(ticket)
         event = end_charge(ticket, charge, Status.WITHDRAWN, supervisor, reason.strip())
         notifications.announce_end(ticket, event, charge)
     return charge
@@ -79,14 +77,17 @@ def withdraw_charge(pk: int, *, seq: int, supervisor: User, reason: str) -> Char
 def lapse_charge(pk: int, *, seq: int) -> ChargeProposal:
     """End an undecided charge whose time is over or whose ticket is Cerrado, and return it: nothing is charged (M18).
 
-    The sweep calls it; `decide_charge` refuses such a charge before any sweep. Raises WrongStatus if it is too early,
-    or the charge has ended.
+    A ticket that still waits for it, and is neither due to close by silence nor was reminded that it will, goes to
+    Abierto (M15): its time moved, and nobody can decide any more. The sweep calls it; `decide_charge` refuses such a
+    charge before any sweep. Raises WrongStatus if it is too early, or the charge has ended.
     """
     with locked(pk, OPEN, WAITING, CLOSED, takes_merged=True) as ticket:
         charge = ticket.charges.get(seq=seq)
         charge.ticket = ticket
         if charge.status != Status.PROPOSED or charge.find_state(clock.now()) != Status.LAPSED:
             raise WrongStatus("La propuesta no ha vencido.")
+        if _is_awaited(ticket, charge) and not _closes_by_silence(ticket):
+            _take_turn(ticket)
         event = end_charge(ticket, charge, Status.LAPSED)
         notifications.announce_end(ticket, event, charge)
     return charge
@@ -129,6 +130,24 @@ def _require_undecided(ticket: Ticket, charge: ChargeProposal) -> None:
         raise WrongStatus("El ticket ya se cerró: la propuesta quedó sin efecto y no se cobra nada.")
     if charge.find_state(clock.now()) != Status.PROPOSED:
         raise WrongStatus("La propuesta venció y no se cobra nada. Si todavía le interesa, pídanos otra.")
+
+
+def _is_awaited(ticket: Ticket, charge: ChargeProposal) -> bool:
+    """Return whether the ticket waits for the decision on this charge, and not for what we asked after it."""
+    return ticket.is_waiting and not ticket.is_merged and ticket.waiting_since == charge.proposed_at
+
+
+def _closes_by_silence(ticket: Ticket) -> bool:
+    """Return whether the sweep closes the ticket En espera as it was told: it is due, or the customer was reminded."""
+    is_due = require_closes_at(ticket) < clock.now()
+    return ticket.close_held_at is None and (is_due or ticket.reminder_id is not None)
+
+
+def _take_turn(ticket: Ticket) -> None:
+    """Move the ticket En espera to Abierto, our turn, because nobody can decide the charge any more; save it."""
+    stop_waiting(ticket)
+    set_reply_due(ticket, clock.now())
+    save_ticket(ticket)
 
 
 def _answer_ticket(ticket: Ticket) -> None:

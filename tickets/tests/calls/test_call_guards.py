@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from accounts.models import User
-from factureya.core import clock
+from factureya.core import audit, clock
 from factureya.core.record.state import find_flaws as find_changed_rows
 from factureya.testing.calls import confirm_by_phone, make_verified_call
 from factureya.testing.people import make_agent, make_contact, own_provider
@@ -42,8 +42,27 @@ def call() -> Call:
 
 
 def _verify(call: Call, *, after: timedelta = SECOND, **columns: Any) -> None:
+    """UPDATE a call to verified, with a forged event before it, as a forger inside the program could."""
     assert call.code_sent_at is not None
-    update(call, **{"verified_at": call.code_sent_at + after, "code_digest": "", **columns})
+    instant = call.code_sent_at + after
+    with clock.at(instant):
+        audit.record("call.verified", call, actor=call.agent, to=columns.get("code_to", call.code_to))
+    update(call, **{"verified_at": instant, "code_digest": "", **columns})
+
+
+def test_a_call_is_not_verified_without_the_event_of_its_agent_and_mailbox(call):
+    columns = {"verified_at": call.code_sent_at + SECOND, "code_digest": ""}
+    with refused_by("call_verified_in_an_event"):
+        update(call, **columns)
+    forged = [{"actor": make_agent(), "to": call.code_to}, {"actor": call.agent, "to": "otro@malo.mx"}]
+    for event in forged:
+        with refused_by("call_verified_in_an_event"), clock.at(columns["verified_at"]):
+            audit.record("call.verified", call, **event)
+            update(call, **columns)
+    with refused_by("call_verified_in_an_event"):  # an event of another instant
+        with clock.at(columns["verified_at"] + timedelta(minutes=5)):
+            audit.record("call.verified", call, actor=call.agent, to=call.code_to)
+        update(call, **columns)
 
 
 def test_only_what_the_code_allows_passes(call):
@@ -73,17 +92,17 @@ def test_a_call_is_not_verified_without_a_code_without_tries_or_after_its_end(ca
     with refused_by("call_verified_only_by_its_code"):
         _verify(call)
     bare = operations.start_call(agent=call.agent, contact=make_contact())
-    with refused_by("call_verified_only_by_its_code"):
+    with refused_by("call_verified_only_by_its_code", "call_verified_in_an_event"):
         update(bare, verified_at=clock.now(), code_to="a@b.mx")
     update(bare, ended_at=clock.now())
-    with refused_by("call_verified_only_by_its_code", "call_ended_is_final"):
+    with refused_by("call_verified_only_by_its_code", "call_ended_is_final", "call_verified_in_an_event"):
         update(bare, verified_at=clock.now(), code_to="a@b.mx")
 
 
 def test_a_verification_is_not_moved_or_taken_back(call):
     verified = make_verified_call(call.contact, agent=call.agent)
     for moment in (clock.now() + SECOND, None):
-        with refused_by("call_verified_only_by_its_code"):
+        with refused_by("call_verified_only_by_its_code", "call_verified_in_an_event"):
             update(verified, verified_at=moment)
 
 

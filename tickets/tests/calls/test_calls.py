@@ -297,7 +297,7 @@ def test_a_third_party_calls_only_about_its_ticket(caller):
     ticket, other = make_ticket(requester=caller), make_ticket(requester=caller)
     for about in (None, ticket):
         with pytest.raises(NotAllowed):
-            operations.start_call(agent=irma, contact=caller, ticket=about)
+            operations.start_call(agent=irma, contact=caller, ticket_pk=about.pk if about else None)
     supervisor = make_staff(Office.SUPERVISOR)
     for each in (ticket, other):
         ticket_operations.hand_over(each.pk, supervisor=supervisor, provider=provider)
@@ -309,7 +309,7 @@ def test_a_third_party_calls_only_about_its_ticket(caller):
         ticket_operations.open_by_phone(call.pk, agent=irma, kind="support", subject="x", body="y")
     ticket_operations.confirm_by_phone(ticket.pk, agent=irma, call_pk=call.pk)
     other.refresh_from_db()
-    assert operations.start_call(agent=irma, contact=caller, ticket=other) != call
+    assert operations.start_call(agent=irma, contact=caller, ticket_pk=other.pk) != call
     assert Call.objects.get(pk=call.pk).ended_at is not None
 
 

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from django.db import connection, models
 
+from accounts.models import Office, Provider
 from factureya.core import audit, clock
 from factureya.core.record import state
 from factureya.testing.charges import accepted, decide, note, propose
-from factureya.testing.people import Neighbours, make_agent, make_neighbours
+from factureya.testing.people import Neighbours, make_agent, make_neighbours, make_staff
 from factureya.testing.raw_sql import (
     copy_statement,
     execute,
@@ -314,7 +315,8 @@ def test_noted_minutes_stay_and_are_voided_once(cast: Neighbours) -> None:
 
 def test_only_the_desk_notes_minutes(cast: Neighbours) -> None:
     entry = note(make_ticket(requester=cast.ana), 5)
-    for person in (cast.ana, cast.elsa):
+    external = Provider.objects.create(name="Soporte Externo")
+    for person in (cast.ana, cast.elsa, make_staff(Office.THIRD_PARTY_AGENT, provider=external)):
         with refused_by("time_entry_by_the_desk"):
             forge(entry.ticket, "time_noted", 2)
             insert(entry, seq=2, agent_id=person.pk)

@@ -5,19 +5,21 @@ from typing import Any
 
 import pytest
 
-from accounts.models import Office
+from accounts.models import Office, Provider
 from factureya.core import audit, clock
+from factureya.core.hours.deadlines import Deadline, Unit
 from factureya.core.models import OutboxMessage
 from factureya.core.record import state
 from factureya.core.refusals import FormUsed, Invalid, NotAllowed, Refused, WrongStatus
 from factureya.testing.charges import TERMS, WHY, accepted, decide, note, propose
 from factureya.testing.people import Neighbours, end_offices, make_agent, make_neighbours, make_staff
-from factureya.testing.tickets import let_it_close, mails_about, make_ticket
+from factureya.testing.tickets import let_it_close, mails_about, make_inbound, make_ticket
 from tickets import operations as ticket_operations
 from tickets import tasks
 from tickets.charges import operations
 from tickets.charges.operations import ChargeTerms
 from tickets.models import ChargeProposal, Ticket, TimeEntry
+from tickets.operations.deadlines import move_deadline
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M18")]
 Status = ChargeProposal.Status
@@ -213,6 +215,38 @@ def test_who_confirms_the_solution_lets_the_charge_lapse(cast: Neighbours) -> No
     assert tasks.lapse_charges() == 1
 
 
+@pytest.mark.clause("M14", "M15")
+def test_a_lapsed_charge_is_not_waited_for_when_the_close_moved(cast: Neighbours) -> None:
+    moved, held, due = (propose(cast) for _ in range(3))
+    later = moved.expires_at + timedelta(days=1)
+    closes = Deadline(moved.ticket_id, moved.ticket.number, "Cierre", "closes_at", Unit.DAYS, moved.expires_at)
+    assert move_deadline(closes, later, 1)  # holidays came in between: the ticket closes later than the charge expires
+    inbound, mail = make_inbound(), OutboxMessage.objects.filter(about=held.ticket.chain).first()
+    ticket_operations.mail_bounced(held.ticket_id, mail=mail, inbound=inbound)
+    with clock.at(max(charge.expires_at for charge in (moved, held, due)) + SECOND):
+        assert tasks.lapse_charges() == 3
+    tickets = [Ticket.objects.get(pk=charge.ticket_id) for charge in (moved, held, due)]
+    assert [ticket.status for ticket in tickets] == ["open", "open", "waiting"]  # the last one closes by silence
+    assert all(ticket.reply_due_at for ticket in tickets[:2])
+    assert tickets[0].events().last().data["after"] == "open"
+    assert not [flaw for flaw in state.find_flaws() if flaw.chain.startswith("ticket:")]
+
+
+@pytest.mark.clause("M14")
+@pytest.mark.parametrize("reason", ["detail", "authorization"])
+def test_the_end_of_a_charge_ends_no_other_wait(cast: Neighbours, reason: str) -> None:
+    withdrawn, lapsed = propose(cast), propose(cast)
+    for charge in (withdrawn, lapsed):
+        with clock.at(charge.proposed_at + timedelta(hours=1)):
+            ticket_operations.answer(charge.ticket_id, agent=make_agent(), body="¿Y el XML?", wait_reason=reason)
+    operations.withdraw_charge(withdrawn.ticket_id, seq=1, supervisor=cast.laura, reason="Llegó la lista")
+    with clock.at(lapsed.expires_at + SECOND):
+        operations.lapse_charge(lapsed.ticket_id, seq=1)
+    for charge in (withdrawn, lapsed):
+        ticket = Ticket.objects.get(pk=charge.ticket_id)
+        assert (ticket.status, ticket.wait_reason) == ("waiting", reason)
+
+
 def test_a_supervisor_withdraws_with_a_reason(cast: Neighbours) -> None:
     charge = propose(cast)
     with pytest.raises(Invalid):
@@ -308,3 +342,18 @@ def test_rows_and_events_agree_after_all_of_it(cast: Neighbours) -> None:
     operations.withdraw_charge(propose(cast).ticket_id, seq=1, supervisor=cast.laura, reason="Llegó")
     assert not [flaw for flaw in state.find_flaws() if flaw.chain.startswith("ticket:")]
     assert not list(audit.find_flaws())
+
+
+@pytest.mark.clause("M3")
+def test_our_supervisor_does_all_of_it_on_a_third_partys_ticket(cast: Neighbours) -> None:
+    external = Provider.objects.create(name="Soporte Externo")
+    ticket = make_ticket(requester=cast.ana)
+    ticket_operations.hand_over(ticket.pk, supervisor=cast.laura, provider=external)
+    charge = propose(cast, ticket)
+    operations.withdraw_charge(ticket.pk, seq=charge.seq, supervisor=cast.laura, reason="Llegó")
+    entry = note(ticket, 5, agent=cast.laura)
+    operations.void_time(ticket.pk, agent=cast.laura, seq=entry.seq, reason="Eran 3")
+    assert ticket.charges.get().status == Status.WITHDRAWN
+    assert ticket.time_entries.get().voided_by == cast.laura
+    irma = make_staff(Office.THIRD_PARTY_AGENT, provider=external)
+    assert note(ticket, 5, agent=irma).agent == irma

@@ -79,16 +79,71 @@ def test_what_was_typed_on_the_old_page_lands_in_the_survivor(client, ana):
     assert survivor.messages.filter(body="Va el XML").count() == 1
 
 
+@pytest.mark.clause("M11", "M15")
 @pytest.mark.parametrize("name", ["confirm", "add_information"])
-def test_a_confirmation_on_the_old_page_closes_the_survivor(client, ana, name):
+def test_a_confirmation_on_the_old_page_closes_no_ticket_that_the_customer_did_not_see(client, ana, name):
     ticket, survivor = make_ticket(requester=ana), make_ticket(requester=ana)
     log_in(client, ana)
     key = key_in(client.get(at("detail", ticket)))
     operations.merge_ticket(ticket.pk, agent=make_agent(), into_pk=survivor.pk)
-    client.post(at(name, ticket), {"key": key, "resolved": "1", "body": "Gracias"})
-    survivor.refresh_from_db()
-    ticket.refresh_from_db()
-    assert (survivor.status, ticket.status) == ("closed", "open")
+    data = {"key": key, "resolved": "1", "body": "Gracias", "files": [png("sello.png")]}
+    page = client.post(at(name, ticket), data, follow=True)
+    assert page.request["PATH_INFO"] == at("detail", survivor)
+    text = text_of(page)
+    assert f"{ticket.number} se combinó con {survivor.number}. Véalo y confirme ahí" in text
+    assert {Ticket.objects.get(pk=each.pk).status for each in (ticket, survivor)} == {"open"}
+    assert survivor.messages.count() == 1
+    if name == "add_information":  # what was typed waits in the other ticket's form
+        assert "Gracias" in text
+        assert "sello.png" in text
+        client.post(at(name, survivor), {"key": key_in(page), "resolved": "1", "body": "Gracias"})
+        assert Ticket.objects.get(pk=survivor.pk).status == "closed"
+        assert survivor.messages.latest("seq").body == "Gracias"
+
+
+@pytest.mark.clause("M15")
+def test_a_confirmation_by_the_link_of_a_merged_ticket_leads_to_the_other(client, ana):
+    ticket, survivor = make_ticket(requester=ana), make_ticket(requester=ana)
+    by_link(client, ana, ticket)
+    operations.merge_ticket(ticket.pk, agent=make_agent(), into_pk=survivor.pk)
+    page = client.post(at("confirm", ticket), follow=True)
+    assert page.request["PATH_INFO"] == at("detail", survivor)
+    assert "Véalo y confirme ahí" in text_of(page)
+    assert Ticket.objects.get(pk=survivor.pk).status == "open"
+
+
+@pytest.mark.clause("M17")
+@pytest.mark.parametrize("has_other", [False, True])
+def test_what_was_typed_before_the_session_ended_waits_in_the_survivor(client, ana, has_other):
+    ticket, survivor = make_ticket(requester=ana), make_ticket(requester=ana)
+    log_in(client, ana)
+    drafts = {ticket: "Va el XML", survivor: "Va el PDF"}
+    keys = {each: key_in(client.get(at("detail", each))) for each in drafts}
+    client.logout()
+    for each, body in drafts.items():
+        if each == ticket or has_other:
+            client.post(at("add_information", each), {"key": keys[each], "body": body, "files": [png(f"{body}.png")]})
+    operations.merge_ticket(ticket.pk, agent=make_agent(), into_pk=survivor.pk)
+    log_in(client, ana)
+    page = client.get(at("detail", ticket), follow=True)
+    assert page.request["PATH_INFO"] == at("detail", survivor)
+    shown = page.context["form"]["body"].value()
+    assert shown == ("Va el PDF\n\nVa el XML" if has_other else "Va el XML")
+    assert [file.name for file in page.context["kept"]] == ["Va el XML.png", *(["Va el PDF.png"] if has_other else [])]
+    client.post(at("add_information", survivor), {"key": key_in(page), "body": shown})
+    assert survivor.messages.latest("seq").body == shown
+
+
+@pytest.mark.clause("M17")
+def test_a_new_tickets_text_goes_to_where_the_chosen_ticket_leads(client, ana, pair):
+    log_in(client, ana)
+    data = {"key": key_in(client.get(reverse("tickets:new"))), "agregar_a": pair[0].number, "subject": "Sello otra vez"}
+    page = client.post(reverse("tickets:new"), data, follow=True)
+    assert page.request["PATH_INFO"] == at("detail", pair[1])
+    assert page.context["form"]["body"].value() == "Sello otra vez"
+    hide_survivor(ana, pair[1])
+    page = client.post(reverse("tickets:new"), data)
+    assert page.context["form"]["subject"].value() == "Sello otra vez"
 
 
 def test_what_still_goes_on_after_the_survivor_closed_opens_a_linked_ticket(client, ana, pair):

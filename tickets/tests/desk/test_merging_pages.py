@@ -6,6 +6,7 @@ import pytest
 
 from accounts.models import Office, Provider
 from factureya.core import clock
+from factureya.testing.calls import make_verified_call
 from factureya.testing.desk import QUEUE, agent_in, every_view, fresh, page_of, reply
 from factureya.testing.pages import log_in, text_of
 from factureya.testing.people import make_agent, make_auditor, make_contact, make_staff
@@ -194,3 +195,19 @@ def test_who_reads_as_auditor_sees_it_without_a_button(client):
     text = text_of(client.get(page_of(ticket)))
     assert f"se combinó con {survivor.number}" in text
     assert "Deshacer" not in text
+
+
+@pytest.mark.clause("M11", "M15")
+def test_a_confirmation_by_phone_on_a_merged_tickets_page_is_asked_about_the_other(client):
+    agent = agent_in(client)
+    ticket = make_ticket()
+    survivor = make_ticket(requester=ticket.requester)
+    operations.merge_ticket(ticket.pk, agent=agent, into_pk=survivor.pk)
+    call = make_verified_call(ticket.requester, agent=agent)
+    for send in (client.get, client.post):
+        answer = send(page_of(ticket, "confirm"), {"chosen": call.pk})
+        assert answer.url == page_of(survivor, "confirm")
+    assert f"{ticket} se combinó con {survivor}: véalo y confirme ahí" in text_of(client.get(answer.url))
+    assert fresh(survivor).status == "open"
+    client.post(answer.url, {"chosen": call.pk})
+    assert fresh(survivor).status == "closed"

@@ -435,6 +435,19 @@ def test_a_sales_call_of_a_stranger_is_noted_and_handled(client):
     assert client.post(reverse("admin:tickets_ticket_call_handled", args=[10**6])).status_code == 404
 
 
+@pytest.mark.clause("M4")
+def test_a_sales_call_that_waits_is_listed_before_any_number_of_handled_ones(client):
+    agent = agent_in(client)
+    for number in range(51):
+        call = operations.note_sale(agent=agent, caller_name=f"Luis {number}", caller_phone="222 555 0199", note="")
+        operations.handle_sale(call.pk, agent=agent)
+    operations.note_sale(agent=agent, caller_name="Marta Espera", caller_phone="222 555 0198", note="")
+    page = text_of(client.get(SALES))
+    assert "Marta Espera" in page
+    assert "Luis 50" in page
+    assert "Luis 0 " not in page  # the oldest gave way
+
+
 @pytest.mark.clause("M26")
 def test_who_looks_at_a_company_is_recorded(client, caller):
     agent = agent_in(client)

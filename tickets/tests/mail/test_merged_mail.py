@@ -1,8 +1,11 @@
 """A mail to a merged number lands in the ticket that takes its messages, whichever way it names it (M11)."""
 
+from datetime import timedelta
+
 import pytest
 
 from accounts.models import User
+from factureya.core import clock
 from factureya.core.mail import outbox
 from factureya.testing.inbound_mails import ANA, became, bounce_of, deliver, last_inbound, proven
 from factureya.testing.people import make_agent, make_contact
@@ -114,3 +117,37 @@ def test_twenty_mails_to_both_numbers_are_all_there_once(ana: User):
     assert sorted(written.values_list("body", flat=True)) == sorted(f"Correo {number}" for number in range(20))
     assert set(written.values_list("ticket", flat=True)) == {survivor.pk}
     assert last_inbound().about == survivor.chain
+
+
+@pytest.mark.clause("M11", "M15")
+def test_who_opened_the_merged_ticket_gets_what_is_sent_in_the_other(ana: User):
+    beto, blind = make_contact(ana.contact.customer), make_contact(ana.contact.customer)
+    survivor = make_ticket(requester=ana, subject="Tampoco timbra")
+    for person in (beto, beto, blind, ana):
+        merged = make_ticket(requester=person)
+        operations.merge_ticket(merged.pk, agent=make_agent(), into_pk=survivor.pk)
+    blind.contact.own_tickets_only = True
+    blind.contact.save()
+    operations.answer(survivor.pk, agent=make_agent(), body="¿Y el XML?", wait_reason="detail")
+    closed = let_it_close(Ticket.objects.get(pk=survivor.pk))
+    assert closed.closed_reason == "unanswered"
+    for kind in ("tickets/answered", "tickets/reminder", "tickets/closed"):
+        mails = {mail.to: mail.body for mail in mails_about(survivor) if mail.kind == kind}
+        assert set(mails) == {ana.email, beto.email}
+        assert len([mail for mail in mails_about(survivor) if mail.kind == kind]) == 2
+        assert beto.get_full_name() in mails[beto.email]
+        assert "/enlace/" in mails[beto.email]
+
+
+def test_who_writes_in_the_other_gets_no_mail_of_it_and_a_late_reminder_goes_to_nobody(ana: User):
+    beto = make_contact(ana.contact.customer)
+    ticket, survivor = make_ticket(requester=beto), make_ticket("waiting", requester=ana)
+    operations.merge_ticket(ticket.pk, agent=make_agent(), into_pk=survivor.pk)
+    survivor = operations.answer(survivor.pk, agent=make_agent(), body="¿Y?", wait_reason="detail")
+    with clock.at(survivor.closes_at - timedelta(hours=24)):
+        operations.warn_before_close(survivor.pk)
+        operations.add_information(survivor.pk, author=ana, body="Va")
+    reminders = [mail for mail in mails_about(survivor) if mail.kind == "tickets/reminder"]
+    assert [mail.status for mail in reminders] == ["dropped", "dropped"]
+    operations.confirm_resolved(survivor.pk, author=beto)
+    assert [mail.to for mail in mails_about(survivor) if mail.kind == "tickets/closed"] == [ana.email]

@@ -197,7 +197,7 @@ MATRIX = {
     "classify": Row(
         lambda t: operations.classify(t.pk, agent=make_agent(), category=Ticket.Category.ACCESS, impact=1), STAY
     ),
-    "hand_over": Row(hand_over, STAY),
+    "hand_over": Row(hand_over, EVERYWHERE),
     "confirm_resolved": Row(
         lambda t: operations.confirm_resolved(t.pk, author=t.requester),
         {OPEN: CLOSED, WAITING: CLOSED},

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from accounts.models import User
+from accounts.models import Office, Provider, User
 from factureya.core import clock
-from factureya.testing.people import make_agent, make_contact, own_provider
+from factureya.testing.people import make_agent, make_contact, make_staff, own_provider
 from factureya.testing.races import kinds, race
 from factureya.testing.tickets import make_ticket
 from tickets import operations
@@ -107,10 +107,25 @@ def test_a_merge_and_the_close_by_silence(rounds: range, ana: User, agent: User)
             results = race(merge(ticket, survivor, agent), confirm)
         ticket.refresh_from_db()
         survivor.refresh_from_db()
-        if ticket.is_merged:  # the confirmation came after, or it was refused as both were open no more
-            assert (ticket.status, survivor.status) == (WAITING, CLOSED), results
+        if ticket.is_merged:  # the confirmation came after: the customer has not read the other ticket
+            assert (ticket.status, survivor.status) == (WAITING, OPEN), results
+            assert kinds(results) == {"ok": 1, "TicketMerged": 1}, results
         else:
             assert (ticket.status, survivor.status) == (CLOSED, OPEN), results
+
+
+@pytest.mark.clause("M3")
+def test_a_hand_over_and_an_undo_do_not_wait_for_each_other(rounds: range, ana: User):
+    laura, external = make_staff(Office.SUPERVISOR), Provider.objects.create(pk=2000, name="Externo")
+    for _turn in rounds:
+        first, second, third = make_tickets(ana, 3)
+        for ticket in (first, second):
+            merge(ticket, third, laura)()
+        give = partial(operations.hand_over, third.pk, supervisor=laura, provider=external)
+        undo = partial(operations.undo_merge, first.pk, agent=laura)
+        assert kinds(race(give, undo)) == {"ok": 2}
+        providers = [Ticket.objects.get(pk=each.pk).provider for each in (second, third)]
+        assert providers == [external, external]
 
 
 def test_a_message_is_split_once(rounds: range, ana: User, agent: User):

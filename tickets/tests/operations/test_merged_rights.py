@@ -153,12 +153,14 @@ def test_what_a_caller_says_lands_where_the_number_leads_and_says_who_noted_it()
 
 
 @pytest.mark.clause("M5", "M15")
-def test_a_confirmation_by_phone_closes_the_ticket_that_goes_on() -> None:
+def test_a_confirmation_by_phone_closes_only_the_ticket_that_was_asked_about() -> None:
     ana, agent = make_contact(), make_agent()
     ticket, survivor = make_ticket(requester=ana), make_ticket(requester=ana)
     merge(ticket, survivor)
     call = make_verified_call(ana, agent=agent)
-    assert operations.confirm_by_phone(ticket.pk, agent=agent, call_pk=call.pk) == survivor
+    with pytest.raises(operations.TicketMerged):
+        operations.confirm_by_phone(ticket.pk, agent=agent, call_pk=call.pk)
+    assert operations.confirm_by_phone(survivor.pk, agent=agent, call_pk=call.pk) == survivor
     assert fresh(survivor).is_closed
     assert not fresh(ticket).is_closed
 

@@ -239,6 +239,27 @@ def test_an_agent_of_another_desk_neither_merges_nor_undoes_nor_splits():
         operations.undo_merge(ticket.pk, agent=stranger)
 
 
+@pytest.mark.clause("M6")
+def test_a_failed_mail_of_the_merged_ticket_is_tried_again():
+    ticket, survivor = make_pair()
+    merge(ticket, survivor)
+    mail = mails_about(ticket)[-1]
+    assert mail.kind == "tickets/merged"
+    OutboxMessage.objects.filter(pk=mail.pk).update(status="failed", last_error="550 no")
+    operations.retry_mail(ticket.pk, agent=make_agent(), mail_pk=mail.pk)
+    mail.refresh_from_db()
+    assert mail.status == "queued"
+
+
+@pytest.mark.clause("M3")
+def test_a_closed_ticket_is_taken_back_from_its_provider():
+    ticket, _other = make_pair(CLOSED)
+    laura, external = make_staff(Office.SUPERVISOR), Provider.objects.create(name="Otro")
+    for provider in (external, ticket.provider):
+        operations.hand_over(ticket.pk, supervisor=laura, provider=provider)
+        assert (fresh(ticket).provider, fresh(ticket).status) == (provider, CLOSED)
+
+
 def test_who_hands_over_the_survivor_hands_over_what_is_read_with_it():
     ticket, survivor = make_pair()
     merge(ticket, survivor)
@@ -268,10 +289,13 @@ def test_the_desk_works_in_the_survivor(name: str):
         REFUSED_ON_MERGED[name](ticket, agent)
 
 
-def test_a_confirmation_to_the_merged_number_closes_the_survivor():
+def test_a_confirmation_of_the_merged_ticket_closes_nothing_and_of_the_survivor_it_alone():
     ticket, survivor = make_pair()
     merge(ticket, survivor)
-    assert operations.confirm_resolved(ticket.pk, author=ticket.requester) == survivor
+    with pytest.raises(operations.TicketMerged):
+        operations.confirm_resolved(ticket.pk, author=ticket.requester)
+    assert (fresh(survivor).status, fresh(ticket).status) == (OPEN, OPEN)
+    operations.confirm_resolved(survivor.pk, author=ticket.requester)
     assert (fresh(survivor).status, fresh(ticket).status) == (CLOSED, OPEN)
     with pytest.raises(operations.TicketClosed):
         operations.add_information(ticket.pk, author=ticket.requester, body="Sigue")
@@ -279,11 +303,12 @@ def test_a_confirmation_to_the_merged_number_closes_the_survivor():
     assert following.follows == survivor
 
 
-def test_a_confirmation_by_phone_closes_the_survivor():
+def test_a_confirmation_by_phone_of_the_merged_ticket_closes_nothing():
     ticket, survivor = make_pair()
     merge(ticket, survivor)
-    confirm_by_phone(ticket)
-    assert fresh(survivor).status == CLOSED
+    with pytest.raises(operations.TicketMerged):
+        confirm_by_phone(ticket)
+    assert (fresh(survivor).status, fresh(ticket).status) == (OPEN, OPEN)
 
 
 def test_a_bounce_about_the_merged_number_holds_the_survivor():

@@ -1,5 +1,6 @@
 """A third party's agents see their tickets without the customer's mail, and leave a record of what they saw (M3)."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -7,21 +8,39 @@ from django.db import connection
 from django.urls import reverse
 
 from accounts.models import Office, Provider, User
-from factureya.core import clock
+from factureya.core import audit, clock
 from factureya.core.files import store
 from factureya.core.models import Event, OutboxMessage
 from factureya.core.record.state import find_flaws as find_changed_rows
 from factureya.core.refusals import Invalid, NotAllowed, WrongStatus
 from factureya.testing.desk import QUEUE, agent_in, page_of
 from factureya.testing.pages import key_in, log_in, png, text_of
-from factureya.testing.people import make_auditor, make_contact, make_customer, make_staff, own_provider
-from factureya.testing.raw_sql import execute, insert, postgres_only, refused_by, sqlite_only, update
+from factureya.testing.people import (
+    make_auditor,
+    make_contact,
+    make_customer,
+    make_representative,
+    make_staff,
+    own_provider,
+)
+from factureya.testing.raw_sql import (
+    copy_statement,
+    execute,
+    execute_as_owner,
+    insert,
+    postgres_only,
+    refused_by,
+    sqlite_only,
+    update,
+)
 from factureya.testing.tickets import make_ticket
 from tickets import notifications, operations, policy
+from tickets.charges import operations as charges
 from tickets.models import MailGrant, Ticket, TicketFile
 from tickets.providers import guards
 from tickets.providers import operations as providers
 from tickets.providers.hiding import HIDDEN, hide_mails
+from tickets.providers.state import describe_grant
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M3")]
 MAIL, REGISTERED = "ana.rivas@ocaso.mx", "registro@ocaso.mx"
@@ -49,8 +68,8 @@ def irma(external) -> User:
 def ticket(external, supervisor, tmp_path, settings) -> Ticket:
     """A ticket at the third party whose every text names the customer's mail."""
     settings.MEDIA_ROOT = tmp_path
-    company = make_customer(registered_email=REGISTERED, legal_name="Papelería Ocaso")
-    ana = make_contact(company, email=MAIL, full_name=MAIL)
+    company = make_customer(registered_email=REGISTERED, legal_name="Papelería Ocaso", verified=False)
+    ana = make_representative(company, email=MAIL, full_name=MAIL)
     file = store.store(png(f"pantalla de {MAIL}.png"), draft="d1")
     ticket = make_ticket(requester=ana, subject=f"Escríbanme a {MAIL}", body=QUOTE, files=[file])
     operations.add_note(ticket.pk, agent=supervisor, body=f"Llamó desde {MAIL}")
@@ -72,15 +91,72 @@ def leaks(response: Any) -> list[str]:
     return [part for part in (MAIL, REGISTERED, "beto@", "@ocaso", "ana.rivas") if part in html]
 
 
-PAGES = ["change", "confirm"]
+PAGES = ["change", "confirm", "time"]
+
+
+@pytest.fixture
+def charged(ticket, irma, supervisor) -> Ticket:
+    """The ticket with minutes of the third party's agent and a declined charge, whose every text names the mail."""
+    operations.assign(ticket.pk, agent=irma, assignee=irma)
+    terms = charges.ChargeTerms(lines=(("Restaurar", 60),), rate_cents=45_000, reason="No llegó la lista")
+    charge = charges.propose_charge(ticket.pk, supervisor=supervisor, terms=terms)
+    charges.decide_charge(ticket.pk, seq=charge.seq, decider=ticket.requester, accepts=False, note=f"A {MAIL} no llegó")
+    for work in (f"Escribí a {MAIL}", f"Llamé a {MAIL}"):
+        entry = charges.note_time(ticket.pk, agent=irma, minutes=5, work=work)
+    charges.void_time(ticket.pk, agent=irma, seq=entry.seq, reason=f"Era a {REGISTERED}")
+    return ticket
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_no_page_of_the_ticket_shows_the_mail(client, irma, ticket, name):
+def test_no_page_of_the_ticket_shows_the_mail(client, irma, charged, name):
     log_in(client, irma)
-    page = client.get(page_of(ticket, name))
+    page = client.get(page_of(charged, name))
     assert page.status_code == 200
     assert leaks(page) == []
+
+
+@pytest.mark.clause("M3", "M18")
+def test_minutes_and_charges_are_read_without_the_mail(client, irma, charged, supervisor):
+    log_in(client, irma)
+    pages = [page_of(charged, "time"), reverse("admin:tickets_ticket_void_time", args=[charged.pk, 1])]
+    for page in map(client.get, pages):
+        assert leaks(page) == []
+        assert f"Escribí a {HIDDEN}" in text_of(page)
+    assert "Como lo ve el cliente" not in text_of(client.get(pages[0]))  # that page is not for a third party
+    log_in(client, supervisor)
+    shown = text_of(client.get(pages[0]))
+    assert f"«A {MAIL} no llegó»" in shown
+    assert "Como lo ve el cliente" in shown
+    providers.grant_mail(charged.pk, supervisor=supervisor, reason="Hace falta")
+    log_in(client, irma)
+    assert f"«A {MAIL} no llegó»" in text_of(client.get(pages[0]))
+
+
+@pytest.mark.clause("M3", "M18")
+def test_the_mail_about_a_decision_hides_it_too(irma, charged, supervisor):
+    mails = {mail.to: mail for mail in OutboxMessage.objects.filter(kind=notifications.CHARGE_ANSWER)}
+    text = f"{mails[irma.email].subject} {mails[irma.email].body}"
+    assert [part for part in (MAIL, "ana.rivas", "@ocaso") if part in text] == []
+    assert f"«A {HIDDEN} no llegó»" in text
+    assert f"«A {MAIL} no llegó»" in mails[supervisor.email].body
+
+
+@pytest.mark.clause("M3", "M5")
+def test_the_page_of_a_call_shows_nothing_of_a_name_that_is_a_mail(client, irma, ticket, supervisor):
+    for person in (irma, supervisor):
+        log_in(client, person)
+        page = client.post(
+            reverse("admin:tickets_ticket_call_start"),
+            {"contacto": ticket.requester_id, "ticket": ticket.pk},
+            follow=True,
+        )
+        shown = text_of(page)
+        assert "Llamada de" in shown
+        assert MAIL not in shown
+        assert ("ana•••••@ocaso.mx" in shown) is (person == supervisor)
+        if person == irma:
+            assert leaks(page) == []
+            assert f"Llamada de {HIDDEN}" in shown
 
 
 def test_what_hides_the_mail_leaves_the_rest(client, irma, ticket):
@@ -327,7 +403,9 @@ def test_what_a_grant_says_is_not_changed(grant, ticket):
 
 def test_a_grant_ends_once_and_names_who(grant, supervisor):
     with refused_by("mail_grant_end_names_who"):
-        update(grant, ended_at=clock.now())
+        execute_as_owner("UPDATE tickets_mailgrant SET ended_at = %s", clock.now())
+    with refused_by("mail_grant_ended_in_an_event"):
+        update(grant, ended_at=clock.now(), ended_by_id=supervisor.pk)
     providers.hide_mail(grant.ticket_id, supervisor=supervisor)
     for change in ({"ended_at": None, "ended_by_id": None}, {"ended_at": clock.now()}):
         with refused_by("mail_grant_ends_once"):
@@ -335,12 +413,51 @@ def test_a_grant_ends_once_and_names_who(grant, supervisor):
 
 
 def test_a_grant_has_a_reason_an_end_and_no_double(grant):
+    for column, value, name in (
+        ("reason", "", "mail_grant_has_reason"),
+        ("ends_at", grant.granted_at, "mail_grant_has_an_end"),
+    ):
+        with refused_by(name):
+            execute_as_owner(f"UPDATE tickets_mailgrant SET {column} = %s", value)
+    sql, params = copy_statement(MailGrant, grant.pk, "INSERT")
     with refused_by("one_open_mail_grant_per_ticket", "ticket_id"):
-        insert(grant)
-    with refused_by("mail_grant_has_reason", "one_open_mail_grant_per_ticket"):
-        insert(grant, reason="")
-    with refused_by("mail_grant_has_an_end", "one_open_mail_grant_per_ticket"):
-        insert(grant, ends_at=grant.granted_at)
+        execute_as_owner(sql, *params)
+
+
+def give_raw(grant: MailGrant, **columns: Any) -> None:
+    """INSERT a copy of an ended grant that begins now, after the event that a forger inside the program could write."""
+    instant = clock.now()
+    row = {"granted_at": instant, "ends_at": instant + timedelta(days=7), "ended_at": None, "ended_by_id": None}
+    row |= columns
+    forged = MailGrant.objects.get(pk=grant.pk)
+    for name, value in row.items():
+        setattr(forged, name, value)
+    audit.record(
+        "ticket.mail_granted",
+        forged.ticket,
+        actor=forged.granted_by,
+        reason=forged.reason,
+        rows={"mail_grant": describe_grant(forged)},
+    )
+    insert(grant, **row)
+
+
+def test_nobody_grants_past_the_operation(grant, supervisor, irma):
+    providers.hide_mail(grant.ticket_id, supervisor=supervisor)
+    now = clock.now()
+    with refused_by("mail_grant_given_in_an_event"):
+        insert(grant, granted_at=now, ends_at=now + timedelta(days=7), ended_at=None, ended_by_id=None)
+    for columns, name in (
+        ({"granted_by_id": irma.pk}, "mail_grant_by_a_supervisor"),
+        ({"provider_id": own_provider().pk}, "mail_grant_is_of_the_tickets_provider"),
+        ({"ends_at": now + timedelta(days=8)}, "mail_grant_lasts_a_week"),
+        ({"granted_at": now - timedelta(hours=1)}, "mail_grant_given_in_an_event|mail_grant_by_a_supervisor"),
+        ({"ended_at": now, "ended_by_id": supervisor.pk}, "mail_grant_given_in_an_event"),
+    ):
+        with refused_by(name):
+            give_raw(grant, **columns)
+    give_raw(grant)
+    assert MailGrant.objects.filter(ended_at=None).count() == 1
 
 
 def test_a_grant_is_not_deleted(grant):
@@ -357,8 +474,9 @@ def test_grants_are_not_truncated(grant):
 
 @sqlite_only
 def test_a_grant_is_not_replaced(grant):
-    with refused_by("tickets_mailgrant_no_replace", "mail_grant_replaces_none"):
-        insert(grant, id=grant.pk)
+    sql, params = copy_statement(MailGrant, grant.pk, "INSERT OR REPLACE", id=grant.pk)
+    with refused_by("tickets_mailgrant_no_replace", "mail_grant_"):
+        execute(sql, *params)
     names = {guard.name for guard in guards.GUARDS}
     assert {"tickets_mailgrant_no_replace", "mail_grant_replaces_none", "mail_grant_ends_once"} <= names
 
