@@ -81,7 +81,7 @@ def add_holiday(request: HttpRequest) -> HttpResponse:
 def remove_holiday(request: HttpRequest, pk: int) -> HttpResponse:
     """Show which deadlines move if this holiday is removed; on POST remove it, or propose that to a second person."""
     if request.method == "POST" and (made := _find_made(request)):  # a second click finds the holiday gone
-        messages.success(request, _describe_done(made))
+        messages.success(request, _describe_result(made))
         return redirect(LIST)
     holiday = get_object_or_404(Holiday, pk=pk, day__gte=timezone.localdate(clock.now()))  # a past one stays
     draft = Draft(Kind.REMOVE_HOLIDAY, holiday.day)
