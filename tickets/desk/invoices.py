@@ -77,8 +77,7 @@ def find_receiver_tickets(text: str, reader: User) -> Sequence[int]:
     if not _RFC.fullmatch(rfc):
         return ()
     files = TicketFile.objects.visible_to(reader).filter(attachment__invoice_reading__receiver_rfc=rfc)
-    places = files.with_reading_ticket().order_by("-read_in").values_list("read_in", flat=True)
-    return list(places.distinct()[:MAX_FOUND])
+    return list(files.list_reading_pks()[:MAX_FOUND])
 
 
 def format_money(amount: Decimal | None, currency: str) -> str:
@@ -144,7 +143,7 @@ def _ask_counts(reading: InvoiceReading, others: TicketQuerySet, reader: User) -
         files = TicketFile.objects.visible_to(reader).filter(
             attachment__invoice_reading__receiver_rfc=reading.receiver_rfc
         )
-        same_receiver = others.filter(pk__in=files.with_reading_ticket().values("read_in"))
+        same_receiver = others.filter(pk__in=files.list_reading_pks().order_by())
         questions[f"receiver-{reading.pk}"] = sql.capped_count(same_receiver, COUNT_CAP)
     return questions
 

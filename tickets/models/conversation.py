@@ -73,9 +73,10 @@ class TicketFileQuerySet(models.QuerySet["TicketFile"]):
         sees_notes = user.is_authenticated and (user.is_staff or user.reads_all)
         return files if sees_notes else files.filter(note__isnull=True)
 
-    def with_reading_ticket(self) -> "TicketFileQuerySet":
-        """Return the files, each with `read_in`: the key of the ticket where it is read, after a split the new one."""
-        return self.annotate(read_in=Coalesce("message__split_ticket", "ticket"))
+    def list_reading_pks(self) -> "models.QuerySet[Any, Any]":
+        """Return the keys of the tickets where these files are read, the newest first; after a split the new ticket."""
+        read_in = Coalesce("message__split_ticket", "ticket")
+        return self.values_list(read_in, flat=True).order_by(read_in.desc()).distinct()
 
 
 class TicketFile(models.Model):
@@ -106,4 +107,4 @@ def match_folio(folio: str, user: Any) -> Q:
     """Return the filter for tickets with this fiscal folio: typed, or in an invoice that this person may read (M17)."""
     typed = Ticket.objects.filter(cfdi_uuid=folio).values_list("pk")
     read = TicketFile.objects.visible_to(user).filter(attachment__invoice_reading__uuid=folio)
-    return Q(pk__in=typed.union(read.with_reading_ticket().values_list("read_in")))
+    return Q(pk__in=typed.union(read.list_reading_pks().order_by()))

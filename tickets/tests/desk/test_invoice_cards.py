@@ -243,7 +243,7 @@ def test_one_query_for_all_cards_of_a_ticket(client: Client, ana: User):
         with statements() as found_statements:
             client.get(page_of(ticket))
         sent.append(len(found_statements))
-    assert sent[0] == sent[1] <= 15
+    assert sent[0] == sent[1] <= 16
 
 
 def test_a_search_by_folio_is_within_the_budgets_of_its_list(client: Client, ana: User):
