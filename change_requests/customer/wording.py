@@ -271,6 +271,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "request.created": ("{who} comenzó la solicitud", "document"),
     "request.form_received": ("Recibimos el formato por correo", "mail"),
     "request.submitted": ("{who} la firmó y la envió", "mail"),
+    "request.deadline_moved": ("El plazo se movió porque cambió nuestro calendario", "clock"),
     "request.confirmed": ("Se confirmó desde el correo registrado", "check"),
     "request.code_sent": ("Enviamos otro código al correo nuevo", "mail"),
     "request.new_mail_proven": ("Se comprobó el correo nuevo", "check"),

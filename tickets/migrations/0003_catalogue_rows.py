@@ -24,15 +24,15 @@ EXPLANATIONS = {
 
 
 def insert_rows(apps, schema_editor):
-    """Insert the categories and the explanations, and put the tickets of sales into their team."""
+    """Insert the categories and explanations that are not there, and put the tickets of sales into their team."""
     instant = clock.now()
     TicketCategory = apps.get_model("tickets", "TicketCategory")
     for position, (slug, label, team, is_for_customers) in enumerate(CATEGORIES, 1):
         values = {"label": label, "team": team, "position": position, "is_for_customers": is_for_customers}
-        TicketCategory.objects.create(slug=slug, added_at=instant, **values)
+        TicketCategory.objects.get_or_create(slug=slug, defaults=values | {"added_at": instant})
     ScopeExplanation = apps.get_model("tickets", "ScopeExplanation")
     for scope, text in EXPLANATIONS.items():
-        ScopeExplanation.objects.create(scope=scope, text=text, added_at=instant)
+        ScopeExplanation.objects.get_or_create(scope=scope, ended_at=None, defaults={"text": text, "added_at": instant})
     apps.get_model("tickets", "Ticket").objects.filter(category="sales").update(team="sales")
 
 

@@ -18,7 +18,8 @@ HIDDEN = "[correo oculto]"
 # «@» as people and programs write it. A quote may break an address after it; a line begins with «>» then.
 _AT = r"(?:@|＠|﹫|%40|=40|&#0*64;|&#x0*40;|&commat;|\(at\)|\[at\]|\(arroba\)|\[arroba\])"
 _BREAK = r"(?:[ \t]{0,2}(?:=?\r?\n[ \t>|]{0,20})?)"
-_LOCAL = r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}"
+# From the beginning of a word on, and of any length: so the pattern tries each character of a long word once.
+_LOCAL = r"(?<![\w.!#$%&'*+/=?^`{|}~-])[\w.!#$%&'*+/=?^`{|}~-]+"
 _DOMAIN = r"[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"
 _ADDRESS = re.compile(rf"{_LOCAL}{_BREAK}{_AT}{_BREAK}{_DOMAIN}", re.IGNORECASE)
 _SPELLED = re.compile(rf"[\w.+-]{{1,64}}\s{{1,3}}(?:arroba|at)\s{{1,3}}{_DOMAIN}", re.IGNORECASE)
