@@ -115,6 +115,13 @@ def rounds(race_rounds: int) -> Iterator[range]:
     assert list(audit.find_flaws()) == []
 
 
+@pytest.fixture(scope="session")
+def live_server(live_server: Any) -> Any:
+    """The server of the browser tests; its last threads may close their connection after the server has stopped."""
+    connection.inc_thread_sharing()
+    return live_server
+
+
 # -- The database after a transactional test ---------------------------------------------------------
 
 
