@@ -214,7 +214,7 @@ def test_a_worker_that_died_is_followed_by_another(laura, monkeypatch):
     monkeypatch.setattr(credit_imports, "APPLIED_AT_A_TIME", 2)
     customers = [make_customer(f"POC93031{n}QX7") for n in (1, 2, 3, 4, 5)]
     text = HEADER + "".join(f"{customer.rfc},PAC,200,34,\n" for customer in customers)
-    with time_machine.travel("2026-11-30T18:00:00Z", tick=False) as clock:
+    with time_machine.travel("2036-11-30T18:00:00Z", tick=False) as clock:
         found = operations.upload_credits(actor=laura, name="c.csv", content=text.encode(), form_key="k")
         chunks = list(credit_rows.take_chunks(credit_rows.read_rows(text.encode()), 2))
         assert credit_imports._check_rows(found.pk, 0, chunks[0])

@@ -13,7 +13,7 @@ from factureya.testing.request_histories import draft, make
 pytestmark = pytest.mark.django_db
 MANY = 300
 # Statements that read or write; session, person and powers included, savepoints not.
-LIST, DETAIL, STEP, REVIEW, SUBMIT = 5, 9, 5, 9, 22
+LIST, DETAIL, STEP, REVIEW, SUBMIT = 5, 9, 5, 9, 23
 
 
 @pytest.fixture
