@@ -103,9 +103,9 @@ def test_only_a_verified_company_has_credits(laura):
 @pytest.mark.parametrize(
     ("values", "warning"),
     [
-        ({"remaining": 40}, "Quedan pocos"),
+        ({"remaining": 40, "valid_until": None}, "Quedan pocos"),
         ({"remaining": 41, "valid_until": None}, ""),
-        ({"remaining": 0}, "Agotados"),
+        ({"remaining": 0, "valid_until": None}, "Agotados"),
         ({"remaining": 100, "valid_until": date(2036, 11, 29)}, "Vencidos"),
         ({"remaining": 100, "valid_until": date(2036, 12, 30)}, "Vencen pronto"),
         ({"remaining": 100, "valid_until": date(2036, 12, 31)}, ""),
