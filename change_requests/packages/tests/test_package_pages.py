@@ -174,6 +174,35 @@ def test_the_list_says_when_the_originals_were_compared(scene: Packages):
     assert "El original está intacto" in text_of(client.get(at("list")))
 
 
+@pytest.mark.clause("M28")
+def test_the_end_of_a_sale_is_noted_once_by_who_keeps_packages(scene: Packages):
+    client, address = make_client(scene.cast.laura), at("end_sale", scene.package.pk)
+    assert "Anotar hasta cuándo se vende" in text_of(client.get(at("package", scene.package.pk)))
+    reader = make_client(scene.cast.elsa)
+    assert "Anotar hasta cuándo" not in text_of(reader.get(at("package", scene.package.pk)))
+    assert reader.post(address, {"valid_until": "2030-01-01"}).status_code == 403
+    assert "Escriba hasta qué día se vende" in text_of(client.post(address, {"valid_until": ""}))
+    assert "La vigencia termina antes de empezar" in text_of(client.post(address, {"valid_until": "2020-01-01"}))
+    assert client.post(address, {"valid_until": "2030-01-01"}).url == at("package", scene.package.pk)
+    page = text_of(client.get(at("package", scene.package.pk)))
+    assert "hasta el 01/01/2030" in page
+    assert "Anotar hasta cuándo" not in page
+    assert client.post(address, {"valid_until": "2031-01-01"}).status_code == 409
+    scene.package.refresh_from_db()
+    assert str(scene.package.valid_until) == "2030-01-01"
+    events = Event.objects.filter(chain=scene.package.chain, verb="package.sale_ended")
+    assert [event.data["rows"]["package"]["valid_until"] for event in events] == ["2030-01-01"]
+
+
+@pytest.mark.clause("M32")
+def test_beside_a_patch_stands_what_it_changes(scene: Packages):
+    change = scene.bring(Status.COPIED)
+    patch = scene.last_copy(change).patch
+    assert (patch.patch_files, patch.patch_lines) == (1, 2)
+    assert "1 archivo, 2 renglones" in text_of(make_client(scene.cast.elsa).get(at("change", change.folio)))
+    assert scene.package.original.patch_files is None
+
+
 @pytest.mark.clause("M32")
 def test_a_new_version_asks_what_became_of_the_copy(scene: Packages):
     change = scene.bring(Status.RELEASED)
