@@ -5,6 +5,7 @@ import re
 import pytest
 from django.test import Client
 
+from accounts.operations import set_credits
 from change_requests.packages import operations
 from change_requests.packages.models import PackageChange, PackageFile, PackageUpload, SupplierPackage
 from factureya.core.models import Event
@@ -13,7 +14,7 @@ from factureya.testing.package_pages import make_file as file
 from factureya.testing.package_pages import send
 from factureya.testing.packages import NEED, WHY, Packages, damage, make_archive
 from factureya.testing.pages import key_in, make_client, text_of
-from factureya.testing.people import make_auditor, make_contact
+from factureya.testing.people import make_auditor, make_contact, make_customer
 
 pytestmark = pytest.mark.django_db
 Status = PackageChange.Status
@@ -172,6 +173,26 @@ def test_the_list_says_when_the_originals_were_compared(scene: Packages):
     assert "se comparan por primera vez esta noche" in text_of(client.get(at("list")))
     operations.compare_files()
     assert "El original está intacto" in text_of(client.get(at("list")))
+
+
+@pytest.mark.clause("M28")
+def test_a_supervisor_reads_and_searches_the_credits_of_the_clients_below_the_packages(cast):
+    few, many = make_customer(legal_name="Papelería Ocaso"), make_customer(legal_name="Muebles del Sur")
+    for customer, remaining in ((few, 4), (many, 190)):
+        columns = {"package": "PAC-200", "total": 200, "remaining": remaining, "valid_until": None}
+        set_credits(customer.pk, actor=cast.laura, seen="", **columns)
+    client = make_client(cast.laura)
+    page = text_of(client.get(at("list")))
+    assert "Créditos de los clientes" in page
+    assert "Importar créditos (CSV)" in page
+    assert "Papelería Ocaso PAC-200 4 de 200" in page
+    assert "Muebles del Sur" not in page
+    assert "Muebles del Sur" in text_of(client.get(at("list"), {"q": "muebles"}))
+    assert "Muebles del Sur" in text_of(client.get(at("list"), {"ver": "todos"}))
+    assert "Ningún cliente que mostrar" in text_of(client.get(at("list"), {"q": "\0zzz"}))
+    for other in (cast.elsa, cast.jorge):
+        page = text_of(make_client(other).get(at("list"), {"ver": "todos"}))
+        assert not [text for text in ("Créditos de los clientes", "Importar", "Papelería") if text in page]
 
 
 @pytest.mark.clause("M28")
