@@ -300,7 +300,9 @@ class EndSaleForm(RefusableForm):
     """Ask until when a package is sold (M28)."""
 
     valid_until = Day(
-        label="Se vende hasta", help_text="Se anota una vez; después no cambia.", missing="Escriba hasta qué día se vende"
+        label="Se vende hasta",
+        help_text="Se anota una vez; después no cambia.",
+        missing="Escriba hasta qué día se vende",
     )
 
 

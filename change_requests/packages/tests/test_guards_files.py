@@ -193,13 +193,7 @@ def test_a_package_is_whole(other: SupplierPackage, columns: dict[str, Any], nam
 
 @pytest.mark.parametrize(
     "columns",
-    [
-        {"credits": 1000},
-        {"price": 1},
-        {"licence_text": WHY},
-        {"version": "v4"},
-        {"registered_by_id": 1},
-    ],
+    [{"credits": 1000}, {"price": 1}, {"licence_text": WHY}, {"version": "v4"}, {"registered_by_id": 1}],
     ids=str,
 )
 def test_a_packages_facts_stay(scene: Packages, columns: dict[str, Any]):

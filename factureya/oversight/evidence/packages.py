@@ -79,7 +79,7 @@ def find_m32(facts: Facts) -> Evidence:
     return Evidence(f"{text}; la comparación nocturna no corre" if stale else text, state, tuple(items))
 
 
-def _attend(text: str, wait: str, status: Status, facts: Facts) -> Evidence:
+def _attend(text: str, wait: str, status: str, facts: Facts) -> Evidence:
     """Return the evidence of a clause, with how many changes wait for its step; `wait` says for what.
 
     That one waits is normal work. Only those in which nothing has happened for STEP_AGE are to be attended to.
@@ -92,7 +92,7 @@ def _attend(text: str, wait: str, status: Status, facts: Facts) -> Evidence:
     return Evidence(text, State.ATTEND if items else State.OK, items)
 
 
-def _select_waiting(status: Status) -> QuerySet[Any]:
+def _select_waiting(status: str) -> QuerySet[Any]:
     """Select the changes in this status, the longest waiting first: `moved_at`, and how many there are in `total`."""
     chain = Concat(Value("package-change:"), OuterRef("folio"))
     last_event = Event.objects.filter(chain=chain).order_by("-seq")
