@@ -53,6 +53,7 @@ class TicketAdmin(admin.ModelAdmin):
             ("telefono/ventas/", get_or_post(views_phone.list_sales), "call_sales"),
             ("telefono/ventas/<int:call>/atendida/", from_sales(views_phone.handle_sale), "call_handled"),
             ("telefono/<int:call>/", get_or_post(views_call.show_call), "call"),
+            ("telefono/<int:call>/parecidos/", require_safe(views_call.suggest_similar), "call_similar"),
             ("telefono/<int:call>/codigo/", from_call(views_call.send_code), "call_code"),
             ("telefono/<int:call>/comprobar/", from_call(views_call.check_code), "call_check"),
             ("telefono/<int:call>/terminar/", from_call(views_call.end_call), "call_end"),

@@ -4,17 +4,18 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 
 from accounts import operations, policy
-from accounts.models import CreditBalance, CreditImport, CreditImportRow, Customer
+from accounts.credits.reading import read_query
+from accounts.models import CreditImport, CreditImportRow, Customer
 from accounts.operations.credit_rows import COLUMNS
 from accounts.operations.credits import name_version, read_values
 from accounts.staff.credit_forms import CreditsForm, UploadForm
-from accounts.staff.pages import attempt_operation, get_search_text, page_context
+from accounts.staff.pages import attempt_operation, page_context
 from accounts.web import form_memory
 from accounts.web.mixins import get_person
 from factureya.core import keyset
@@ -25,7 +26,6 @@ from factureya.core.refusals import Invalid, Refused
 LIST, IMPORT, IMPORT_NEW = (f"admin:accounts_creditbalance_{name}" for name in ("changelist", "import", "import_new"))
 UPLOAD_FORM = "creditos"  # the name of the form, for its one-time key
 LATEST_IMPORTS = 5
-FILTERS = {"pocos": "Quedan pocos", "vencen": "Vencidos o vencen pronto", "todos": "Todos"}
 BY_LINE = Order(key="line", name="line")
 _DECISIONS = {
     "confirm": (operations.confirm_import, "Se están aplicando los cambios."),
@@ -35,27 +35,18 @@ _DECISIONS = {
 
 def list_credits(request: HttpRequest) -> HttpResponse:
     """Show the companies' credits: low, expired or soon to expire, or all. A search (RFC or name) looks in all."""
-    chosen = request.GET.get("ver", "")
-    chosen = chosen if chosen in FILTERS else "pocos"  # the low ones
-    words = get_search_text(request)
-    balances = _select_balances("todos" if words else chosen).select_related("customer", "recorded_by")
-    if words:
-        balances = balances.filter(
-            Q(customer__rfc__startswith=words.upper()) | Q(customer__legal_name__icontains=words)
-        )
+    query = read_query(request.GET)
     order = Order(is_descending=True)
-    page = keyset.page(order, order.read_from(request.GET), balances)
+    page = keyset.page(order, order.read_from(request.GET), query.select())
     may_enter = policy.may_enter_credits(get_person(request))
     context = page_context(
         request,
         "Créditos de los clientes",
         rows=page.rows,
-        words=words,
-        chosen=chosen,
-        filters=FILTERS.items(),
+        query=query,
         may_enter=may_enter,
         imports=CreditImport.objects.order_by("-pk").select_related("uploaded_by")[:LATEST_IMPORTS],
-        **page.links({"q": words} if words else {"ver": chosen}),
+        **page.links(query.parameters),
     )
     return TemplateResponse(request, "admin/accounts/credits.html", context)
 
@@ -139,14 +130,6 @@ def decide_import(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     if not is_double_click:
         attempt_operation(request, None, done_text, operation, pk)
     return redirect(IMPORT, pk)
-
-
-def _select_balances(chosen: str) -> QuerySet[CreditBalance]:
-    """Return the balances of the filter in the address: «pocos» (low), «vencen» (expired or soon), else all."""
-    balances = CreditBalance.objects.all()
-    if chosen == "pocos":
-        return balances.low()
-    return balances.expiring() if chosen == "vencen" else balances
 
 
 def _choose_rows(credit_import: CreditImport) -> QuerySet[CreditImportRow]:

@@ -296,6 +296,16 @@ class CancelChangeForm(PackageForm):
     reason = Reason(label="Por qué se cancela", most=MAX_TEXT, rows=2, missing="Escriba por qué se cancela")
 
 
+class EndSaleForm(RefusableForm):
+    """Ask until when a package is sold (M28)."""
+
+    valid_until = Day(
+        label="Se vende hasta",
+        help_text="Se anota una vez; después no cambia.",
+        missing="Escriba hasta qué día se vende",
+    )
+
+
 class PortForm(RefusableForm):
     """Ask what became of a copy in a newer version of its package (M32)."""
 

@@ -1,13 +1,16 @@
 """The list of packages: suppliers' packages with their originals, and the changes (M28, M32)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from django.db.models import Count, Max, Prefetch, Q
 from django.urls import reverse
 from django.utils.text import Truncator
 
-from accounts.models import User
+from accounts.credits.reading import CreditsQuery, read_query
+from accounts.models import CreditBalance, User
+from accounts.policy import may_enter_credits, may_see_customers
 from change_requests.packages import policy, progress, wording
 from change_requests.packages.models import (
     FileKind,
@@ -23,6 +26,7 @@ from factureya.core.clock import now
 from factureya.core.templatetags.fy import when
 
 Status, Verdict, Outcome = PackageChange.Status, PackageFileCheck.Verdict, PackagePort.Outcome
+SHOWN_CREDITS = 10  # companies whose credits the list shows; the page of credits shows all
 LICENCE_TEXT = 60  # characters of what the licence says that the list shows
 NEWEST_FIRST = keyset.Order("requested_at", is_descending=True)
 NEWEST_PACKAGE_FIRST = keyset.Order("registered_at", is_descending=True)
@@ -63,6 +67,16 @@ class Originals:
     checked_at: str
 
 
+@dataclass(frozen=True)
+class Credits:
+    """Hold what is left of the companies' credits; `more` are the parameters of the page with the rest, or ""."""
+
+    query: CreditsQuery
+    rows: Sequence[CreditBalance]
+    more: str
+    may_enter: bool
+
+
 def read_packages(user: User, cursor: keyset.Cursor | None) -> keyset.Page[SupplierPackage]:
     """Return a page of the packages that the person sees, the newest first, with what their rows show."""
     changes = PackageChange.objects.filter(status__in=(*PackageChange.LIVE, Status.REFUSED)).order_by("requested_at")
@@ -100,6 +114,16 @@ def read_changes(user: User, cursor: keyset.Cursor | None) -> keyset.Page[Packag
     """Return a page of the changes that the person sees, the newest first."""
     changes = policy.visible_to(user).select_related("package", "authorized_by", "licence_verdict", "impact")
     return keyset.page(NEWEST_FIRST, cursor, changes.prefetch_related("copies"))
+
+
+def read_credits(user: User, address: Mapping[str, str]) -> Credits | None:
+    """Return the credits that the address asks for, or None for who may not see them; one query."""
+    if not may_see_customers(user):
+        return None
+    query = read_query(address)
+    rows = list(query.select().order_by("-pk")[: SHOWN_CREDITS + 1])
+    more = urlencode(query.parameters) if len(rows) > SHOWN_CREDITS else ""
+    return Credits(query, rows[:SHOWN_CREDITS], more, may_enter_credits(user))
 
 
 def make_change_rows(changes: Sequence[PackageChange], user: User) -> list[ChangeRow]:

@@ -51,6 +51,7 @@ class PackagePage:
         self.is_altered = wording.find_altered(package.original) != ""
         self.is_copy_altered = package.in_use is not None and wording.find_altered(package.in_use.file) != ""
         self.may_ask = policy.why_not_request(user) is None and self.newer is None
+        self.may_end_sale = policy.why_not_end_sale(user, package) is None
         self.may_register = policy.why_not_register(user) is None and self.newer is None
 
     @property

@@ -71,6 +71,15 @@ def why_not_register(user: User) -> Refused | None:
     return _why_not_hold(user, KEEPERS, "Lo registra un Supervisor, un Implementador o el Área Informática.")
 
 
+def why_not_end_sale(user: User, package: SupplierPackage) -> Refused | None:
+    """Return why the person may not say until when a package is sold, or None; it is said once."""
+    if refusal := _why_not_hold(user, KEEPERS, "Lo anota un Supervisor, un Implementador o el Área Informática."):
+        return refusal
+    if package.valid_until is not None:
+        return WrongStatus("Ya está anotado hasta cuándo se vende.")
+    return None
+
+
 def why_not_upload(user: User, kind: str, change: PackageChange | None) -> Refused | None:
     """Return why the person may not upload a file of this kind now, or None; before the authorization none (M28)."""
     if kind == FileKind.ORIGINAL and change is None:

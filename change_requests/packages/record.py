@@ -97,7 +97,7 @@ KINDS = [
         PACKAGE,
         "el paquete",
         SupplierPackage,
-        ("package.registered", "package.copy_in_use", "package.original_in_use"),
+        ("package.registered", "package.sale_ended", "package.copy_in_use", "package.original_in_use"),
         ("package",),
         rows=SupplierPackage.objects.all,
         describe=describe_package,

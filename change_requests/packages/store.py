@@ -46,6 +46,8 @@ def keep_upload(upload: PackageUpload, *, actor: User) -> PackageFile:
         name=upload.name,
         size=upload.size,
         sha256=upload.found_sha256,
+        patch_files=upload.patch_files,
+        patch_lines=upload.patch_lines,
         stored_by=actor,
         stored_at=clock.now(),
     )

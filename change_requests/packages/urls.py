@@ -46,6 +46,7 @@ urlpatterns = [
     path("pedir/", views_list.AskForChange.as_view(), name="ask"),
     path("archivos/<package_token:token>/", views_files.DownloadFile.as_view(), name="file"),
     path("<package_key:pk>/", views_package.PackageDetail.as_view(), name="package"),
+    path("<package_key:pk>/fin-de-venta/", views_package.EndSale.as_view(), name="end_sale"),
     path("<package_key:pk>/copias/<package_key:copy_pk>/", views_package.RecordPort.as_view(), name="record_port"),
     path("cambios/<package_folio:folio>/", views_change.ChangeDetail.as_view(), name="change"),
     path("cambios/<package_folio:folio>/subidas/<str:kind>/", views_files.ChangePieces.as_view(), name="pieces"),

@@ -7,7 +7,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from accounts.policy import may_see_customers
 from accounts.web import form_memory
 from accounts.web.form_memory import FormKey
 from accounts.web.mixins import PostingForm
@@ -49,7 +48,7 @@ class PackageList(PackagesPage):
             "unported": operations.list_missing_ports(SHOWN_UNPORTED),
             "may_ask": policy.why_not_request(self.user) is None,
             "may_register": policy.why_not_register(self.user) is None,
-            "may_see_credits": may_see_customers(self.user),
+            "credits": list_page.read_credits(self.user, request.GET),
         }
         return render(request, "packages/list.html", context)
 

@@ -102,9 +102,22 @@ class UploadState:
 
 
 def describe_progress(upload: PackageUpload) -> str:
-    """Return how much of an upload is here: «201 MB · completo», or «12 MB de 201 MB»."""
+    """Return how much of an upload is here: «201 MB · completo», or «12 MB de 201 MB»; and what a patch changes."""
     size = filesize(upload.size)
-    return f"{size} · completo" if upload.is_finished else f"{filesize(upload.received)} de {size}"
+    if not upload.is_finished:
+        return f"{filesize(upload.received)} de {size}"
+    return " · ".join(filter(None, (size, "completo", describe_patch(upload))))
+
+
+def describe_patch(file: PackageFile | PackageUpload) -> str:
+    """Return what a patch changes, «3 archivos, 61 renglones»; "" for another file, and for one in another format."""
+    if not file.patch_files or file.patch_lines is None:
+        return ""
+    files, lines = show_number(file.patch_files), show_number(file.patch_lines)
+    return (
+        f"{files} archivo{'' if file.patch_files == 1 else 's'}, "
+        f"{lines} {'renglón' if file.patch_lines == 1 else 'renglones'}"
+    )
 
 
 def describe_upload(upload: PackageUpload | None) -> UploadState:

@@ -7,7 +7,8 @@ from django.forms import BoundField
 from django.urls import reverse
 
 from change_requests.packages.forms_common import PackageForm
-from change_requests.packages.wording import UploadState, describe_upload
+from change_requests.packages.models import PackageFile
+from change_requests.packages.wording import UploadState, describe_patch, describe_upload
 
 register = template.Library()
 
@@ -17,6 +18,12 @@ def upload_of(form: PackageForm, field: BoundField) -> UploadState:
     """Return what is here of the upload for one of the form's file fields."""
     kind: Any = getattr(field.field, "kind", "")
     return describe_upload(form.uploads.get(kind))
+
+
+@register.filter
+def patch_facts(file: PackageFile) -> str:
+    """Return what a stored patch changes; "" for another file."""
+    return describe_patch(file)
 
 
 @register.simple_tag

@@ -160,9 +160,10 @@ def seed(people: dict[str, User], now: datetime) -> None:
     story.judge(forbidden, "forbidden", "4", "La cláusula 4 prohíbe modificar el software en cualquier forma.")
     # A version that replaces PAC-200 v3.1: the change of the copy is to be repeated in it.
     newer_pac_200 = story.register("PAC-200", "v3.2", 200, "380.00", replaces_pk=pac_200.pk)
+    story.at = now - 4 * DAY
     story.ask(newer_pac_200, "llevar a la versión nueva el cambio fy.1", notice, released_copy.pk)
     # A change at its fifth step: the estimate of its impact is signed.
-    story.at = now - 6 * DAY
+    story.at = now - 3 * DAY
     pac_500 = story.register("PAC-500", "v3.2", 500, "845.00")
     change = story.ask(pac_500, "avisar cuando queden 20 créditos", notice)
     _permit(story, change)

@@ -242,6 +242,7 @@ _EMERGENCIES = {
 _PACKAGES = {
     "package.registered": Words("Registró un paquete del proveedor", Group.PACKAGES, "name"),
     "package.copy_in_use": Words("Puso en uso una copia identificada", Group.PACKAGES, "label"),
+    "package.sale_ended": Words("Anotó hasta cuándo se vende un paquete", Group.PACKAGES, "name"),
     "package.original_in_use": Words("Puso otra vez en uso el original", Group.PACKAGES, "label"),
     "package.port_recorded": Words("Anotó qué pasó con una copia en la versión nueva", Group.PACKAGES, "label"),
     "package_change.requested": Words("Pidió el cambio de un paquete", Group.PACKAGES, "title"),

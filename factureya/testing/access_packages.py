@@ -70,6 +70,7 @@ ROWS: dict[str, list[Row]] = {
     "packages:ask": [Row(only(302, *KEEPERS, olga=302)), Row(only(302, *KEEPERS), method="post")],
     "packages:file": [Row(SEEN, original), Row(NOT_FOUND, key("otro"))],
     "packages:package": [Row(SEEN, package), Row(NOT_FOUND, key(999))],
+    "packages:end_sale": [Row(POST_ONLY, package), Row(only(403, *KEEPERS), package, method="post")],
     "packages:record_port": [Row(POST_ONLY, no_copy), Row(NOT_FOUND | {"olga": 403}, no_copy, method="post")],
     "packages:change": [Row(SEEN, folio), Row(NOT_FOUND, key("PQ-0000-0000"))],
     "packages:drop_upload": [Row(POST_ONLY, no_upload), Row(only(409), no_upload, method="post")],

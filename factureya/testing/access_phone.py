@@ -43,6 +43,7 @@ ROWS: dict[str, list[Row]] = {
         Row(codes(403, anonymous=302, dario=302, laura=302, irma=404), sale, method="post"),
     ],
     "admin:tickets_ticket_call": [Row(OWN_CALL, call), Row(OWN_CALL, call, method="post")],
+    "admin:tickets_ticket_call_similar": [Row(OWN_CALL, call, query="?asunto=timbrar")],
     "admin:tickets_ticket_call_code": [Row(POSTED, call), Row(OWN_CALL | {"dario": 302}, call, method="post")],
     "admin:tickets_ticket_call_check": [Row(POSTED, call), Row(OWN_CALL, call, method="post")],
     "admin:tickets_ticket_call_end": [Row(POSTED, call), Row(OWN_CALL | {"dario": 302}, call, method="post")],

@@ -1,6 +1,7 @@
 """Define what the database refuses of the catalogue: a row is ended, once, and never changed or deleted (M4, M9)."""
 
 from factureya.core import triggers
+from factureya.core.guard_terms import changed, translate
 
 
 def _only_ended(table: str, columns: str, *keys: str, in_use: str) -> list[triggers.Guard]:
@@ -8,13 +9,11 @@ def _only_ended(table: str, columns: str, *keys: str, in_use: str) -> list[trigg
 
     `keys` are its unique columns; of the column `in_use` each value has one row that has not ended.
     """
-    sqlite = " OR ".join(f"NEW.{column} IS NOT OLD.{column}" for column in columns.split())
-    when = f"OLD.ended_at IS NOT NULL OR NEW.ended_at IS NULL OR {sqlite}"
-    changed = triggers.Guard(
+    only_ends = triggers.Guard(
         f"{table}_only_ends",
         table,
         "UPDATE",
-        when=(when, when.replace(" IS NOT OLD", " IS DISTINCT FROM OLD")),
+        when=f"OLD.ended_at IS NOT NULL OR NEW.ended_at IS NULL OR {changed(columns)}",
         message="un renglón del catálogo solo se termina",
     )
     # SQLite's INSERT OR REPLACE would delete the row in use without running its DELETE trigger.
@@ -28,7 +27,7 @@ def _only_ended(table: str, columns: str, *keys: str, in_use: str) -> list[trigg
         engines=("sqlite",),
     )
     stays = triggers.never_deleted(table, *keys, message="el catálogo conserva sus renglones")
-    return [changed, in_use_stays, *stays]
+    return [translate(only_ends), in_use_stays, *stays]
 
 
 GUARDS = [

@@ -16,8 +16,8 @@ from factureya.core.files import types
 from factureya.core.forms import choose_kept_fields
 from factureya.core.invoices import readings
 from factureya.core.models import Attachment
-from tickets import message_text, operations
-from tickets.customer import my_tickets, similar_tickets, wording
+from tickets import message_text, operations, similar_tickets
+from tickets.customer import my_tickets, wording
 from tickets.forms import TicketForm
 from tickets.models import Message, Ticket
 

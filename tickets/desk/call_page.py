@@ -15,8 +15,10 @@ from tickets.desk.pages import workspace_url
 from tickets.desk.queue import NOWHERE, Place
 from tickets.models import Call, Ticket
 from tickets.providers.hiding import hide_in_ticket, hide_mails
+from tickets.similar_tickets import select_alike
 
 MAX_TICKETS = 20
+MAX_FIRST = 4  # of these tickets, which the page shows at once
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,16 @@ class CallFacts:
     registered: dict[str, str] = field(default_factory=dict)
     customer_url: str = ""
     may_open: bool = True
+
+    @property
+    def first_tickets(self) -> list[CallTicket]:
+        """Return the open tickets that the page shows at once."""
+        return self.tickets[:MAX_FIRST]
+
+    @property
+    def other_tickets(self) -> list[CallTicket]:
+        """Return the open tickets that the page shows when asked."""
+        return self.tickets[MAX_FIRST:]
 
     @property
     def shown(self) -> list[str]:
@@ -78,6 +90,12 @@ def read_call(call: Call, agent: User) -> CallFacts:
         may_open=is_ours,
         **facts,
     )
+
+
+def find_alike(facts: CallFacts, subject: str) -> list[CallTicket]:
+    """Return the caller's open tickets that this subject is like, the best first (M11); none until he is verified."""
+    rows = {row.ticket: row for row in facts.tickets}
+    return [rows[ticket] for ticket in select_alike(subject, rows)] if facts.may_open else []
 
 
 def _list_tickets(call: Call, agent: User) -> list[Ticket]:

@@ -13,6 +13,7 @@ from django.db.models.functions import Replace
 
 from accounts.models import Contact, User
 from accounts.policy import add_powers
+from factureya.core.clock import now
 from tickets import sql
 from tickets.desk.queue import MAX_QUERY, find_customers, plain_column
 from tickets.models import Ticket
@@ -35,6 +36,7 @@ class Caller:
     phone: str
     mail: str
     tickets: int
+    late: int  # of these tickets, those whose reply is overdue
 
 
 def read_query(text: str) -> str:
@@ -59,8 +61,8 @@ def find_callers(query: str, agent: User) -> list[Caller]:
     found: QuerySet[Contact] = contacts.filter(_match(query, agent), user__is_active=True, user__is_staff=False)
     rows = add_powers(found.select_related("user", "customer")).annotate(is_waiting=Exists(own_tickets))
     shown = list(rows.order_by("-is_waiting", "user__full_name", "pk")[:MAX_CALLERS])
-    counts = _count_tickets([contact.user_id for contact in shown])
-    return [_build_caller(contact, counts[contact.user_id]) for contact in shown]
+    tickets, late = _count_tickets([contact.user_id for contact in shown])
+    return [_build_caller(contact, tickets[contact.user_id], late[contact.user_id]) for contact in shown]
 
 
 def mask_mail(address: str) -> str:
@@ -106,13 +108,20 @@ def _plain_phone(column: str) -> Func | F:
     return expression
 
 
-def _count_tickets(people: Sequence[int]) -> Counter[int]:
-    """Return how many open tickets each of these people has, by key; MAX_COUNTED are counted in all."""
+def _count_tickets(people: Sequence[int]) -> tuple[Counter[int], Counter[int]]:
+    """Return how many open tickets each of these people has, by key, and of how many the reply is overdue; one query.
+
+    MAX_COUNTED tickets are counted in all, first those whose reply is due first.
+    """
     active = Ticket.objects.unmerged().filter(requester__in=people).exclude(status=Ticket.Status.CLOSED)
-    return Counter(active.values_list("requester", flat=True)[:MAX_COUNTED])
+    by_due = active.order_by(F("reply_due_at").asc(nulls_last=True), "pk")
+    rows = list(by_due.values_list("requester", "reply_due_at")[:MAX_COUNTED])
+    instant = now()
+    late = Counter(person for person, due in rows if due is not None and due < instant)
+    return Counter(person for person, _due in rows), late
 
 
-def _build_caller(contact: Contact, tickets: int) -> Caller:
+def _build_caller(contact: Contact, tickets: int, late: int) -> Caller:
     """Return a found contact as the page shows him; a name that is a mail address is masked too."""
     person, customer = contact.user, contact.customer
     name = person.get_full_name()
@@ -127,4 +136,5 @@ def _build_caller(contact: Contact, tickets: int) -> Caller:
         mask_phone(customer.phone),
         mask_mail(person.email),
         tickets,
+        late,
     )

@@ -24,13 +24,15 @@ from factureya.core.refusals import Refused
 from tickets import operations, policy
 from tickets.calls import operations as calls
 from tickets.calls.policy import why_not_use
-from tickets.desk.call_page import read_call
+from tickets.desk.call_page import find_alike, read_call
 from tickets.desk.pages import page_context, require_agent
 from tickets.forms import TicketForm
-from tickets.models import Call, Ticket
+from tickets.models import Call, Message, Ticket
 
 ADD = "agregar"  # the button beside a ticket that is there already
 QUEUE = "cola"  # the button that leaves the new ticket unassigned
+MAX_SUBJECT = 200  # characters of a subject that is typed
+SEEN = "otro"  # hidden beside the similar tickets that the page showed
 
 
 class CallForm(TicketForm):
@@ -93,11 +95,16 @@ class CallPage(PostingForm):
     def initial(self) -> dict[str, Any]:
         return {"kind": Call.Kind.SUPPORT, "impact": None}
 
-    def perform(self, form: CallForm, key: FormKey) -> str:
-        """Open the ticket, or add the words to the one whose button was pressed; return the address of this page."""
+    def perform(self, form: CallForm, key: FormKey) -> str | HttpResponse:
+        """Open the ticket, or add the words to the one whose button was pressed; return the address of this page.
+
+        Return the page itself, before a ticket is opened, to ask once about similar ones of who calls (M11).
+        """
         if ADD in self.request.POST:
             ticket = self.add_to(self.request.POST[ADD], form, key)
             messages.success(self.request, f"Agregó lo que le dijo a {ticket.number}, que queda Abierto.")
+        elif self.asks_first(form, key):
+            return self.render_page(form, key, kept=form_memory.list_files(key.key), asks=True)
         else:
             takes_it = QUEUE not in self.request.POST
             arguments = form.build_arguments()
@@ -108,6 +115,12 @@ class CallPage(PostingForm):
                 self.request, f"Levantó el ticket {ticket.number}. Díctele el número; también le llega por correo."
             )
         return self.address
+
+    def asks_first(self, form: CallForm, key: FormKey) -> bool:
+        """Return whether to ask about similar tickets: unless the agent saw them, or this form opened its ticket."""
+        if SEEN in self.request.POST or Message.objects.filter(form_key=key.key).exists():
+            return False
+        return bool(find_alike(read_call(self.call, self.user), form.cleaned_data["subject"]))
 
     def add_to(self, number: str, form: CallForm, key: FormKey) -> Ticket:
         """Add what was noted to the ticket with this number; raise Http404 for one that the agent may not see."""
@@ -124,9 +137,18 @@ class CallPage(PostingForm):
         return reverse("admin:tickets_ticket_call", args=[self.call.pk])
 
     def render_page(
-        self, form: CallForm, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = ""
+        self,
+        form: CallForm,
+        key: FormKey,
+        *,
+        kept: Sequence[Attachment] = (),
+        draft_reason: str = "",
+        asks: bool = False,
     ) -> HttpResponse:
-        """Return the page of the call as it is now, and record what of the customer's it shows (M5)."""
+        """Return the page of the call as it is now, and record what of the customer's it shows (M5).
+
+        `asks` is whether the ticket was not opened yet, because the page asks about similar ones.
+        """
         call = load_call(self.call.pk, self.user)
         facts = read_call(call, self.user)
         calls.record_look(call, agent=self.user, shown=facts.shown)
@@ -142,6 +164,8 @@ class CallPage(PostingForm):
             code_error=self.code_error,
             present=clock.now(),
             why_not=why_not_use(self.user, call),
+            alike=find_alike(facts, form["subject"].value() or ""),
+            asks=asks,
         )
         return TemplateResponse(self.request, "admin/tickets/call.html", context)
 
@@ -168,6 +192,17 @@ def show_call(request: HttpRequest, call: int) -> HttpResponse:
     """Show the page of the agent's own call (GET), or take what he wrote down in it (POST); others get 404 (M5)."""
     page = open_page(request, call)
     return page.receive_form() if request.method == "POST" else page.show_form()
+
+
+def suggest_similar(request: HttpRequest, call: int) -> HttpResponse:
+    """Return as HTML the caller's open tickets like the typed subject; the script asks when the field is left (M11)."""
+    page = open_page(request, call)
+    facts = read_call(page.call, page.user)
+    is_over = bool(why_not_use(page.user, page.call))
+    alike = [] if is_over else find_alike(facts, request.GET.get("asunto", "")[:MAX_SUBJECT])
+    if alike:
+        calls.record_look(page.call, agent=page.user, shown=[row.ticket.number for row in alike])
+    return TemplateResponse(request, "admin/tickets/call_alike.html", {"alike": alike, "asks": False})
 
 
 def send_code(request: HttpRequest, call: int) -> HttpResponse:

@@ -98,11 +98,13 @@ class SplitForm(PortalForm):
         },
     )
 
-    def __init__(self, found: list[Message], shows_mail: bool, data: Any = None) -> None:
+    def __init__(self, ticket: Ticket, found: list[Message], hidden: set[int], data: Any = None) -> None:
+        """Offer these messages; of the tickets `hidden` the person reads no mail address (M3)."""
         super().__init__(data)
-        hide = str if shows_mail else hide_mails
-        labels = [(str(message.pk), hide(_describe_message(message))) for message in found]
-        self.fields["chosen"].choices = labels  # type: ignore[attr-defined]
+        labels = [(message, _describe_message(message, ticket)) for message in found]
+        self.fields["chosen"].choices = [  # type: ignore[attr-defined]
+            (str(message.pk), hide_mails(label) if message.ticket_id in hidden else label) for message, label in labels
+        ]
 
 
 def merge_ticket(request: HttpRequest, pk: int) -> HttpResponse:
@@ -137,13 +139,14 @@ def undo_merge(request: HttpRequest, pk: int) -> HttpResponse:
 def split_message(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask the agent which message is about another problem, and open a ticket with it (M11)."""
     ticket, agent = ticket_or_404(request, pk), require_agent(request)
-    found = _find_splittable(ticket)
-    form = SplitForm(found, policy.may_read_mail(agent, ticket), read_posted(request))
+    found = _find_splittable(ticket, agent)
+    hidden = policy.find_mail_hidden(agent, ticket, {ticket.pk, *(message.ticket_id for message in found)})
+    form = SplitForm(ticket, found, hidden, read_posted(request))
     if form.is_valid():
         try:
             message_pk, subject = int(form.cleaned_data["chosen"]), form.cleaned_data["subject"]
             split = operations.split_message(pk, agent=agent, message_pk=message_pk, subject=subject)
-            messages.success(request, f"Se abrió {split.number} con el mensaje de {ticket.number}.")
+            messages.success(request, f"Se abrió {split.number} con el mensaje que se leía en {ticket.number}.")
             return redirect(workspace_url(split.pk, read_place(request)))
         except Refused as refusal:
             form.add_error(None, str(refusal))
@@ -172,17 +175,23 @@ def list_merges(ticket: Ticket, reader: User, link: Callable[[int], str]) -> dic
     return {"related": rows, "may_undo": operations.may_undo(ticket)}
 
 
-def _find_splittable(ticket: Ticket) -> list[Message]:
-    """Return the customer's messages of a ticket that can be split off, the newest first; the opening one cannot."""
-    own = ticket.messages.filter(side=Message.Side.CUSTOMER, split_ticket__isnull=True)
-    return list((own if ticket.split_from_id else own.filter(seq__gt=1)).order_by("-seq"))
+def _find_splittable(ticket: Ticket, agent: User) -> list[Message]:
+    """Return the customer's messages on a ticket's page that can be split off, the newest first; no opening one can.
+
+    Those of the tickets that are merged into it are among them, because they are read there.
+    """
+    read_here = family.read_family(ticket, agent).select_messages()
+    unsplit = read_here.filter(side=Message.Side.CUSTOMER, split_ticket__isnull=True)
+    later = unsplit.exclude(seq=1, ticket__split_from__isnull=True)
+    return list(later.select_related("ticket").order_by("-created_at", "-pk"))
 
 
-def _describe_message(message: Message) -> str:
-    """Return a message as one line of the list: who, when, and how it begins."""
+def _describe_message(message: Message, ticket: Ticket) -> str:
+    """Return a message as one line of the list: who, when, in which other ticket it was written, how it begins."""
     text = " ".join(message.body.split())
     shown = text if len(text) <= MAX_LABEL else f"{text[: MAX_LABEL - 1].rstrip()}…"
-    return f"{message.author_name}, {when(message.created_at)}: «{shown}»"
+    origin = "" if message.ticket_id == ticket.pk else f", en {message.ticket.number}"
+    return f"{message.author_name}, {when(message.created_at)}{origin}: «{shown}»"
 
 
 def _show_page(

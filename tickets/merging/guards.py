@@ -1,37 +1,26 @@
 """Define what the database refuses of merges and splits, because it compares rows (M11)."""
 
+from django.conf import settings
+
 from factureya.core import triggers
+from factureya.core.guard_terms import changed, last_event_is, translate
 
 _MERGES = "NEW.merged_into_id IS NOT NULL AND OLD.merged_into_id IS NULL"
 _STAYS_MERGED = "NEW.merged_into_id IS NOT NULL AND OLD.merged_into_id IS NOT NULL"
+_TAKEN_BACK = "NEW.merged_into_id IS NULL AND OLD.merged_into_id IS NOT NULL"
 # What stands still while a ticket is merged: its status and its clock.
 _FROZEN = (
-    *(
-        "status",
-        "wait_reason",
-        "waiting_since",
-        "closes_at",
-        "reminder_id",
-        "closed_at",
-        "closed_reason",
-        "out_of_scope",
-    ),
-    *("reply_due_at", "customer_waits_since", "message_count"),
+    "status wait_reason waiting_since closes_at reminder_id closed_at closed_reason out_of_scope reply_due_at "
+    "customer_waits_since message_count"
+)
+# Instants are compared to a hundredth of a second (`guard_terms`). A changed setting needs `migrate` to hold here too.
+_IN_TIME = last_event_is(
+    "'ticket:' || NEW.number",
+    "ticket.unmerged",
+    f"SEC[v.at] <= SEC[OLD.merged_at] + {settings.MERGE_UNDO_DAYS} * 86400 + 0.01",
 )
 
-
-def _if_any_changes(columns: tuple[str, ...]) -> tuple[str, str]:
-    """Return the SQL condition «one of these columns changes» for SQLite and PostgreSQL. NULL counts as a value."""
-    sqlite = " OR ".join(f"NEW.{column} IS NOT OLD.{column}" for column in columns)
-    return sqlite, sqlite.replace("IS NOT", "IS DISTINCT FROM")
-
-
-def _and(condition: str, pair: tuple[str, str]) -> tuple[str, str]:
-    """Return the pair of conditions (SQLite, PostgreSQL) with one more condition before each."""
-    return f"{condition} AND ({pair[0]})", f"{condition} AND ({pair[1]})"
-
-
-GUARDS = [
+_WRITTEN = [
     triggers.Guard(
         "ticket_merged_into_its_like",
         "tickets_ticket",
@@ -45,14 +34,21 @@ GUARDS = [
         "ticket_merge_points_once",
         "tickets_ticket",
         "UPDATE",
-        when=_and(_STAYS_MERGED, _if_any_changes(("merged_into_id", "merged_at"))),
+        when=f"{_STAYS_MERGED} AND {changed('merged_into_id merged_at')}",
         message="una combinación se deshace antes de hacer otra",
+    ),
+    triggers.Guard(
+        "ticket_merge_is_taken_back_in_time",
+        "tickets_ticket",
+        "UPDATE",
+        when=f"{_TAKEN_BACK} AND NOT {_IN_TIME}",
+        message="una combinación se deshace en su plazo, con su evento",
     ),
     triggers.Guard(
         "ticket_merged_stands_still",
         "tickets_ticket",
         "UPDATE",
-        when=_and(_STAYS_MERGED, _if_any_changes(_FROZEN)),
+        when=f"{_STAYS_MERGED} AND {changed(_FROZEN)}",
         message="un ticket combinado conserva su estado y su plazo",
     ),
     triggers.Guard(
@@ -84,7 +80,7 @@ GUARDS = [
         "ticket_split_never_changes",
         "tickets_ticket",
         "UPDATE",
-        when=_if_any_changes(("split_from_id",)),
+        when=changed("split_from_id"),
         message="de qué mensaje se separó un ticket no cambia",
     ),
     triggers.Guard(
@@ -95,3 +91,4 @@ GUARDS = [
         message="los mensajes de un ticket combinado llegan al otro",
     ),
 ]
+GUARDS = [translate(guard) for guard in _WRITTEN]

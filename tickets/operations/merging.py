@@ -15,6 +15,7 @@ from factureya.core.clock import now
 from factureya.core.mail import own_links
 from factureya.core.refusals import WrongStatus
 from tickets import notifications, policy
+from tickets.merging.family import list_read_pks
 from tickets.models import NUMBER_PREFIX, Message, Ticket, searchable
 from tickets.operations._common import (
     OPEN,
@@ -77,9 +78,9 @@ def undo_merge(pk: int, *, agent: User) -> Ticket:
             ticket.queue_at = ticket.closes_at
         ticket.merged_into = ticket.merged_at = None
         ticket.touched_at = now()
-        ticket.save(update_fields=["merged_into", "merged_at", "closes_at", "queue_at", "touched_at"])
         closes_at = format_instant(ticket.closes_at)
         event = audit.record("ticket.unmerged", ticket, actor=agent, left=survivor.number, closes_at=closes_at)
+        ticket.save(update_fields=["merged_into", "merged_at", "closes_at", "queue_at", "touched_at"])
         audit.record("ticket.gave_back", survivor, actor=agent, ticket=ticket.number)
         notifications.announce_undone_merge(ticket, event, survivor)
     return ticket
@@ -88,19 +89,24 @@ def undo_merge(pk: int, *, agent: User) -> Ticket:
 def split_message(pk: int, *, agent: User, message_pk: int, subject: str) -> Ticket:
     """Open a ticket for a message of the customer that is about another problem, and return it (M11).
 
-    The message is read in the new ticket since, and stays stored where it was written. The new ticket has the same
-    company, requester, provider, category and impact. Raises WrongStatus for a message of ours, for the one that
-    opened the ticket, and for one that was split off before; Incomplete without a subject or for a long one.
+    It is a message of the ticket, or of one that is merged into it. The message is read in the new ticket since, and
+    stays stored where it was written. The new ticket has the company, requester, provider, category and impact of the
+    ticket where it was written. Raises WrongStatus for a message of ours, for one that opened a ticket, and for one
+    that was split off before; Incomplete without a subject or for a long one.
     """
-    with locked(pk, OPEN, WAITING) as ticket:
-        policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
-        message = ticket.messages.select_related("split_ticket").filter(pk=message_pk).first()
-        _check_split(ticket, message)
-        assert message is not None
-        split = _insert_split(ticket, message, _clean_subject(subject))
-        event = audit.record_first("ticket.split_off", split, actor=agent, source=ticket.number, place=message.seq)
-        audit.record("ticket.message_split", ticket, actor=agent, place=message.seq, into=split.number)
-        notifications.announce_split(split, event, ticket)
+    source_pk = Message.objects.filter(pk=message_pk).values_list("ticket_id", flat=True).first()
+    with transaction.atomic():
+        _ticket, source = _lock_both(pk, source_pk or pk)
+        with locked(pk, OPEN, WAITING) as ticket:
+            policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
+            message = source.messages.select_related("split_ticket").filter(pk=message_pk).first()
+            message = _check_split(ticket, source, message)
+            split = _insert_split(source, message, _clean_subject(subject))
+            event = audit.record_first("ticket.split_off", split, actor=agent, source=source.number, place=message.seq)
+            told = {"source": source.number, "place": message.seq, "into": split.number}
+            for each in dict.fromkeys((source, ticket)):  # where it was written, and where it was read until now
+                audit.record("ticket.message_split", each, actor=agent, **told)
+            notifications.announce_split(split, event, source)
     return split
 
 
@@ -156,14 +162,18 @@ def _take_over_reply(survivor: Ticket, ticket: Ticket, agent: User) -> None:
     audit.record("ticket.took_in", survivor, actor=agent, ticket=ticket.number, before=before, after=survivor.status)
 
 
-def _check_split(ticket: Ticket, message: Message | None) -> None:
-    """Raise WrongStatus when this message cannot be split off the ticket; None is a message of another ticket."""
-    if message is None or message.side != Side.CUSTOMER:
+def _check_split(ticket: Ticket, source: Ticket, message: Message | None) -> Message:
+    """Return the message of the ticket `source` when it can be split off the page of `ticket`, else raise WrongStatus.
+
+    None is a message that `source` does not have; it must be the ticket itself, or merged into it.
+    """
+    if message is None or message.side != Side.CUSTOMER or source.pk not in list_read_pks(ticket):
         raise WrongStatus("Solo se separa un mensaje del cliente de este ticket.")
     if split := getattr(message, "split_ticket", None):
         raise WrongStatus(f"Ese mensaje ya se separó en {split}.")
-    if message.seq == 1 and ticket.split_from_id is None:
-        raise WrongStatus("Ese mensaje es el que abrió este ticket; separe otro.")
+    if message.seq == 1 and source.split_from_id is None:
+        raise WrongStatus(f"Ese mensaje es el que abrió {source}; separe otro.")
+    return message
 
 
 def _clean_subject(text: str) -> str:

@@ -18,11 +18,19 @@ HIDDEN = "[correo oculto]"
 # «@» as people and programs write it. A quote may break an address after it; a line begins with «>» then.
 _AT = r"(?:@|＠|﹫|%40|=40|&#0*64;|&#x0*40;|&commat;|\(at\)|\[at\]|\(arroba\)|\[arroba\])"
 _BREAK = r"(?:[ \t]{0,2}(?:=?\r?\n[ \t>|]{0,20})?)"
-# From the beginning of a word on, and of any length: so the pattern tries each character of a long word once.
-_LOCAL = r"(?<![\w.!#$%&'*+/=?^`{|}~-])[\w.!#$%&'*+/=?^`{|}~-]+"
-_DOMAIN = r"[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"
+# What stands before it: a name, or anything in quotes, which are escaped in HTML. A name is looked for at the beginning
+# of a word only, and is of any length, so that each character of a long word is tried once.
+_NAME = r"(?<![\w.!#$%&'*+/=?^`{|}~-])[\w.!#$%&'*+/=?^`{|}~-]+"
+_LOCAL = rf"""(?:{_NAME}|"(?:[^"\\\r\n]|\\.){{1,64}}"|&quot;[^\r\n]{{1,64}}?&quot;)"""
+# What stands after it: a domain, its dots perhaps as words, or the number of a machine in brackets.
+_DOT = r"(?:\.|\s{1,3}(?:punto|dot)\s{1,3}|[ \t]{0,2}[(\[](?:punto|dot)[)\]][ \t]{0,2})"
+_DOMAIN = rf"(?:[\w-]{{1,63}}(?:{_DOT}[\w-]{{1,63}}){{1,8}}|\[(?:IPv6:)?[\da-f.:]{{2,45}}\])"
 _ADDRESS = re.compile(rf"{_LOCAL}{_BREAK}{_AT}{_BREAK}{_DOMAIN}", re.IGNORECASE)
-_SPELLED = re.compile(rf"[\w.+-]{{1,64}}\s{{1,3}}(?:arroba|at)\s{{1,3}}{_DOMAIN}", re.IGNORECASE)
+# An address that is written as it is spoken. It is looked for at the beginning of a word only, so that it is linear.
+_SPOKEN_SIGN = r"\s{1,3}(?:punto|dot|gui[oó]n|gui[oó]n\s{1,3}bajo)\s{1,3}"
+_SPELLED = re.compile(
+    rf"(?<![\w.+-])(?:[\w.+-]++{_SPOKEN_SIGN}){{0,6}}[\w.+-]++\s{{1,3}}(?:arroba|at)\s{{1,3}}{_DOMAIN}", re.IGNORECASE
+)
 
 
 def hide_mails(text: str) -> str:

@@ -1,13 +1,14 @@
 """What raw SQL cannot do to merges and splits, on either engine; what `verify_audit` finds of a forger (M11, M26)."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from accounts.models import Provider
-from factureya.core import clock
+from factureya.core import audit, clock
 from factureya.testing.charges import propose
 from factureya.testing.people import Cast, make_agent, make_contact
 from factureya.testing.raw_sql import copy_statement, execute, execute_as_owner, insert, refused_by, sqlite_only, update
@@ -76,6 +77,28 @@ def test_a_pointer_is_cleared_before_it_points_elsewhere():
         point(ticket, third)
     with refused_by("ticket_merge_points_once"):
         update(ticket, merged_at=clock.now())
+
+
+def test_a_merge_is_taken_back_with_its_event():
+    ticket, _survivor = make_merged()
+    with refused_by("ticket_merge_is_taken_back_in_time"):
+        update(ticket, merged_into_id=None, merged_at=None)
+
+
+def take_back(days: int, seconds: int) -> None:
+    """Write what an undo writes, so long after the merge, without asking whether it is in time."""
+    ticket, survivor = make_merged()
+    assert ticket.merged_at is not None
+    later = ticket.merged_at + timedelta(days=days, seconds=seconds)
+    with clock.at(later), transaction.atomic():
+        audit.record("ticket.unmerged", ticket, actor=make_agent(), left=survivor.number, closes_at=None)
+        update(ticket, merged_into_id=None, merged_at=None)
+
+
+def test_a_merge_is_taken_back_within_thirty_days():
+    take_back(30, 0)
+    with refused_by("ticket_merge_is_taken_back_in_time"):
+        take_back(30, 1)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +213,7 @@ def test_a_pointer_that_no_event_tells_is_found():
 @pytest.mark.clause("M26")
 def test_a_cleared_pointer_is_found():
     ticket, _survivor = make_merged()
-    update(ticket, merged_into_id=None, merged_at=None)
+    execute_as_owner("UPDATE tickets_ticket SET merged_into_id = NULL, merged_at = NULL WHERE id = %s", ticket.pk)
     assert flaws() == [f"{ticket}: no está combinado como dicen sus eventos"]
 
 

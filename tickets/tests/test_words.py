@@ -8,8 +8,8 @@ from factureya.core.models import Event
 from factureya.testing.calls import confirm_by_phone
 from factureya.testing.people import make_agent, make_contact, make_customer
 from factureya.testing.tickets import let_it_close, make_ticket
-from tickets import message_text, operations
-from tickets.customer import similar_tickets, timeline
+from tickets import message_text, operations, similar_tickets
+from tickets.customer import timeline
 from tickets.events import EVENTS, PUBLIC
 from tickets.forms import join_answers
 from tickets.models import Ticket

@@ -79,6 +79,9 @@ _RELEASED = f"""EXISTS (SELECT 1 FROM {COPY} k JOIN {CHANGE} c ON c.id = k.chang
     WHERE k.id = NEW.in_use_id AND k.package_id = NEW.id AND c.package_id = NEW.id AND c.status = 'released'
     AND k.test_passed AND NOT EXISTS (SELECT 1 FROM {COPY} l JOIN {CHANGE} d ON d.id = l.change_id
       WHERE l.package_id = NEW.id AND l.number > k.number AND d.status IN ('released', 'reverted')))"""
+_SALE_ENDED = last_event_is(
+    "'package:' || NEW.id", "package.sale_ended", "DATA[rows.package.valid_until] = ISO[NEW.valid_until]"
+)
 _PACKAGES = [
     *guards(
         PACKAGE,
@@ -100,10 +103,15 @@ _PACKAGES = [
         (
             "package_facts_stay",
             changed(
-                "id supplier name version software credits price months valid_from valid_until licence_name"
+                "id supplier name version software credits price months valid_from licence_name"
                 " licence_text original_id replaces_id registered_by_id registered_at form_key"
             ),
             "los datos y el original de un paquete no cambian",
+        ),
+        (
+            "package_sale_ends_once",
+            f"{changed('valid_until')} AND NOT (OLD.valid_until IS NULL AND {_SALE_ENDED})",
+            "hasta cuándo se vende un paquete se anota una vez, con su evento",
         ),
         (
             "package_uses_a_released_copy",

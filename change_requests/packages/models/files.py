@@ -49,6 +49,9 @@ class PackageFile(Chained):
     name = models.CharField("nombre", max_length=150)
     size = models.PositiveBigIntegerField("bytes")
     sha256 = models.CharField("SHA-256", max_length=64)
+    # Of a patch: how many files it changes, and how many lines it adds and removes.
+    patch_files = models.PositiveIntegerField("archivos que cambia", null=True, blank=True)
+    patch_lines = models.PositiveIntegerField("renglones que cambia", null=True, blank=True)
     stored_by = ForeignKey(User, PROTECT, related_name="+", verbose_name="subió")
     stored_at = models.DateTimeField("guardado", default=clock.now)
 
@@ -125,6 +128,9 @@ class PackageUpload(models.Model):
     touched_at = models.DateTimeField("última parte", default=clock.now)
     finished_at = models.DateTimeField("terminó", null=True, blank=True)
     found_sha256 = models.CharField("SHA-256", max_length=64, blank=True)
+    # Of a patch: how many files it changes, and how many lines it adds and removes.
+    patch_files = models.PositiveIntegerField("archivos que cambia", null=True, blank=True)
+    patch_lines = models.PositiveIntegerField("renglones que cambia", null=True, blank=True)
 
     class Meta:
         verbose_name = "subida de un archivo"

@@ -21,7 +21,7 @@ from change_requests.packages.operations.deciding import (
     judge_licence,
     sign_impact,
 )
-from change_requests.packages.operations.registering import record_port, register_package
+from change_requests.packages.operations.registering import end_sale, record_port, register_package
 from change_requests.packages.operations.uploading import (
     OtherUpload,
     UploadGone,

@@ -73,6 +73,25 @@ def register_package(
     return package
 
 
+def end_sale(pk: int, *, valid_until: date | None, actor: User, proof: Proof | None = None) -> SupplierPackage:
+    """Record until which day a package is sold, once, and return the package (M28).
+
+    Raises Invalid for no day and for one before the sale begins, WrongStatus if the day is known already.
+    """
+    with transaction.atomic():
+        package = lock(SupplierPackage.objects.all(), pk)
+        actor = reread_person(actor)
+        require_none(policy.why_not_end_sale(actor, package))
+        if valid_until is None:
+            raise Invalid({"valid_until": "Escriba hasta qué día se vende."})
+        package.valid_until = _require_validity(package.valid_from, valid_until)["valid_until"]
+        rows = {record.PACKAGE: record.describe_package(package)}
+        auth = (proof or UNPROVEN).as_data()
+        audit.record("package.sale_ended", package, actor=actor, name=str(package), rows=rows, auth=auth)
+        package.save(update_fields=["valid_until"])
+    return package
+
+
 def record_port(
     *, copy_pk: int, package_pk: int, outcome: str, notes: str, actor: User, proof: Proof | None = None
 ) -> PackagePort:

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import User
 from change_requests.operations._common import require_none, reread_person
-from change_requests.packages import parts, policy, store
+from change_requests.packages import parts, patches, policy, store
 from change_requests.packages.models import FileKind, PackageChange, PackageFile, PackageUpload
 from change_requests.packages.models.files import get_storage
 from factureya.core.clock import now
@@ -120,14 +120,15 @@ def finish_upload(pk: int, *, actor: User) -> PackageUpload:
         if parts.measure(file) != upload.size:
             raise WrongOffset(min(upload.received, parts.measure(file)))
         parts.settle(upload.token)
-        found = parts.hash_file(parts.find_path(upload.token))
+        found: dict[str, Any] = {"found_sha256": parts.hash_file(parts.find_path(upload.token))}
         try:
             _require_type(FileKind(upload.kind), upload.token)
         except Invalid:
             delete_upload(upload)
             raise
+        found |= _count(upload)
         conditions = {"pk": pk, "received": upload.size, "finished_at": None}
-        PackageUpload.objects.filter(**conditions).update(finished_at=now(), found_sha256=found, touched_at=now())
+        PackageUpload.objects.filter(**conditions).update(finished_at=now(), touched_at=now(), **found)
     return _read_upload(pk, actor)
 
 
@@ -159,8 +160,9 @@ def store_whole(
             if begun is not None:
                 delete_upload(begun)
             upload = _insert_upload(token=token, kind=kind, change=change, name=name, size=size, started_by=person)
-            upload.received, upload.finished_at, upload.found_sha256 = size, now(), found
-            upload.save(update_fields=["received", "finished_at", "found_sha256"])
+            finished = {"received": size, "finished_at": now(), "found_sha256": found, **_count(upload)}
+            PackageUpload.objects.filter(pk=upload.pk).update(**finished)
+            upload.refresh_from_db(fields=finished)
             return upload
     except BaseException:
         parts.remove(token)
@@ -300,6 +302,11 @@ def _save_received(upload: PackageUpload, received: int) -> PackageUpload:
         raise UploadGone
     upload.received = received
     return upload
+
+
+def _count(upload: PackageUpload) -> dict[str, int]:
+    """Return what an upload that arrived whole changes, by column, if it is a patch; of another file nothing."""
+    return patches.count_patch(parts.find_path(upload.token)) if upload.kind == FileKind.PATCH else {}
 
 
 def _require_type(kind: FileKind, token: str) -> None:

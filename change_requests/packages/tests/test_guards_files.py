@@ -1,5 +1,6 @@
 """What no raw SQL does to a package, its files and its uploads (M28, M32), on both engines."""
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -192,19 +193,22 @@ def test_a_package_is_whole(other: SupplierPackage, columns: dict[str, Any], nam
 
 @pytest.mark.parametrize(
     "columns",
-    [
-        {"credits": 1000},
-        {"price": 1},
-        {"licence_text": WHY},
-        {"version": "v4"},
-        {"valid_until": "2030-01-01"},
-        {"registered_by_id": 1},
-    ],
+    [{"credits": 1000}, {"price": 1}, {"licence_text": WHY}, {"version": "v4"}, {"registered_by_id": 1}],
     ids=str,
 )
 def test_a_packages_facts_stay(scene: Packages, columns: dict[str, Any]):
     with refused_by("package_facts_stay"):
         update(scene.package, **columns)
+
+
+@pytest.mark.clause("M28")
+def test_the_end_of_a_sale_is_written_once_with_its_event(scene: Packages):
+    with refused_by("package_sale_ends_once"):
+        update(scene.package, valid_until="2030-01-01")
+    operations.end_sale(scene.package.pk, valid_until=date(2030, 1, 1), actor=scene.cast.gina)
+    for other in ("2031-01-01", None):
+        with refused_by("package_sale_ends_once"):
+            update(scene.package, valid_until=other)
 
 
 def test_an_original_is_not_exchanged(scene: Packages, other: SupplierPackage):

@@ -6,14 +6,17 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from accounts.operations import set_credits
 from change_requests.packages import operations
 from change_requests.packages.models import FileKind, PackageChange, PackageFile, SupplierPackage
 from factureya.core import clock, numbers
 from factureya.testing.budgets import budget, statements_of
 from factureya.testing.packages import NEED, WAY, Packages
 from factureya.testing.pages import make_client
+from factureya.testing.people import make_customer
 
 pytestmark = pytest.mark.django_db
+CREDITS = 1  # what is left of the companies' credits, for who may see it
 LIST, PACKAGE, CHANGE, FORM, STATE, DOWNLOAD = 12, 12, 16, 8, 8, 6
 MANY = 300
 
@@ -49,6 +52,13 @@ def fill(scene: Packages, start: int, count: int) -> None:
         )
 
 
+def fill_credits(scene: Packages, count: int) -> None:
+    """Note few credits of so many companies."""
+    for _ in range(count):
+        columns = {"package": "PAC-200", "total": 200, "remaining": 4, "valid_until": None}
+        set_credits(make_customer().pk, actor=scene.cast.laura, seen="", **columns)
+
+
 @pytest.mark.clause("M28")
 @pytest.mark.parametrize("name", ["laura", "elsa"])
 @pytest.mark.usefixtures("unguarded")
@@ -58,13 +68,16 @@ def test_the_list(scene: Packages, name: str):
     newer = scene.register("v3.3", replaces_pk=scene.package.pk)
     operations.compare_files()
     scene.package = newer
+    most = LIST + (CREDITS if name == "laura" else 0)
     fill(scene, 1, 3)
+    fill_credits(scene, 3)
     few = statements_of(lambda: client.get(path))
     fill(scene, 10, MANY if name == "laura" else 40)
-    budget(few, statements_of(lambda: client.get(path)), LIST)
+    fill_credits(scene, 20)
+    budget(few, statements_of(lambda: client.get(path)), most)
     links = client.get(path).context
     for next_page in (links["package_links"]["next_url"], links["change_links"]["next_url"]):
-        assert len(statements_of(lambda p=next_page: client.get(path + p))) <= LIST
+        assert len(statements_of(lambda p=next_page: client.get(path + p))) <= most
 
 
 @pytest.mark.clause("M28", "M32")

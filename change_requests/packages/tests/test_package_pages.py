@@ -5,6 +5,7 @@ import re
 import pytest
 from django.test import Client
 
+from accounts.operations import set_credits
 from change_requests.packages import operations
 from change_requests.packages.models import PackageChange, PackageFile, PackageUpload, SupplierPackage
 from factureya.core.models import Event
@@ -13,7 +14,7 @@ from factureya.testing.package_pages import make_file as file
 from factureya.testing.package_pages import send
 from factureya.testing.packages import NEED, WHY, Packages, damage, make_archive
 from factureya.testing.pages import key_in, make_client, text_of
-from factureya.testing.people import make_auditor, make_contact
+from factureya.testing.people import make_auditor, make_contact, make_customer
 
 pytestmark = pytest.mark.django_db
 Status = PackageChange.Status
@@ -172,6 +173,55 @@ def test_the_list_says_when_the_originals_were_compared(scene: Packages):
     assert "se comparan por primera vez esta noche" in text_of(client.get(at("list")))
     operations.compare_files()
     assert "El original está intacto" in text_of(client.get(at("list")))
+
+
+@pytest.mark.clause("M28")
+def test_a_supervisor_reads_and_searches_the_credits_of_the_clients_below_the_packages(cast):
+    few, many = make_customer(legal_name="Papelería Ocaso"), make_customer(legal_name="Muebles del Sur")
+    for customer, remaining in ((few, 4), (many, 190)):
+        columns = {"package": "PAC-200", "total": 200, "remaining": remaining, "valid_until": None}
+        set_credits(customer.pk, actor=cast.laura, seen="", **columns)
+    client = make_client(cast.laura)
+    page = text_of(client.get(at("list")))
+    assert "Créditos de los clientes" in page
+    assert "Importar créditos (CSV)" in page
+    assert "Papelería Ocaso PAC-200 4 de 200" in page
+    assert "Muebles del Sur" not in page
+    assert "Muebles del Sur" in text_of(client.get(at("list"), {"q": "muebles"}))
+    assert "Muebles del Sur" in text_of(client.get(at("list"), {"ver": "todos"}))
+    assert "Ningún cliente que mostrar" in text_of(client.get(at("list"), {"q": "\0zzz"}))
+    for other in (cast.elsa, cast.jorge):
+        page = text_of(make_client(other).get(at("list"), {"ver": "todos"}))
+        assert not [text for text in ("Créditos de los clientes", "Importar", "Papelería") if text in page]
+
+
+@pytest.mark.clause("M28")
+def test_the_end_of_a_sale_is_noted_once_by_who_keeps_packages(scene: Packages):
+    client, address = make_client(scene.cast.laura), at("end_sale", scene.package.pk)
+    assert "Anotar hasta cuándo se vende" in text_of(client.get(at("package", scene.package.pk)))
+    reader = make_client(scene.cast.elsa)
+    assert "Anotar hasta cuándo" not in text_of(reader.get(at("package", scene.package.pk)))
+    assert reader.post(address, {"valid_until": "2030-01-01"}).status_code == 403
+    assert "Escriba hasta qué día se vende" in text_of(client.post(address, {"valid_until": ""}))
+    assert "La vigencia termina antes de empezar" in text_of(client.post(address, {"valid_until": "2020-01-01"}))
+    assert client.post(address, {"valid_until": "2030-01-01"}).url == at("package", scene.package.pk)
+    page = text_of(client.get(at("package", scene.package.pk)))
+    assert "hasta el 01/01/2030" in page
+    assert "Anotar hasta cuándo" not in page
+    assert client.post(address, {"valid_until": "2031-01-01"}).status_code == 409
+    scene.package.refresh_from_db()
+    assert str(scene.package.valid_until) == "2030-01-01"
+    events = Event.objects.filter(chain=scene.package.chain, verb="package.sale_ended")
+    assert [event.data["rows"]["package"]["valid_until"] for event in events] == ["2030-01-01"]
+
+
+@pytest.mark.clause("M32")
+def test_beside_a_patch_stands_what_it_changes(scene: Packages):
+    change = scene.bring(Status.COPIED)
+    patch = scene.last_copy(change).patch
+    assert (patch.patch_files, patch.patch_lines) == (1, 2)
+    assert "1 archivo, 2 renglones" in text_of(make_client(scene.cast.elsa).get(at("change", change.folio)))
+    assert scene.package.original.patch_files is None
 
 
 @pytest.mark.clause("M32")

@@ -2,8 +2,11 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum, Value, Window
+from django.db.models.functions import Coalesce, Concat
+from django.utils.formats import localize
 
 from accounts.models import Branding
 from change_requests.packages import ports, progress
@@ -15,44 +18,46 @@ from change_requests.packages.models import (
     PackageFile,
     PackageFileCheck,
 )
+from factureya.core.models import Event
 from factureya.core.templatetags.fy import when
 from factureya.oversight.evidence.facts import SHOWN, Evidence, Facts, Finder, Item, State, say
 from factureya.oversight.subjects import try_address
 
 Status = PackageChange.Status
 COMPARE_AGE = timedelta(hours=36)  # the nightly run may be late once
+STEP_AGE = timedelta(days=5)  # a change that waits longer for its next step is to be attended to
 
 
-def find_m28(_facts: Facts) -> Evidence:
+def find_m28(facts: Facts) -> Evidence:
     """Return how many changes of packages there are, and those that wait for the head of IT (M28)."""
     total = PackageChange.objects.count()
     text = f"{say(total, 'cambio de paquete', 'cambios de paquetes')}; ninguno empezó sin autorización"
-    return _attend(text, PackageChange.objects.filter(status=Status.DRAFT))
+    return _attend(text, "por autorizar", Status.DRAFT, facts)
 
 
-def find_m29(_facts: Facts) -> Evidence:
+def find_m29(facts: Facts) -> Evidence:
     """Return how many licences were judged, how many forbid their change, and the changes that wait for one (M29)."""
     forbidden = Count("pk", filter=Q(verdict=LicenceVerdict.Verdict.FORBIDDEN))
     counts = LicenceVerdict.objects.aggregate(total=Count("pk"), forbidden=forbidden)
     judged = say(counts["total"], "licencia dictaminada", "licencias dictaminadas")
     text = f"{judged}; {counts['forbidden']} {'prohíbe' if counts['forbidden'] == 1 else 'prohíben'} el cambio"
-    return _attend(text, PackageChange.objects.filter(status=Status.AUTHORIZED))
+    return _attend(text, "por dictaminar", Status.AUTHORIZED, facts)
 
 
-def find_m30(_facts: Facts) -> Evidence:
+def find_m30(facts: Facts) -> Evidence:
     """Return how often it was decided who modifies, with all three argued, and the changes that wait for it (M30)."""
     chosen = MaintenanceOption.objects.filter(chosen=True).count()
     text = f"{say(chosen, 'decisión', 'decisiones')} con las tres razones por escrito"
-    return _attend(text, PackageChange.objects.filter(status=Status.LICENCE_CHECKED))
+    return _attend(text, "por decidir", Status.LICENCE_CHECKED, facts)
 
 
-def find_m31(_facts: Facts) -> Evidence:
+def find_m31(facts: Facts) -> Evidence:
     """Return the hours a year that own maintenance takes, and the changes whose impact is not weighed (M31)."""
     own = ImpactEstimate.objects.filter(is_own=True, change__status=Status.RELEASED)
     hours = f"{(own.aggregate(total=Sum('hours'))['total'] or Decimal()).normalize():f}"
     total = ImpactEstimate.objects.count()
     text = f"{say(total, 'impacto estimado', 'impactos estimados')}; lo liberado cuesta {hours} horas al año"
-    return _attend(text, PackageChange.objects.filter(status=Status.OPTION_CHOSEN))
+    return _attend(text, "por ponderar", Status.OPTION_CHOSEN, facts)
 
 
 def find_m32(facts: Facts) -> Evidence:
@@ -66,7 +71,7 @@ def find_m32(facts: Facts) -> Evidence:
     due = facts.now - COMPARE_AGE
     compared = Q(check_row__checked_at__gte=due, check_row__checked_at__lte=facts.now)  # nobody compares tomorrow
     stale = PackageFile.objects.filter(stored_at__lt=due).exclude(compared).exists()
-    missing = ports.list_missing_ports(SHOWN)
+    missing = ports.list_missing_ports(SHOWN, skips_carried=True)
     items += [Item(f"{package}: falta pasarle {copy}", _find_page(package.pk)) for copy, package in missing]
     if last is not None:
         text += f"; comparados {when(last.checked_at)}, {len(damaged) or 'ninguno'} {_say_altered(len(damaged))}"
@@ -74,17 +79,33 @@ def find_m32(facts: Facts) -> Evidence:
     return Evidence(f"{text}; la comparación nocturna no corre" if stale else text, state, tuple(items))
 
 
-def _attend(text: str, waiting: QuerySet[PackageChange]) -> Evidence:
-    """Return the evidence of a clause whose waiting changes, the oldest first, somebody must attend to."""
-    shown = waiting.select_related("licence_verdict", "impact").order_by("pk")[:SHOWN]
-    items = tuple(Item(_say_turn(change), try_address("packages:change", change.folio)) for change in shown)
+def _attend(text: str, wait: str, status: str, facts: Facts) -> Evidence:
+    """Return the evidence of a clause, with how many changes wait for its step; `wait` says for what.
+
+    That one waits is normal work. Only those in which nothing has happened for STEP_AGE are to be attended to.
+    """
+    oldest = list(_select_waiting(status)[:SHOWN])
+    if oldest:
+        text = f"{text}; {localize(oldest[0].total)} {wait}"
+    late = [change for change in oldest if change.moved_at < facts.now - STEP_AGE]
+    items = tuple(Item(_say_turn(change), try_address("packages:change", change.folio)) for change in late)
     return Evidence(text, State.ATTEND if items else State.OK, items)
 
 
-def _say_turn(change: PackageChange) -> str:
-    """Return what a change waits for, as an item."""
+def _select_waiting(status: str) -> QuerySet[Any]:
+    """Select the changes in this status, the longest waiting first: `moved_at`, and how many there are in `total`."""
+    chain = Concat(Value("package-change:"), OuterRef("folio"))
+    last_event = Event.objects.filter(chain=chain).order_by("-seq")
+    rows = PackageChange.objects.filter(status=status).select_related("licence_verdict", "impact")
+    rows = rows.annotate(moved_at=Coalesce(Subquery(last_event.values("at")[:1]), "requested_at"))
+    return rows.annotate(total=Window(Count("pk"))).order_by("moved_at", "pk")
+
+
+def _say_turn(change: Any) -> str:
+    """Return what a change waits for, and since when, as an item."""
     turn = progress.find_turn(change)
-    return f"{change.folio}: falta {turn.text}" if turn is not None else change.folio
+    missing = f"falta {turn.text}, " if turn is not None else ""
+    return f"{change.folio}: {missing}sin movimiento desde {when(change.moved_at)}"
 
 
 def _say_altered(count: int) -> str:

@@ -18,8 +18,9 @@ from factureya.core.record import anchors, state, verification
 from factureya.dev.management.commands.manual import PROMISES
 from factureya.oversight import board
 from factureya.oversight.evidence.facts import State, read_facts
+from factureya.oversight.evidence.packages import STEP_AGE
 from factureya.testing.budgets import budget, statements_of
-from factureya.testing.packages import Packages, damage
+from factureya.testing.packages import WHY, Packages, damage
 from factureya.testing.pages import make_client, text_of
 from factureya.testing.people import Cast, make_auditor
 from factureya.testing.request_histories import make
@@ -111,15 +112,20 @@ def test_without_emergency_accounts_the_clause_is_to_be_attended_to() -> None:
 def test_the_steps_of_packages_and_the_nightly_comparison(settings: Any, tmp_path: Path) -> None:
     settings.PACKAGES_DIR, settings.PACKAGE_FREE_BYTES = tmp_path, 0
     scene = Packages()
-    steps = {"M28": "draft", "M29": "authorized", "M30": "licence_checked", "M31": "option_chosen"}
+    steps = {"M28": "por autorizar", "M29": "por dictaminar", "M30": "por decidir", "M31": "por ponderar"}
     change = scene.ask()
     acts = (scene.authorize, scene.judge, scene.choose, scene.weigh)
-    for (clause, _status), act in zip(steps.items(), acts, strict=True):
-        waiting = evidence_of(clause)
-        assert (waiting.state, len(waiting.items)) == (State.ATTEND, 1)
-        assert change.folio in waiting.items[0].label
+    for (clause, wait), act in zip(steps.items(), acts, strict=True):
+        waiting = evidence_of(clause)  # it is normal that a change waits for its next step
+        assert (waiting.state, waiting.items) == (State.OK, ())
+        assert waiting.text.endswith(f"; 1 {wait}")
+        with time_machine.travel(clock.now() + STEP_AGE + timedelta(minutes=1), tick=False):
+            late = evidence_of(clause)
+        assert (late.state, len(late.items)) == (State.ATTEND, 1)
+        assert f"{change.folio}: falta" in late.items[0].label
+        assert "sin movimiento desde" in late.items[0].label
         change = act(change)
-        assert evidence_of(clause).state == State.OK
+        assert wait not in evidence_of(clause).text
     assert evidence_of("M32").text == "1 original guardado"
     packages.compare_files()
     assert evidence_of("M32").state == State.OK
@@ -129,8 +135,12 @@ def test_the_steps_of_packages_and_the_nightly_comparison(settings: Any, tmp_pat
     packages.compare_files()
     assert evidence_of("M32").state == State.OK
     scene.release(scene.test(scene.copy(change)))
-    scene.register("v3.3", replaces_pk=scene.package.pk)
+    newer = scene.register("v3.3", replaces_pk=scene.package.pk)
     assert evidence_of("M32").items[0].label == "PAC-500 v3.3: falta pasarle PAC-500-v3.2+fy.1"
+    carrier = scene.ask(package_pk=newer.pk, port_of_pk=scene.last_copy(change).pk)
+    assert (evidence_of("M32").state, evidence_of("M32").items) == (State.OK, ())
+    packages.cancel_change(carrier.pk, reason=WHY, actor=scene.cast.laura)
+    assert evidence_of("M32").state == State.ATTEND
     assert evidence_of("M31").text == "1 impacto estimado; lo liberado cuesta 6 horas al año"
     damage(scene.package.original)
     with time_machine.travel(clock.now() + timedelta(hours=37), tick=False):

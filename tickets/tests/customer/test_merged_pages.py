@@ -11,8 +11,8 @@ from factureya.testing.pages import key_in, log_in, png, text_of
 from factureya.testing.people import make_agent, make_contact
 from factureya.testing.tickets import make_ticket
 from tickets import notifications, operations
-from tickets.customer.similar_tickets import find_similar
 from tickets.models import Ticket
+from tickets.similar_tickets import find_similar
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M11")]
 

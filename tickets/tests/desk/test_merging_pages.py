@@ -178,6 +178,20 @@ def test_an_agent_splits_a_message(client):
     assert "No hay un mensaje del cliente que se pueda separar" in text_of(client.get(page_of(ticket, "split")))
 
 
+def test_an_agent_splits_a_message_of_a_merged_ticket_from_the_survivors_page(client):
+    agent_in(client)
+    ticket, survivor = make_pair()
+    operations.add_information(ticket.pk, author=ticket.requester, body="Además no llega el correo")
+    merge(ticket, survivor)
+    page = text_of(client.get(page_of(survivor, "split")))
+    assert f"en {ticket.number}: «Además no llega el correo»" in page
+    assert "No timbra." not in page
+    fields = {"chosen": ticket.messages.get(seq=2).pk, "subject": "No llega el correo"}
+    answer = client.post(page_of(survivor, "split"), fields, follow=True)
+    assert answer.request["PATH_INFO"] == page_of(Ticket.objects.get(split_from=fields["chosen"]))
+    assert "Además no llega el correo" not in text_of(client.get(page_of(survivor)))
+
+
 def test_the_menu_offers_the_steps_that_apply(client):
     agent_in(client)
     ticket, survivor = make_pair()

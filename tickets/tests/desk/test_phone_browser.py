@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from accounts.models import Office, Provider
-from factureya.testing.calls import read_code
+from factureya.testing.calls import make_verified_call, read_code
 from factureya.testing.desk import QUEUE, page_of
 from factureya.testing.pages import cookies_of
 from factureya.testing.people import make_agent, make_contact, make_customer, make_staff, own_provider
@@ -87,6 +87,23 @@ def test_a_call_from_the_search_to_the_close(page, visit, caller, tmp_path):
     page.get_by_role("button", name="Cerrar: el cliente confirmó").click()
     page.get_by_role("status").filter(has_text="quedó Cerrado").wait_for()
     assert Ticket.objects.get().status == "closed"
+
+
+@pytest.mark.clause("M11")
+def test_a_similar_ticket_comes_as_one_leaves_the_subject_and_enter_never_adds_to_it(page, visit, caller, tmp_path):
+    agent = make_agent()
+    call = make_verified_call(caller, agent=agent)
+    visit(agent, f"{QUEUE}telefono/{call.pk}/")
+    page.fill("#id_subject", "Sigue el error CFDI40147")
+    page.press("#id_subject", "Tab")
+    page.get_by_text("Se parece a").wait_for()
+    fits_and_is_accessible(page, tmp_path, "llamada-parecido")
+    page.fill("#id_description", "Que sigue.")
+    page.select_option("#id_category", "stamping")
+    page.select_option("#id_impact", "1")
+    page.press("#id_subject", "Enter")
+    page.get_by_role("status").filter(has_text="Levantó el ticket").wait_for()
+    assert Ticket.objects.count() == 2
 
 
 @pytest.mark.clause("M4")

@@ -1,11 +1,13 @@
 """«Registrar llamada» in the admin: who calls, the code, what is noted, what is told (M3–M5, M10, M11, M17)."""
 
+import re
 from datetime import timedelta
 
 import pytest
 from django.urls import reverse
 
 from accounts.models import Office
+from factureya.core import clock
 from factureya.core.models import Attachment, Event
 from factureya.testing.calls import read_code, wrong_code
 from factureya.testing.desk import QUEUE, agent_in, fresh, page_of, third_party_in
@@ -93,6 +95,19 @@ def test_who_has_open_tickets_comes_first_and_a_number_finds_its_requester(clien
     page = text_of(client.get(PHONE, {"q": ticket.number}))
     assert "Zoila Ocupada" in page
     assert "Rosa Ángel" not in page
+
+
+def test_the_search_says_how_many_tickets_and_how_many_are_overdue(client, caller):
+    agent_in(client)
+    busy = make_contact(caller.contact.customer, full_name="Zoila Ocupada")
+    with clock.at(clock.now() - timedelta(days=30)):
+        make_ticket(requester=busy)
+    make_ticket(requester=busy)
+    page = client.get(PHONE, {"q": "kemper"})
+    assert "2 · 1 vencido" in text_of(page)
+    assert "Ninguno" in text_of(page)
+    assert [(found.tickets, found.late) for found in page.context["callers"]] == [(2, 1), (0, 0)]
+    assert 'data-l="Tickets vigentes"' in page.content.decode()
 
 
 def test_nobody_found_says_what_to_do(client, caller):
@@ -307,6 +322,56 @@ def test_words_are_added_to_a_ticket_only_after_the_code(client, caller):
         answer = client.post(at(call), data | {"key": key_in(client.get(at(call))), "agregar": foreign})
         assert answer.status_code in {200, 404}
     assert Message.objects.exclude(ticket=ticket).count() == 1
+
+
+@pytest.mark.clause("M11")
+def test_a_similar_open_ticket_is_asked_about_once_when_the_caller_is_verified(client, caller):
+    agent_in(client)
+    ticket = make_ticket("waiting", requester=caller, subject="Error CFDI40147 al timbrar")
+    make_ticket(requester=caller, subject="La addenda sale mal")
+    call = attend(client, caller)
+    fragment = {"asunto": "Tampoco timbra, error CFDI40147"}
+    assert ticket.number not in client.get(at(call, "call_similar"), fragment).content.decode()
+    prove(client, call)
+    shown = client.get(at(call, "call_similar"), fragment)
+    assert f"Se parece a {ticket.number} «{ticket.subject}», En espera." in text_of(shown)
+    assert "addenda" not in text_of(shown)
+    assert Event.objects.filter(verb="call.looked").latest("pk").data["shown"] == [ticket.number]
+    data = NOTED | {"subject": fragment["asunto"], "key": key_in(client.get(at(call)))}
+    asked = client.post(at(call), data)
+    assert f"Se parece a {ticket.number}" in text_of(asked)
+    assert "Todavía no levantamos el ticket" in text_of(asked)
+    assert data["description"] in asked.content.decode()
+    assert Ticket.objects.count() == 2
+    assert 'name="otro"' in asked.content.decode()
+    client.post(at(call), data | {"otro": "1"})
+    assert Ticket.objects.count() == 3
+    client.post(at(call), data)  # a double click
+    assert Ticket.objects.count() == 3
+
+
+@pytest.mark.clause("M11")
+def test_the_similar_ticket_takes_what_was_said(client, caller):
+    agent_in(client)
+    ticket = make_ticket("waiting", requester=caller, subject="Error CFDI40147 al timbrar")
+    call = attend(client, caller)
+    prove(client, call)
+    data = NOTED | {"subject": "Error CFDI40147", "key": key_in(client.get(at(call))), "agregar": ticket.number}
+    client.post(at(call), data)
+    assert (fresh(ticket).status, Ticket.objects.count()) == ("open", 1)
+
+
+def test_four_open_tickets_stand_on_the_page_and_the_others_under_a_summary(client, caller):
+    agent_in(client)
+    for number in range(7):
+        make_ticket(requester=caller, subject=f"Asunto {number}")
+    call = attend(client, caller)
+    prove(client, call)
+    page = client.get(at(call))
+    first, _summary, others = text_of(page).partition("Ver los otros 3")
+    assert "Sus tickets vigentes (7)" in first
+    for text, count in ((first, 4), (others, 3)):
+        assert len(set(re.findall(r"Asunto \d", text))) == count
 
 
 @pytest.mark.clause("M17")

@@ -86,6 +86,8 @@ class Story:
         messages = Message.objects.filter(ticket__in=self.pks).exclude(seq=1).order_by("pk")
         if written := list(messages.values_list("ticket", "pk")):
             pk, chosen = self.random.choice(written)
+            if self.random.random() < 0.7:  # from the page where it is read; else from its own ticket, merged or not
+                pk = Ticket.objects.find_survivor_pk(pk)
             new = operations.split_message(pk, agent=self.agent, message_pk=chosen, subject="Otro problema")
             self.pks.append(new.pk)
 

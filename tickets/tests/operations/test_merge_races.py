@@ -128,6 +128,20 @@ def test_a_hand_over_and_an_undo_do_not_wait_for_each_other(rounds: range, ana: 
         assert providers == [external, external]
 
 
+def test_a_split_from_the_survivor_and_an_undo_do_not_wait_for_each_other(rounds: range, ana: User, agent: User):
+    for turn in rounds:
+        first, second = make_tickets(ana, 2)
+        merged, survivor = (first, second) if turn % 2 else (second, first)
+        operations.add_information(merged.pk, author=ana, body="Otra cosa")
+        said = merged.messages.latest("seq")
+        merge(merged, survivor, agent)()
+        split = partial(operations.split_message, survivor.pk, agent=agent, message_pk=said.pk, subject="Otra")
+        undo = partial(operations.undo_merge, merged.pk, agent=agent)
+        found = kinds(race(split, undo))
+        assert found in ({"ok": 2}, {"ok": 1, "WrongStatus": 1})
+        assert Ticket.objects.filter(split_from=said).count() == found["ok"] - 1
+
+
 def test_a_message_is_split_once(rounds: range, ana: User, agent: User):
     for _turn in rounds:
         (ticket,) = make_tickets(ana, 1)

@@ -14,7 +14,7 @@ from factureya.testing.calls import confirm_by_phone
 from factureya.testing.people import make_agent, make_contact, make_customer, make_staff
 from factureya.testing.tickets import let_it_close, mails_about, make_inbound, make_ticket
 from tickets import operations, tasks
-from tickets.merging import family
+from tickets.merging import family, state_checks
 from tickets.models import Message, Ticket
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M11")]
@@ -379,6 +379,28 @@ def test_a_split_ticket_merged_back_gives_the_old_conversation():
     assert read(ticket) == whole
 
 
+def test_a_message_of_a_merged_ticket_is_split_from_the_page_where_it_is_read():
+    ticket, message = make_talk()
+    beto = make_contact(ticket.customer)
+    survivor = make_ticket(OPEN, requester=beto)
+    merge(ticket, survivor)
+    rows = list(Message.objects.order_by("pk").values())
+    refuse_split(survivor, ticket.messages.get(seq=1), f"el que abrió {ticket}")
+    new = split(survivor, message)
+    assert list(Message.objects.order_by("pk").values()) == rows
+    assert (read(new), new.requester) == ([message.body], ticket.requester)
+    assert message.body not in read(survivor)
+    for each in (ticket, survivor):
+        told = each.events().last()
+        assert told is not None
+        assert (told.verb, told.data["source"], told.data["into"]) == ("ticket.message_split", str(ticket), str(new))
+    assert not list(state_checks.find_flaws())
+    refuse_split(survivor, message, f"ya se separó en {new}")
+    operations.undo_merge(ticket.pk, agent=make_agent())
+    assert message.body not in read(ticket)
+    refuse_split(survivor, ticket.messages.get(seq=1), "de este ticket")
+
+
 def refuse_split(ticket: Ticket, message: Message, reason: str, subject: str = "Otro") -> None:
     count = Ticket.objects.count()
     with pytest.raises(operations.WrongStatus, match=reason):
@@ -388,7 +410,7 @@ def refuse_split(ticket: Ticket, message: Message, reason: str, subject: str = "
 
 def test_what_cannot_be_split():
     ticket, message = make_talk()
-    refuse_split(ticket, ticket.messages.get(seq=1), "el que abrió este ticket")
+    refuse_split(ticket, ticket.messages.get(seq=1), f"el que abrió {ticket}")
     refuse_split(ticket, ticket.messages.get(seq=2), "un mensaje del cliente")
     refuse_split(ticket, make_ticket().messages.get(), "de este ticket")
     refuse_split(ticket, message, "Escriba el asunto", " ")

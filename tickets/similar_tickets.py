@@ -1,9 +1,10 @@
-"""Find open tickets of the person's company that look like what is about to be reported (M11); a mere suggestion.
+"""Find open tickets of the customer that look like what is about to be reported (M11); a mere suggestion.
 
 Bounded: the latest MAX_CANDIDATES open tickets, four columns each, compared word by word in Python.
 """
 
 import re
+from collections.abc import Iterable
 
 from accounts.models import User
 from tickets.models import Ticket, searchable
@@ -22,12 +23,16 @@ _EMPTY = frozenset(
 
 def find_similar(user: User, subject: str) -> list[Ticket]:
     """Return the tickets with the most similar subjects, the best first, of the latest MAX_CANDIDATES not Cerrado."""
-    words = read_words(subject)
-    if not words:
+    if not read_words(subject):
         return []
     visible = Ticket.objects.visible_to(user).unmerged().exclude(status=Ticket.Status.CLOSED)
     latest = visible.order_by("-touched_at", "-id").only("number", "subject", "search_words", "status", "touched_at")
-    candidates = list(latest[:MAX_CANDIDATES])
+    return select_alike(subject, latest[:MAX_CANDIDATES])
+
+
+def select_alike(subject: str, candidates: Iterable[Ticket]) -> list[Ticket]:
+    """Return those of the tickets with the most similar subjects, the best first; at most MAX_SHOWN."""
+    words = read_words(subject)
     likeness = {ticket: measure_likeness(words, _split_words(ticket.search_words)) for ticket in candidates}
     alike = [ticket for ticket in likeness if likeness[ticket] >= MIN_LIKENESS]
     return sorted(alike, key=lambda ticket: likeness[ticket], reverse=True)[:MAX_SHOWN]
