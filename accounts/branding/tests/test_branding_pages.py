@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from accounts.branding import operations
 from accounts.branding.tests.invoices import make_stamped
 from accounts.models import Branding, BrandLogo, Customer, User
-from factureya.core.invoices import UnreadableInvoice
+from factureya.core.invoices import NotReadNow, UnreadableInvoice
 from factureya.core.models import Event
 from factureya.testing.invoices import DECLARATION, UUID, make_invoice
 from factureya.testing.pages import key_in, make_client, text_of
@@ -271,6 +271,14 @@ def test_an_unreadable_xml_and_a_missing_one_say_why(ana: Client, monkeypatch):
     assert "No es un XML bien formado." in text_of(answer)
     assert "mixml_error" in answer.content.decode()
     assert "Elija el archivo XML" in text_of(ana.post(PAGE, {"leer": "1"}))
+
+
+def test_an_xml_that_the_machine_cannot_read_now_is_to_be_sent_again(ana: Client, monkeypatch):
+    def fail(_xml: bytes) -> None:
+        raise NotReadNow("BlockingIOError")
+
+    monkeypatch.setattr("accounts.branding.drafts.read_invoice", fail)
+    assert "Ahora no pudimos leer el archivo. Inténtelo de nuevo en unos minutos." in text_of(send_xml(ana))
 
 
 def test_the_real_xml_of_an_own_invoice_is_read_and_printed(cast: Neighbours, ana: Client):
