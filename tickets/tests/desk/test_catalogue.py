@@ -1,17 +1,20 @@
 """Categories, explanations and the sales team as data: who edits them, and what old tickets keep (M4, M9)."""
 
+from functools import partial
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.urls import reverse
 
 from accounts.models import Office, Provider, User
-from factureya.core import clock
-from factureya.core.models import Event
-from factureya.core.refusals import NotAllowed, WrongStatus
+from factureya.core import audit, clock
+from factureya.core.models import Chained, Event
+from factureya.core.refusals import FormUsed, NotAllowed, WrongStatus
 from factureya.testing.desk import QUEUE, agent_in, fresh, page_of
 from factureya.testing.pages import log_in, text_of
 from factureya.testing.people import end_offices, make_agent, make_auditor, make_contact, make_staff
+from factureya.testing.races import kinds, race
 from factureya.testing.raw_sql import copy_statement, execute, execute_bare, insert, refused_by, sqlite_only, update
 from factureya.testing.tickets import make_ticket
 from tickets import operations as tickets
@@ -242,7 +245,8 @@ def test_a_supervisor_edits_on_the_page(client, laura):
     assert "se llama desde ahora «Recibos de nómina»" in post(hacer=f"nombrar:{added.pk}", label="Recibos de nómina")
     renamed = TicketCategory.objects.get(label="Recibos de nómina")
     assert "ya no se ofrece" in post(hacer=f"terminar:{renamed.pk}")
-    assert "se envía desde ahora" in post(hacer="explicar:internet", text="Llame a su proveedor.")
+    seen = reading.find_explanation("internet").pk
+    assert "se envía desde ahora" in post(hacer="explicar:internet", text="Llame a su proveedor.", seen=seen)
     assert "Sara Ventas ya es de Ventas." in post(hacer="sumar", person=seller.pk)
     member = SalesMember.objects.get()
     assert "Sara Ventas ya no es de Ventas" in post(hacer=f"quitar:{member.pk}")
@@ -276,7 +280,126 @@ def test_the_auditor_reads_it_and_an_agent_does_not_see_it(client):
     assert 'name="hacer"' not in page.content.decode()
 
 
+# -- Two at once, and twice ------------------------------------------------------------------------
+
+
+def test_who_had_not_read_the_explanation_of_now_changes_nothing(client, laura):
+    log_in(client, laura)
+    old = reading.find_explanation("internet")
+    operations.change_explanation("internet", supervisor=laura, text="Nueva de otra persona")
+    post = {"hacer": "explicar:internet", "text": "Lo que escribí", "seen": old.pk}
+    answer = client.post(PAGE, post)
+    text, html = text_of(answer), answer.content.decode()
+    assert "Otra persona cambió la explicación" in text
+    assert "La explicación de ahora Nueva de otra persona" in text
+    assert "Lo que escribí" in text
+    now = reading.find_explanation("internet")
+    assert now.text == "Nueva de otra persona"
+    assert f'name="seen" value="{now.pk}"' in html
+    client.post(PAGE, {**post, "seen": now.pk})
+    assert reading.find_explanation("internet").text == "Lo que escribí"
+
+
+@pytest.mark.parametrize("seen", ["", "x", "0"])
+def test_an_explanation_without_what_was_read_is_refused(client, laura, seen):
+    log_in(client, laura)
+    answer = client.post(PAGE, {"hacer": "explicar:internet", "text": "Otra", "seen": seen})
+    assert "Otra persona cambió la explicación" in text_of(answer)
+    assert not Event.objects.filter(verb="scope.explanation_changed").exists()
+
+
+def test_a_double_click_does_it_once(client, laura):
+    log_in(client, laura)
+    seller = make_agent(full_name="Sara Ventas")
+    page = client.get(PAGE)
+    access, seen = category("access"), reading.find_explanation("internet").pk
+    for fields, model, verb in (
+        ({"hacer": "agregar", "label": "Nómina", "team": "support"}, TicketCategory, "category.added"),
+        ({"hacer": f"nombrar:{access.pk}", "label": "Entrar"}, TicketCategory, "category.renamed"),
+        ({"hacer": "explicar:internet", "text": "Otra", "seen": seen}, ScopeExplanation, "scope.explanation_changed"),
+        ({"hacer": "sumar", "person": seller.pk}, SalesMember, "sales.joined"),
+    ):
+        before, once = model.objects.count(), client.get(PAGE).context["once"]
+        for _click in range(2):
+            assert client.post(PAGE, {**fields, "once": once}).status_code == 302, fields
+        assert model.objects.count() == before + 1
+        assert Event.objects.filter(verb=verb).count() == 1
+    assert page.content.decode().count('name="once"') == 7  # one for each of the five names, and two that add
+
+
+def test_a_form_that_was_sent_says_nothing_else(laura):
+    operations.add_category(supervisor=laura, label="Nómina", team="support", form_key="k")
+    with pytest.raises(FormUsed):
+        operations.add_category(supervisor=laura, label="Otra", team="support", form_key="k")
+    assert TicketCategory.objects.filter(form_key="k").count() == 1
+
+
+def test_a_category_does_not_get_the_name_that_it_has(laura):
+    with pytest.raises(WrongStatus, match="ya se llama"):
+        operations.rename_category(category("access").pk, supervisor=laura, label="Acceso  al sistema ")
+    assert operations.rename_category(category("access").pk, supervisor=laura, label="ACCESO AL SISTEMA").pk
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_two_that_add_one_name_at_once(rounds):
+    laura = make_staff(Office.SUPERVISOR)
+    for number in rounds:
+        add = partial(operations.add_category, supervisor=laura, label=f"Tema {number}", team="support")
+        assert kinds(race(add, add)) == {"ok": 1, "WrongStatus": 1}
+        sent = partial(add, label=f"Otro {number}", form_key=f"k{number}")
+        assert kinds(race(sent, sent)) == {"ok": 2}
+        assert TicketCategory.objects.filter(form_key=f"k{number}").count() == 1
+
+
 # -- What the database holds -------------------------------------------------------------------------
+
+
+def tell(verb: str, subject: Chained, **data: Any) -> None:
+    """Write the event of an edit, and nothing else."""
+    with transaction.atomic():
+        audit.record(verb, subject, actor=None, **data)
+
+
+def end(row: Any, laura: User) -> None:
+    """End a row of the catalogue by its operation."""
+    if isinstance(row, TicketCategory):
+        operations.end_category(row.pk, supervisor=laura)
+    elif isinstance(row, ScopeExplanation):
+        operations.change_explanation(row.scope, supervisor=laura, text="La que sigue")
+    else:
+        operations.leave_sales(row.pk, supervisor=laura)
+
+
+def test_no_row_enters_without_its_event(laura):
+    member = operations.join_sales(make_agent().pk, supervisor=laura)
+    operations.leave_sales(member.pk, supervisor=laura)
+    explanation = reading.find_explanation("internet")
+    with refused_by("tickets_ticketcategory_enters_with_its_event"):
+        insert(category("sales"), slug="luz", label="Luz")
+    with refused_by("tickets_salesmember_enters_with_its_event"):
+        insert(member, ended_at=None)
+    with refused_by("tickets_scopeexplanation_enters_with_its_event"):
+        insert(explanation, text="Sin rastro", ended_at=clock.now())
+    tell("category.added", TicketCategory(slug="luz"), label="Luz", team="sales")
+    for other in ({"label": "Gas"}, {"team": "support"}, {"ended_at": clock.now()}):
+        with refused_by("tickets_ticketcategory_enters_with_its_event"):
+            insert(category("sales"), **{"slug": "luz", "label": "Luz", **other})
+    insert(category("sales"), slug="luz", label="Luz")
+
+
+def test_no_row_ends_without_its_event(laura):
+    member = operations.join_sales(make_agent().pk, supervisor=laura)
+    explanation = reading.find_explanation("internet")
+    for row in (category("sales"), explanation, member):
+        with refused_by(f"{row._meta.db_table}_ends_with_its_event"):
+            update(row, ended_at=clock.now())
+    tell("category.renamed", TicketCategory(slug="ventas-2"), label="Ventas 2", team="sales", before="x", slug="sales")
+    with refused_by("tickets_ticketcategory_ends_with_its_event"):
+        update(category("sales"), ended_at=clock.now())  # none is in its place
+    tell("scope.explanation_changed", explanation, before="Otra", after="Sin rastro")
+    with refused_by("tickets_scopeexplanation_ends_with_its_event"):
+        update(explanation, ended_at=clock.now())
 
 
 @pytest.mark.parametrize(
@@ -296,7 +419,7 @@ def test_a_row_is_only_ended(laura, model, column, value):
         update(row, **{column: clock.now() if value == "now" else value})
     with refused_by(f"{table}_no_delete"):
         execute(f"DELETE FROM {table}")
-    update(row, ended_at=clock.now())
+    end(row, laura)
     with refused_by(f"{table}_only_ends"):
         update(row, ended_at=None)
 
@@ -305,24 +428,35 @@ def test_constraints_of_the_catalogue(laura):
     operations.join_sales(make_agent().pk, supervisor=laura)
     with refused_by("one_open_membership_of_sales", "tickets_salesmember_in_use_stays"):
         insert(SalesMember.objects.get())
+    sales, explanation = category("sales"), reading.find_explanation("internet")
+    tell("category.added", TicketCategory(slug="sales-2"), label=sales.label, team="sales")
     with refused_by("one_category_in_use_per_label", "tickets_ticketcategory_in_use_stays"):
-        insert(category("sales"), slug="sales-2")
+        insert(sales, slug="sales-2")
+    tell("category.added", TicketCategory(slug="sales-2"), label="", team="sales")
     with refused_by("category_has_label"):
-        insert(category("sales"), slug="sales-2", label="")
+        insert(sales, slug="sales-2", label="")
+    tell("category.added", TicketCategory(slug="sales-2"), label="Otra", team="x")
     with refused_by("category_team_is_known"):
-        insert(category("sales"), slug="sales-2", label="Otra", team="x")
+        insert(sales, slug="sales-2", label="Otra", team="x")
+    tell("scope.explanation_changed", explanation, before="x", after=explanation.text)
     with refused_by("one_explanation_in_use_per_scope", "tickets_scopeexplanation_in_use_stays"):
-        insert(reading.find_explanation("internet"))
+        insert(explanation)
+    tell("scope.explanation_changed", explanation, before=explanation.text, after="")
+    update(explanation, ended_at=clock.now())
     with refused_by("explanation_has_text"):
-        insert(reading.find_explanation("internet"), text="", ended_at=clock.now())
+        insert(explanation, text="", ended_at=None)
+    tell("scope.explanation_changed", ScopeExplanation(scope="luz"), before="x", after=explanation.text)
     with refused_by("scope_is_known"):
-        insert(reading.find_explanation("internet"), scope="luz")
+        insert(explanation, scope="luz", ended_at=None)
 
 
 @sqlite_only
 def test_replace_erases_no_row_of_the_catalogue(laura):
     member = operations.join_sales(make_agent().pk, supervisor=laura)
     explanation = reading.find_explanation("internet")
+    tell("category.added", category("sales"), label="Otra", team="support")
+    tell("category.added", TicketCategory(slug="sales-2"), label="Ventas", team="sales")
+    tell("scope.explanation_changed", explanation, before=explanation.text, after="Otra")
     for row, columns, name in (
         (category("sales"), {"label": "Otra", "team": "support"}, "tickets_ticketcategory_no_replace"),
         (category("sales"), {"slug": "sales-2"}, "tickets_ticketcategory_in_use_stays"),
@@ -348,7 +482,10 @@ def test_a_ticket_has_a_category_on_file_with_its_team():
 def test_every_guard_has_a_test_here():
     named = {"ticket_category_is_on_file", "ticket_category_stays_on_file"}
     tables = ("tickets_ticketcategory", "tickets_scopeexplanation", "tickets_salesmember")
-    endings = ("only_ends", "in_use_stays", "no_delete", "no_truncate", "no_replace")
+    endings = (
+        *("only_ends", "in_use_stays", "no_delete", "no_truncate", "no_replace"),
+        *("enters_with_its_event", "ends_with_its_event"),
+    )
     assert {guard.name for guard in guards.GUARDS} == named | {f"{t}_{e}" for t in tables for e in endings}
 
 
