@@ -27,7 +27,7 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True)
 class Deadline:
-    """Hold an open deadline: whose it is, what pages call it, and in what it was counted."""
+    """Hold an open deadline: whose it is, what pages call it, in what it was counted, and from when, if that is known."""
 
     pk: int
     label: str  # the number of the ticket, or the folio of the request
@@ -35,6 +35,8 @@ class Deadline:
     column: str
     unit: Unit
     due_at: datetime
+    counted_from: datetime | None = None
+    hours: float = 0  # of attention, from `counted_from` on
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,22 @@ def find_moves(old: AttentionHours, new: AttentionHours, instant: datetime) -> l
         for source in _list_sources()
         for deadline in source.list_open(instant)
         if (due_at := _compute_moved(deadline, old, new, instant)) != deadline.due_at
+    ]
+
+
+def find_unmoved(old: AttentionHours, new: AttentionHours, changed_at: datetime, instant: datetime) -> list[Move]:
+    """Return the deadlines, open at this instant, that were counted by `old` and stayed so when `new` took its place.
+
+    Whoever counts one while a change is not committed yet still reads the old calendar, and the change does not see
+    the deadline. Only those are found whose begin is known.
+    """
+    return [
+        Move(source.name, deadline, due_at)
+        for source in _list_sources()
+        for deadline in source.list_open(instant)
+        if deadline.counted_from
+        and abs(old.add_hours(deadline.counted_from, deadline.hours) - deadline.due_at) < _SAME
+        and (due_at := _compute_moved(deadline, old, new, changed_at)) != deadline.due_at
     ]
 
 
