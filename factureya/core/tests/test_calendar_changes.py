@@ -254,11 +254,11 @@ def test_the_footer_of_every_page_tells_todays_hours(laura, client, django_asser
 # -- A ticket that is opened while a change commits --------------------------------------------------------
 
 
-def open_meanwhile(hours: AttentionHours, monkeypatch: Any, **values: Any) -> Ticket:
+def open_meanwhile(hours: AttentionHours, monkeypatch: Any) -> Ticket:
     """Open a ticket in a transaction that read these hours before a change of the calendar committed."""
     with monkeypatch.context() as patch:
         patch.setattr(calendar, "load_attention_hours", lambda: hours)
-        return make_ticket(**values)
+        return make_ticket()
 
 
 def test_a_ticket_of_meanwhile_moves_once(laura, monkeypatch):
