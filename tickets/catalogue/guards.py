@@ -55,6 +55,7 @@ def _told(table: str, added: str, ended: str) -> list[triggers.Guard]:
 
 
 _SAYS_CATEGORY = "DATA[label] = NEW.label AND DATA[team] = NEW.team"
+_ENDED = last_event_is("'category:' || OLD.slug", "category.ended", "DATA[label] = OLD.label")
 # Who renames a category writes one event, in the chain of the new one, which is there when the old one ends.
 _REPLACED = f"""EXISTS (SELECT 1 FROM tickets_ticketcategory n
     WHERE {last_event_is("'category:' || n.slug", "category.renamed", "DATA[slug] = OLD.slug")})"""
@@ -70,7 +71,7 @@ GUARDS = [
     *_told(
         "tickets_ticketcategory",
         added=last_event_is("'category:' || NEW.slug", "category.added category.renamed", _SAYS_CATEGORY),
-        ended=f"{last_event_is("'category:' || OLD.slug", 'category.ended', 'DATA[label] = OLD.label')} OR {_REPLACED}",
+        ended=f"{_ENDED} OR {_REPLACED}",
     ),
     *_only_ended("tickets_scopeexplanation", "id scope text added_at", "id", in_use="scope"),
     *_told(
