@@ -36,7 +36,7 @@ class Deadline:
     unit: Unit
     due_at: datetime
     counted_from: datetime | None = None
-    hours: float = 0  # of attention, from `counted_from` on
+    amount: int = 0  # attention hours or business days, from `counted_from` on
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def find_unmoved(old: AttentionHours, new: AttentionHours, changed_at: datetime,
         for source in _list_sources()
         for deadline in source.list_open(instant)
         if deadline.counted_from
-        and abs(old.add_hours(deadline.counted_from, deadline.hours) - deadline.due_at) < _SAME
+        and abs(_count(deadline.counted_from, deadline, old) - deadline.due_at) < _SAME
         and (due_at := _compute_moved(deadline, old, new, changed_at)) != deadline.due_at
     ]
 
@@ -115,6 +115,13 @@ def name_moves(moves: Iterable[Move]) -> str:
         for move in moves
     ]
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+
+
+def _count(begin: datetime, deadline: Deadline, hours: AttentionHours) -> datetime:
+    """Return where the deadline is by this calendar, counted from its begin."""
+    if deadline.unit == Unit.DAYS:
+        return hours.add_days(begin, deadline.amount)
+    return hours.add_hours(begin, deadline.amount)
 
 
 def _compute_moved(deadline: Deadline, old: AttentionHours, new: AttentionHours, instant: datetime) -> datetime:

@@ -8,8 +8,8 @@ import pytest
 import time_machine
 
 from accounts.models import Office, User
-from factureya.core import audit, calendar, locking, tasks
-from factureya.core.calendar import AttentionHours, forget_week, load_attention_hours
+from factureya.core import audit, locking
+from factureya.core.calendar import forget_week, load_attention_hours
 from factureya.core.clock import now
 from factureya.core.hours import changes
 from factureya.core.hours.changes import Draft, Kind
@@ -249,56 +249,6 @@ def test_the_footer_of_every_page_tells_todays_hours(laura, client, django_asser
         assert "14:00" not in page
     with django_assert_num_queries(0):
         client.get("/que-es/")
-
-
-# -- A ticket that is opened while a change commits --------------------------------------------------------
-
-
-def open_meanwhile(hours: AttentionHours, monkeypatch: Any) -> Ticket:
-    """Open a ticket in a transaction that read these hours before a change of the calendar committed."""
-    with monkeypatch.context() as patch:
-        patch.setattr(calendar, "load_attention_hours", lambda: hours)
-        return make_ticket()
-
-
-def test_a_ticket_of_meanwhile_moves_once(laura, monkeypatch):
-    seen = make_ticket()
-    before = load_attention_hours()
-    change = add(laura, TUESDAY)
-    unseen, later = open_meanwhile(before, monkeypatch), make_ticket()
-    assert unseen.reply_due_at == mexico("2026-12-01T12:30")
-    assert [tasks.settle_calendar(), tasks.settle_calendar()] == [1, 0]
-    for ticket in (seen, unseen, later):
-        ticket.refresh_from_db()
-        assert ticket.reply_due_at == ticket.queue_at == mexico("2026-12-02T12:30")
-    moved = unseen.events().last()
-    assert (moved.verb, moved.data["calendar_change"]) == ("ticket.deadline_moved", change.pk)
-    assert later.events().last().verb == "ticket.opened"
-
-
-def test_each_kind_of_change_is_settled(laura, luis, monkeypatch):
-    add(laura, TUESDAY)
-    first = load_attention_hours()
-    propose(laura, Kind.REMOVE_HOLIDAY, TUESDAY, "k2")  # no ticket is there, so it is done at once
-    unseen = open_meanwhile(first, monkeypatch)
-    assert unseen.reply_due_at == mexico("2026-12-02T12:30")
-    assert tasks.settle_calendar() == 1
-    unseen.refresh_from_db()
-    assert unseen.reply_due_at == mexico("2026-12-01T12:30")
-    second = load_attention_hours()
-    propose(laura, Kind.HOURS, TUESDAY, "k3", hours=week_of("10:00 a 14:00"))
-    unseen = open_meanwhile(second, monkeypatch)
-    assert tasks.settle_calendar() == 1
-    unseen.refresh_from_db()
-    assert unseen.reply_due_at == mexico("2026-12-01T13:30")
-
-
-def test_an_old_change_is_not_looked_at(laura, monkeypatch, django_assert_num_queries):
-    before = load_attention_hours()
-    add(laura, TUESDAY)
-    open_meanwhile(before, monkeypatch)
-    with time_machine.travel("2026-12-01T00:51:00Z", tick=False), django_assert_num_queries(1):
-        assert tasks.settle_calendar() == 0
 
 
 # -- The database ---------------------------------------------------------------------------------------
