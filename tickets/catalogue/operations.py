@@ -21,7 +21,9 @@ MAX_LABEL, MAX_EXPLANATION = 60, 2000
 # The mailboxes give these to the tickets that they open, so they stay as they are.
 FIXED = (Ticket.Category.OTHER, Ticket.Category.REQUESTS)
 _NOT_SUPERVISOR = "Solo un supervisor edita el catálogo."
-CHANGED_MEANWHILE = "Otra persona cambió la explicación mientras usted escribía. Lea la de ahora y guarde la suya de nuevo."
+CHANGED_MEANWHILE = (
+    "Otra persona cambió la explicación mientras usted escribía. Lea la de ahora y guarde la suya de nuevo."
+)
 Row = TypeVar("Row", TicketCategory, SalesMember)
 
 
@@ -190,9 +192,7 @@ def _clean_label(label: str) -> str:
     return label
 
 
-def _build_category(
-    label: str, team: str, *, replaced: TicketCategory | None = None, **values: Any
-) -> TicketCategory:
+def _build_category(label: str, team: str, *, replaced: TicketCategory | None = None, **values: Any) -> TicketCategory:
     """Return an unsaved category under a slug that none has had; `replaced` is the one that ends for it.
 
     Raises WrongStatus for a label in use or an unknown team.

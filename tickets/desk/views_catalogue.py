@@ -59,7 +59,10 @@ class ExplanationForm(PortalForm):
 
 
 class MemberForm(PortalForm):
-    """Ask who joins the sales team: somebody of our own desk who is not in it."""
+    """Ask who joins the sales team: somebody of our own desk who is not in it.
+
+    A posted form takes members too: the operation knows a double click, and says why it refuses others.
+    """
 
     person = forms.ChoiceField(
         label="Agregar a",
@@ -70,7 +73,7 @@ class MemberForm(PortalForm):
         super().__init__(*args, **options)
         members = reading.find_sales_pks()
         own = list(Provider.objects.filter(is_own=True).values_list("pk", flat=True))
-        people = [(str(pk), name) for pk, name in find_colleagues(own) if pk not in members]
+        people = [(str(pk), name) for pk, name in find_colleagues(own) if self.is_bound or pk not in members]
         self.fields["person"].choices = [("", "Elija…"), *people]  # type: ignore[attr-defined]
 
 

@@ -83,7 +83,9 @@ def answer_out_of_scope(
         raise Incomplete("Indique qué queda fuera de alcance: internet o equipo.")
     explanation = find_explanation(scope)
     if seen_explanation is not None and seen_explanation != explanation.pk:
-        raise Stale("La explicación de fuera de alcance cambió. Lea la de ahora; su respuesta no se ha enviado.", "after")
+        raise Stale(
+            "La explicación de fuera de alcance cambió. Lea la de ahora; su respuesta no se ha enviado.", "after"
+        )
     text = "\n\n".join(filter(None, (body.strip(), explanation.text)))
     new_message = NewMessage(agent, Side.STAFF, Channel.PORTAL, text, files, form_key)
     return _send_answer(pk, new_message, seen, WaitReason.AUTHORIZATION, True, scope)

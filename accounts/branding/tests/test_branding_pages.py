@@ -267,7 +267,9 @@ def test_an_own_xml_fills_the_preview_until_the_sample_is_asked_for(cast: Neighb
 
 @pytest.mark.parametrize("button", ["leer", "muestra"])
 def test_colours_that_were_typed_are_kept_when_another_invoice_is_shown(cast, ana: Client, monkeypatch, button: str):
-    monkeypatch.setattr("accounts.branding.drafts.read_invoice", lambda xml: make_stamped(cast.ana.contact.customer.rfc))
+    monkeypatch.setattr(
+        "accounts.branding.drafts.read_invoice", lambda xml: make_stamped(cast.ana.contact.customer.rfc)
+    )
     html = ana.get(PAGE).content.decode()
     for name in ("leer", "xml"):
         assert re.search(rf'<(button|input)[^>]* name="{name}"[^>]*>', html)[0].count('form="imagen"') == 1

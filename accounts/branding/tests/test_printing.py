@@ -139,7 +139,9 @@ def boxes(monkeypatch: pytest.MonkeyPatch) -> list[Box]:
     found: list[Box] = []
     write = paper._Paper._write
 
-    def note(self: Any, x: float, y: float, text: str, font: str = REGULAR, size: float = 10, *rest: Any, **options: Any):
+    def note(
+        self: Any, x: float, y: float, text: str, font: str = REGULAR, size: float = 10, *rest: Any, **options: Any
+    ):
         width = stringWidth(text, font, size)
         left = x - width if options.get("align") == "right" else x
         if text:
@@ -167,8 +169,16 @@ LONG = {
         LONG,
         {**LONG, "series": "W" * 25, "folio": "9" * 40},
         {**LONG, "issuer_name": "Constructora y Comercializadora " * 9, "series": "SERIE LARGA DE", "folio": "1" * 12},
-        {"issuer_name": "W" * 300, "receiver_name": "M" * 300, "complements": tuple("ComercioExterior" for _ in range(20))},
-        {"concepts": (Concept("W" * 300, Decimal("123456789.123456"), "M" * 20, Decimal("9") * 10**12, Decimal("9") * 10**12),)},
+        {
+            "issuer_name": "W" * 300,
+            "receiver_name": "M" * 300,
+            "complements": tuple("ComercioExterior" for _ in range(20)),
+        },
+        {
+            "concepts": (
+                Concept("W" * 300, Decimal("123456789.123456"), "M" * 20, Decimal("9") * 10**12, Decimal("9") * 10**12),
+            )
+        },
         {"total": Decimal("9") * 10**17, "subtotal": Decimal("9") * 10**17},
     ],
 )

@@ -73,7 +73,7 @@ def _run_script(max_memory: int, processor_seconds: int, script: str, arguments:
     try:
         runpy.run_path(script, run_name="__main__")
     except (ImportError, FileNotFoundError) as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(str(error))
         sys.exit(_LACKED_MODULE)
 
 

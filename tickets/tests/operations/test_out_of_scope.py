@@ -103,7 +103,7 @@ def test_an_explanation_that_the_agent_had_not_read_is_not_sent(client):
     assert "La explicación de fuera de alcance cambió" in text
     assert "Llame a su proveedor de internet." in text
     assert "Buenos días" in text
-    assert "<details class=\"fy-small fy-wide\" open>" in answer.content.decode()
+    assert '<details class="fy-small fy-wide" open>' in answer.content.decode()
     assert (fresh(ticket).status, ticket.messages.count()) == ("open", 1)
     assert reply(client, ticket, body="Buenos días", after="fuera-internet").status_code == 302
     assert ticket.messages.latest("seq").body == "Buenos días\n\nLlame a su proveedor de internet."

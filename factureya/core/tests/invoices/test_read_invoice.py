@@ -110,10 +110,7 @@ def test_no_module_of_ours_but_the_worker_names_satcfdi():
     assert {name.rpartition("/")[0] for name in importing} == {"factureya/core/invoices/worker"}
 
 
-@pytest.mark.parametrize(
-    "code",
-    ["raise SystemExit(3)", "while True: pass", "b'x' * 10**9", "print('no es JSON')"],
-)
+@pytest.mark.parametrize("code", ["raise SystemExit(3)", "while True: pass", "b'x' * 10**9", "print('no es JSON')"])
 def test_a_reader_that_breaks_or_reaches_a_limit_is_a_refusal(code: str, monkeypatch: Any, tmp_path: Path):
     run_instead(code, monkeypatch, tmp_path)
     with pytest.raises(UnreadableInvoice, match="complejo"):
@@ -122,17 +119,17 @@ def test_a_reader_that_breaks_or_reaches_a_limit_is_a_refusal(code: str, monkeyp
 
 @pytest.mark.parametrize("code", ["import time; time.sleep(60)", "import satcfdi_que_no_esta"])
 def test_a_reader_that_the_machine_stops_says_nothing_of_the_file(code: str, monkeypatch: Any, tmp_path: Path):
-    run_instead(code, monkeypatch, tmp_path)
+    run_instead(code, monkeypatch, tmp_path, total_seconds=3)
     with pytest.raises(NotReadNow):
         read_invoice(b"<a/>")
 
 
-def run_instead(code: str, monkeypatch: Any, tmp_path: Path) -> None:
+def run_instead(code: str, monkeypatch: Any, tmp_path: Path, total_seconds: float = 60) -> None:
     """Put another program in the place of the worker."""
     script = tmp_path / "worker.py"
     script.write_text(code)
     monkeypatch.setattr(reading, "WORKER", script)
-    monkeypatch.setattr(reading, "LIMITS", replace(reading.LIMITS, processor_seconds=1, total_seconds=3))
+    monkeypatch.setattr(reading, "LIMITS", replace(reading.LIMITS, processor_seconds=1, total_seconds=total_seconds))
 
 
 # -- Seals -------------------------------------------------------------------------------------------
