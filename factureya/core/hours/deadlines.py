@@ -27,7 +27,7 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True)
 class Deadline:
-    """Hold an open deadline: whose it is, what pages call it, in what and, if that is known, from when it was counted."""
+    """Hold an open deadline: whose it is, what pages call it, in what it was counted, and from when if that is known."""
 
     pk: int
     label: str  # the number of the ticket, or the folio of the request
