@@ -27,7 +27,7 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True)
 class Deadline:
-    """Hold an open deadline: whose it is, what pages call it, in what it was counted, and from when if that is known."""
+    """Hold an open deadline: whose it is, what pages call it, in what it was counted, and from when, if known."""
 
     pk: int
     label: str  # the number of the ticket, or the folio of the request
