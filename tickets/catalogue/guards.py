@@ -38,14 +38,14 @@ def _only_ended(table: str, columns: str, *keys: str, in_use: str) -> list[trigg
 def _told(table: str, added: str, ended: str) -> list[triggers.Guard]:
     """Return the guards by which a row enters and ends only with its event; `added` and `ended` are true with it."""
     enters = triggers.Guard(
-        f"{table}_enters_with_its_event",
+        f"{table}_is_told",
         table,
         "INSERT",
         when=f"NEW.ended_at IS NOT NULL OR NOT ({added})",
         message="un renglón del catálogo se agrega con su evento",
     )
     ends = triggers.Guard(
-        f"{table}_ends_with_its_event",
+        f"{table}_end_is_told",
         table,
         "UPDATE",
         when=f"OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL AND NOT ({ended})",
