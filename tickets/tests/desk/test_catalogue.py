@@ -1,6 +1,5 @@
 """Categories, explanations and the sales team as data: who edits them, and what old tickets keep (M4, M9)."""
 
-from functools import partial
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ from factureya.core.refusals import FormUsed, NotAllowed, WrongStatus
 from factureya.testing.desk import QUEUE, agent_in, fresh, page_of
 from factureya.testing.pages import log_in, text_of
 from factureya.testing.people import end_offices, make_agent, make_auditor, make_contact, make_staff
-from factureya.testing.races import kinds, race
 from factureya.testing.tickets import make_ticket
 from tickets import operations as tickets
 from tickets.catalogue import operations, reading
@@ -335,18 +333,6 @@ def test_a_category_does_not_get_the_name_that_it_has(laura):
     with pytest.raises(WrongStatus, match="ya se llama"):
         operations.rename_category(category("access").pk, supervisor=laura, label="Acceso  al sistema ")
     assert operations.rename_category(category("access").pk, supervisor=laura, label="ACCESO AL SISTEMA").pk
-
-
-@pytest.mark.postgres
-@pytest.mark.django_db(transaction=True)
-def test_two_that_add_one_name_at_once(rounds):
-    laura = make_staff(Office.SUPERVISOR)
-    for number in rounds:
-        add = partial(operations.add_category, supervisor=laura, label=f"Tema {number}", team="support")
-        assert kinds(race(add, add)) == {"ok": 1, "WrongStatus": 1}
-        sent = partial(add, label=f"Otro {number}", form_key=f"k{number}")
-        assert kinds(race(sent, sent)) == {"ok": 2}
-        assert TicketCategory.objects.filter(form_key=f"k{number}").count() == 1
 
 
 def test_a_third_partys_agent_is_of_no_sales_team(laura):
