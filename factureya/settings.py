@@ -233,6 +233,8 @@ CELERY_BEAT_SCHEDULE = {
     "seal_day": {"task": "factureya.core.tasks.seal_day", "schedule": timedelta(minutes=30)},
     # A worker is called when a file comes; this finds what a lost call left.
     "read_invoices": {"task": "factureya.core.tasks.read_invoices", "schedule": timedelta(minutes=5)},
+    # A ticket that is opened while the calendar changes counts by the old one: a little later it moves too.
+    "settle_calendar": {"task": "factureya.core.tasks.settle_calendar", "schedule": timedelta(minutes=5)},
     "forget_quotas": {"task": "factureya.core.tasks.forget_quotas", "schedule": timedelta(hours=1)},
     "warn_before_close": {"task": "tickets.tasks.warn_before_close", "schedule": timedelta(minutes=5)},
     "close_unanswered": {"task": "tickets.tasks.close_unanswered", "schedule": timedelta(minutes=5)},

@@ -14,11 +14,12 @@ from accounts.branding.printing import content, sample
 from accounts.branding.printing.content import Printed
 from accounts.branding.printing.paper import Look
 from accounts.models import Branding, BrandLogo, Customer
-from factureya.core.invoices import MAX_BYTES, UnreadableInvoice, read_invoice
+from factureya.core.invoices import MAX_BYTES, NotReadNow, UnreadableInvoice, read_invoice
 from factureya.core.refusals import Refused
 
 _SLOT = "branding.invoice"
 CHOOSE_XML = "Elija el archivo XML de una factura de su empresa."
+NOT_NOW = "Ahora no pudimos leer el archivo. Inténtelo de nuevo en unos minutos."
 
 Session = MutableMapping[str, Any]
 
@@ -91,6 +92,8 @@ def keep_invoice(session: Session, customer: Customer, xml: bytes | None) -> Non
         invoice = read_invoice(xml)
     except UnreadableInvoice as error:
         raise Refused(error.reason, "xml") from error
+    except NotReadNow as error:
+        raise Refused(NOT_NOW, "xml") from error
     if invoice.issuer_rfc != customer.rfc:
         issuer = f"La emitió {invoice.issuer_rfc}" if invoice.issuer_rfc else "No dice quién la emitió"
         raise Refused(f"{issuer}. Elija una factura que haya emitido su empresa ({customer.rfc}).", "xml")

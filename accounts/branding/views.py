@@ -69,17 +69,15 @@ class BrandingPage(BrandingMixin, View):
         """Do what the pressed button says, and show the page again."""
         if limited := ratelimit.consume_or_429(request, action="branding"):
             return limited
-        if "leer" in request.POST:
-            return self.read_xml()
-        if "muestra" in request.POST:
-            drafts.drop_invoice(request.session)
-            return self.show_preview()
         if "original" in request.POST:
             return self.reset()
         return self.receive_form()
 
     def receive_form(self) -> HttpResponse:
-        """Preview or save the posted image; with errors the page shows them, and everything that was typed is kept."""
+        """Preview or save the posted image, or preview it with another invoice, and keep everything that was typed.
+
+        With errors the page shows them.
+        """
         person = get_person(self.request)
         key = form_memory.read_key(self.request.POST.get("key", ""), FORM, person)
         form = BrandingForm(self.request.POST, self.request.FILES)
@@ -92,10 +90,15 @@ class BrandingPage(BrandingMixin, View):
                 return self.save(form.cleaned_data, logo_id)
             except Refused as refusal:
                 form.add_error(refusal.field or None, str(refusal))
+        xml_error = self.choose_invoice()
         typed = {name: self.request.POST.get(name, "")[:20] for name in ("main", "accent")}
         typed["kept_logo"] = str(logo_id or "")
-        form_memory.keep_draft(self.request.session, key, typed, reason=form_memory.SET_ASIDE)
-        return self.show_preview() if form.is_valid() else self.render_page(form, key)
+        is_about_invoice = "leer" in self.request.POST or "muestra" in self.request.POST
+        if not is_about_invoice or typed != self.find_design().fields:  # another invoice alone is no other image
+            form_memory.keep_draft(self.request.session, key, typed, reason=form_memory.SET_ASIDE)
+        if form.is_valid() and not xml_error:
+            return self.show_preview()
+        return self.render_page(form, key, xml_error=xml_error)
 
     def take_logo(self, form: BrandingForm) -> int | None:
         """Store the uploaded logo for the preview and return its key; without one, that of the logo of before.
@@ -133,17 +136,20 @@ class BrandingPage(BrandingMixin, View):
             messages.success(self.request, "Su empresa tiene de nuevo la imagen de Factureya.")
         return redirect("accounts:branding")
 
-    def read_xml(self) -> HttpResponse:
-        """Show the preview with the posted XML, or say beside its field why it cannot be shown."""
-        xml = drafts.read_upload(self.request.FILES.get("xml"))
-        try:
-            drafts.keep_invoice(self.request.session, self.customer, xml)
-        except Refused as refusal:
-            draft = self.find_draft()
-            key = draft[0] if draft else form_memory.new_key(get_person(self.request), FORM)
-            form = BrandingForm(initial=draft[1] if draft else self.find_design().fields)
-            return self.render_page(form, key, xml_error=str(refusal))
-        return self.show_preview()
+    def choose_invoice(self) -> str:
+        """Take the posted XML as the invoice of the preview, or the sample again, if the pressed button says so.
+
+        Return why the XML cannot be shown, or "".
+        """
+        if "muestra" in self.request.POST:
+            drafts.drop_invoice(self.request.session)
+        elif "leer" in self.request.POST or ("ver" in self.request.POST and "xml" in self.request.FILES):
+            xml = drafts.read_upload(self.request.FILES.get("xml"))
+            try:
+                drafts.keep_invoice(self.request.session, self.customer, xml)
+            except Refused as refusal:
+                return str(refusal)
+        return ""
 
     def show_preview(self) -> HttpResponse:
         """Redirect to the previews on the page."""

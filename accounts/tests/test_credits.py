@@ -165,7 +165,7 @@ def test_a_supervisor_enters_credits_on_the_companys_page(laura, ocaso):
     client = make_client(laura)
     address = reverse("admin:accounts_creditbalance_change", args=[ocaso.pk])
     assert "Todavía no hay créditos" in text_of(client.get(address))
-    posted = {"package": "PAC-200", "total": "200", "remaining": "34", "valid_until": "2026-12-31", "seen": ""}
+    posted = {"package": "PAC-200", "total": "200", "remaining": "34", "valid_until": "2036-12-31", "seen": ""}
     wrong = client.post(address, {**posted, "remaining": "201"})
     assert "No pueden quedar más que los 200 del paquete." in text_of(wrong)
     assert 'value="201"' in wrong.content.decode()  # what was typed is kept

@@ -18,6 +18,7 @@ from django.db.models import TextChoices
 
 from accounts.models import Customer
 from change_requests.documents import form_fields as fields
+from factureya.core.running.limited import NotRun
 
 MAX_BYTES = 5 * 1024 * 1024  # a filled form has some 100 KB
 MAX_PAGES = 10  # as the worker counts them
@@ -118,7 +119,8 @@ class Answers:
 def read_form(content: bytes) -> Proposal:
     """Return what a filled PDF form says, as a proposal that nobody has checked yet.
 
-    Raises Unreadable for a file that is too big, no PDF, or no form of ours. It takes at most TIMEOUT_SECONDS.
+    Raises Unreadable for a file that is too big, no PDF, or no form of ours. Raises NotRun if the machine could not run
+    the worker to its end: the mail is then handled again later. It takes at most TIMEOUT_SECONDS.
     """
     if len(content) > MAX_BYTES:
         raise Unreadable(Fault.TOO_BIG)
@@ -181,13 +183,16 @@ def clean_rfc(text: str) -> str:
 def _ask_worker(content: bytes) -> dict[str, str]:
     """Return the texts of a PDF's fields, by name, as the worker process read them.
 
-    Raises Unreadable with the reason that the worker gave; with Fault.HEAVY if a limit or an error stopped it.
+    Raises Unreadable with the reason that the worker gave; with Fault.HEAVY if its limits or an error stopped it.
+    Raises NotRun if it could not start, or had no answer after TIMEOUT_SECONDS, of which its own limit uses a part.
     """
     command = [sys.executable, "-I", "-B", str(WORKER)]  # -I: isolated from our environment; -B: writes no .pyc
     try:
         done = subprocess.run(command, input=content, capture_output=True, timeout=TIMEOUT_SECONDS, check=False, env={})
         answer = json.loads(done.stdout)
-    except (subprocess.TimeoutExpired, ValueError, OSError) as error:
+    except (subprocess.TimeoutExpired, OSError) as error:
+        raise NotRun(type(error).__name__) from error
+    except ValueError as error:
         raise Unreadable(Fault.HEAVY) from error
     if "refusal" in answer:
         raise Unreadable(Fault(answer["refusal"]))

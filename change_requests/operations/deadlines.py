@@ -7,21 +7,29 @@ registered mail, the window of an approval, the review of an emergency.
 from collections.abc import Iterator
 from datetime import datetime
 
+from django.conf import settings
+
 from change_requests.models import FormalRequest
 from change_requests.operations._common import Status, save_with_act
 from factureya.core import locking
 from factureya.core.hours.deadlines import Deadline, Source, Unit
 
 TURNS = {Status.VERIFYING: "Verificación", Status.IN_APPROVAL: "Aprobación", Status.EXECUTED: "Cierre"}
+_DAYS = {  # the setting that says how many business days a turn has
+    Status.VERIFYING: "VERIFY_BUSINESS_DAYS",
+    Status.IN_APPROVAL: "APPROVE_BUSINESS_DAYS",
+    Status.EXECUTED: "CLOSE_BUSINESS_DAYS",
+}
 
 
 def list_open(instant: datetime) -> Iterator[Deadline]:
     """Yield the deadlines of mesa de control that are still to come, and that nothing has stopped."""
     waiting = FormalRequest.objects.filter(status__in=TURNS, due_at__gt=instant, suspended_at__isnull=True)
-    rows = waiting.order_by("due_at", "pk").values_list("pk", "folio", "status", "due_at")
-    for pk, folio, status, due_at in rows.iterator():
+    rows = waiting.order_by("due_at", "pk").values_list("pk", "folio", "status", "due_at", "turn_since")
+    for pk, folio, status, due_at, since in rows.iterator():
         assert due_at is not None  # the filter says so
-        yield Deadline(pk, folio, TURNS[Status(status)], "due_at", Unit.DAYS, due_at)
+        days: int = getattr(settings, _DAYS[Status(status)])
+        yield Deadline(pk, folio, TURNS[Status(status)], "due_at", Unit.DAYS, due_at, since, days)
 
 
 def move_deadline(deadline: Deadline, due_at: datetime, change_pk: int) -> bool:

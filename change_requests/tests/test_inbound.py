@@ -11,11 +11,12 @@ from django.core.management import call_command
 
 from accounts.models import User
 from change_requests import operations
-from change_requests.documents import form_draw, form_fields
+from change_requests.documents import form_draw, form_fields, form_read
 from change_requests.documents.form_read import Fault
 from change_requests.models import FormalRequest
-from factureya.core.mail.intake import Outcome
+from factureya.core.mail.intake import Outcome, Postponed
 from factureya.core.models import InboundMessage, OutboxMessage
+from factureya.core.running.limited import NotRun
 from factureya.testing import pdfs, request_histories
 from factureya.testing.inbound_mails import AUTHSERV, became, deliver
 from factureya.testing.people import Cast, make_customer, make_representative
@@ -65,6 +66,21 @@ def only_request() -> FormalRequest:
 
 
 # -- Taken -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.clause("M8", "M20")
+def test_a_form_that_the_machine_could_not_read_is_read_when_the_mail_comes_again(cast, monkeypatch):
+    def fail(_content: bytes) -> None:
+        raise NotRun("BlockingIOError")
+
+    raw = letter(cast.ana, ("solicitud.pdf", pdfs.filled(CHANGE, answers(CHANGE, cast))))
+    with monkeypatch.context() as patch:
+        patch.setattr(form_read, "read_form", fail)
+        with pytest.raises(Postponed):
+            deliver(raw)
+    assert not FormalRequest.objects.exists()
+    assert answered(cast.ana.email) == []  # nobody is told that the form is too complex
+    assert deliver(raw).disposition == "accept-request"
 
 
 @pytest.mark.clause("M8", "M20")

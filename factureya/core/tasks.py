@@ -6,6 +6,7 @@ from celery import shared_task
 from django.conf import settings
 
 from factureya.core.files import store
+from factureya.core.hours import changes
 from factureya.core.invoices import readings
 from factureya.core.mail import answer_limits, imap, intake, outbox
 from factureya.core.models import Heartbeat
@@ -39,6 +40,12 @@ def purge_orphan_attachments() -> int:
 def read_invoices() -> int:
     """Read the XML files that were not read as invoices yet, and return how many; safe twice at once (M17)."""
     return readings.read_pending()
+
+
+@shared_task
+def settle_calendar() -> int:
+    """Move the deadlines that a change of the calendar, made meanwhile, did not see, and return how many (M2)."""
+    return changes.settle_changes()
 
 
 @shared_task(ignore_result=True)

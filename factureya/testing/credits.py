@@ -9,7 +9,7 @@ from accounts.models import CreditBalance, CreditImport, Customer, User
 from accounts.operations.credits import name_version
 
 HEADER = "RFC,Paquete,Créditos,Quedan,Vence\n"
-PACKAGE = {"package": "PAC-200", "total": 200, "remaining": 34, "valid_until": date(2026, 12, 31)}
+PACKAGE = {"package": "PAC-200", "total": 200, "remaining": 34, "valid_until": date(2036, 12, 31)}
 
 
 def enter(customer: Customer, actor: User, **values: Any) -> CreditBalance:

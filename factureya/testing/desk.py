@@ -38,7 +38,8 @@ def reply(client: Client, ticket: Ticket, **fields: Any) -> Any:
     """Post the composer as the page gives it, with these answers."""
     page = client.get(page_of(ticket))
     form = page.context["form"]
-    data = {"key": key_in(page), "seen": form["seen"].value(), "kind": "respuesta", **fields}
+    read = {f"explanation_{each.scope}": each.pk for each in page.context.get("explanations", ())}
+    data = {"key": key_in(page), "seen": form["seen"].value(), "kind": "respuesta", **read, **fields}
     return client.post(page_of(ticket, "write"), data)
 
 

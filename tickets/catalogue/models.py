@@ -35,6 +35,7 @@ class TicketCategory(Chained):
     position = models.PositiveSmallIntegerField("orden")
     added_at = models.DateTimeField("desde", default=clock.now)
     ended_at = models.DateTimeField("hasta", null=True, blank=True)
+    form_key = models.CharField("clave del formulario", max_length=80, unique=True, null=True, blank=True)
 
     class Meta:
         verbose_name = "categoría"
@@ -90,6 +91,7 @@ class SalesMember(models.Model):
     user = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="persona")
     added_at = models.DateTimeField("desde", default=clock.now)
     ended_at = models.DateTimeField("hasta", null=True, blank=True)
+    form_key = models.CharField("clave del formulario", max_length=80, unique=True, null=True, blank=True)
 
     class Meta:
         verbose_name = "persona de Ventas"

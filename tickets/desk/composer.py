@@ -17,10 +17,11 @@ from accounts.web.mixins import REMOVE, renew_used_key
 from factureya.core.files import store
 from factureya.core.forms import FilesField, FilesMixin, Text
 from factureya.core.models import Attachment
-from factureya.core.refusals import Refused
+from factureya.core.refusals import Refused, Stale
 from tickets import operations
 from tickets.catalogue.models import Scope
 from tickets.desk.pages import require_agent
+from tickets.desk.queue import may_be_key
 from tickets.desk.timeline import Entry, message_anchor, note_anchor, select_newer
 from tickets.models import Note, Ticket
 
@@ -133,6 +134,7 @@ class Composer:
         self.ticket, self.agent, self.form, self.reply, self.note = ticket, agent, form, reply, note
         self.is_recovered = draft_reason == form_memory.RECOVERED
         self.is_stale = False  # somebody wrote meanwhile: nothing was sent
+        self.has_new_explanation = False  # a supervisor changed what he would have sent: nothing was sent
         self.unsaved_properties: dict[str, str] = {}  # chosen and not saved when a session ended
 
     @classmethod
@@ -203,6 +205,9 @@ class Composer:
         except operations.NewerMessage as refusal:
             self.is_stale = True
             self.form.add_error(None, str(refusal))
+        except Stale as refusal:
+            self.has_new_explanation = True
+            self.form.add_error(refusal.field, str(refusal))
         except Refused as refusal:
             self.form.add_error(None, str(refusal))
             tab.key = renew_used_key(refusal, tab.key, self.agent)
@@ -270,6 +275,8 @@ class Composer:
         written: dict[str, Any] = {"agent": self.agent, "body": data["body"], "files": self.reply.files}
         written |= {"seen": data["seen"], "form_key": self.reply.form_key}
         if scope := OUT_OF_SCOPE.get(data["after"]):
+            read = str(self.form.data.get(f"explanation_{scope}", ""))
+            written["seen_explanation"] = int(read) if may_be_key(read) else 0
             ticket = operations.answer_out_of_scope(self.ticket.pk, scope=scope, **written)
         else:
             reason, proposes_solution = AFTER[data["after"]]

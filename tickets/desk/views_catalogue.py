@@ -11,8 +11,9 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from accounts.models import Provider, User
+from accounts.web import form_memory
 from factureya.core.forms import PortalForm, Text
-from factureya.core.refusals import Refused
+from factureya.core.refusals import Refused, Stale
 from tickets import policy
 from tickets.catalogue import operations, reading
 from tickets.catalogue.models import SalesMember, Team
@@ -20,6 +21,7 @@ from tickets.desk.pages import page_context, require_agent, require_reader
 from tickets.desk.queue import find_colleagues, may_be_key
 
 TITLE = "Categorías, alcance y Ventas"
+FORM = "catalogo"
 
 
 class CategoryForm(PortalForm):
@@ -53,10 +55,14 @@ class ExplanationForm(PortalForm):
     """Ask for the text that we send about a problem that is not of our service."""
 
     text = Text(label="Explicación que se envía", missing="Escriba la explicación: el cliente la lee", rows=6)
+    is_stale = False  # another supervisor changed it meanwhile: the page shows the text of now too
 
 
 class MemberForm(PortalForm):
-    """Ask who joins the sales team: somebody of our own desk who is not in it."""
+    """Ask who joins the sales team: somebody of our own desk who is not in it.
+
+    A posted form takes members too: the operation knows a double click, and says why it refuses others.
+    """
 
     person = forms.ChoiceField(
         label="Agregar a",
@@ -67,7 +73,7 @@ class MemberForm(PortalForm):
         super().__init__(*args, **options)
         members = reading.find_sales_pks()
         own = list(Provider.objects.filter(is_own=True).values_list("pk", flat=True))
-        people = [(str(pk), name) for pk, name in find_colleagues(own) if pk not in members]
+        people = [(str(pk), name) for pk, name in find_colleagues(own) if self.is_bound or pk not in members]
         self.fields["person"].choices = [("", "Elija…"), *people]  # type: ignore[attr-defined]
 
 
@@ -89,6 +95,8 @@ def catalogue_page(request: HttpRequest) -> HttpResponse:
             messages.success(request, act(form.cleaned_data))
             return redirect("admin:tickets_ticket_catalogue")
         except Refused as refusal:
+            if isinstance(form, ExplanationForm):
+                form.is_stale = isinstance(refusal, Stale)
             form.add_error(next(iter(form.fields), None), str(refusal))
     return _show_page(request, person, {f"{action}:{target}" if target else action: form})
 
@@ -100,7 +108,7 @@ def _add(request: HttpRequest, supervisor: User, _target: str) -> Act:
     """Return the form of a new category, and the function that adds it."""
 
     def add(data: dict[str, Any]) -> str:
-        category = operations.add_category(supervisor=supervisor, **data)
+        category = operations.add_category(supervisor=supervisor, form_key=_read_once(request, supervisor), **data)
         return f"«{category.label}» ya se puede elegir."
 
     return CategoryForm(request.POST, auto_id="add_%s"), add
@@ -110,7 +118,9 @@ def _rename(request: HttpRequest, supervisor: User, target: str) -> Act:
     """Return the form with another name for a category, and the function that gives it."""
 
     def rename(data: dict[str, Any]) -> str:
-        category = operations.rename_category(_read_key(target), supervisor=supervisor, label=data["label"])
+        once = _read_once(request, supervisor)
+        pk, label = _read_key(target), data["label"]
+        category = operations.rename_category(pk, supervisor=supervisor, label=label, form_key=once)
         return f"La categoría se llama desde ahora «{category.label}»."
 
     return NameForm(request.POST, auto_id=f"name_{target}_%s"), rename
@@ -130,7 +140,9 @@ def _explain(request: HttpRequest, supervisor: User, target: str) -> Act:
     """Return the form of an explanation, and the function that replaces it."""
 
     def explain(data: dict[str, Any]) -> str:
-        operations.change_explanation(target, supervisor=supervisor, text=data["text"])
+        text = request.POST.get("seen", "")
+        seen = int(text) if may_be_key(text) else 0
+        operations.change_explanation(target, supervisor=supervisor, text=data["text"], seen=seen)
         return "La explicación nueva se envía desde ahora; lo ya enviado no cambia."
 
     return ExplanationForm(request.POST, auto_id=f"text_{target}_%s"), explain
@@ -140,7 +152,8 @@ def _join(request: HttpRequest, supervisor: User, _target: str) -> Act:
     """Return the form that names a person, and the function that adds him to the sales team."""
 
     def join(data: dict[str, Any]) -> str:
-        member = operations.join_sales(int(data["person"]), supervisor=supervisor)
+        once = _read_once(request, supervisor)
+        member = operations.join_sales(int(data["person"]), supervisor=supervisor, form_key=once)
         return f"{member.user.get_full_name()} ya es de Ventas."
 
     return MemberForm(request.POST, auto_id="join_%s"), join
@@ -164,6 +177,12 @@ ACTS: dict[str, Callable[[HttpRequest, User, str], Act]] = {
     "sumar": _join,
     "quitar": _leave,
 }
+
+
+def _read_once(request: HttpRequest, supervisor: User) -> str | None:
+    """Return the one-time key with which the form came, by which a double click adds nothing twice; None without."""
+    key = form_memory.read_key(request.POST.get("once", ""), FORM, supervisor)
+    return key.key if key else None
 
 
 def _read_key(text: str) -> int:
@@ -195,6 +214,7 @@ def _show_page(request: HttpRequest, person: User, posted: dict[str, PortalForm]
         fixed=operations.FIXED,
         explanations=explanations,
         members=members,
+        once=form_memory.new_key(person, FORM).token,
         add_form=posted.get("agregar") or CategoryForm(initial={"team": Team.SUPPORT}, auto_id="add_%s"),
         member_form=posted.get("sumar") or MemberForm(auto_id="join_%s"),
         form=next(iter(posted.values()), None),

@@ -214,6 +214,7 @@ class Migration(migrations.Migration):
                 ('position', models.PositiveSmallIntegerField(verbose_name='orden')),
                 ('added_at', models.DateTimeField(default=factureya.core.clock.now, verbose_name='desde')),
                 ('ended_at', models.DateTimeField(blank=True, null=True, verbose_name='hasta')),
+                ('form_key', models.CharField(blank=True, max_length=80, null=True, unique=True, verbose_name='clave del formulario')),
             ],
             options={
                 'verbose_name': 'categoría',
@@ -307,6 +308,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('added_at', models.DateTimeField(default=factureya.core.clock.now, verbose_name='desde')),
                 ('ended_at', models.DateTimeField(blank=True, null=True, verbose_name='hasta')),
+                ('form_key', models.CharField(blank=True, max_length=80, null=True, unique=True, verbose_name='clave del formulario')),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='persona')),
             ],
             options={

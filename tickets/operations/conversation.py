@@ -9,7 +9,7 @@ from accounts.models import User
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.models import Attachment, InboundMessage
-from factureya.core.refusals import WrongStatus
+from factureya.core.refusals import Stale, WrongStatus
 from tickets import notifications, policy
 from tickets.calls.policy import require_speech
 from tickets.catalogue.models import Scope
@@ -70,16 +70,23 @@ def answer_out_of_scope(
     body: str = "",
     files: Sequence[Attachment] = (),
     seen: int | None = None,
+    seen_explanation: int | None = None,
     form_key: str | None = None,
 ) -> Ticket:
     """Answer that the problem is not of our service but of the customer's internet or equipment: `scope` (M9).
 
     The explanation on file follows what the agent wrote, if anything. The ticket goes to En espera and asks for
-    confirmation; it closes like any other. Raises Incomplete if `scope` names none of the two, else as `answer` does.
+    confirmation; it closes like any other. `seen_explanation` is the key of the explanation that the agent had read.
+    Raises Stale if there is another by now, Incomplete if `scope` names none of the two, else as `answer` does.
     """
     if scope not in Scope.values:
         raise Incomplete("Indique qué queda fuera de alcance: internet o equipo.")
-    text = "\n\n".join(filter(None, (body.strip(), find_explanation(scope).text)))
+    explanation = find_explanation(scope)
+    if seen_explanation is not None and seen_explanation != explanation.pk:
+        raise Stale(
+            "La explicación de fuera de alcance cambió. Lea la de ahora; su respuesta no se ha enviado.", "after"
+        )
+    text = "\n\n".join(filter(None, (body.strip(), explanation.text)))
     new_message = NewMessage(agent, Side.STAFF, Channel.PORTAL, text, files, form_key)
     return _send_answer(pk, new_message, seen, WaitReason.AUTHORIZATION, True, scope)
 

@@ -23,13 +23,15 @@ def list_open(instant: datetime) -> Iterator[Deadline]:
     """
     coming = Ticket.objects.unmerged().filter(queue_at__gt=instant).order_by("queue_at", "pk")
     goals = coming.filter(status=Ticket.Status.OPEN, reply_due_at__gt=instant)
-    for pk, number, due_at in goals.values_list("pk", "number", REPLY).iterator():
-        yield Deadline(pk, number, "Meta de respuesta", REPLY, Unit.HOURS, due_at)
+    hours = settings.FIRST_REPLY_BUSINESS_HOURS
+    for pk, number, due_at, since in goals.values_list("pk", "number", REPLY, "customer_waits_since").iterator():
+        yield Deadline(pk, number, "Meta de respuesta", REPLY, Unit.HOURS, due_at, since, hours)
     if settings.CUSTOMER_REPLY_CALENDAR != "business":
         return
+    days = settings.CUSTOMER_REPLY_DAYS
     closes = coming.filter(status=Ticket.Status.WAITING, closes_at__gt=instant, reminder__isnull=True)
-    for pk, number, due_at in closes.values_list("pk", "number", CLOSE).iterator():
-        yield Deadline(pk, number, "Cierre sin respuesta", CLOSE, Unit.DAYS, due_at)
+    for pk, number, due_at, since in closes.values_list("pk", "number", CLOSE, "waiting_since").iterator():
+        yield Deadline(pk, number, "Cierre sin respuesta", CLOSE, Unit.DAYS, due_at, since, days)
 
 
 def move_deadline(deadline: Deadline, due_at: datetime, change_pk: int) -> bool:

@@ -1,12 +1,13 @@
 """Draw the printed representation of an invoice as a PDF in a company's image (M33)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
 from reportlab.lib.colors import HexColor
 from reportlab.lib.pagesizes import LETTER
 from reportlab.lib.utils import ImageReader, simpleSplit
+from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen.canvas import Canvas
 
 from accounts.branding.printing import codes
@@ -18,7 +19,9 @@ WIDTH, HEIGHT = LETTER
 LEFT, RIGHT, BOTTOM = 46.0, WIDTH - 46.0, 54.0
 BAND, LOGO_BOX, CODE = 10.0, (150.0, 60.0), 84.0  # points: band at the top, the most of a logo, side of the QR
 QUANTITY, PRICE, AMOUNT = RIGHT - 170, RIGHT - 84, RIGHT - 8  # where the columns of numbers end
-DESCRIPTION_WIDTH = QUANTITY - 86 - LEFT
+QUANTITY_WIDTH, MONEY_WIDTH = 74.0, 74.0
+DESCRIPTION_WIDTH = QUANTITY - QUANTITY_WIDTH - 20 - LEFT
+NUMBER_WIDTH = 150.0  # the most that the number of the invoice takes of the head
 
 
 @dataclass(frozen=True)
@@ -60,37 +63,45 @@ class _Paper:
         """Draw the company's logo, name and RFC, and at the right what kind of invoice it is, with its number."""
         top = self.y
         left = LEFT + self._draw_logo(top)
-        self._write(RIGHT, top - 12, self.printed.title, size=10, colour=INK_2, align="right")
-        self._write(RIGHT, top - 30, self.printed.number, BOLD, 15, self.main, align="right")
-        y = top - 16
-        for line in simpleSplit(self.printed.issuer_name, BOLD, 15, RIGHT - 120 - left)[:3]:
+        number_end, number_width = self._draw_number(top)
+        y, width = top - 16, RIGHT - number_width - 16 - left
+        for line in _wrap(self.printed.issuer_name, BOLD, 15, width):
             self._write(left, y, line, BOLD, 15, self.main)
             y -= 18
         more = " · ".join(filter(None, (self.printed.issuer_rfc, self.printed.issuer_more)))
-        self._write(left, y + 2, more, size=9.5, colour=INK_2)
-        self.y = min(y - 8, top - LOGO_BOX[1]) - 14
+        for line in _wrap(more, REGULAR, 9.5, width):
+            self._write(left, y + 2, line, size=9.5, colour=INK_2)
+            y -= 12
+        self.y = min(y + 4, number_end, top - LOGO_BOX[1]) - 14
 
     def draw_receiver(self) -> None:
         """Draw the box of the receiver."""
-        name = simpleSplit(f"{self.printed.receiver_name} · {self.printed.receiver_rfc}", REGULAR, 11, 500)
-        height = (46 if self.printed.receiver_more else 32) + 14 * (len(name) - 1) + 8
+        width = RIGHT - LEFT - 24
+        name = _wrap(f"{self.printed.receiver_name} · {self.printed.receiver_rfc}", REGULAR, 11, width)
+        more = _wrap(self.printed.receiver_more, REGULAR, 9, width)
+        height = 26 + 14 * len(name) + 12 * len(more)
         self.canvas.setFillColor(GROUND)
         self.canvas.roundRect(LEFT, self.y - height, RIGHT - LEFT, height, 5, stroke=0, fill=1)
         self._write(LEFT + 12, self.y - 16, "Receptor", size=9, colour=INK_2)
-        for number, line in enumerate(name):
-            self._write(LEFT + 12, self.y - 32 - 14 * number, line, size=11)
-        self._write(LEFT + 12, self.y - height + 9, self.printed.receiver_more, size=9, colour=INK_2)
+        y = self.y - 32
+        for line in name:
+            self._write(LEFT + 12, y, line, size=11)
+            y -= 14
+        for line in more:
+            self._write(LEFT + 12, y + 1, line, size=9, colour=INK_2)
+            y -= 12
         self.y -= height + 14
 
     def draw_rows(self) -> None:
         """Draw the table of what was sold; on a new page its head is drawn again."""
         self._draw_table_head()
         for row in self.printed.rows:
-            lines = simpleSplit(row.description, REGULAR, 9.5, DESCRIPTION_WIDTH) or [""]
-            if self.y - 13 * len(lines) - 8 < BOTTOM:
+            lines = _wrap(row.description, REGULAR, 9.5, DESCRIPTION_WIDTH)
+            quantity = _wrap(row.quantity, REGULAR, 9.5, QUANTITY_WIDTH)
+            if self.y - 13 * max(1, len(lines), len(quantity)) - 8 < BOTTOM:
                 self._turn_page()
                 self._draw_table_head()
-            self._draw_row(row, lines)
+            self._draw_row(row, lines, quantity)
         if self.printed.left_out:
             self._reserve(20)
             self._write(LEFT, self.y - 13, f"y {self.printed.left_out:,} conceptos más", size=9.5, colour=INK_2)
@@ -102,25 +113,27 @@ class _Paper:
         self.y -= 8
         for label, amount in self.printed.sums:
             self._write(PRICE, self.y - 10, label, size=9.5, colour=INK_2, align="right")
-            self._write(AMOUNT, self.y - 10, amount, size=9.5, align="right")
+            self._write(AMOUNT, self.y - 10, amount, size=_fit(amount, REGULAR, 9.5, MONEY_WIDTH), align="right")
             self.y -= 16
         self.canvas.setFillColor(self.main)
         self.canvas.rect(RIGHT - 220, self.y - 30, 220, 26, stroke=0, fill=1)
         self._write(RIGHT - 208, self.y - 21, "Total", BOLD, 12, WHITE)
-        self._write(AMOUNT, self.y - 21, self.printed.total, BOLD, 12, WHITE, align="right")
+        size = _fit(self.printed.total, BOLD, 12, 160)
+        self._write(AMOUNT, self.y - 21, self.printed.total, BOLD, size, WHITE, align="right")
         self.y -= 44
 
     def draw_facts(self) -> None:
         """Draw the fiscal facts beside the QR code, and the seals below them."""
         seals = [(label, _cut_word(value, RIGHT - LEFT)) for label, value in self.printed.seals]
-        self._reserve(max(CODE, 13 * len(self.printed.facts)) + 10)
-        top = self.y
         left = LEFT + (CODE + 14 if self.printed.code else 0)
+        facts = [(label, _wrap(value, REGULAR, 8.5, RIGHT - left - 130)) for label, value in self.printed.facts]
+        self._reserve(max(CODE, 13 * sum(len(lines) for _label, lines in facts)) + 10)
+        top = self.y
         if self.printed.code:
             self._draw_code(top)
-        for label, value in self.printed.facts:
+        for label, lines in facts:
             self._write(left, self.y - 9, label, size=8.5, colour=INK_2)
-            for line in simpleSplit(value, REGULAR, 8.5, RIGHT - left - 130)[:2]:
+            for line in lines:
                 self._write(left + 130, self.y - 9, line, size=8.5)
                 self.y -= 13
         self.y = min(self.y, top - CODE if self.printed.code else self.y) - 8
@@ -136,6 +149,20 @@ class _Paper:
         self._close_page()
         self.canvas.save()
         return self.out.getvalue()
+
+    def _draw_number(self, top: float) -> tuple[float, float]:
+        """Draw what kind of invoice it is, and its number; return the height where they end, and their width.
+
+        A long number is smaller, and stands in as many lines as it needs.
+        """
+        title, number = self.printed.title, self.printed.number
+        self._write(RIGHT, top - 12, title, size=10, colour=INK_2, align="right")
+        size = 15.0 if stringWidth(number, BOLD, 15) <= NUMBER_WIDTH else 10.0
+        y, width = top - 30, stringWidth(title, REGULAR, 10)
+        for line in _wrap(number, BOLD, size, NUMBER_WIDTH):
+            self._write(RIGHT, y, line, BOLD, size, self.main, align="right")
+            y, width = y - size - 3, max(width, stringWidth(line, BOLD, size))
+        return y, width
 
     def _draw_logo(self, top: float) -> float:
         """Draw the logo at the left, if there is one, and return how much room it takes."""
@@ -164,13 +191,15 @@ class _Paper:
             self._write(right, self.y - 15, text, BOLD, 9.5, WHITE, align="right")
         self.y -= 27
 
-    def _draw_row(self, row: Row, lines: Sequence[str]) -> None:
-        """Draw one line of the invoice, its description in as many lines as it needs."""
+    def _draw_row(self, row: Row, lines: Sequence[str], quantity: Sequence[str]) -> None:
+        """Draw one line of the invoice, its description and its quantity in as many lines as they need."""
         for number, line in enumerate(lines):
             self._write(LEFT + 8, self.y - 12 - 13 * number, line, size=9.5)
-        for right, text in ((QUANTITY, row.quantity), (PRICE, row.unit_price), (AMOUNT, row.amount)):
-            self._write(right, self.y - 12, text, size=9.5, align="right")
-        self.y -= 13 * len(lines) + 5
+        for number, line in enumerate(quantity):
+            self._write(QUANTITY, self.y - 12 - 13 * number, line, size=9.5, align="right")
+        for right, text in ((PRICE, row.unit_price), (AMOUNT, row.amount)):
+            self._write(right, self.y - 12, text, size=_fit(text, REGULAR, 9.5, MONEY_WIDTH), align="right")
+        self.y -= 13 * max(1, len(lines), len(quantity)) + 5
         self.canvas.setStrokeColor(LINE)
         self.canvas.setLineWidth(0.8)
         self.canvas.line(LEFT, self.y, RIGHT, self.y)
@@ -225,6 +254,29 @@ class _Paper:
         """Draw the foot of the page: what the document is worth, and its page number."""
         self._write(LEFT, 30, self.printed.notice, size=8.5, colour=INK_2)
         self._write(RIGHT, 30, f"Página {self.page}", size=8.5, colour=INK_2, align="right")
+
+
+def _wrap(text: str, font: str, size: float, width: float) -> list[str]:
+    """Return a text in lines that are no wider than this; a word that is wider than a line is cut."""
+    lines = simpleSplit(text, font, size, width)
+    return [piece for line in lines if line for piece in _cut_line(line, font, size, width)]
+
+
+def _cut_line(line: str, font: str, size: float, width: float) -> Iterator[str]:
+    """Yield a line in pieces that are no wider than this: one piece, if it fits."""
+    begin, used = 0, 0.0
+    for place, character in enumerate(line):
+        character_width = stringWidth(character, font, size)
+        if used + character_width > width and place > begin:
+            yield line[begin:place]
+            begin, used = place, 0.0
+        used += character_width
+    yield line[begin:]
+
+
+def _fit(text: str, font: str, size: float, width: float) -> float:
+    """Return the size in which a text is no wider than this: the given one, or a smaller one."""
+    return min(size, size * width / max(stringWidth(text, font, size), 1.0))
 
 
 def _cut_word(word: str, width: float) -> list[str]:

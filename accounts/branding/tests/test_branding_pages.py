@@ -1,5 +1,6 @@
 """*Personaliza tu imagen*, page by page: who may, what is kept, where the image is seen (M33)."""
 
+import re
 from io import BytesIO
 from typing import Any
 
@@ -12,7 +13,7 @@ from PIL import Image, ImageDraw
 from accounts.branding import operations
 from accounts.branding.tests.invoices import make_stamped
 from accounts.models import Branding, BrandLogo, Customer, User
-from factureya.core.invoices import UnreadableInvoice
+from factureya.core.invoices import NotReadNow, UnreadableInvoice
 from factureya.core.models import Event
 from factureya.testing.invoices import DECLARATION, UUID, make_invoice
 from factureya.testing.pages import key_in, make_client, text_of
@@ -235,7 +236,14 @@ def test_the_stylesheet_of_two_colours_is_corrected_whoever_wrote_the_address():
 
 
 def send_xml(client: Client, content: bytes = b"<x/>") -> Any:
-    return client.post(PAGE, {"xml": SimpleUploadedFile("factura.xml", content, "text/xml"), "leer": "1"})
+    return press(client, "leer", xml=SimpleUploadedFile("factura.xml", content, "text/xml"))
+
+
+def press(client: Client, button: str, **typed: Any) -> Any:
+    """Press a button of the previews: the form goes along as the page shows it, with what was typed in it."""
+    page = client.get(PAGE)
+    shown = {name: page.context["form"][name].value() or "" for name in ("main", "accent", "kept_logo")}
+    return client.post(PAGE, {"key": key_in(page), **shown, **typed, button: "1"})
 
 
 def test_an_own_xml_fills_the_preview_until_the_sample_is_asked_for(cast: Neighbours, ana: Client, monkeypatch):
@@ -250,8 +258,33 @@ def test_an_own_xml_fills_the_preview_until_the_sample_is_asked_for(cast: Neighb
         assert "representación impresa de un CFDI" in text
     assert "fy-inv__qr" in ana.get(PAGE).content.decode()
     assert 'filename="factura.pdf"' in ana.get(f"{PAGE}factura.pdf")["Content-Disposition"]
-    ana.post(PAGE, {"muestra": "1"})
+    assert "Todavía no se guarda" not in text_of(ana.get(PAGE))  # the image is the one that is saved
+    press(ana, "muestra")
     assert "Papel bond" in text_of(ana.get(PAGE))
+    send(ana, "ver", xml=SimpleUploadedFile("factura.xml", b"<x/>", "text/xml"))
+    assert invoice.uuid in text_of(ana.get(PAGE))
+
+
+@pytest.mark.parametrize("button", ["leer", "muestra"])
+def test_colours_that_were_typed_are_kept_when_another_invoice_is_shown(cast, ana: Client, monkeypatch, button: str):
+    monkeypatch.setattr(
+        "accounts.branding.drafts.read_invoice", lambda xml: make_stamped(cast.ana.contact.customer.rfc)
+    )
+    html = ana.get(PAGE).content.decode()
+    for name in ("leer", "xml"):
+        assert re.search(rf'<(button|input)[^>]* name="{name}"[^>]*>', html)[0].count('form="imagen"') == 1
+    xml = {"xml": SimpleUploadedFile("factura.xml", b"<x/>", "text/xml")}
+    assert press(ana, button, **COLOURS, logo=logo("marca.png"), **xml).url == f"{PAGE}#vista"
+    page = ana.get(PAGE)
+    assert 'value="#1f5f8b"' in page.content.decode()
+    assert "marca.png" in text_of(page)
+    assert "Todavía no se guarda" in text_of(page)
+
+
+def test_what_is_no_colour_is_kept_when_an_xml_is_refused(ana: Client):
+    answer = press(ana, "leer", main="azul")
+    assert 'value="azul"' in answer.content.decode()
+    assert "Elija el archivo XML" in text_of(answer)
 
 
 def test_an_xml_of_another_company_is_refused(cast: Neighbours, ana: Client, monkeypatch):
@@ -270,7 +303,15 @@ def test_an_unreadable_xml_and_a_missing_one_say_why(ana: Client, monkeypatch):
     answer = send_xml(ana)
     assert "No es un XML bien formado." in text_of(answer)
     assert "mixml_error" in answer.content.decode()
-    assert "Elija el archivo XML" in text_of(ana.post(PAGE, {"leer": "1"}))
+    assert "Elija el archivo XML" in text_of(press(ana, "leer"))
+
+
+def test_an_xml_that_the_machine_cannot_read_now_is_to_be_sent_again(ana: Client, monkeypatch):
+    def fail(_xml: bytes) -> None:
+        raise NotReadNow("BlockingIOError")
+
+    monkeypatch.setattr("accounts.branding.drafts.read_invoice", fail)
+    assert "Ahora no pudimos leer el archivo. Inténtelo de nuevo en unos minutos." in text_of(send_xml(ana))
 
 
 def test_the_real_xml_of_an_own_invoice_is_read_and_printed(cast: Neighbours, ana: Client):

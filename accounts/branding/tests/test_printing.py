@@ -1,18 +1,22 @@
 """The printed representation of an invoice: its words, its QR and its PDF (M33)."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from io import BytesIO
+from itertools import combinations
+from typing import Any
 
 import pytest
 from PIL import Image
 from pypdf import PdfReader
+from reportlab.pdfbase.pdfmetrics import stringWidth
 
 from accounts.branding.printing import codes, content, paper, sample
 from accounts.branding.printing.paper import Look
 from accounts.branding.tests.invoices import make_stamped
 from accounts.models import Customer
+from factureya.core.documents.fonts import REGULAR
 from factureya.core.invoices import Concept, Kind
 
 pytestmark = pytest.mark.clause("M33")
@@ -107,6 +111,88 @@ def test_the_transparency_of_a_logo_reaches_the_paper():
     pdf = paper.draw_invoice(printed, replace(LOOK, logo=png((196, 122, 18, 60))))
     resources = PdfReader(BytesIO(pdf)).pages[0]["/Resources"]["/XObject"]
     assert any("/SMask" in each.get_object() for each in resources.values())
+
+
+@dataclass(frozen=True)
+class Box:
+    """The place of one line of text on a page, as its typeface measures it."""
+
+    page: int
+    left: float
+    right: float
+    bottom: float
+    top: float
+    text: str
+
+    def overlaps(self, other: "Box") -> bool:
+        """Return whether two texts cover each other."""
+        return (
+            self.page == other.page
+            and min(self.right, other.right) - max(self.left, other.left) > 0.5
+            and min(self.top, other.top) - max(self.bottom, other.bottom) > 0.5
+        )
+
+
+@pytest.fixture
+def boxes(monkeypatch: pytest.MonkeyPatch) -> list[Box]:
+    """Where the texts stand that are drawn from now on."""
+    found: list[Box] = []
+    write = paper._Paper._write
+
+    def note(
+        self: Any, x: float, y: float, text: str, font: str = REGULAR, size: float = 10, *rest: Any, **options: Any
+    ):
+        width = stringWidth(text, font, size)
+        left = x - width if options.get("align") == "right" else x
+        if text:
+            found.append(Box(self.page, left, left + width, y, y + 0.65 * size, text))
+        write(self, x, y, text, font, size, *rest, **options)
+
+    monkeypatch.setattr(paper._Paper, "_write", note)
+    return found
+
+
+LONG = {
+    "issuer_regime": "612 - Personas Físicas con Actividades Empresariales y Profesionales",
+    "receiver_regime": "612 - Personas Físicas con Actividades Empresariales y Profesionales",
+    "cfdi_use": "D07 - Primas por seguros de gastos médicos a cargo del contribuyente, y otras",
+    "receiver_postal_code": "72000",
+    "place_of_issue": "72000",
+}
+
+
+@pytest.mark.parametrize("with_logo", [True, False])
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {},
+        LONG,
+        {**LONG, "series": "W" * 25, "folio": "9" * 40},
+        {**LONG, "issuer_name": "Constructora y Comercializadora " * 9, "series": "SERIE LARGA DE", "folio": "1" * 12},
+        {
+            "issuer_name": "W" * 300,
+            "receiver_name": "M" * 300,
+            "complements": tuple("ComercioExterior" for _ in range(20)),
+        },
+        {
+            "concepts": (
+                Concept("W" * 300, Decimal("123456789.123456"), "M" * 20, Decimal("9") * 10**12, Decimal("9") * 10**12),
+            )
+        },
+        {"total": Decimal("9") * 10**17, "subtotal": Decimal("9") * 10**17},
+    ],
+)
+def test_no_text_leaves_the_page_or_covers_another(boxes: list[Box], texts: dict[str, Any], with_logo: bool):
+    printed = content.describe_invoice(make_stamped("POC150312AB0", **texts))
+    paper.draw_invoice(printed, replace(LOOK, logo=png() if with_logo else b"", logo_needs_ground=with_logo))
+    assert len(boxes) > 20
+    assert [box for box in boxes if box.left < paper.LEFT - 0.1 or box.right > paper.RIGHT + 0.1] == []
+    assert [(one.text, other.text) for one, other in combinations(boxes, 2) if one.overlaps(other)] == []
+
+
+def test_a_name_is_printed_whole():
+    printed = content.describe_invoice(make_stamped("POC150312AB0", issuer_name="Comercializadora " * 12 + "FIN"))
+    assert "FIN" in text_of(paper.draw_invoice(printed, LOOK))
 
 
 def test_both_drawings_of_a_code_are_the_same():

@@ -9,6 +9,7 @@ from accounts.models import Customer
 from change_requests.documents import form_draw, form_fields, form_read, pdf_worker
 from change_requests.documents.form_draw import FormData
 from change_requests.documents.form_read import Fault, Proposal, Unreadable
+from factureya.core.running.limited import NotRun
 from factureya.testing import pdfs
 
 ACCESS, CHANGE = form_fields.ACCESS, form_fields.CHANGE
@@ -148,7 +149,15 @@ def test_a_worker_that_does_not_end_is_ended(monkeypatch, tmp_path):
     monkeypatch.setattr(form_read, "WORKER", worker)
     monkeypatch.setattr(form_read, "TIMEOUT_SECONDS", 0.5)
 
-    assert refusal(b"%PDF-1.7") == Fault.HEAVY
+    with pytest.raises(NotRun, match="TimeoutExpired"):  # no limit of its own: the machine is busy, not the form bad
+        form_read.read_form(b"%PDF-1.7")
+
+
+@pytest.mark.clause("M20")
+def test_a_worker_that_cannot_start_says_nothing_of_the_form(monkeypatch):
+    monkeypatch.setattr(form_read.sys, "executable", "/no/hay/python")
+    with pytest.raises(NotRun, match="FileNotFoundError"):
+        form_read.read_form(b"%PDF-1.7")
 
 
 @pytest.mark.clause("M20")

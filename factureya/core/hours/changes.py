@@ -7,7 +7,7 @@ change is an event of the chain `calendar`, and moves the open deadlines in the 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -27,6 +27,7 @@ MAY_CHANGE, MAY_READ = "core.change_holiday", "core.view_holiday"
 MAX_NAME = 100  # characters of why nobody attends
 LAST_YEAR = 2100
 _LOCK = "calendar_change"
+SETTLED_AFTER = timedelta(minutes=20)  # longer than any transaction that read the calendar of before stays open
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,25 @@ def decline_change(pk: int, *, actor: Any) -> CalendarChange:
     return change
 
 
+def settle_changes() -> int:
+    """Move the deadlines that were counted by the old calendar while a change was being made, and return how many.
+
+    On PostgreSQL a ticket that is opened before the change commits counts by the calendar of before, and the change
+    does not see the ticket. So the changes of the last SETTLED_AFTER are looked at again. Safe to run twice or late: a
+    deadline that moved is counted by the calendar of now.
+    """
+    recent = CalendarChange.objects.filter(status=Status.APPLIED, decided_at__gt=now() - SETTLED_AFTER)
+    changes, moved = list(recent.order_by("-decided_at", "-pk")), 0
+    present = before = load_attention_hours() if changes else AttentionHours()
+    for change in changes:
+        before = _undo(before, change)
+        assert change.decided_at is not None  # the filter says so
+        with transaction.atomic():
+            moves = deadlines.find_unmoved(before, present, change.decided_at, now())
+            moved += deadlines.store_moves(moves, change.pk)
+    return moved
+
+
 @contextmanager
 def _locked_calendar(actor: Any) -> Iterator[Any]:
     """Open a transaction in which nobody else changes the calendar; yield the actor as the database says now.
@@ -171,6 +191,18 @@ def _apply_to(hours: AttentionHours, draft: Draft) -> AttentionHours:
         holidays[draft.day] = draft.name
     else:
         del holidays[draft.day]
+    return replace(hours, holidays=holidays)
+
+
+def _undo(hours: AttentionHours, change: CalendarChange) -> AttentionHours:
+    """Return the calendar as it was before a change that was the last one in it."""
+    if change.kind == Kind.HOURS:
+        weeks = list(hours.weeks)
+        weeks.remove((change.day, parse_week(change.hours)))
+        return replace(hours, weeks=tuple(weeks))
+    holidays = {day: name for day, name in hours.holidays.items() if day != change.day}
+    if change.kind == Kind.REMOVE_HOLIDAY:
+        holidays[change.day] = change.name
     return replace(hours, holidays=holidays)
 
 

@@ -27,7 +27,7 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True)
 class Deadline:
-    """Hold an open deadline: whose it is, what pages call it, and in what it was counted."""
+    """Hold an open deadline: whose it is, what pages call it, in what it was counted, and from when, if known."""
 
     pk: int
     label: str  # the number of the ticket, or the folio of the request
@@ -35,6 +35,8 @@ class Deadline:
     column: str
     unit: Unit
     due_at: datetime
+    counted_from: datetime | None = None
+    amount: int = 0  # attention hours or business days, from `counted_from` on
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,22 @@ def find_moves(old: AttentionHours, new: AttentionHours, instant: datetime) -> l
     ]
 
 
+def find_unmoved(old: AttentionHours, new: AttentionHours, changed_at: datetime, instant: datetime) -> list[Move]:
+    """Return the deadlines, open at this instant, that were counted by `old` and stayed so when `new` took its place.
+
+    Whoever counts one while a change is not committed yet still reads the old calendar, and the change does not see
+    the deadline. Only those are found whose begin is known.
+    """
+    return [
+        Move(source.name, deadline, due_at)
+        for source in _list_sources()
+        for deadline in source.list_open(instant)
+        if deadline.counted_from
+        and abs(_count(deadline.counted_from, deadline, old) - deadline.due_at) < _SAME
+        and (due_at := _compute_moved(deadline, old, new, changed_at)) != deadline.due_at
+    ]
+
+
 def store_moves(moves: Iterable[Move], change_pk: int) -> int:
     """Store the deadlines that a change of the calendar moved, in the open transaction, and return how many.
 
@@ -97,6 +115,13 @@ def name_moves(moves: Iterable[Move]) -> str:
         for move in moves
     ]
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+
+
+def _count(begin: datetime, deadline: Deadline, hours: AttentionHours) -> datetime:
+    """Return where the deadline is by this calendar, counted from its begin."""
+    if deadline.unit == Unit.DAYS:
+        return hours.add_days(begin, deadline.amount)
+    return hours.add_hours(begin, deadline.amount)
 
 
 def _compute_moved(deadline: Deadline, old: AttentionHours, new: AttentionHours, instant: datetime) -> datetime:

@@ -103,3 +103,7 @@ class UnreadableInvoice(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class NotReadNow(Exception):
+    """Report that the machine could not read a file now, which says nothing about the file: try again later."""

@@ -10,8 +10,8 @@ from typing import Any
 from django.conf import settings
 from django.db.models import TextChoices
 
-from factureya.core.invoices.invoice import Concept, Invoice, Tax, UnreadableInvoice
-from factureya.core.running.limited import Limits, Stopped, run_limited
+from factureya.core.invoices.invoice import Concept, Invoice, NotReadNow, Tax, UnreadableInvoice
+from factureya.core.running.limited import Limits, NotRun, Stopped, run_limited
 
 MAX_BYTES = 5 * 1024 * 1024  # an invoice of a thousand lines has some 500 KB
 LIMITS = Limits(max_memory=400 * 1024 * 1024, processor_seconds=5, total_seconds=20)
@@ -36,16 +36,19 @@ class Fault(TextChoices):
 def read_invoice(xml: bytes) -> Invoice:
     """Return what the XML of a CFDI says. Raises UnreadableInvoice for anything else.
 
-    The file is refused for its size at once, and else read in a process with LIMITS.
+    The file is refused for its size at once, and else read in a process with LIMITS. Raises NotReadNow if the machine
+    could not run that process to its end, which is no fault of the file.
     """
     if len(xml) > MAX_BYTES:
-        raise _make_refusal(Fault.TOO_BIG)
+        raise make_refusal(Fault.TOO_BIG)
     try:
         answer = json.loads(run_limited(WORKER, xml, str(settings.SAT_CERTIFICATES_DIR), limits=LIMITS))
+    except NotRun as error:
+        raise NotReadNow(str(error)) from error
     except (Stopped, ValueError) as error:
-        raise _make_refusal(Fault.HEAVY) from error
+        raise make_refusal(Fault.HEAVY) from error
     if "refusal" in answer:
-        raise _make_refusal(Fault(answer["refusal"]), answer["detail"])
+        raise make_refusal(Fault(answer["refusal"]), answer["detail"])
     return build_invoice(answer["invoice"])
 
 
@@ -59,7 +62,7 @@ def build_invoice(values: Mapping[str, Any]) -> Invoice:
     return Invoice(**{**_read_texts(values), **lines})
 
 
-def _make_refusal(fault: Fault, detail: str = "") -> UnreadableInvoice:
+def make_refusal(fault: Fault, detail: str = "") -> UnreadableInvoice:
     """Return, not raise, the error for a file that is not read; `detail` names the value of the file at fault."""
     reason = str(fault.label)
     if fault in {Fault.INCOMPLETE, Fault.VALUE}:

@@ -238,6 +238,18 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='InvoiceAttempt',
+            fields=[
+                ('attachment', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='invoice_attempt', serialize=False, to='core.attachment', verbose_name='archivo')),
+                ('tries', models.PositiveSmallIntegerField(verbose_name='intentos')),
+                ('rests_until', models.DateTimeField(verbose_name='se intenta otra vez desde')),
+            ],
+            options={
+                'verbose_name': 'intento de leer un comprobante',
+                'verbose_name_plural': 'intentos de leer comprobantes',
+            },
+        ),
+        migrations.CreateModel(
             name='InvoiceReading',
             fields=[
                 ('attachment', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='invoice_reading', serialize=False, to='core.attachment', verbose_name='archivo')),

@@ -4,7 +4,7 @@ from factureya.core.models.calendar import AttentionWeek, CalendarChange, Heartb
 from factureya.core.models.events import Anchor, Chained, ChainHead, Event, UnwrittenAnchor
 from factureya.core.models.files import Attachment, is_picture_type
 from factureya.core.models.incoming import InboundCopy, InboundMessage, InboundOriginal, InboundReading, MailFolder
-from factureya.core.models.invoices import InvoiceReading
+from factureya.core.models.invoices import InvoiceAttempt, InvoiceReading
 from factureya.core.models.outgoing import MailQuota, OutboxMessage
 from factureya.core.models.verifications import LogVerification
 
@@ -22,6 +22,7 @@ __all__ = [
     "InboundMessage",
     "InboundOriginal",
     "InboundReading",
+    "InvoiceAttempt",
     "InvoiceReading",
     "LogVerification",
     "MailFolder",

@@ -1,4 +1,4 @@
-"""Store what the XML of a stored file said as an invoice."""
+"""Store what the XML of a stored file said as an invoice, and when it is tried again if it could not be read."""
 
 from django.db import models
 from django.db.models import Q
@@ -42,3 +42,24 @@ class InvoiceReading(models.Model):
 
     def __str__(self) -> str:
         return self.uuid or self.problem or "sin timbrar"
+
+
+class InvoiceAttempt(models.Model):
+    """Store that an XML file was tried, how often, and until when nobody tries it again (M17).
+
+    The one row of a file is its claim: who changes it reads the file, so two runs never read the same one. It stays
+    after the reading.
+    """
+
+    attachment = models.OneToOneField(
+        Attachment, models.CASCADE, primary_key=True, related_name="invoice_attempt", verbose_name="archivo"
+    )
+    tries = models.PositiveSmallIntegerField("intentos")
+    rests_until = models.DateTimeField("se intenta otra vez desde")
+
+    class Meta:
+        verbose_name = "intento de leer un comprobante"
+        verbose_name_plural = "intentos de leer comprobantes"
+
+    def __str__(self) -> str:
+        return f"{self.attachment_id}: {self.tries}"

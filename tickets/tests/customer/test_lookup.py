@@ -172,9 +172,9 @@ def test_the_link_goes_to_the_contact_once_in_fifteen_minutes(client, ticket):
         assert [mail.to for mail in _links()] == ["ana@ocaso.mx"]
         clock.shift(timedelta(minutes=15))
         ask(client, ticket.number, "ana@ocaso.mx", enlace="1")
-    assert len(_links()) == 2
-    path = re.search(r"/enlace/\S+/", _links()[0].body).group()
-    assert client.get(path).url == f"/tickets/{ticket.number}/"
+        assert len(_links()) == 2
+        path = re.search(r"/enlace/\S+/", _links()[0].body).group()
+        assert client.get(path).url == f"/tickets/{ticket.number}/"
 
 
 @pytest.mark.clause("M16")

@@ -6,16 +6,14 @@ import pytest
 from django.urls import reverse
 
 from accounts.models import Office, Provider, User
-from factureya.core import clock
 from factureya.core.models import Event
-from factureya.core.refusals import NotAllowed, WrongStatus
+from factureya.core.refusals import FormUsed, NotAllowed, WrongStatus
 from factureya.testing.desk import QUEUE, agent_in, fresh, page_of
 from factureya.testing.pages import log_in, text_of
 from factureya.testing.people import end_offices, make_agent, make_auditor, make_contact, make_staff
-from factureya.testing.raw_sql import copy_statement, execute, execute_bare, insert, refused_by, sqlite_only, update
 from factureya.testing.tickets import make_ticket
 from tickets import operations as tickets
-from tickets.catalogue import guards, operations, reading
+from tickets.catalogue import operations, reading
 from tickets.catalogue.models import SalesMember, ScopeExplanation, TicketCategory
 from tickets.models import Ticket
 from tickets.operations import Incomplete
@@ -242,7 +240,8 @@ def test_a_supervisor_edits_on_the_page(client, laura):
     assert "se llama desde ahora «Recibos de nómina»" in post(hacer=f"nombrar:{added.pk}", label="Recibos de nómina")
     renamed = TicketCategory.objects.get(label="Recibos de nómina")
     assert "ya no se ofrece" in post(hacer=f"terminar:{renamed.pk}")
-    assert "se envía desde ahora" in post(hacer="explicar:internet", text="Llame a su proveedor.")
+    seen = reading.find_explanation("internet").pk
+    assert "se envía desde ahora" in post(hacer="explicar:internet", text="Llame a su proveedor.", seen=seen)
     assert "Sara Ventas ya es de Ventas." in post(hacer="sumar", person=seller.pk)
     member = SalesMember.objects.get()
     assert "Sara Ventas ya no es de Ventas" in post(hacer=f"quitar:{member.pk}")
@@ -276,80 +275,64 @@ def test_the_auditor_reads_it_and_an_agent_does_not_see_it(client):
     assert 'name="hacer"' not in page.content.decode()
 
 
-# -- What the database holds -------------------------------------------------------------------------
+# -- Two at once, and twice ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("model", "column", "value"),
-    [
-        (TicketCategory, "label", "Otra cosa"),
-        (TicketCategory, "team", "sales"),
-        (ScopeExplanation, "text", "Otra cosa"),
-        (SalesMember, "added_at", "now"),
-    ],
-)
-def test_a_row_is_only_ended(laura, model, column, value):
-    operations.join_sales(make_agent().pk, supervisor=laura)
-    row = model.objects.order_by("pk").first()
-    table = model._meta.db_table
-    with refused_by(f"{table}_only_ends"):
-        update(row, **{column: clock.now() if value == "now" else value})
-    with refused_by(f"{table}_no_delete"):
-        execute(f"DELETE FROM {table}")
-    update(row, ended_at=clock.now())
-    with refused_by(f"{table}_only_ends"):
-        update(row, ended_at=None)
+def test_who_had_not_read_the_explanation_of_now_changes_nothing(client, laura):
+    log_in(client, laura)
+    old = reading.find_explanation("internet")
+    operations.change_explanation("internet", supervisor=laura, text="Nueva de otra persona")
+    post = {"hacer": "explicar:internet", "text": "Lo que escribí", "seen": old.pk}
+    answer = client.post(PAGE, post)
+    text, html = text_of(answer), answer.content.decode()
+    assert "Otra persona cambió la explicación" in text
+    assert "La explicación de ahora Nueva de otra persona" in text
+    assert "Lo que escribí" in text
+    now = reading.find_explanation("internet")
+    assert now.text == "Nueva de otra persona"
+    assert f'name="seen" value="{now.pk}"' in html
+    client.post(PAGE, {**post, "seen": now.pk})
+    assert reading.find_explanation("internet").text == "Lo que escribí"
 
 
-def test_constraints_of_the_catalogue(laura):
-    operations.join_sales(make_agent().pk, supervisor=laura)
-    with refused_by("one_open_membership_of_sales", "tickets_salesmember_in_use_stays"):
-        insert(SalesMember.objects.get())
-    with refused_by("one_category_in_use_per_label", "tickets_ticketcategory_in_use_stays"):
-        insert(category("sales"), slug="sales-2")
-    with refused_by("category_has_label"):
-        insert(category("sales"), slug="sales-2", label="")
-    with refused_by("category_team_is_known"):
-        insert(category("sales"), slug="sales-2", label="Otra", team="x")
-    with refused_by("one_explanation_in_use_per_scope", "tickets_scopeexplanation_in_use_stays"):
-        insert(reading.find_explanation("internet"))
-    with refused_by("explanation_has_text"):
-        insert(reading.find_explanation("internet"), text="", ended_at=clock.now())
-    with refused_by("scope_is_known"):
-        insert(reading.find_explanation("internet"), scope="luz")
+@pytest.mark.parametrize("seen", ["", "x", "0"])
+def test_an_explanation_without_what_was_read_is_refused(client, laura, seen):
+    log_in(client, laura)
+    answer = client.post(PAGE, {"hacer": "explicar:internet", "text": "Otra", "seen": seen})
+    assert "Otra persona cambió la explicación" in text_of(answer)
+    assert not Event.objects.filter(verb="scope.explanation_changed").exists()
 
 
-@sqlite_only
-def test_replace_erases_no_row_of_the_catalogue(laura):
-    member = operations.join_sales(make_agent().pk, supervisor=laura)
-    explanation = reading.find_explanation("internet")
-    for row, columns, name in (
-        (category("sales"), {"label": "Otra", "team": "support"}, "tickets_ticketcategory_no_replace"),
-        (category("sales"), {"slug": "sales-2"}, "tickets_ticketcategory_in_use_stays"),
-        (explanation, {"text": "Otra"}, "tickets_scopeexplanation_in_use_stays"),
-        (member, {"added_at": clock.now()}, "tickets_salesmember_in_use_stays"),
+def test_a_double_click_does_it_once(client, laura):
+    log_in(client, laura)
+    seller = make_agent(full_name="Sara Ventas")
+    page = client.get(PAGE)
+    access, seen = category("access"), reading.find_explanation("internet").pk
+    for fields, model, verb in (
+        ({"hacer": "agregar", "label": "Nómina", "team": "support"}, TicketCategory, "category.added"),
+        ({"hacer": f"nombrar:{access.pk}", "label": "Entrar"}, TicketCategory, "category.renamed"),
+        ({"hacer": "explicar:internet", "text": "Otra", "seen": seen}, ScopeExplanation, "scope.explanation_changed"),
+        ({"hacer": "sumar", "person": seller.pk}, SalesMember, "sales.joined"),
     ):
-        sql, params = copy_statement(type(row), row.pk, "INSERT OR REPLACE", **columns)
-        with refused_by(name):
-            execute_bare(sql, *params)
+        before, once = model.objects.count(), client.get(PAGE).context["once"]
+        for _click in range(2):
+            assert client.post(PAGE, {**fields, "once": once}).status_code == 302, fields
+        assert model.objects.count() == before + 1
+        assert Event.objects.filter(verb=verb).count() == 1
+    assert page.content.decode().count('name="once"') == 7  # one for each of the five names, and two that add
 
 
-def test_a_ticket_has_a_category_on_file_with_its_team():
-    ticket = make_ticket()
-    with refused_by("ticket_category_is_on_file"):
-        insert(ticket, number="FY-0000-0000", category="luz", reminder_id=None)
-    with refused_by("ticket_category_stays_on_file"):
-        update(ticket, category="luz")
-    with refused_by("ticket_category_stays_on_file"):
-        update(ticket, team="sales")
-    update(ticket, team="sales", category="sales")
+def test_a_form_that_was_sent_says_nothing_else(laura):
+    operations.add_category(supervisor=laura, label="Nómina", team="support", form_key="k")
+    with pytest.raises(FormUsed):
+        operations.add_category(supervisor=laura, label="Otra", team="support", form_key="k")
+    assert TicketCategory.objects.filter(form_key="k").count() == 1
 
 
-def test_every_guard_has_a_test_here():
-    named = {"ticket_category_is_on_file", "ticket_category_stays_on_file"}
-    tables = ("tickets_ticketcategory", "tickets_scopeexplanation", "tickets_salesmember")
-    endings = ("only_ends", "in_use_stays", "no_delete", "no_truncate", "no_replace")
-    assert {guard.name for guard in guards.GUARDS} == named | {f"{t}_{e}" for t in tables for e in endings}
+def test_a_category_does_not_get_the_name_that_it_has(laura):
+    with pytest.raises(WrongStatus, match="ya se llama"):
+        operations.rename_category(category("access").pk, supervisor=laura, label="Acceso  al sistema ")
+    assert operations.rename_category(category("access").pk, supervisor=laura, label="ACCESO AL SISTEMA").pk
 
 
 def test_a_third_partys_agent_is_of_no_sales_team(laura):

@@ -93,6 +93,22 @@ def test_an_agent_chooses_it_on_sending(client, scope):
     assert f"fuera de alcance ({'internet' if scope == 'internet' else 'equipo'})" in text
 
 
+def test_an_explanation_that_the_agent_had_not_read_is_not_sent(client):
+    agent_in(client)
+    ticket, laura = make_ticket(), make_staff(Office.SUPERVISOR)
+    old = find_explanation("internet").pk
+    catalogue.change_explanation("internet", supervisor=laura, text="Llame a su proveedor de internet.")
+    answer = reply(client, ticket, body="Buenos días", after="fuera-internet", explanation_internet=old)
+    text = text_of(answer)
+    assert "La explicación de fuera de alcance cambió" in text
+    assert "Llame a su proveedor de internet." in text
+    assert "Buenos días" in text
+    assert '<details class="fy-small fy-wide" open>' in answer.content.decode()
+    assert (fresh(ticket).status, ticket.messages.count()) == ("open", 1)
+    assert reply(client, ticket, body="Buenos días", after="fuera-internet").status_code == 302
+    assert ticket.messages.latest("seq").body == "Buenos días\n\nLlame a su proveedor de internet."
+
+
 def test_the_page_refuses_one_that_names_none(client):
     agent_in(client)
     ticket = make_ticket()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from factureya.core.invoices import Concept, Kind, Tax, UnreadableInvoice, read_invoice, reading
+from factureya.core.invoices import Concept, Kind, NotReadNow, Tax, UnreadableInvoice, read_invoice, reading
 from factureya.testing.invoice_samples import Sample, make_hostile, make_samples
 from factureya.testing.invoices import CERTIFICATE, SAT_CERTIFICATE, Sealer, make_invoice, make_sealed
 
@@ -110,17 +110,26 @@ def test_no_module_of_ours_but_the_worker_names_satcfdi():
     assert {name.rpartition("/")[0] for name in importing} == {"factureya/core/invoices/worker"}
 
 
-@pytest.mark.parametrize(
-    "code",
-    ["raise SystemExit(3)", "while True: pass", "import time; time.sleep(60)", "b'x' * 10**9", "print('no es JSON')"],
-)
-def test_a_reader_that_breaks_or_hangs_is_a_refusal(code: str, monkeypatch: Any, tmp_path: Path):
+@pytest.mark.parametrize("code", ["raise SystemExit(3)", "while True: pass", "b'x' * 10**9", "print('no es JSON')"])
+def test_a_reader_that_breaks_or_reaches_a_limit_is_a_refusal(code: str, monkeypatch: Any, tmp_path: Path):
+    run_instead(code, monkeypatch, tmp_path)
+    with pytest.raises(UnreadableInvoice, match="complejo"):
+        read_invoice(b"<a/>")
+
+
+@pytest.mark.parametrize("code", ["import time; time.sleep(60)", "import satcfdi_que_no_esta"])
+def test_a_reader_that_the_machine_stops_says_nothing_of_the_file(code: str, monkeypatch: Any, tmp_path: Path):
+    run_instead(code, monkeypatch, tmp_path, total_seconds=3)
+    with pytest.raises(NotReadNow):
+        read_invoice(b"<a/>")
+
+
+def run_instead(code: str, monkeypatch: Any, tmp_path: Path, total_seconds: float = 60) -> None:
+    """Put another program in the place of the worker."""
     script = tmp_path / "worker.py"
     script.write_text(code)
     monkeypatch.setattr(reading, "WORKER", script)
-    monkeypatch.setattr(reading, "LIMITS", replace(reading.LIMITS, processor_seconds=1, total_seconds=3))
-    with pytest.raises(UnreadableInvoice, match="complejo"):
-        read_invoice(b"<a/>")
+    monkeypatch.setattr(reading, "LIMITS", replace(reading.LIMITS, processor_seconds=1, total_seconds=total_seconds))
 
 
 # -- Seals -------------------------------------------------------------------------------------------

@@ -14,8 +14,8 @@ from django.db import IntegrityError, transaction
 
 from factureya.core import clock, tasks
 from factureya.core.files import store
-from factureya.core.invoices import readings
-from factureya.core.models import Attachment, InvoiceReading
+from factureya.core.invoices import NotReadNow, readings
+from factureya.core.models import Attachment, InvoiceAttempt, InvoiceReading
 from factureya.core.running.waking import Waker
 from factureya.testing.invoices import ISSUER, RECEIVER, UUID, make_invoice
 from factureya.testing.races import race
@@ -75,15 +75,103 @@ def test_only_xml_files_are_read():
     assert tasks.read_invoices() == 0
 
 
-def test_a_file_that_the_store_lost_is_left_for_later(caplog: Any):
+def lose(attachment: Attachment) -> None:
+    """Take a file out of the store."""
+    default_storage.delete(attachment.file.name)
+
+
+def rest(time_machine: Any, wait: timedelta) -> None:
+    """Let this time pass, and a second."""
+    time_machine.move_to(clock.now() + wait + timedelta(seconds=1))
+
+
+def test_a_file_that_the_store_lost_is_left_for_later(caplog: Any, time_machine: Any):
     attachment = keep()
     with default_storage.open(attachment.file.name) as file:
         content = file.read()
-    default_storage.delete(attachment.file.name)
-    assert tasks.read_invoices() == 0
+    lose(attachment)
+    for _run in range(readings.MAX_TRIES + 2):  # however often it is looked for, it is not a bad invoice
+        assert tasks.read_invoices() == 0
+        rest(time_machine, readings.LOST_WAIT)
     assert "was not read as an invoice: FileNotFoundError" in caplog.text
     default_storage.save(attachment.file.name, SimpleUploadedFile("x", content))
     assert tasks.read_invoices() == 1
+    assert InvoiceReading.objects.get().uuid == UUID
+
+
+def test_lost_files_take_no_place_of_the_others(monkeypatch: Any):
+    monkeypatch.setattr(readings, "MAX_READ", 1)
+    good, lost = keep(), keep()
+    lose(lost)
+    assert [tasks.read_invoices(), tasks.read_invoices()] == [0, 1]
+    assert InvoiceReading.objects.get().attachment_id == good.pk
+
+
+@pytest.fixture
+def busy(monkeypatch: Any) -> list[bytes]:
+    """The files that a reader got which the machine stops each time."""
+    asked: list[bytes] = []
+
+    def fail(content: bytes) -> None:
+        asked.append(content)
+        raise NotReadNow("TimeoutExpired")
+
+    monkeypatch.setattr(readings, "read_invoice", fail)
+    return asked
+
+
+def test_what_the_machine_could_not_read_is_read_later(busy: list[bytes], monkeypatch: Any, time_machine: Any):
+    keep()
+    assert [tasks.read_invoices(), tasks.read_invoices()] == [0, 0]
+    assert len(busy) == 1  # it rests
+    assert not InvoiceReading.objects.exists()
+    monkeypatch.undo()
+    rest(time_machine, timedelta(minutes=5))
+    assert tasks.read_invoices() == 1
+    assert InvoiceReading.objects.get().uuid == UUID
+
+
+def test_what_the_machine_never_could_read_is_given_up(busy: list[bytes], time_machine: Any):
+    keep()
+    for _try in range(readings.MAX_TRIES):
+        assert tasks.read_invoices() == 0
+        assert not InvoiceReading.objects.exists()
+        time_machine.move_to(InvoiceAttempt.objects.get().rests_until)
+    assert tasks.read_invoices() == 1
+    assert "demasiado complejo" in InvoiceReading.objects.get().problem
+    assert len(busy) == readings.MAX_TRIES
+
+
+def test_a_file_is_claimed_before_it_is_read(monkeypatch: Any, time_machine: Any):
+    """A run that begins while another reads leaves that file alone; one that died leaves it free after CLAIM."""
+    attachment = keep()
+    read, inner = readings.read_invoice, []
+
+    def read_while_another_runs(content: bytes) -> Any:
+        inner.append(readings._read_file(attachment))  # it listed the file before the claim
+        inner.append(tasks.read_invoices())
+        return read(content)
+
+    monkeypatch.setattr(readings, "read_invoice", read_while_another_runs)
+    assert tasks.read_invoices() == 1
+    assert inner == [False, 0]
+    InvoiceReading.objects.all().delete()
+    monkeypatch.undo()
+    assert tasks.read_invoices() == 0
+    rest(time_machine, readings.CLAIM)
+    assert tasks.read_invoices() == 1
+    rest(time_machine, readings.CLAIM)
+    assert not readings._read_file(attachment)  # listed before it was read
+    assert InvoiceReading.objects.count() == 1
+
+
+def test_a_file_that_was_deleted_meanwhile_is_not_tried(monkeypatch: Any):
+    def refuse(**_values: Any) -> None:
+        raise IntegrityError("there is no such file")
+
+    attachment = keep()
+    monkeypatch.setattr(InvoiceAttempt.objects, "get_or_create", refuse)
+    assert not readings._read_file(attachment)
 
 
 def test_a_run_reads_no_more_than_its_share_the_newest_first(monkeypatch: Any):
@@ -115,6 +203,24 @@ def test_runs_at_once_store_one_reading(rounds: range):
         attachment = keep()
         assert sum(race(*[partial(readings.read_pending)] * 4)) == 1
         assert InvoiceReading.objects.filter(attachment=attachment).count() == 1
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_runs_at_once_read_each_file_once(rounds: range, monkeypatch: Any):
+    read, asked = readings.read_invoice, []
+
+    def count(content: bytes) -> Any:
+        asked.append(content)
+        return read(content)
+
+    monkeypatch.setattr(readings, "read_invoice", count)
+    for _ in rounds[:3]:
+        keep()
+        keep()
+        assert sum(race(*[partial(readings.read_pending)] * 4)) == 2
+        assert len(asked) == 2
+        asked.clear()
 
 
 # -- After the request -------------------------------------------------------------------------------
