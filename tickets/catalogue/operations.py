@@ -199,7 +199,7 @@ def _build_category(label: str, team: str, *, replaced: TicketCategory | None = 
     """
     if team not in Team.values:
         raise WrongStatus("Elija el equipo: Soporte o Ventas.")
-    others = select_in_use().exclude(pk=replaced.pk if replaced else None)
+    others = select_in_use().exclude(pk=replaced.pk) if replaced else select_in_use()
     # SQLite would ignore case in ASCII alone.
     if label.casefold() in {each.casefold() for each in others.values_list("label", flat=True)}:
         raise WrongStatus(f"Ya hay una categoría «{label}».")
