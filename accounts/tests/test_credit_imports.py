@@ -136,7 +136,7 @@ def test_the_preview_says_what_changes_and_nothing_is_stored_before(laura, ocaso
     other, same = make_customer("CACX7605101P8"), make_customer("MAB9307148T4")
     enter(same, laura)
     text = (
-        f"{HEADER}POC930314QX7,PAC-200,200,34,\nCACX7605101P8,PAC-500,500,90,\nMAB9307148T4,PAC-200,200,34,2026-12-31"
+        f"{HEADER}POC930314QX7,PAC-200,200,34,\nCACX7605101P8,PAC-500,500,90,\nMAB9307148T4,PAC-200,200,34,2036-12-31"
     )
     found = upload(laura, text)
     assert (found.rows_checked, found.rows_changed, found.rows_new, found.unchanged) == (3, 1, 1, 1)
