@@ -104,7 +104,7 @@ def redis_url() -> str:
 
 @pytest.fixture(scope="session")
 def race_rounds() -> int:
-    """How often a race is run: 3 here, RACE_ROUNDS=20 in CI, 200 when an issue is accepted."""
+    """How often a race is run: 3 here, RACE_ROUNDS=10 in CI, 200 when an issue is accepted."""
     return int(os.environ.get("RACE_ROUNDS", "3"))
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from accounts.branding import colours, stylesheets
 from factureya.core.refusals import Refused
 
-pytestmark = pytest.mark.clause("M33")
+pytestmark = [pytest.mark.once, pytest.mark.clause("M33")]
 TOKENS = (Path(__file__).parents[3] / "static/css/tokens.css").read_text()
 # Every ground on which our pages write links, by day and by night.
 LIGHT_GROUNDS, DARK_GROUNDS = (

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, PngImagePlugin
 from accounts.branding import logos
 from factureya.core.refusals import Refused
 
-pytestmark = pytest.mark.clause("M33")
+pytestmark = [pytest.mark.once, pytest.mark.clause("M33")]
 
 
 def write(image: Image.Image, file_format: str, **options: Any) -> bytes:

@@ -19,7 +19,7 @@ from accounts.models import Customer
 from factureya.core.documents.fonts import REGULAR
 from factureya.core.invoices import Concept, Kind
 
-pytestmark = pytest.mark.clause("M33")
+pytestmark = [pytest.mark.once, pytest.mark.clause("M33")]
 LOOK = Look("#1f5f8b", "#c47a12")
 CUSTOMER = Customer(rfc="POC150312AB0", legal_name="Papelería Ocaso SA de CV")
 

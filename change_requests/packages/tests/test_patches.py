@@ -4,7 +4,7 @@ import pytest
 
 from change_requests.packages.patches import count_changes
 
-pytestmark = pytest.mark.clause("M32")
+pytestmark = [pytest.mark.once, pytest.mark.clause("M32")]
 TWO_FILES = """diff --git a/saldo.py b/saldo.py
 --- a/saldo.py
 +++ b/saldo.py

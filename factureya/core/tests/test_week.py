@@ -7,7 +7,7 @@ import pytest
 from factureya.core.hours import week
 from factureya.core.hours.week import STANDARD, BadHours
 
-pytestmark = pytest.mark.clause("M2")
+pytestmark = [pytest.mark.once, pytest.mark.clause("M2")]
 DAY = ((time(9), time(14)), (time(15), time(19)))
 
 

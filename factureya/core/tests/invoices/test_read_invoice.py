@@ -14,7 +14,7 @@ from factureya.core.invoices import Concept, Kind, NotReadNow, Tax, UnreadableIn
 from factureya.testing.invoice_samples import Sample, make_hostile, make_samples
 from factureya.testing.invoices import CERTIFICATE, SAT_CERTIFICATE, Sealer, make_invoice, make_sealed
 
-pytestmark = pytest.mark.clause("M17")
+pytestmark = [pytest.mark.once, pytest.mark.clause("M17")]
 SAMPLES, HOSTILE = make_samples(), make_hostile()
 REPOSITORY = Path(__file__).parents[4]
 PAGES = """

@@ -16,7 +16,7 @@ from django.urls import get_resolver
 from factureya.core.mail import copies, own_links, parse
 from factureya.testing.mails import mail, multipart
 
-pytestmark = pytest.mark.clause("M16")
+pytestmark = [pytest.mark.once, pytest.mark.clause("M16")]
 TICKET = signing.dumps([7, "FY-XVA0-K4M2", "ab" * 12, 1799999999], salt=own_links.TICKET.salt, compress=True)
 CONFIRM = signing.dumps(["SC-0000-0000", 3, "x", 1.5], salt=own_links.CONFIRM.salt, compress=True)
 INVITATION = signing.Signer(salt=own_links.INVITATION.salt).sign("A" * 43)

@@ -8,7 +8,7 @@ import pytest
 from factureya.core.running import limited
 from factureya.core.running.limited import Limits, NotRun, Stopped, run_limited
 
-pytestmark = pytest.mark.clause("M17")
+pytestmark = [pytest.mark.once, pytest.mark.clause("M17")]
 LIMITS = Limits(max_memory=300 * 1024 * 1024, processor_seconds=1, total_seconds=60)  # a busy machine is slow
 
 
