@@ -13,6 +13,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core.cache import cache
 from django.core.management import call_command
+from django.core.management.color import no_style
 from django.db import connection, models, transaction
 from django.test import TransactionTestCase
 from playwright.sync_api import Page
@@ -152,11 +153,17 @@ def _forget_installation() -> None:
 
 
 def _flush_and_restore(seeded: list[tuple[type[models.Model], list[models.Model]]]) -> None:
+    """Empty all tables and put the seeded rows back, with their keys; the next row of each table gets a key after."""
     with guard_install.lifted(connection):
         call_command("flush", verbosity=0, interactive=False, inhibit_post_migrate=True)
         with transaction.atomic():
             for model, rows in seeded:
                 model._base_manager.bulk_create(rows)
+            # The flush began each sequence of PostgreSQL at 1 again, which a seeded row has; SQLite needs nothing.
+            statements = connection.ops.sequence_reset_sql(no_style(), [model for model, _rows in seeded])
+            with connection.cursor() as cursor:
+                for statement in statements:
+                    cursor.execute(statement)
 
 
 @pytest.fixture(autouse=True)
