@@ -64,3 +64,27 @@ def test_the_board_prints_without_its_controls(page: Page, live_server, cast: Ca
     assert page.locator("#M27").is_visible()
     assert not page.locator("ul.fy-tabs").is_visible()
     assert not page.locator("header.fy-top").is_visible()
+
+
+@pytest.mark.clause("M26")
+def test_the_head_of_mesa_de_control_takes_one_line(page: Page, live_server, cast: Cast) -> None:
+    auditor = make_auditor(full_name="María Guadalupe Domínguez y Zárate")  # who has all six places, and a long name
+    for person in (cast.elsa, cast.laura, auditor):
+        page.context.clear_cookies()
+        page.context.add_cookies(cookies_of(person, live_server.url))
+        page.set_viewport_size({"width": 1280, "height": 900})
+        for name in ("control:inbox", "oversight:board"):  # the current place is bold, so each takes another width
+            page.goto(live_server.url + reverse(name))
+            tops = page.eval_on_selector_all(".fy-nav a", "links => links.map(e => e.getBoundingClientRect().top)")
+            assert len(tops) == {cast.elsa: 5, cast.laura: 5, auditor: 6}[person]
+            assert len(set(tops)) == 1, (person, name)
+            assert page.eval_on_selector(".fy-top", "e => e.offsetHeight") <= 68
+            ends = page.eval_on_selector_all(
+                ".fy-nav li:last-child, .fy-acct", "parts => parts.map(e => e.getBoundingClientRect())"
+            )
+            assert ends[0]["right"] <= ends[1]["left"]
+        page.set_viewport_size({"width": 390, "height": 844})
+        assert not page.is_visible(".fy-nav")
+        assert page.eval_on_selector(".fy-top", "e => e.offsetHeight") <= 60
+        page.click(".fy-menu summary")
+        check(page)
