@@ -1,13 +1,11 @@
 """Read a returned form as a proposal, which counts only after it was compared with what is on file (M7, M20).
 
-`pdf_worker` reads the file in a process with limits of its own. Each fault has its own answer in Spanish, which says
+`pdf_worker` reads the file in a process with limits. Each fault has its own answer in Spanish, which says
 what to do; a form with a fault is never applied.
 """
 
 import json
 import re
-import subprocess
-import sys
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,11 +16,11 @@ from django.db.models import TextChoices
 
 from accounts.models import Customer
 from change_requests.documents import form_fields as fields
-from factureya.core.running.limited import NotRun
+from factureya.core.running.limited import Limits, Stopped, run_limited
 
 MAX_BYTES = 5 * 1024 * 1024  # a filled form has some 100 KB
 MAX_PAGES = 10  # as the worker counts them
-TIMEOUT_SECONDS = 20  # of the worker, start included; its own limit is 5 of processor time
+LIMITS = Limits(max_memory=400 * 1024 * 1024, processor_seconds=5, total_seconds=20)
 WORKER = Path(__file__).with_name("pdf_worker.py")
 _DATE_PATTERN = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})|(\d{4})-(\d{1,2})-(\d{1,2})")
 ALONE = "Envíe la evidencia en archivos aparte."
@@ -120,7 +118,7 @@ def read_form(content: bytes) -> Proposal:
     """Return what a filled PDF form says, as a proposal that nobody has checked yet.
 
     Raises Unreadable for a file that is too big, no PDF, or no form of ours. Raises NotRun if the machine could not run
-    the worker to its end: the mail is then handled again later. It takes at most TIMEOUT_SECONDS.
+    the worker to its end, or lacks the library: the mail is then handled again later. It takes at most 20 seconds.
     """
     if len(content) > MAX_BYTES:
         raise Unreadable(Fault.TOO_BIG)
@@ -184,15 +182,11 @@ def _ask_worker(content: bytes) -> dict[str, str]:
     """Return the texts of a PDF's fields, by name, as the worker process read them.
 
     Raises Unreadable with the reason that the worker gave; with Fault.HEAVY if its limits or an error stopped it.
-    Raises NotRun if it could not start, or had no answer after TIMEOUT_SECONDS, of which its own limit uses a part.
+    Raises NotRun if the machine is to blame (`run_limited`).
     """
-    command = [sys.executable, "-I", "-B", str(WORKER)]  # -I: isolated from our environment; -B: writes no .pyc
     try:
-        done = subprocess.run(command, input=content, capture_output=True, timeout=TIMEOUT_SECONDS, check=False, env={})
-        answer = json.loads(done.stdout)
-    except (subprocess.TimeoutExpired, OSError) as error:
-        raise NotRun(type(error).__name__) from error
-    except ValueError as error:
+        answer = json.loads(run_limited(WORKER, content, limits=LIMITS))
+    except (Stopped, ValueError) as error:
         raise Unreadable(Fault.HEAVY) from error
     if "refusal" in answer:
         raise Unreadable(Fault(answer["refusal"]))

@@ -1,23 +1,19 @@
-"""Read one PDF in a process of its own: `python -I pdf_worker.py < file` prints JSON. It imports nothing of ours.
+"""Read one PDF from standard input and print JSON, in a process with limits. It imports nothing of ours.
 
 A PDF from outside may loop, recurse, or unpack to gigabytes. Then this process reaches the limits of memory and
-processor time that it set before reading, and the caller gets the answer `heavy`.
+processor time that `core.running.limited` set, and the form counts as `heavy`.
 """
 
 import json
 import re
-import resource
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
 from pypdf import PdfReader
 from pypdf.generic import IndirectObject, NameObject
 
-MAX_MEMORY = 400 * 1024 * 1024  # bytes of address space
-MAX_SECONDS = 5  # of processor time
 MAX_BYTES = 10 * 1024 * 1024
 MAX_PAGES = 10
 MAX_OBJECTS = 20_000
@@ -36,7 +32,6 @@ class Refused(Exception):
 
 def main() -> None:
     """Read a PDF from standard input and print, as JSON, {"fields": {name: value}} or {"refusal": word}."""
-    set_limits()
     try:
         output: dict[str, Any] = {"fields": read_pdf(sys.stdin.buffer.read(MAX_BYTES + 1))}  # 1 more: too big
     except Refused as refusal:
@@ -46,21 +41,6 @@ def main() -> None:
     except Exception as error:  # a hostile file can make the parser raise nearly any error
         output = {"refusal": "heavy" if type(error).__name__ == "LimitReachedError" else "broken"}
     sys.stdout.write(json.dumps(output))
-
-
-def set_limits() -> None:
-    """Limit the memory and processor time of this process until its end, and let it write no files.
-
-    So a hostile PDF cannot exhaust the server. A limit that the system does not know is left out.
-    """
-    for limit, maximum in (
-        (resource.RLIMIT_AS, MAX_MEMORY),
-        (resource.RLIMIT_CPU, MAX_SECONDS),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        with suppress(ValueError, OSError):  # a lower limit is set already, or the system (macOS) lacks it
-            resource.setrlimit(limit, (maximum, maximum))
 
 
 def read_pdf(content: bytes) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,7 @@ from accounts.models import Customer
 from change_requests.documents import form_draw, form_fields, form_read, pdf_worker
 from change_requests.documents.form_draw import FormData
 from change_requests.documents.form_read import Fault, Proposal, Unreadable
+from factureya.core.running import limited
 from factureya.core.running.limited import NotRun
 from factureya.testing import pdfs
 
@@ -127,7 +129,7 @@ def test_a_file_that_would_eat_the_machine_costs_one_short_process(make: Callabl
     with pytest.raises(Unreadable) as refused:
         form_read.read_form(content)
     assert refused.value.fault in {Fault.HEAVY, Fault.BROKEN}
-    assert time.monotonic() - before < form_read.TIMEOUT_SECONDS + 1
+    assert time.monotonic() - before < form_read.LIMITS.total_seconds + 1
 
 
 @pytest.mark.clause("M20")
@@ -147,7 +149,7 @@ def test_a_worker_that_does_not_end_is_ended(monkeypatch, tmp_path):
     worker = tmp_path / "worker.py"
     worker.write_text("import time; time.sleep(60)")
     monkeypatch.setattr(form_read, "WORKER", worker)
-    monkeypatch.setattr(form_read, "TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(form_read, "LIMITS", replace(form_read.LIMITS, total_seconds=0.5))
 
     with pytest.raises(NotRun, match="TimeoutExpired"):  # no limit of its own: the machine is busy, not the form bad
         form_read.read_form(b"%PDF-1.7")
@@ -155,20 +157,30 @@ def test_a_worker_that_does_not_end_is_ended(monkeypatch, tmp_path):
 
 @pytest.mark.clause("M20")
 def test_a_worker_that_cannot_start_says_nothing_of_the_form(monkeypatch):
-    monkeypatch.setattr(form_read.sys, "executable", "/no/hay/python")
+    monkeypatch.setattr(limited.sys, "executable", "/no/hay/python")
     with pytest.raises(NotRun, match="FileNotFoundError"):
         form_read.read_form(b"%PDF-1.7")
 
 
 @pytest.mark.clause("M20")
-@pytest.mark.parametrize("code", ["x = bytearray(10**9)", "while True: pass"])
+@pytest.mark.parametrize("code", ["import no_such_library", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"])
+def test_a_worker_that_lacks_its_library_or_is_ended_says_nothing_of_the_form(monkeypatch, tmp_path, code):
+    worker = tmp_path / "worker.py"
+    worker.write_text(code)
+    monkeypatch.setattr(form_read, "WORKER", worker)
+    with pytest.raises(NotRun):
+        form_read.read_form(b"%PDF-1.7")
+
+
+@pytest.mark.clause("M20")
+@pytest.mark.parametrize(
+    "code", ["x = bytearray(10**9)", "while True: pass", "import socket; socket.create_connection(('127.0.0.1', 9))"]
+)
 def test_the_workers_limits_are_real(monkeypatch, tmp_path, code):
     worker = tmp_path / "worker.py"
-    worker.write_text(
-        f"import sys; sys.path.insert(0, {str(form_read.WORKER.parent)!r}); import pdf_worker\n"
-        f"pdf_worker.MAX_SECONDS = 1\npdf_worker.set_limits()\n{code}\nprint('{{}}')"
-    )
+    worker.write_text(f"import pypdf\n{code}\nprint('{{}}')")
     monkeypatch.setattr(form_read, "WORKER", worker)
+    monkeypatch.setattr(form_read, "LIMITS", replace(form_read.LIMITS, processor_seconds=2))
 
     assert refusal(b"%PDF-1.7") == Fault.HEAVY
 
