@@ -18,7 +18,7 @@ from accounts.web.mixins import get_person
 from factureya.core import clock
 from factureya.core.calendar import load_attention_hours
 from factureya.core.forms import STALE_FORM
-from factureya.core.hours import changes
+from factureya.core.hours import changes, moving
 from factureya.core.hours.changes import Draft, Kind
 from factureya.core.hours.deadlines import Move, name_moves
 from factureya.core.hours.week import describe_week, parse_week
@@ -130,14 +130,14 @@ def approve_change(request: HttpRequest, pk: int) -> HttpResponse:
     """Approve a change that waits for a second person, if it moves what that person was shown (POST)."""
     seen = request.POST.get("seen", "")
     try:
-        changes.approve_change(_require_change(pk), actor=get_person(request), seen=seen)
+        change = changes.approve_change(_require_change(pk), actor=get_person(request), seen=seen)
     except Stale as refusal:
         messages.error(request, str(refusal))
         return redirect(REVIEW, pk)
     except Refused as refusal:
         messages.error(request, str(refusal))
     else:
-        messages.success(request, "Aprobó el cambio; ya cuenta.")
+        messages.success(request, f"Aprobó el cambio; ya cuenta.{_describe_later(change)}")
     return redirect(LIST)
 
 
@@ -193,10 +193,15 @@ def _propose(request: HttpRequest, form: Any, draft: Draft) -> bool:
 
 
 def _describe_result(change: CalendarChange) -> str:
-    """Return what the person reads after a change: it counts, or another person must approve it."""
+    """Return what the person reads after a change: it counts, some deadlines move later, or another must approve it."""
     if change.status == CalendarChange.Status.PROPOSED:
         return "Adelanta un plazo: otra persona debe aprobarlo antes de que cuente."
-    return "Listo; ya cuenta."
+    return f"Listo; ya cuenta.{_describe_later(change)}"
+
+
+def _describe_later(change: CalendarChange) -> str:
+    """Return the sentence that deadlines of this change are still to be moved; "" if all have moved."""
+    return " Mueve muchos plazos: los últimos tardan unos minutos." if change.pending_moves.exists() else ""
 
 
 def _preview(form: Any) -> Preview | None:
@@ -227,6 +232,7 @@ def _render_list(request: HttpRequest, form: HolidayForm, preview: Preview | Non
         future_weeks=_list_future_weeks(today),
         coming=coming[:NEXT_ROWS],
         others=[*[holiday for holiday, _days in coming[NEXT_ROWS:]], *[h for h in reversed(holidays) if h.day < today]],
+        moving=moving.read_progress(),
         proposals=CalendarChange.objects.filter(status="proposed").select_related("proposed_by").order_by("pk"),
     )
     return TemplateResponse(request, "admin/calendar/calendar.html", context)

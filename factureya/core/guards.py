@@ -26,6 +26,7 @@ _CHANGE_APPLIED = last_event_is(
 _CHANGE_DECLINED = last_event_is(
     "'calendar'", "calendar.declined", "DATA[change] = CAST(NEW.id AS text) AND v.actor_id = NEW.decided_by_id"
 )
+_MOVE_OF_THE_LAST = last_event_is("'calendar'", "calendar.changed", "DATA[change] = CAST(NEW.change_id AS text)")
 _CHANGE_FACTS = "id kind day name hours form_key proposed_by_id proposed_at"
 _CALENDAR = [
     *guards(
@@ -71,6 +72,15 @@ _CALENDAR = [
             "un cambio del calendario se deja con su evento",
         ),
     ),
+    *guards(
+        "core_calendarmove",
+        "INSERT",
+        ("calendar_move_is_of_the_last_change", f"NOT {_MOVE_OF_THE_LAST}", "un plazo se mueve por el último cambio"),
+    ),
+    Guard(
+        "calendar_move_never_changes", "core_calendarmove", "UPDATE", message="un plazo por mover es siempre el mismo"
+    ),
+    no_truncate("core_calendarmove"),
 ]
 NOT_DELETED = "mail is never deleted"
 # What is known of a stored file; evidence, powers and messages are compared with it for ever (M20).

@@ -6,7 +6,7 @@ from celery import shared_task
 from django.conf import settings
 
 from factureya.core.files import store
-from factureya.core.hours import changes
+from factureya.core.hours import changes, moving
 from factureya.core.invoices import readings
 from factureya.core.mail import answer_limits, imap, intake, outbox
 from factureya.core.models import Heartbeat
@@ -42,9 +42,9 @@ def read_invoices() -> int:
     return readings.read_pending()
 
 
-@shared_task
+@shared_task(name=moving.SETTLE_TASK)
 def settle_calendar() -> int:
-    """Move the deadlines that a change of the calendar, made meanwhile, did not see, and return how many (M2)."""
+    """Move the deadlines that a change of the calendar left for later or did not see, and return how many (M2)."""
     return changes.settle_changes()
 
 

@@ -1,7 +1,8 @@
 """Change the attention hours and the days without attention (M2).
 
 A change that moves no open deadline to an earlier time is done at once. Any other waits for a second person. Every
-change is an event of the chain `calendar`, and moves the open deadlines in the same transaction.
+change is an event of the chain `calendar`, and moves the open deadlines in the same transaction; of many, the soonest.
+The next change waits until the last deadline has moved.
 """
 
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from django.utils import timezone
 from factureya.core import audit
 from factureya.core.calendar import AttentionHours, forget_week, load_attention_hours
 from factureya.core.clock import now
-from factureya.core.hours import deadlines
+from factureya.core.hours import deadlines, moving
 from factureya.core.hours.week import BadHours, parse_week
 from factureya.core.models import AttentionWeek, CalendarChange, Heartbeat, Holiday
 from factureya.core.refusals import Invalid, NotAllowed, Stale, WrongStatus
@@ -27,6 +28,7 @@ MAY_CHANGE, MAY_READ = "core.change_holiday", "core.view_holiday"
 MAX_NAME = 100  # characters of why nobody attends
 LAST_YEAR = 2100
 _LOCK = "calendar_change"
+STILL_MOVING = "Todavía se mueven los plazos del cambio anterior. Espere unos minutos y hágalo de nuevo."
 SETTLED_AFTER = timedelta(minutes=20)  # longer than any transaction that read the calendar of before stays open
 
 
@@ -42,8 +44,7 @@ class Draft:
 
 def preview_change(draft: Draft) -> list[deadlines.Move]:
     """Return the open deadlines that a change would move; nothing is stored. Raises Invalid if it cannot be made."""
-    hours = load_attention_hours()
-    checked = _check(draft, hours)
+    hours, checked = _load_hours(draft)
     return deadlines.find_moves(hours, _apply_to(hours, checked), now())
 
 
@@ -56,8 +57,7 @@ def propose_change(draft: Draft, *, actor: Any, form_key: str) -> CalendarChange
     with _locked_calendar(actor) as person:
         if made := CalendarChange.objects.filter(form_key=form_key, proposed_by=person).first():
             return made
-        hours = load_attention_hours()
-        draft = _check(draft, hours)
+        hours, draft = _load_hours(draft)
         moves = deadlines.find_moves(hours, _apply_to(hours, draft), now())
         change = CalendarChange(
             kind=draft.kind,
@@ -93,8 +93,8 @@ def approve_change(pk: int, *, actor: Any, seen: str) -> CalendarChange:
         change = _get_proposed(pk)
         if change.proposed_by_id == person.pk:
             raise NotAllowed("Adelanta un plazo: lo aprueba otra persona, no quien lo pidió.")
-        hours = load_attention_hours()
-        moves = deadlines.find_moves(hours, _apply_to(hours, _check(_make_draft(change), hours)), now())
+        hours, draft = _load_hours(_make_draft(change))
+        moves = deadlines.find_moves(hours, _apply_to(hours, draft), now())
         if seen != deadlines.name_moves(moves):
             raise Stale("Ya no mueve los mismos plazos que usted vio. Revise los de ahora y decida.")
         _apply(change, moves, person)
@@ -112,14 +112,14 @@ def decline_change(pk: int, *, actor: Any) -> CalendarChange:
 
 
 def settle_changes() -> int:
-    """Move the deadlines that were counted by the old calendar while a change was being made, and return how many.
+    """Move the deadlines that changes left for later, and those that they did not see; return how many moved.
 
     On PostgreSQL a ticket that is opened before the change commits counts by the calendar of before, and the change
     does not see the ticket. So the changes of the last SETTLED_AFTER are looked at again. Safe to run twice or late: a
     deadline that moved is counted by the calendar of now.
     """
     recent = CalendarChange.objects.filter(status=Status.APPLIED, decided_at__gt=now() - SETTLED_AFTER)
-    changes, moved = list(recent.order_by("-decided_at", "-pk")), 0
+    changes, moved = list(recent.order_by("-decided_at", "-pk")), moving.move_pending()
     present = before = load_attention_hours() if changes else AttentionHours()
     for change in changes:
         before = _undo(before, change)
@@ -155,6 +155,18 @@ def _get_proposed(pk: int) -> CalendarChange:
     if change.status != Status.PROPOSED:
         raise WrongStatus(f"Ese cambio ya se decidió: {change.get_status_display().lower()}.")
     return change
+
+
+def _load_hours(draft: Draft) -> tuple[AttentionHours, Draft]:
+    """Return the calendar as it is, and the draft as `_check` returns it.
+
+    Raises Invalid as it does, and while the last change still moves deadlines: what another change moves is counted
+    from where they are.
+    """
+    if moving.is_moving():
+        raise Invalid({"": STILL_MOVING})
+    hours = load_attention_hours()
+    return hours, _check(draft, hours)
 
 
 def _check(draft: Draft, hours: AttentionHours) -> Draft:
@@ -220,7 +232,7 @@ def _apply(change: CalendarChange, moves: list[deadlines.Move], person: Any) -> 
         Holiday.objects.create(day=change.day, name=change.name)
     else:
         Holiday.objects.filter(day=change.day).delete()
-    deadlines.store_moves(moves, change.pk)
+    moving.move_deadlines(change, moves)
     transaction.on_commit(forget_week)
 
 

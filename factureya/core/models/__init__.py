@@ -1,6 +1,6 @@
 """Hold the facts that every app leaves: events, outgoing and incoming mail, files, invoices, holidays, heartbeats."""
 
-from factureya.core.models.calendar import AttentionWeek, CalendarChange, Heartbeat, Holiday
+from factureya.core.models.calendar import AttentionWeek, CalendarChange, CalendarMove, Heartbeat, Holiday
 from factureya.core.models.events import Anchor, Chained, ChainHead, Event, UnwrittenAnchor
 from factureya.core.models.files import Attachment, is_picture_type
 from factureya.core.models.incoming import InboundCopy, InboundMessage, InboundOriginal, InboundReading, MailFolder
@@ -13,6 +13,7 @@ __all__ = [
     "Attachment",
     "AttentionWeek",
     "CalendarChange",
+    "CalendarMove",
     "ChainHead",
     "Chained",
     "Event",

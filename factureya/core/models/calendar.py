@@ -101,6 +101,32 @@ class CalendarChange(Chained):
         return "calendar"
 
 
+class CalendarMove(models.Model):
+    """Store a deadline that an applied change of the calendar still has to move; `core.hours.moving` deletes it (M2).
+
+    Only a change that moves many deadlines has such rows, until a worker has moved the last one.
+    """
+
+    change = ForeignKey(CalendarChange, PROTECT, related_name="pending_moves", verbose_name="cambio")
+    source = models.CharField("de qué", max_length=20)  # the name of a `core.hours.deadlines.Source`
+    target = models.BigIntegerField("renglón")  # the key of a ticket or a request
+    column = models.CharField("plazo", max_length=20)
+    due_before = models.DateTimeField("antes")
+    due_after = models.DateTimeField("después")
+
+    class Meta:
+        verbose_name = "plazo por mover"
+        verbose_name_plural = "plazos por mover"
+        constraints = [
+            models.UniqueConstraint(
+                name="a_change_moves_a_deadline_once", fields=["change", "source", "target", "column"]
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.target}: {self.column}"
+
+
 class Heartbeat(models.Model):
     """Store when a sweep last ran; /readyz reports it."""
 
