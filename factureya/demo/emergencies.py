@@ -1,4 +1,4 @@
-"""Make the demo's emergency accounts: one to be sealed, one that only reads, and one with a drill that was reviewed."""
+"""Make the demo's emergency accounts, all sealed: one that fixes, one that only reads, one with a reviewed drill."""
 
 from datetime import datetime, timedelta
 
@@ -12,24 +12,27 @@ WHY = "Es el simulacro del trimestre."
 
 
 def seed(people: dict[str, User], now: datetime) -> None:
-    """Make two accounts, as the security officer, and a third with a drill; `seed_demo` calls this.
+    """Run the drill, and make and seal two more accounts the day before `now`; `seed_demo` calls this.
 
-    The first account waits for its custodians, because each must see his half of the password himself in the page.
-    Gina uses the accounts, Elsa and Fabián authorize, Laura and Jorge keep the halves of the passwords.
+    Nobody knows the halves of these passwords: who tries an emergency seals its account again as Elsa, so that Laura
+    and Jorge see new ones. Gina uses the accounts, Elsa and Fabián authorize.
     """
-    elsa, laura, jorge = (User.objects.get(pk=people[key].pk) for key in ("elsa", "laura", "jorge"))
-    with clock.at(now):
+    people = {key: User.objects.get(pk=people[key].pk) for key in ("elsa", "fabian", "gina", "jorge", "laura")}
+    drilled_account = _run_drill(people, now)
+    with clock.at(now - timedelta(days=1)):
+        elsa = people["elsa"]
         fixing_account = operations.add_account(
             alias="emergencia-01", purpose="Leer clientes y corregir un dato", scope="fix", actor=elsa
         )
-        operations.add_account(alias="emergencia-02", purpose="Solo leer lo de un cliente", scope="read", actor=elsa)
-        operations.start_sealing(fixing_account.pk, custodian_a=laura, custodian_b=jorge, actor=elsa)
-        operations.find_drill_customer(elsa)
-    _run_drill({key: User.objects.get(pk=people[key].pk) for key in ("elsa", "fabian", "gina", "jorge", "laura")}, now)
+        reading_account = operations.add_account(
+            alias="emergencia-02", purpose="Solo leer lo de un cliente", scope="read", actor=elsa
+        )
+        for account in (fixing_account, reading_account, drilled_account):  # the drill used up the seal of the last
+            _seal(account, people)
 
 
-def _run_drill(people: dict[str, User], now: datetime) -> None:
-    """Run a whole drill some days ago: seal an account, ask for it, authorize, open, use, end and review the grant."""
+def _run_drill(people: dict[str, User], now: datetime) -> EmergencyAccount:
+    """Run a whole drill some days ago: seal an account, ask for it, authorize, open, use, end, review; return it."""
     elsa, fabian, gina = people["elsa"], people["fabian"], people["gina"]
     start = now - timedelta(days=5)
     with clock.at(start):
@@ -62,10 +65,11 @@ def _run_drill(people: dict[str, User], now: datetime) -> None:
         for item in operations.find_items(grant):
             operations.judge_record(item.record.pk, "conform", actor=elsa)
         operations.sign_review(grant.pk, "Nueve minutos de la petición a la apertura.", True, actor=elsa)  # conform
+    return account
 
 
 def _seal(account: EmergencyAccount, people: dict[str, User]) -> list[tuple[User, str]]:
-    """Seal the account with two custodians; return each with his half of the password, which the drill then uses up."""
+    """Seal the account with two custodians; return each with his half of the password."""
     custodians = (people["laura"], people["jorge"])
     credential = operations.start_sealing(
         account.pk, custodian_a=custodians[0], custodian_b=custodians[1], actor=people["elsa"]

@@ -158,16 +158,16 @@ def seed(people: dict[str, User], now: datetime) -> None:
     cloud_50 = story.register("Nube 50", "v1", 50, "140.00", **cloud_columns)
     forbidden = story.ask(cloud_50, "quitar el anuncio", "El anuncio confunde a los clientes que timbran con prisa.")
     story.judge(forbidden, "forbidden", "4", "La cláusula 4 prohíbe modificar el software en cualquier forma.")
-    # A version that replaces PAC-200 v3.1: the change of the copy is to be repeated in it.
+    # A version that replaces PAC-200 v3.1; below, the change of the copy is asked for again in it.
     newer_pac_200 = story.register("PAC-200", "v3.2", 200, "380.00", replaces_pk=pac_200.pk)
-    story.at = now - 4 * DAY
-    story.ask(newer_pac_200, "llevar a la versión nueva el cambio fy.1", notice, released_copy.pk)
     # A change at its fifth step: the estimate of its impact is signed.
     story.at = now - 3 * DAY
     pac_500 = story.register("PAC-500", "v3.2", 500, "845.00")
     change = story.ask(pac_500, "avisar cuando queden 20 créditos", notice)
     _permit(story, change)
     story.weigh(change)
+    story.at = now - 2 * DAY
+    story.ask(newer_pac_200, "llevar a la versión nueva el cambio fy.1", notice, released_copy.pk)
     with clock.at(now):
         operations.compare_files()
 

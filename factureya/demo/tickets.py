@@ -189,17 +189,34 @@ def parse_span(text: str) -> timedelta:
 def compute_start(story: Story, now: datetime, hours: AttentionHours) -> datetime:
     """Return when a story starts: "-95m" before `now`, "d3 10:20" three business days ago at that time.
 
+    "h4": four attention hours before `now`, so in the afternoon before if the demo is made at night.
     "due 4m": so early that the customer's time to reply to the story's last answer ends in 4 minutes (M15).
     """
     start: str = story["start"]
     if start.startswith("-"):
         return now - parse_span(start)
+    if start.startswith("h"):
+        return go_back(now, timedelta(hours=int(start.removeprefix("h"))), hours)
     if start.startswith("due "):
         last_answer = max(index for index, step in enumerate(story["steps"]) if step["do"] == "answer")
         until_answer = sum((parse_span(step["after"]) for step in story["steps"][: last_answer + 1]), timedelta())
         # Go back from the end of the customer's time: by that whole time, and by the time until the last answer.
         return now + parse_span(start) - timedelta(days=settings.CUSTOMER_REPLY_DAYS) - until_answer
     return parse_past_instant(start.removeprefix("d"), now, hours)
+
+
+def go_back(instant: datetime, span: timedelta, hours: AttentionHours) -> datetime:
+    """Return the time in attention hours from which `span` of them has passed at this instant."""
+    local = instant.astimezone(hours.zone)
+    day, left = local.date(), span
+    while True:
+        for start, end in reversed(hours.list_hours(day)):
+            begin = datetime.combine(day, start, hours.zone)
+            passed = min(local, datetime.combine(day, end, hours.zone)) - begin  # negative: they are still to come
+            if passed >= left:
+                return begin + passed - left
+            left -= max(passed, timedelta())
+        day -= timedelta(days=1)
 
 
 def parse_past_instant(text: str, now: datetime, hours: AttentionHours) -> datetime:

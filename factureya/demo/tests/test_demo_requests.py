@@ -8,7 +8,7 @@ from django.test import TestCase, override_settings
 
 from accounts.models import User
 from change_requests.control import inbox
-from change_requests.emergency import roles
+from change_requests.emergency import policy, roles
 from change_requests.kinds.registry import KINDS
 from change_requests.models import ACCESS, EmergencyAccount, EmergencyCause, FormalRequest, InformationAsset
 from factureya.core import audit
@@ -74,12 +74,13 @@ class TestDemo(TestCase):
         assert mails.filter(status="queued").count() < 8
 
     @pytest.mark.clause("M22", "M23")
-    def test_an_emergency_account_waits_for_its_custodians(self) -> None:
+    def test_an_emergency_account_is_sealed_and_may_be_sealed_again(self) -> None:
         account = EmergencyAccount.objects.get(alias="emergencia-01")
         credential = account.find_credential()
         assert credential is not None
-        assert account.state == EmergencyAccount.State.UNSEALED
+        assert account.state == EmergencyAccount.State.SEALED
         assert credential.custodian_ids == {self.who("laura").pk, self.who("jorge").pk}
+        assert policy.why_not_seal(self.who("elsa"), account) is None  # so a visitor sees halves, and can open it
         assert roles.find_missing_role() == ""
         assert EmergencyCause.objects.filter(active=True).count() >= 5
         assert EmergencyAccount.objects.get(alias="emergencia-02").scope == EmergencyAccount.Scope.READ

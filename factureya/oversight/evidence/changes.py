@@ -1,16 +1,17 @@
 """Find the evidence of «Cambios de información sensible»: M19–M21, M24, M25."""
 
-from datetime import timedelta
+from itertools import islice
 
 from django.db.models import Exists, F, OuterRef, Q
 from django.urls import reverse
 
 from accounts.models import Office, RoleAssignment
 from change_requests.models import Execution, FormalRequest, Waiver
+from change_requests.operations import deadlines
+from factureya.core.calendar import load_attention_hours
 from factureya.core.templatetags.fy import when
-from factureya.oversight.evidence.facts import SHOWN, Evidence, Facts, Finder, Item, State, say
+from factureya.oversight.evidence.facts import MOST, SHOWN, Evidence, Facts, Finder, Item, State, say
 
-SOON = timedelta(days=1)  # a deadline in less than this is to be attended to
 Status, Channel = FormalRequest.Status, FormalRequest.Channel
 _OURS = (Status.VERIFYING, Status.IN_APPROVAL, Status.APPROVED)  # we must do the next step
 
@@ -30,17 +31,20 @@ def find_m20(facts: Facts) -> Evidence:
 def find_m21(facts: Facts) -> Evidence:
     """Return how many requests wait for approval, and those whose next step is ours and overdue or due soon (M21).
 
-    A request with `due_minutes_left` is left out: its time stands still until the customer answers.
+    Due soon is the last quarter of a step's time: most steps have a day or two, and work in time is no warning. A
+    request whose time stands still until the customer answers has no `due_at`, and is left out.
     """
-    waiting = FormalRequest.objects.filter(status=Status.IN_APPROVAL).count()
-    urgent = FormalRequest.objects.filter(status__in=_OURS, due_at__lt=facts.now + SOON, due_minutes_left__isnull=True)
-    shown = list(urgent.order_by("due_at", "pk").only("folio", "due_at")[:SHOWN])
+    waiting, hours = FormalRequest.objects.filter(status=Status.IN_APPROVAL).count(), load_attention_hours()
+    latest = deadlines.find_latest_near(facts.now, hours)
+    coming = FormalRequest.objects.filter(status__in=_OURS, due_at__lte=latest).order_by("due_at", "pk")
+    rows = coming.only("folio", "status", "due_at", "turn_since", "execute_after")[:MOST]
+    shown = list(islice((formal for formal in rows if deadlines.is_due_soon(formal, facts.now, hours)), SHOWN))
     items = tuple(_make_item(formal, facts) for formal in shown)
     text = (
         f"{say(waiting, 'por aprobar', 'por aprobar')}; {say(facts.count('request.approved'), 'aprobada', 'aprobadas')}"
     )
     if not items:
-        return Evidence(f"{text}; ninguna vence en un día")
+        return Evidence(f"{text}; ninguna por vencer")
     is_late = any(formal.due_at is not None and formal.due_at < facts.now for formal in shown)
     return Evidence(text, State.LATE if is_late else State.ATTEND, items)
 

@@ -1,8 +1,9 @@
 """The board «Cumplimiento del manual»: every clause has a row, true numbers, and no green where nothing is built."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
@@ -11,9 +12,11 @@ from django.test import Client
 from django.urls import reverse
 
 from change_requests.models import FormalRequest
+from change_requests.operations import deadlines
 from change_requests.packages import operations as packages
 from change_requests.packages.models import PackageFileCheck
 from factureya.core import clock
+from factureya.core.calendar import load_attention_hours
 from factureya.core.record import anchors, state, verification
 from factureya.dev.management.commands.manual import PROMISES
 from factureya.oversight import board
@@ -25,11 +28,15 @@ from factureya.testing.pages import make_client, text_of
 from factureya.testing.people import Cast, make_auditor
 from factureya.testing.request_histories import make
 from factureya.testing.tickets import make_ticket
-from tickets.models import Ticket
 
 pytestmark = pytest.mark.django_db
+MEXICO = ZoneInfo("America/Mexico_City")
 BOARD = "oversight:board"
 COUNTED, KEPT = 60, 12  # statements of the page when the evidence is counted, and within the minute after
+
+
+def mexico(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=MEXICO)
 
 
 def evidence_of(clause: str) -> Any:
@@ -57,7 +64,7 @@ def test_what_is_not_built_is_said_so_and_what_is_built_has_tests(cast: Cast) ->
 def test_an_overdue_request_turns_its_clause_red_with_a_link(cast: Cast) -> None:
     request = make(cast, "in_approval")
     assert evidence_of("M21").state == State.OK
-    FormalRequest.objects.filter(pk=request.pk).update(due_at=clock.now() + timedelta(hours=3))
+    FormalRequest.objects.filter(pk=request.pk).update(due_at=clock.now() + timedelta(hours=4))
     assert evidence_of("M21").state == State.ATTEND
     FormalRequest.objects.filter(pk=request.pk).update(due_at=clock.now() - timedelta(minutes=1))
     late = evidence_of("M21")
@@ -68,12 +75,56 @@ def test_an_overdue_request_turns_its_clause_red_with_a_link(cast: Cast) -> None
 
 @pytest.mark.clause("M13", "M15")
 def test_late_tickets_turn_their_clauses_red(cast: Cast) -> None:
-    ticket = make_ticket(requester=cast.ana)
-    assert evidence_of("M13").state == State.OK
-    Ticket.objects.filter(pk=ticket.pk).update(reply_due_at=clock.now() - timedelta(minutes=1))
-    late = evidence_of("M13")
-    assert (late.state, late.items[0].label) == (State.LATE, f"{ticket.number}: respuesta vencida")
-    assert evidence_of("M15").state == State.OK
+    with time_machine.travel(mexico("2026-12-07T09:00"), tick=False):
+        ticket = make_ticket(requester=cast.ana)
+    assert ticket.reply_due_at == mexico("2026-12-07T13:00")
+    for instant, expected in (
+        ("2026-12-07T13:00:00", State.OK),
+        ("2026-12-07T13:00:01", State.ATTEND),
+        ("2026-12-08T13:00:00", State.ATTEND),  # a business day after our goal
+        ("2026-12-08T13:00:01", State.LATE),
+    ):
+        with time_machine.travel(mexico(instant), tick=False):
+            found = evidence_of("M13")
+            assert found.state == expected, instant
+            assert evidence_of("M15").state == State.OK
+    assert found.items[0].label == f"{ticket.number}: meta de respuesta ayer, 13:00"
+
+
+@pytest.mark.clause("M21")
+@pytest.mark.parametrize(
+    ("status", "begin", "near"),
+    [
+        # 9 attention hours a day, from 9:00 to 14:00 and from 15:00 to 19:00.
+        ("verifying", "2026-12-07T10:00", "2026-12-07T17:45"),  # 1 day: the last 2 h 15 min
+        ("verifying", "2026-12-06T23:00", "2026-12-07T16:45"),  # from the opening of Monday on
+        ("in_approval", "2026-12-07T10:00", "2026-12-08T15:30"),  # 2 days: the last 4 h 30 min
+        ("in_approval", "2026-12-11T10:00", "2026-12-14T15:30"),  # over a weekend
+    ],
+)
+def test_a_request_is_to_be_attended_to_in_the_last_quarter_of_its_time(
+    cast: Cast, status: str, begin: str, near: str
+) -> None:
+    with time_machine.travel(mexico(begin), tick=False):
+        request = make(cast, status)
+    with time_machine.travel(mexico(near) - timedelta(seconds=1), tick=False):
+        assert evidence_of("M21").state == State.OK
+        assert evidence_of("M21").text.endswith("ninguna por vencer")
+    with time_machine.travel(mexico(near), tick=False):
+        found = evidence_of("M21")
+    assert (found.state, [item.label.partition(":")[0] for item in found.items]) == (State.ATTEND, [request.folio])
+
+
+@pytest.mark.clause("M21")
+def test_an_approved_request_has_its_time_from_when_it_may_be_applied() -> None:
+    turn, begin, end = mexico("2026-12-07T10:00"), mexico("2026-12-21T10:00"), mexico("2026-12-29T10:00")
+    request = FormalRequest(status="approved", turn_since=turn, execute_after=begin, due_at=end)
+    hours = load_attention_hours()
+    # 5 business days have 45 hours, the 25th is none: their last quarter is 11 h 15 min.
+    assert not deadlines.is_due_soon(request, mexico("2026-12-24T17:44"), hours)
+    assert deadlines.is_due_soon(request, mexico("2026-12-24T17:45"), hours)
+    assert deadlines.is_due_soon(request, mexico("2027-01-04T12:00"), hours)
+    assert deadlines.find_latest_near(turn, hours) == mexico("2026-12-14T10:00")
 
 
 @pytest.mark.clause("M24", "M25")
