@@ -3,12 +3,11 @@
 from datetime import timedelta
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
-from accounts.models import Customer, User
+from accounts.models import Customer
 from change_requests.emergency import operations
 from change_requests.emergency.models import EmergencyAccount, EmergencyCause, EmergencyGrant
-from factureya.testing.pages import cookies_of
+from factureya.testing.browsers import Desk, good
 from factureya.testing.people import PASSWORD, make_neighbours
 from factureya.testing.tickets import make_ticket
 
@@ -17,8 +16,6 @@ AT = "/control/emergencias/"
 WHY = "Lo comprobé con el cliente por teléfono."
 REASON = "El domicilio perdió el número interior; hay que volver a ponerlo."
 NEW = "Blvd. Atlixco 3505, int. 4, Las Ánimas, 72190 Puebla, Pue."
-NARROW, WIDE = {"width": 320, "height": 640}, {"width": 1280, "height": 900}
-PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture(autouse=True)
@@ -39,48 +36,10 @@ def cast():
     return make_neighbours()
 
 
-class Desk:
-    """A browser that changes hands."""
-
-    def __init__(self, page, live_server):
-        self.page, self.live_server = page, live_server
-        page.set_viewport_size(WIDE)
-
-    def enter(self, person: User, path: str = "") -> None:
-        """Give the browser to this person, at this page."""
-        self.page.context.clear_cookies()
-        self.page.context.add_cookies(cookies_of(person, self.live_server.url))
-        self.go(path)
-
-    def go(self, path: str = "") -> None:
-        self.page.goto(f"{self.live_server.url}{AT}{path}")
-
-    def says(self, words: str) -> None:
-        """Wait for these words, and look at the page as axe and a narrow screen do."""
-        self.page.wait_for_selector(f"text={words}")
-        good(self.page)
-
-    def send(self, heading: str) -> None:
-        """Press the button of the form with this heading."""
-        self.page.click(f"form[aria-labelledby=h-{heading}] button[type=submit]")
-
-
-def good(page):
-    """No axe violation at 1280 and 390 px, and nothing to scroll sideways at 320 px."""
-    for size in (WIDE, PHONE):
-        page.set_viewport_size(size)
-        found = Axe().run(page).response["violations"]
-        assert not found, [(v["id"], [n["target"] for n in v["nodes"]]) for v in found]
-    page.set_viewport_size(NARROW)
-    width = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert page.evaluate(width) <= 0, page.url
-    page.set_viewport_size(WIDE)
-
-
 @pytest.fixture
 def desk(page, live_server):
     page.on("pageerror", lambda error: pytest.fail(str(error)))
-    return Desk(page, live_server)
+    return Desk(page, live_server, AT)
 
 
 def seal(desk: Desk, cast) -> dict[str, str]:
@@ -270,7 +229,7 @@ def request(cast, account: EmergencyAccount) -> EmergencyGrant:
 @pytest.mark.clause("M22", "M23", "M27")
 def test_the_main_steps_without_javascript(browser, live_server, cast):
     context = browser.new_context(java_script_enabled=False)
-    desk = Desk(context.new_page(), live_server)
+    desk = Desk(context.new_page(), live_server, AT)
     page = desk.page
     account, halves = make_sealed(cast)
     grant = request(cast, account)
