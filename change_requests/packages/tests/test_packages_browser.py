@@ -5,42 +5,22 @@ import re
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
-from accounts.models import User
 from change_requests.packages import operations, views_files
 from change_requests.packages.models import PackageChange, PackageUpload, SupplierPackage
+from factureya.testing.browsers import Desk, good
 from factureya.testing.packages import NEED, PATCH, PDF, WHY, Packages
-from factureya.testing.pages import cookies_of
 from factureya.testing.people import PASSWORD
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 AT = "/control/paquetes/"
 MEGABYTE = 1024 * 1024
-NARROW, WIDE = {"width": 320, "height": 640}, {"width": 1280, "height": 900}
-PHONE = {"width": 390, "height": 844}
 
 
-class Desk:
-    """A browser that changes hands."""
+class PackageDesk(Desk):
+    """The browser at the pages of packages, which have forms of steps and files that arrive in pieces."""
 
-    def __init__(self, page, live_server):
-        self.page, self.live_server = page, live_server
-        page.set_viewport_size(WIDE)
-
-    def enter(self, person: User, path: str = "") -> None:
-        """Give the browser to this person, at this page."""
-        self.page.context.clear_cookies()
-        self.page.context.add_cookies(cookies_of(person, self.live_server.url))
-        self.go(path)
-
-    def go(self, path: str = "") -> None:
-        self.page.goto(f"{self.live_server.url}{AT}{path}")
-
-    def says(self, words: str) -> None:
-        """Wait for these words, and look at the page as axe and a narrow screen do."""
-        self.page.wait_for_selector(f"text={words}")
-        good(self.page)
+    button = "button[data-fy-waits]"  # before it stands a hidden one, for the Enter key
 
     def fill(self, step: str, **typed: str) -> None:
         """Type into the fields of a step's form, and the password if it is asked for."""
@@ -54,27 +34,11 @@ class Desk:
         self.page.set_input_files(selector, file)
         self.page.wait_for_selector(f".fy-drop:has({selector}) [data-fy-amount]:has-text('completo')", timeout=60_000)
 
-    def send(self, step: str) -> None:
-        """Press the button of a step's form."""
-        self.page.click(f"form[aria-labelledby=h-{step}] button[data-fy-waits]")
-
-
-def good(page):
-    """No axe violation at 1280 and 390 px, and nothing to scroll sideways at 320 px."""
-    for size in (WIDE, PHONE):
-        page.set_viewport_size(size)
-        found = Axe().run(page).response["violations"]
-        assert not found, [(v["id"], [n["target"] for n in v["nodes"]]) for v in found]
-    page.set_viewport_size(NARROW)
-    width = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert page.evaluate(width) <= 0, page.url
-    page.set_viewport_size(WIDE)
-
 
 @pytest.fixture
 def desk(page, live_server):
     page.on("pageerror", lambda error: pytest.fail(str(error)))
-    return Desk(page, live_server)
+    return PackageDesk(page, live_server, AT)
 
 
 @pytest.fixture
@@ -97,7 +61,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
     return {name: tmp_path / file for name, file in names.items()}
 
 
-def register(desk: Desk, cast, files: dict[str, Path]) -> SupplierPackage:
+def register(desk: PackageDesk, cast, files: dict[str, Path]) -> SupplierPackage:
     """Laura registers a package; the empty form says what is missing."""
     page = desk.page
     desk.enter(cast.laura)
@@ -130,7 +94,7 @@ def register(desk: Desk, cast, files: dict[str, Path]) -> SupplierPackage:
     return SupplierPackage.objects.get()
 
 
-def ask(desk: Desk, package: SupplierPackage) -> PackageChange:
+def ask(desk: PackageDesk, package: SupplierPackage) -> PackageChange:
     """Laura asks for a change."""
     page = desk.page
     page.click("text=Pedir un cambio")
@@ -144,7 +108,7 @@ def ask(desk: Desk, package: SupplierPackage) -> PackageChange:
     return PackageChange.objects.get()
 
 
-def decide(desk: Desk, cast, change: PackageChange, files: dict[str, Path]) -> None:
+def decide(desk: PackageDesk, cast, change: PackageChange, files: dict[str, Path]) -> None:
     """Jorge authorizes, Elsa judges the licence, Jorge chooses, Laura estimates, Jorge signs."""
     page, path = desk.page, f"cambios/{change.folio}/"
     desk.enter(cast.jorge, path)
@@ -179,7 +143,7 @@ def decide(desk: Desk, cast, change: PackageChange, files: dict[str, Path]) -> N
     page.wait_for_selector("text=Quedó firmado")
 
 
-def break_off(desk: Desk, change: PackageChange, file: Path) -> None:
+def break_off(desk: PackageDesk, change: PackageChange, file: Path) -> None:
     """Choose the copy, and close the page when two pieces of it have arrived."""
     page, sent = desk.page, []
 
@@ -204,7 +168,7 @@ def break_off(desk: Desk, change: PackageChange, file: Path) -> None:
     assert upload.received == 8 * MEGABYTE
 
 
-def copy_and_test(desk: Desk, cast, change: PackageChange, files: dict[str, Path]) -> None:
+def copy_and_test(desk: PackageDesk, cast, change: PackageChange, files: dict[str, Path]) -> None:
     """Gina brings the copy, which breaks off and goes on; Laura tests it, Jorge releases it."""
     page, path = desk.page, f"cambios/{change.folio}/"
     desk.enter(cast.gina, path)
@@ -320,7 +284,7 @@ def test_a_full_disk_is_said_while_the_file_goes_up(desk, cast, files, monkeypat
 @pytest.mark.clause("M28", "M32")
 def test_the_copy_without_javascript(browser, live_server, cast, files):
     context = browser.new_context(java_script_enabled=False)
-    desk = Desk(context.new_page(), live_server)
+    desk = PackageDesk(context.new_page(), live_server, AT)
     page, change = desk.page, Packages(cast).bring(PackageChange.Status.IMPACT_WEIGHED)
     desk.enter(cast.gina, f"cambios/{change.folio}/")
     assert page.is_visible("text=Sin JavaScript, hasta 250 MB")
