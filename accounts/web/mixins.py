@@ -175,7 +175,7 @@ class PostingForm:
             try:
                 result = self.perform(form, key)
             except Refused as refusal:
-                form.add_error(self.refusal_field, str(refusal))
+                form.add_error(refusal.field if refusal.field in form.fields else self.refusal_field, str(refusal))
                 key = renew_used_key(refusal, key, self.user)
                 kept = form_memory.list_files(key.key) if has_files else []
             else:
