@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from accounts.models import CreditBalance, User
+from accounts.models import User
 from accounts.web import form_memory
 from accounts.web.form_memory import FormKey
 from accounts.web.mixins import PostingForm, PrivateView, login_keeping_draft
@@ -49,7 +49,7 @@ class PersonView(PrivateView):
 
 
 class MyTickets(PersonView):
-    """Show the customer's list; six queries, whatever he owns."""
+    """Show the customer's list; five queries, whatever he owns."""
 
     http_method_names = ["get", "head"]
 
@@ -63,7 +63,7 @@ class MyTickets(PersonView):
             groups = [my_tickets.Group(f"Resultados de «{query}»", page.rows)]
         else:
             groups, page = my_tickets.read_groups(self.user, view, cursor)
-        tabs, has_any = my_tickets.read_tabs(self.user, "" if query else view)
+        tabs, has_any, low_credits = my_tickets.read_tabs(self.user, "" if query else view)
         context = {
             "tabs": tabs,
             "is_empty": not has_any,
@@ -73,7 +73,7 @@ class MyTickets(PersonView):
             "groups": [group for group in groups if group.tickets],
             "is_limited": my_tickets.is_limited(self.user),
             "is_company": not query and view.startswith(my_tickets.COMPANY),
-            "low_credits": CreditBalance.objects.find_to_warn_of(self.user),
+            "low_credits": low_credits,
             "wrong_number": my_tickets.has_wrong_number(query),
             **page.links({"q": query} if query else {"vista": view}),
         }
