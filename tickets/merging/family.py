@@ -44,14 +44,14 @@ def with_merge_flag(tickets: TicketQuerySet) -> TicketQuerySet:
     return tickets.annotate(has_merged=Exists(Ticket.objects.filter(merged_into=OuterRef("pk"))))
 
 
-def read_family(ticket: Ticket, reader: Any) -> Family:
+def read_family(ticket: Ticket, reader: Any, *, may_have_merged: bool = True) -> Family:
     """Return the tickets that this person reads on the ticket's page: itself, and the visible ones merged into it.
 
-    No query is needed when `with_merge_flag` said that none is merged into it.
+    No query is needed when `with_merge_flag` said that none is merged into it, or its events: `may_have_merged`.
     """
     numbers = {ticket.pk: ticket.number}
     splits = {ticket.split_from_id: ticket.pk} if ticket.split_from_id else {}
-    if not getattr(ticket, "has_merged", True):
+    if not may_have_merged or not getattr(ticket, "has_merged", True):
         return Family(numbers, splits)
     merged = Ticket.objects.visible_to(reader).filter(pk__in=list_read_pks(ticket)[1:])
     for pk, number, split_pk in merged.order_by("pk").values_list("pk", "number", "split_from"):
