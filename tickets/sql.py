@@ -7,7 +7,8 @@ No SQL of ours holds data: every part is compiled by the ORM from a queryset, wi
 import json
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
@@ -19,6 +20,7 @@ from tickets.models import searchable
 MAX_WORDS = 6
 MAX_REMEMBERED = 1000  # groups of questions
 _remembered: dict[Hashable, dict[str, "Question"]] = {}
+_remembered_at: dict[Hashable, tuple[Any, dict[str, "Question"]]] = {}
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,25 @@ def remember(key: Hashable, make: Callable[[], dict[str, Question]]) -> dict[str
             _remembered.clear()
         _remembered[key] = make()
     return _remembered[key]
+
+
+def remember_at(
+    key: Hashable, instant: datetime, make: Callable[[datetime], dict[str, Question]]
+) -> dict[str, Question]:
+    """Return questions that depend on an instant besides `key`; one made at another instant gets this one in its place.
+
+    `make` takes the instant, which must stand in the parameters as it is.
+    """
+    adapt = connection.ops.adapt_datetimefield_value
+    if key not in _remembered_at:
+        _remembered_at[key] = (adapt(instant), make(instant))
+    earlier, questions = _remembered_at[key]
+    return {
+        name: replace(
+            question, params=tuple(adapt(instant) if param == earlier else param for param in question.params)
+        )
+        for name, question in questions.items()
+    }
 
 
 def _make_question(rows: QuerySet[Any], template: str, if_empty: str) -> Question:

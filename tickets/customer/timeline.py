@@ -76,8 +76,7 @@ def read_history(ticket: Ticket, reader: User, events: Sequence[Event]) -> list[
     «Usted» is the author of the reader's own messages. An event without a text is left out: a message says the same.
     """
     entries = []
-    took_in = any(event.verb == "ticket.took_in" for event in events)
-    rows = list(_read_messages(read_family(ticket, reader, may_have_merged=took_in)))
+    rows = list(_read_messages(read_family(ticket, reader, events)))
     noted_by = find_note_takers((message for message, _files, _was_cut in rows), events)
     for message, files, was_cut in rows:
         shown = Entry(
@@ -120,7 +119,6 @@ def _read_messages(family: Family) -> Iterable[tuple[Any, list[File], bool]]:
     attachment = "files__attachment__"
     rows: QuerySet[Any] = family.select_messages()
     rows = rows.annotate(
-        origin=F("ticket__number"),
         file_name=F(f"{attachment}name"),
         file_size=F(f"{attachment}size"),
         file_token=F(f"{attachment}token"),

@@ -27,7 +27,7 @@ from tickets.models import ChargeProposal, Ticket, TicketQuerySet
 _SHOWN = (
     *(field.name for field in Ticket._meta.concrete_fields),
     *"customer__legal_name customer__rfc customer__suspended_at requester__full_name requester__email".split(),
-    *"assignee__full_name assignee__email follows__number follows__customer follows__requester".split(),
+    *"assignee__full_name assignee__email".split(),
 )
 
 
@@ -113,7 +113,7 @@ class TicketView(PrivateView):
     def tickets(self) -> TicketQuerySet:
         """Select the tickets this person may see, with the columns that a ticket's page shows."""
         visible = Ticket.objects.visible_to(self.user)
-        return visible.select_related("customer", "requester", "assignee", "follows").only(*_SHOWN)
+        return visible.select_related("customer", "requester", "assignee").only(*_SHOWN)
 
     def find_ticket(self, number: str) -> Ticket:
         """Return the ticket. Raises Http404 if the person may not see it, or has a mail's link but may not write.

@@ -1,8 +1,10 @@
 """Ask for the few rows that a page's lists offer, in the statement that counts the views (M3, M4, M9)."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+from factureya.core import clock
 from tickets import sql
 from tickets.catalogue.models import ScopeExplanation
 from tickets.catalogue.reading import select_in_use, sort_explanations
@@ -33,4 +35,8 @@ def read_explanations(answers: Mapping[str, Any]) -> list[ScopeExplanation]:
 
 def ask_colleagues(provider_ids: Sequence[int]) -> dict[str, sql.Question]:
     """Return the question for key and name of those who work at these providers' desks now, by name (M3)."""
-    return {"colleagues": sql.all_rows(select_colleagues(provider_ids))}
+
+    def make(instant: datetime) -> dict[str, sql.Question]:
+        return {"colleagues": sql.all_rows(select_colleagues(provider_ids, instant))}
+
+    return sql.remember_at(("colleagues", *provider_ids), clock.now(), make)

@@ -267,12 +267,12 @@ def neighbour_questions(place: Place, user: User, ticket: Ticket) -> dict[str, s
 
 def find_colleagues(provider_ids: Sequence[int]) -> list[tuple[int, str]]:
     """Return key and name of the active staff who hold an office of these providers' desks now, by name (M3)."""
-    return list(select_colleagues(provider_ids))
+    return list(select_colleagues(provider_ids, clock.now()))
 
 
-def select_colleagues(provider_ids: Sequence[int]) -> QuerySet[RoleAssignment, tuple[int, str]]:
-    """Select key and name of the active staff who hold an office of these providers' desks now, by name (M3)."""
-    held = RoleAssignment.objects.in_force().filter(provider_id__in=provider_ids, office__in=DESK_OFFICES)
+def select_colleagues(provider_ids: Sequence[int], at: datetime) -> QuerySet[RoleAssignment, tuple[int, str]]:
+    """Select key and name of the active staff who hold an office of these providers' desks at an instant, by name."""
+    held = RoleAssignment.objects.in_force(at).filter(provider_id__in=provider_ids, office__in=DESK_OFFICES)
     active = held.filter(user__is_active=True, user__is_staff=True)
     return active.order_by("user__full_name", "user").values_list("user", "user__full_name").distinct()
 

@@ -77,16 +77,16 @@ def read_history(ticket: Ticket, reader: User) -> list[Entry]:
     about it; if an event has a message, the message's entry has the delivery. An event without a text is left out, as a
     message says it.
     """
-    read_together = family.read_family(ticket, reader)
+    events = list(ticket.events().only("hash", "chain", "verb", "at", "actor_name", "data"))
+    read_together = family.read_family(ticket, reader, events)
     files_of_message: dict[int | None, list[Attachment]] = defaultdict(list)
     files_of_note: dict[int | None, list[Attachment]] = defaultdict(list)
     for file in read_together.select_files().select_related("attachment__invoice_reading").order_by("pk"):
         files_of_message[file.message_id].append(file.attachment)
         files_of_note[file.note_id].append(file.attachment)
     found = read_together.select_messages().annotate(was_cut=F("inbound__reading__was_cut"))
-    messages = list(found.annotate(origin=F("ticket__number")).order_by("created_at", "pk"))
+    messages = list(found.order_by("created_at", "pk"))
     notes = list(Note.objects.filter(ticket__in=read_together.numbers).order_by("pk"))
-    events = list(ticket.events().only("hash", "chain", "verb", "at", "actor_name", "data"))
     deliveries = _read_deliveries(ticket)
     noted_by = find_note_takers(messages, events)
     delivery_by_seq = {event.data.get("message"): deliveries.get(event.hash) for event in events}
