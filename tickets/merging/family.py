@@ -40,7 +40,7 @@ class Family:
         found = Message.objects.filter(written_here | Q(pk__in=list(self.splits)) if self.splits else written_here)
         if self.splits or len(self.numbers) > 1:
             return found.annotate(origin=F("ticket__number"))
-        return found.annotate(origin=Value(*self.numbers.values()))
+        return found.annotate(origin=Value(next(iter(self.numbers.values()))))
 
     def select_files(self) -> QuerySet[TicketFile]:
         """Select the files of the messages and the notes that are read on the page."""
