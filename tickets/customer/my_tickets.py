@@ -14,7 +14,7 @@ from django.db.models import F, Func, Q, QuerySet
 from accounts.models import CreditBalance, User
 from factureya.core import keyset, numbers
 from factureya.core.keyset import Cursor, Page
-from tickets import sql
+from tickets import policy, sql
 from tickets.models import NUMBER_PREFIX, Ticket, TicketQuerySet, match_folio
 
 COUNT_CAP = 100  # shown as «99+»
@@ -60,9 +60,8 @@ def read_tabs(user: User, view: str) -> tuple[list[Tab], bool, CreditBalance | N
 
     Return too the credits of his company if they have a warning for him (M28).
     """
-    membership = user.membership
-    rights = (user.pk, user.is_active, membership and membership.customer_id, is_limited(user))
-    counts = sql.ask_all(sql.remember(("tabs", COUNT_CAP, rights), lambda: _make_questions(user)))
+    questions = sql.remember(("tabs", COUNT_CAP, policy.list_rights(user)), lambda: _make_questions(user))
+    counts = sql.ask_all(questions)
     current = COMPANY if view == COMPANY_CLOSED else view  # the company's closed tickets have no tab of their own
     tabs = []
     for name, label in TABS.items():

@@ -241,8 +241,8 @@ def read_page(place: Place, user: User) -> keyset.Page[Ticket]:
 
 def count_questions(user: User) -> dict[str, sql.Question]:
     """Return for each view with `is_counted` the subselect that counts its tickets to COUNT_CAP, for `sql.ask_all`."""
-    rights = (user.pk, user.is_active, user.is_staff, user.reads_all, *user.desk_provider_ids)
-    return sql.remember(("queue", COUNT_CAP, _find_end_of_day(), rights), lambda: _make_count_questions(user))
+    key = ("queue", COUNT_CAP, _find_end_of_day(), policy.list_rights(user))
+    return sql.remember(key, lambda: _make_count_questions(user))
 
 
 def _make_count_questions(user: User) -> dict[str, sql.Question]:
