@@ -11,6 +11,7 @@ from django.template.response import TemplateResponse
 from accounts.models import User
 from accounts.policy import may_see_customers
 from factureya.core import calendar, clock
+from factureya.core.models import Event
 from factureya.core.refusals import Refused
 from tickets import operations, policy, sql
 from tickets.catalogue.models import Team
@@ -134,8 +135,9 @@ def _show_page(request: HttpRequest, ticket: Ticket, composer: Composer, place: 
     `place` is the list of the queue from which it was opened. The page links to the ticket before and after it there.
     """
     agent, instant = require_agent(request), clock.now()
-    entries = _read_entries(ticket, agent)
-    lists_asked = {**lists.ask_explanations(), **_ask_property_choices(ticket)}
+    events = timeline.read_events(ticket)
+    entries = _read_entries(ticket, agent, events)
+    lists_asked = {**lists.ask_explanations(), **_ask_property_choices(ticket), **_ask_work(ticket, events)}
     shared, answers = _build_context_for_reader(ticket, agent, place, lists_asked)
     context = page_context(
         request,
@@ -161,20 +163,21 @@ def _show_page(request: HttpRequest, ticket: Ticket, composer: Composer, place: 
 
 def _show_to_reader(request: HttpRequest, ticket: Ticket, reader: User, place: queue.Place) -> HttpResponse:
     """Show a person who only reads the agent's page of a ticket: the notes too, but no form and no button (M26)."""
-    shared, _answers = _build_context_for_reader(ticket, reader, place, {})
+    events = timeline.read_events(ticket)
+    shared, _answers = _build_context_for_reader(ticket, reader, place, _ask_work(ticket, events))
     context = page_context(
         request,
         f"{ticket.number} {ticket.subject}",
         **shared,
         may_write=False,
-        entries=[timeline.without_retry(entry) for entry in _read_entries(ticket, reader)],
+        entries=[timeline.without_retry(entry) for entry in _read_entries(ticket, reader, events)],
     )
     return TemplateResponse(request, "admin/tickets/ticket.html", context)
 
 
-def _read_entries(ticket: Ticket, reader: User) -> list[timeline.Entry]:
+def _read_entries(ticket: Ticket, reader: User, events: Sequence[Event]) -> list[timeline.Entry]:
     """Return the history as this agent may read it, with the cards of the invoices that are attached to it."""
-    entries = timeline.read_history_for(ticket, reader)
+    entries = timeline.read_history_for(ticket, reader, events)
     cards = invoices.build_cards(ticket, [file for entry in entries for file in entry.files], reader)
     return timeline.with_invoices(entries, cards)
 
@@ -186,13 +189,7 @@ def _build_context_for_reader(
 
     Return too the answers to all questions, of which `more` are the caller's; one statement asks them.
     """
-    questions = {
-        **more,
-        **queue.neighbour_questions(place, reader, ticket),
-        **queue.count_questions(reader),
-        "time": sql.first_value(TimeEntry.objects.sum_of(family.list_read_pks(ticket))),
-        "charge": sql.first_value(ticket.charges.undecided().order_by().values("seq")),
-    }
+    questions = {**more, **queue.neighbour_questions(place, reader, ticket), **queue.count_questions(reader)}
     answers = sql.ask_all(questions)
     previous, following = answers["previous"], answers["following"]
     context = {
@@ -207,10 +204,24 @@ def _build_context_for_reader(
         "follows_url": _find_followed_url(ticket, reader),
         "credits": ticket.customer.credits if may_see_customers(reader) else None,  # third parties: no (M3)
         "others": _find_other_tickets(ticket, reader),
-        "worked_minutes": answers["time"] or 0,
-        "open_charge": answers["charge"],
+        "worked_minutes": answers.get("time") or 0,
+        "open_charge": answers.get("charge"),
     }
     return context, answers
+
+
+def _ask_work(ticket: Ticket, events: Sequence[Event]) -> dict[str, sql.Question]:
+    """Return the questions for the minutes of work and for the charge to decide, if there can be any (M18).
+
+    The database stores neither without its event; minutes of tickets that are merged into this one count too.
+    """
+    verbs, questions = {event.verb for event in events}, {}
+    pks = family.list_read_pks(ticket)
+    if "ticket.time_noted" in verbs or len(pks) > 1:
+        questions["time"] = sql.first_value(TimeEntry.objects.sum_of(pks))
+    if "ticket.charge_proposed" in verbs:
+        questions["charge"] = sql.first_value(ticket.charges.undecided().order_by().values("seq"))
+    return questions
 
 
 def _ask_property_choices(ticket: Ticket) -> dict[str, sql.Question]:
