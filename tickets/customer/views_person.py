@@ -16,6 +16,7 @@ from factureya.core.files import types
 from factureya.core.forms import choose_kept_fields
 from factureya.core.invoices import readings
 from factureya.core.models import Attachment
+from factureya.core.refusals import Refused
 from tickets import message_text, operations, similar_tickets
 from tickets.customer import my_tickets, wording
 from tickets.forms import TicketForm
@@ -117,6 +118,9 @@ class NewTicket(PostingForm, PersonView):
         customer = self.user.contact.customer
         ticket = operations.open_ticket(author=self.user, customer=customer, form_key=key.key, **form.build_arguments())
         return reverse("tickets:created", args=[ticket.number])
+
+    def find_refused_field(self, refusal: Refused) -> str | None:
+        return refusal.field or None  # the category may have ended since the form was shown
 
     def find_alike(self, form: TicketForm, key: FormKey) -> list[Ticket]:
         """Return similar tickets to ask about; none if he saw them already, or if this form has opened its ticket."""
