@@ -23,9 +23,10 @@ from tickets.customer import timeline, wording
 from tickets.forms import InformationForm
 from tickets.models import ChargeProposal, Ticket, TicketQuerySet
 
-# A ticket's page shows the whole ticket but few columns of what it belongs to; half the cost of the query is columns.
+# A ticket's page shows most of the ticket but few columns of what it belongs to; half the cost of the query is columns.
+_NOT_SHOWN = {"search_words", "last_excerpt", "queue_at", "team", "reply_due_at", "customer_waits_since", "voided_by"}
 _SHOWN = (
-    *(field.name for field in Ticket._meta.concrete_fields),
+    *(field.name for field in Ticket._meta.concrete_fields if field.name not in _NOT_SHOWN),
     *"customer__legal_name customer__rfc customer__suspended_at requester__full_name requester__email".split(),
     *"assignee__full_name assignee__email".split(),
 )
