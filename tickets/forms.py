@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from django import forms
@@ -15,7 +16,7 @@ from factureya.core.forms import FilesField, FilesMixin, PortalForm, Text
 from factureya.core.models import Attachment
 from tickets import message_text
 from tickets.catalogue.models import Team
-from tickets.catalogue.reading import find_team, list_categories
+from tickets.catalogue.reading import find_team, is_for_customers, list_categories
 from tickets.models import NUMBER_PREFIX, Ticket
 
 MAX_SUBJECT = 120
@@ -28,6 +29,16 @@ WRONG_NUMBER = "Revise el número: hay un carácter cambiado"
 def _by_kind(problem: str, question: str) -> SafeString:
     """Return a field's label in two wordings, for a problem and for a question. The stylesheet hides one of them."""
     return format_html('<span class="fy-if-problem">{}</span><span class="fy-if-question">{}</span>', problem, question)
+
+
+class CategoryField(forms.ChoiceField):
+    """Offer the categories in use; they are read only when they are shown.
+
+    A posted category must be one that customers choose. Whether it is still in use, the operation asks, which refuses.
+    """
+
+    def valid_value(self, value: str) -> bool:
+        return is_for_customers(value)
 
 
 class TicketForm(FilesMixin):
@@ -52,9 +63,9 @@ class TicketForm(FilesMixin):
             "null_characters_not_allowed": "La frase trae un carácter que no se puede guardar; escríbala de nuevo",
         },
     )
-    category = forms.ChoiceField(
+    category = CategoryField(
         label="¿Sobre qué es?",
-        widget=forms.Select(),  # `__init__` reads the choices from the catalogue
+        widget=forms.Select(),  # `__init__` sets how the choices are read
         error_messages={
             "required": "Elija sobre qué es el problema",
             "invalid_choice": "Elija sobre qué es el problema, de la lista",
@@ -97,8 +108,8 @@ class TicketForm(FilesMixin):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        choices = [("", "Elija una opción"), *list_categories(for_customers=True)]
-        self.fields["category"].choices = choices  # type: ignore[attr-defined]
+        list_once = cache(lambda: [("", "Elija una opción"), *list_categories(for_customers=True)])
+        self.fields["category"].choices = list_once  # type: ignore[attr-defined]
         for name in ("steps", "expected"):  # by it the stylesheet tells an empty box
             self.fields[name].widget.attrs["placeholder"] = " "
 

@@ -4,9 +4,11 @@ No SQL of ours holds data: every part is compiled by the ORM from a queryset, wi
 `visible_to` and the conditions of the queue's views are the same code here and everywhere.
 """
 
+import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
@@ -16,6 +18,9 @@ from django.db.models import BooleanField, F, Func, Q, QuerySet, Value
 from tickets.models import searchable
 
 MAX_WORDS = 6
+MAX_REMEMBERED = 1000  # groups of questions
+_remembered: dict[Hashable, dict[str, "Question"]] = {}
+_remembered_at: dict[Hashable, tuple[Any, dict[str, "Question"]]] = {}
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,50 @@ def first_pk(rows: QuerySet[Any]) -> Question:
 def first_value(rows: QuerySet[Any]) -> Question:
     """Return the subselect for the value of the first row of a queryset of single values, or NULL."""
     return _make_question(rows[:1], "({})", "NULL")
+
+
+def all_rows(rows: QuerySet[Any]) -> Question:
+    """Return the subselect for all rows of a queryset of `values_list`, a few in its order; `read_rows` reads them."""
+    columns = ", ".join(f"r.{connection.ops.quote_name(name)}" for name in rows.query.values_select)
+    row = "CAST(json_agg(json_build_array({})) AS text)" if _is_postgresql() else "json_group_array(json_array({}))"
+    return _make_question(rows, f"(SELECT {row.format(columns)} FROM ({{}}) AS r)", "NULL")
+
+
+def read_rows(answer: str | None) -> list[tuple[Any, ...]]:
+    """Return the rows that `all_rows` asked for, in their order; a date is text."""
+    return [tuple(row) for row in json.loads(answer)] if answer else []
+
+
+def remember(key: Hashable, make: Callable[[], dict[str, Question]]) -> dict[str, Question]:
+    """Return the questions that this process made under `key` before, or else make them.
+
+    To compile a queryset costs more than to run it. No answer is remembered. The key must hold all that their SQL and
+    parameters depend on: the person and his rights, and an instant if they have one.
+    """
+    if key not in _remembered:
+        if len(_remembered) >= MAX_REMEMBERED:
+            _remembered.clear()
+        _remembered[key] = make()
+    return _remembered[key]
+
+
+def remember_at(
+    key: Hashable, instant: datetime, make: Callable[[datetime], dict[str, Question]]
+) -> dict[str, Question]:
+    """Return questions that depend on an instant besides `key`; one made at another instant gets this one in its place.
+
+    `make` takes the instant, which must stand in the parameters as it is.
+    """
+    adapt = connection.ops.adapt_datetimefield_value
+    if key not in _remembered_at:
+        _remembered_at[key] = (adapt(instant), make(instant))
+    earlier, questions = _remembered_at[key]
+    return {
+        name: replace(
+            question, params=tuple(adapt(instant) if param == earlier else param for param in question.params)
+        )
+        for name, question in questions.items()
+    }
 
 
 def _make_question(rows: QuerySet[Any], template: str, if_empty: str) -> Question:
@@ -76,7 +125,7 @@ def match_words(words: Sequence[str]) -> Q | Func:
 
     PostgreSQL has an index on the same expression. SQLite has none, and also finds the text inside a word.
     """
-    if connection.vendor != "postgresql":
+    if not _is_postgresql():
         condition = Q()
         for word in words:
             condition &= Q(search_words__contains=word)
@@ -85,3 +134,7 @@ def match_words(words: Sequence[str]) -> Q | Func:
     # ["pago", "cfdi"] becomes: to_tsvector('simple', search_words) @@ to_tsquery('simple', 'pago:* & cfdi:*')
     query = Func(Value(" & ".join(f"{word}:*" for word in words)), template="to_tsquery('simple', %(expressions)s)")
     return Func(vector, query, template="(%(expressions)s)", arg_joiner=" @@ ", output_field=BooleanField())
+
+
+def _is_postgresql() -> bool:
+    return connection.vendor == "postgresql"

@@ -1,7 +1,8 @@
 """Store what is left of each company's credit package, and the files from which a supervisor imports it (M28)."""
 
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
@@ -31,11 +32,10 @@ class CreditBalanceQuerySet(models.QuerySet["CreditBalance"]):
         """Return the balances that have expired or expire within CREDITS_EXPIRE_DAYS."""
         return self.filter(valid_until__lte=timezone.localdate(clock.now()) + _get_warning_time())
 
-    def find_to_warn_of(self, person: "User") -> "CreditBalance | None":
-        """Return the credits of this person's company if they have a `warning` and the person may read them."""
+    def select_for(self, person: "User") -> models.QuerySet["CreditBalance", tuple[Any, ...]]:
+        """Select the columns SHOWN of the credits that this person may read: those of the company, if any."""
         full_contact = {"customer__contacts__user": person, "customer__contacts__own_tickets_only": False}
-        balance = self.filter(**full_contact).first()
-        return balance if balance is not None and balance.warning else None
+        return self.filter(**full_contact).values_list(*CreditBalance.SHOWN)
 
 
 class CreditBalance(models.Model):
@@ -57,6 +57,8 @@ class CreditBalance(models.Model):
     recorded_at = models.DateTimeField("dato de")
     recorded_by = ForeignKey("User", PROTECT, related_name="+", verbose_name="anotó")
 
+    SHOWN = ("package", "total", "remaining", "valid_until")
+
     objects = CreditBalanceQuerySet.as_manager()
 
     class Meta:
@@ -72,6 +74,16 @@ class CreditBalance(models.Model):
 
     def __str__(self) -> str:
         return f"{self.customer}: {self.summary}"
+
+    @classmethod
+    def choose_to_warn_of(cls, rows: Sequence[Sequence[Any]]) -> "CreditBalance | None":
+        """Return the credits of the first row if they have a `warning`; a row has the columns SHOWN, a date as text."""
+        if not rows:
+            return None
+        package, total, remaining, last_day = rows[0]
+        valid_until = date.fromisoformat(last_day) if last_day else None
+        balance = cls(package=package, total=total, remaining=remaining, valid_until=valid_until)
+        return balance if balance.warning else None
 
     @property
     def summary(self) -> str:

@@ -62,9 +62,9 @@ READING_OFFICES = frozenset({Office.AUDITOR})
 class RoleAssignmentQuerySet(models.QuerySet["RoleAssignment"]):
     """Find assignments of offices."""
 
-    def in_force(self) -> "RoleAssignmentQuerySet":
-        """Return the assignments of offices (cargos) that have begun and have not ended."""
-        instant = clock.now()
+    def in_force(self, at: datetime | None = None) -> "RoleAssignmentQuerySet":
+        """Return the assignments of offices (cargos) that have begun and have not ended; `at` is now if left out."""
+        instant = at or clock.now()
         return self.filter(starts_at__lte=instant).filter(Q(ends_at__isnull=True) | Q(ends_at__gt=instant))
 
     def not_ended(self) -> "RoleAssignmentQuerySet":

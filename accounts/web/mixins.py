@@ -138,6 +138,10 @@ class PostingForm:
         """Do what the valid form asks. Return the address to redirect to, or a page, after which the draft stays."""
         raise NotImplementedError
 
+    def find_refused_field(self, _refusal: Refused) -> str | None:
+        """Return the field beside which the reason of a refusal is shown, or None: above the form."""
+        return self.refusal_field
+
     def initial(self) -> dict[str, Any]:
         """Return the first values of a form that has no draft."""
         return {}
@@ -175,7 +179,7 @@ class PostingForm:
             try:
                 result = self.perform(form, key)
             except Refused as refusal:
-                form.add_error(self.refusal_field, str(refusal))
+                form.add_error(self.find_refused_field(refusal), str(refusal))
                 key = renew_used_key(refusal, key, self.user)
                 kept = form_memory.list_files(key.key) if has_files else []
             else:

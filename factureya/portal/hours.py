@@ -36,7 +36,7 @@ class Today:
     detail: str
     bars: list[Bar]  # none on a day without attention
     marker: int | None  # where the bar's «now» stands; None outside 8:00–20:00
-    lines: list[DayHours]  # the hours of the week
+    lines: tuple[DayHours, ...]  # the hours of the week
     ticks: list[Tick]  # the hours at the ends of the stretches
 
 

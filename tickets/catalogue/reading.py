@@ -1,12 +1,14 @@
 """Read the catalogue: categories with their teams, explanations, and who is of the sales team (M4, M9)."""
 
+from collections.abc import Iterable
+
 from django.db.models import QuerySet
 
 from accounts.models import Office, RoleAssignment, User
 from tickets.catalogue.models import SalesMember, Scope, ScopeExplanation, Team, TicketCategory
 
 # What never changes of a category, for the life of the process: a row is only ended.
-_KNOWN: dict[str, tuple[str, str]] = {}
+_KNOWN: dict[str, tuple[str, str, bool]] = {}
 
 
 def describe_category(slug: str) -> str:
@@ -19,14 +21,15 @@ def find_team(slug: str) -> str:
     return _read_known(slug)[1]
 
 
-def list_categories(*, for_customers: bool = False, team: str = "") -> list[tuple[str, str]]:
-    """Return slug and label of the categories in use, in their order.
+def is_for_customers(slug: str) -> bool:
+    """Return whether customers may choose this category while it is in use; False if there is no such category."""
+    return _read_known(slug)[2]
 
-    `for_customers`: only those of the customer's form; `team`: only those of this team.
-    """
+
+def list_categories(*, for_customers: bool = False) -> list[tuple[str, str]]:
+    """Return slug and label of the categories in use, in their order; `for_customers`: only those of their form."""
     rows = select_in_use()
-    rows = rows.filter(is_for_customers=True) if for_customers else rows
-    return list((rows.filter(team=team) if team else rows).values_list("slug", "label"))
+    return list((rows.filter(is_for_customers=True) if for_customers else rows).values_list("slug", "label"))
 
 
 def select_in_use() -> QuerySet[TicketCategory]:
@@ -46,8 +49,12 @@ def find_explanation(scope: str) -> ScopeExplanation:
 
 def list_explanations() -> list[ScopeExplanation]:
     """Return the explanations in use, in the order of the scopes."""
-    found = {each.scope: each for each in ScopeExplanation.objects.filter(ended_at__isnull=True)}
-    return [found[scope] for scope in Scope.values if scope in found]
+    return sort_explanations(ScopeExplanation.objects.filter(ended_at__isnull=True))
+
+
+def sort_explanations(rows: Iterable[ScopeExplanation]) -> list[ScopeExplanation]:
+    """Return explanations in the order of the scopes."""
+    return sorted(rows, key=lambda row: Scope.values.index(row.scope))
 
 
 def find_sales_pks() -> set[int]:
@@ -70,9 +77,12 @@ def may_take(person: User, team: str) -> bool:
     return not members or person.pk in members
 
 
-def _read_known(slug: str) -> tuple[str, str]:
-    """Return label and team of a category, which never change; the slug and "" if there is no such category."""
+def _read_known(slug: str) -> tuple[str, str, bool]:
+    """Return label, team and whether customers choose it, which never change of a category; if there is none, no team.
+
+    Its label is then the slug.
+    """
     if slug not in _KNOWN:  # all at once: there are few
-        rows = TicketCategory.objects.values_list("slug", "label", "team")
-        _KNOWN.update({each: (label, team) for each, label, team in rows})
-    return _KNOWN.get(slug, (slug, ""))
+        rows = TicketCategory.objects.values_list("slug", "label", "team", "is_for_customers")
+        _KNOWN.update({each: (label, team, chosen) for each, label, team, chosen in rows})
+    return _KNOWN.get(slug, (slug, "", False))

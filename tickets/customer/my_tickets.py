@@ -11,16 +11,17 @@ from functools import partial
 
 from django.db.models import F, Func, Q, QuerySet
 
-from accounts.models import User
+from accounts.models import CreditBalance, User
 from factureya.core import keyset, numbers
 from factureya.core.keyset import Cursor, Page
-from tickets import sql
+from tickets import policy, sql
 from tickets.models import NUMBER_PREFIX, Ticket, TicketQuerySet, match_folio
 
 COUNT_CAP = 100  # shown as «99+»
 MAX_QUERY = 120
 ACTIVE, TURN, CLOSED, COMPANY, COMPANY_CLOSED = ("vigentes", "turno", "cerrados", "empresa", "empresa-cerrados")
 VIEWS = (ACTIVE, TURN, CLOSED, COMPANY, COMPANY_CLOSED)
+TABS = {ACTIVE: "Vigentes", TURN: "Le toca a usted", CLOSED: "Cerrados", COMPANY: "De mi empresa"}
 # No primary key leaves: an address holds the number of a ticket.
 NEWEST_FIRST = keyset.Order(
     "touched_at", name="number", read_key=partial(numbers.parse_number, NUMBER_PREFIX), is_descending=True
@@ -54,26 +55,40 @@ def is_limited(user: User) -> bool:
     return user.membership is None or user.membership.own_tickets_only
 
 
-def read_tabs(user: User, view: str) -> tuple[list[Tab], bool]:
-    """Return the tabs of the customer's list, `view` as the current one, and whether he sees any ticket; one query."""
-    own_tickets = Ticket.objects.filter(requester_id=user.pk).unmerged()
-    views: dict[str, tuple[str, QuerySet[Ticket]]] = {
-        ACTIVE: ("Vigentes", own_tickets.exclude(status=Ticket.Status.CLOSED)),
-        TURN: ("Le toca a usted", own_tickets.filter(status=Ticket.Status.WAITING)),
-        CLOSED: ("Cerrados", own_tickets.filter(status=Ticket.Status.CLOSED)),
-    }
-    visible = Ticket.objects.visible_to(user)
-    if not is_limited(user):
-        views[COMPANY] = ("De mi empresa", visible.unmerged().exclude(status=Ticket.Status.CLOSED))
-    questions = {name: sql.capped_count(tickets, COUNT_CAP) for name, (_, tickets) in views.items()}
-    counts = sql.ask_all({**questions, "any": sql.capped_count(visible, 1)})
+def read_tabs(user: User, view: str) -> tuple[list[Tab], bool, CreditBalance | None]:
+    """Return the tabs of the customer's list, `view` as the current one, and whether he sees any ticket; one query.
+
+    Return too the credits of his company if they have a warning for him (M28).
+    """
+    questions = sql.remember(("tabs", COUNT_CAP, policy.list_rights(user)), lambda: _make_questions(user))
+    counts = sql.ask_all(questions)
     current = COMPANY if view == COMPANY_CLOSED else view  # the company's closed tickets have no tab of their own
     tabs = []
-    for name, (label, _) in views.items():
+    for name, label in TABS.items():
+        if name not in counts:
+            continue
         is_hot = name == TURN and counts[name] > 0  # a ticket waits for the customer
         count = sql.show_count(counts[name], COUNT_CAP)
         tabs.append(Tab(name, label, count, is_current=name == current, is_hot=is_hot))
-    return tabs, bool(counts["any"])
+    return tabs, bool(counts["any"]), CreditBalance.choose_to_warn_of(sql.read_rows(counts["credits"]))
+
+
+def _make_questions(user: User) -> dict[str, sql.Question]:
+    """Return the questions for the figures of the tabs, by view, for any ticket, and for the company's credits."""
+    own_tickets = Ticket.objects.filter(requester_id=user.pk).unmerged()
+    visible = Ticket.objects.visible_to(user)
+    views: dict[str, QuerySet[Ticket]] = {
+        ACTIVE: own_tickets.exclude(status=Ticket.Status.CLOSED),
+        TURN: own_tickets.filter(status=Ticket.Status.WAITING),
+        CLOSED: own_tickets.filter(status=Ticket.Status.CLOSED),
+    }
+    if not is_limited(user):
+        views[COMPANY] = visible.unmerged().exclude(status=Ticket.Status.CLOSED)
+    return {
+        **{name: sql.capped_count(tickets, COUNT_CAP) for name, tickets in views.items()},
+        "any": sql.capped_count(visible, 1),
+        "credits": sql.all_rows(CreditBalance.objects.select_for(user)),
+    }
 
 
 def read_groups(user: User, view: str, cursor: Cursor | None) -> tuple[list[Group], Page[Ticket]]:

@@ -19,7 +19,7 @@ from factureya.core.models import Event, is_picture_type
 from factureya.core.templatetags.fy import when
 from tickets.calls.note_takers import find_note_takers
 from tickets.events import EVENTS, NOTHING, PUBLIC
-from tickets.merging.family import read_family
+from tickets.merging.family import Family, read_family
 from tickets.message_text import Block, read_blocks
 from tickets.models import Message, Ticket
 
@@ -59,14 +59,24 @@ class Entry:
         return self.message is not None and self.message.side == Message.Side.STAFF
 
 
-def read_history(ticket: Ticket, reader: User) -> list[Entry]:
-    """Return the public messages and events of a ticket that this customer reads, oldest first; two queries at most.
+def read_events(ticket: Ticket) -> list[Event]:
+    """Return the events of the ticket that a customer may see, oldest first; one query."""
+    return list(_find_public_events(ticket))
+
+
+def may_have_charges(events: Iterable[Event]) -> bool:
+    """Return whether a charge was ever proposed in the ticket of these events; none is stored without one (M18)."""
+    return any(event.verb == "ticket.charge_proposed" for event in events)
+
+
+def read_history(ticket: Ticket, reader: User, events: Sequence[Event]) -> list[Entry]:
+    """Return the public messages and events of a ticket that this customer reads, oldest first; one query for most.
 
     The messages of tickets merged into it, if he sees them, stand here too; it takes a query more for each step (M11).
     «Usted» is the author of the reader's own messages. An event without a text is left out: a message says the same.
     """
     entries = []
-    events, rows = list(_find_public_events(ticket)), list(_read_messages(ticket, reader))
+    rows = list(_read_messages(read_family(ticket, reader, events)))
     noted_by = find_note_takers((message for message, _files, _was_cut in rows), events)
     for message, files, was_cut in rows:
         shown = Entry(
@@ -101,15 +111,14 @@ def _find_public_events(ticket: Ticket) -> Iterable[Event]:
     return ticket.events().filter(verb__in=PUBLIC).only("chain", "verb", "at", "actor_id", "actor_name", "data")
 
 
-def _read_messages(ticket: Ticket, reader: User) -> Iterable[tuple[Any, list[File], bool]]:
+def _read_messages(family: Family) -> Iterable[tuple[Any, list[File], bool]]:
     """Yield each public message that is read with the ticket, with its files and whether a quote was cut from its mail.
 
     There is one query. It returns a message once for each of its files, so the rows of one message are grouped.
     """
     attachment = "files__attachment__"
-    rows: QuerySet[Any] = read_family(ticket, reader).select_messages()
+    rows: QuerySet[Any] = family.select_messages()
     rows = rows.annotate(
-        origin=F("ticket__number"),
         file_name=F(f"{attachment}name"),
         file_size=F(f"{attachment}size"),
         file_token=F(f"{attachment}token"),

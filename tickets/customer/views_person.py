@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from accounts.models import CreditBalance, User
+from accounts.models import User
 from accounts.web import form_memory
 from accounts.web.form_memory import FormKey
 from accounts.web.mixins import PostingForm, PrivateView, login_keeping_draft
@@ -16,6 +16,7 @@ from factureya.core.files import types
 from factureya.core.forms import choose_kept_fields
 from factureya.core.invoices import readings
 from factureya.core.models import Attachment
+from factureya.core.refusals import Refused
 from tickets import message_text, operations, similar_tickets
 from tickets.customer import my_tickets, wording
 from tickets.forms import TicketForm
@@ -49,7 +50,7 @@ class PersonView(PrivateView):
 
 
 class MyTickets(PersonView):
-    """Show the customer's list; six queries, whatever he owns."""
+    """Show the customer's list; five queries, whatever he owns."""
 
     http_method_names = ["get", "head"]
 
@@ -63,7 +64,7 @@ class MyTickets(PersonView):
             groups = [my_tickets.Group(f"Resultados de «{query}»", page.rows)]
         else:
             groups, page = my_tickets.read_groups(self.user, view, cursor)
-        tabs, has_any = my_tickets.read_tabs(self.user, "" if query else view)
+        tabs, has_any, low_credits = my_tickets.read_tabs(self.user, "" if query else view)
         context = {
             "tabs": tabs,
             "is_empty": not has_any,
@@ -73,7 +74,7 @@ class MyTickets(PersonView):
             "groups": [group for group in groups if group.tickets],
             "is_limited": my_tickets.is_limited(self.user),
             "is_company": not query and view.startswith(my_tickets.COMPANY),
-            "low_credits": CreditBalance.objects.find_to_warn_of(self.user),
+            "low_credits": low_credits,
             "wrong_number": my_tickets.has_wrong_number(query),
             **page.links({"q": query} if query else {"vista": view}),
         }
@@ -117,6 +118,9 @@ class NewTicket(PostingForm, PersonView):
         customer = self.user.contact.customer
         ticket = operations.open_ticket(author=self.user, customer=customer, form_key=key.key, **form.build_arguments())
         return reverse("tickets:created", args=[ticket.number])
+
+    def find_refused_field(self, refusal: Refused) -> str | None:
+        return refusal.field or None  # the category may have ended since the form was shown
 
     def find_alike(self, form: TicketForm, key: FormKey) -> list[Ticket]:
         """Return similar tickets to ask about; none if he saw them already, or if this form has opened its ticket."""

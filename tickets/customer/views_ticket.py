@@ -5,7 +5,6 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import Exists, OuterRef, Subquery
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -22,14 +21,14 @@ from factureya.core.refusals import NotAllowed, Refused
 from tickets import access, notifications, operations, policy
 from tickets.customer import timeline, wording
 from tickets.forms import InformationForm
-from tickets.merging import family
 from tickets.models import ChargeProposal, Ticket, TicketQuerySet
 
-# A ticket's page shows the whole ticket but few columns of what it belongs to; half the cost of the query is columns.
+# A ticket's page shows most of the ticket but few columns of what it belongs to; half the cost of the query is columns.
+_NOT_SHOWN = {"search_words", "last_excerpt", "queue_at", "team", "reply_due_at", "customer_waits_since", "voided_by"}
 _SHOWN = (
-    *(field.name for field in Ticket._meta.concrete_fields),
+    *(field.name for field in Ticket._meta.concrete_fields if field.name not in _NOT_SHOWN),
     *"customer__legal_name customer__rfc customer__suspended_at requester__full_name requester__email".split(),
-    *"assignee__full_name assignee__email follows__number follows__customer follows__requester".split(),
+    *"assignee__full_name assignee__email".split(),
 )
 
 
@@ -114,8 +113,8 @@ class TicketView(PrivateView):
 
     def tickets(self) -> TicketQuerySet:
         """Select the tickets this person may see, with the columns that a ticket's page shows."""
-        visible = family.with_merge_flag(Ticket.objects.visible_to(self.user))
-        return visible.select_related("customer", "requester", "assignee", "follows").only(*_SHOWN)
+        visible = Ticket.objects.visible_to(self.user)
+        return visible.select_related("customer", "requester", "assignee").only(*_SHOWN)
 
     def find_ticket(self, number: str) -> Ticket:
         """Return the ticket. Raises Http404 if the person may not see it, or has a mail's link but may not write.
@@ -170,22 +169,6 @@ class TicketForms(PostingForm, TicketView):
 class TicketPage(TicketForms):
     """Show the ticket's page with its composer, also after a post that was refused."""
 
-    def tickets(self) -> TicketQuerySet:
-        """Select the tickets as `TicketView` does, and what they have to do with charges.
-
-        `open_charge` is the number of the charge to decide, or None; `waits_for_charge`: a charge began the wait.
-        """
-        charges = ChargeProposal.objects.filter(ticket=OuterRef("pk"))
-        undecided = charges.undecided().filter(expires_at__gte=now())
-        return (
-            super()
-            .tickets()
-            .annotate(
-                open_charge=Subquery(undecided.values("seq")[:1]),
-                waits_for_charge=Exists(charges.filter(proposed_at=OuterRef("waiting_since"))),
-            )
-        )
-
     def find_ticket(self, number: str) -> Ticket:
         """Return the ticket; `continued_by` is the number of the last visible ticket that continues it, or None."""
         ticket: Any = super().find_ticket(number)
@@ -207,13 +190,15 @@ class TicketPage(TicketForms):
         `draft_reason`: why an unsent draft is shown, or "". The ticket that this one continues is linked if visible.
         """
         ticket, user = self.ticket, self.user
+        events = timeline.read_events(ticket)
+        _add_charges(ticket, has_any=timeline.may_have_charges(events))
         follows = ticket.follows if ticket.follows and policy.may_write_as_customer(user, ticket.follows) else None
         context = self.context(
             form=form,
             key=key,
             kept=kept,
             draft_reason=draft_reason,
-            entries=timeline.read_history(ticket, user),
+            entries=timeline.read_history(ticket, user, events),
             turn=wording.describe_turn(ticket),
             asks_authorization=_asks_authorization(ticket),
             state=wording.describe_state(ticket),
@@ -342,6 +327,18 @@ class Created(TicketView):
         """Show the page after a ticket was opened: its number, when we answer, how long the customer has to reply."""
         context = self.context(first_reply=wording.describe_first_reply(), reply_days=calendar.describe_reply_time())
         return render(request, "tickets/created.html", context)
+
+
+def _add_charges(ticket: Any, *, has_any: bool) -> None:
+    """Give the ticket `open_charge`, the number of the charge to decide, or None; and whether a charge began its wait.
+
+    The latter is `waits_for_charge`. Without any charge no query is needed.
+    """
+    charges = list(ticket.charges.values_list("seq", "status", "proposed_at", "expires_at")) if has_any else []
+    instant, undecided = now(), ChargeProposal.Status.PROPOSED
+    open_charges = (seq for seq, status, _at, expires_at in charges if status == undecided and expires_at >= instant)
+    ticket.open_charge = next(open_charges, None)
+    ticket.waits_for_charge = any(proposed_at == ticket.waiting_since for _seq, _status, proposed_at, _end in charges)
 
 
 def _asks_authorization(ticket: Any) -> bool:

@@ -1,10 +1,11 @@
 """Share what the agent's pages need: their context, who may open them, and whom an agent chooses (M3, M5, M15)."""
 
+from functools import cache
 from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
+from django.db.models import Q, prefetch_related_objects
 from django.http import Http404, HttpRequest, QueryDict
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -52,20 +53,34 @@ def ticket_or_404(request: HttpRequest, pk: int) -> Ticket:
     user = request.user
     if not isinstance(user, User) or not (user.desk_provider_ids or user.reads_all):
         raise Http404
-    related = Ticket.objects.select_related(
-        *("customer__credit_balance", "requester__contact", "assignee", "provider", "follows", "reminder"),
-        *("merged_into", "split_from__ticket"),
-    )
+    related = Ticket.objects.select_related("customer__credit_balance", "requester__contact", "assignee", "provider")
     ticket = get_object_or_404(family.with_merge_flag(related.visible_to(user)), pk=pk)
+    _load_other_tickets(ticket)
     if not policy.may_read_mail(user, ticket):
         hide_in_ticket(ticket)
     return ticket
 
 
+def _load_other_tickets(ticket: Ticket) -> None:
+    """Load the tickets that this one points to. Most point to none; to join them in every query costs more."""
+    pointers = {
+        "follows": ticket.follows_id,
+        "merged_into": ticket.merged_into_id,
+        "split_from__ticket": ticket.split_from_id,
+    }
+    prefetch_related_objects([ticket], *(name for name, pk in pointers.items() if pk is not None))
+
+
 def workspace_url(pk: int, place: Place, anchor: str = "") -> str:
     """Return the address of the agent's page of a ticket; it carries `place`, the queue's list to go back to."""
-    address = reverse("admin:tickets_ticket_change", args=[pk])
+    address = _find_address_pattern().replace("/0/", f"/{pk}/")
     return address + (f"?{place.query}" if place.query else "") + anchor
+
+
+@cache
+def _find_address_pattern() -> str:
+    """Return the address of the agent's page of a ticket with the key 0; a list has many, and to make one is slow."""
+    return reverse("admin:tickets_ticket_change", args=[0])
 
 
 def queue_url(place: Place) -> str:

@@ -5,11 +5,12 @@ Every view has a partial index of its own (tickets/models/ticket.py); nothing co
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import F, Func, Q, Value
+from django.db.models import F, Func, Q, QuerySet, Value
 from django.db.models.functions import Lower, Replace
 from django.utils import timezone
 
@@ -66,8 +67,13 @@ def _closes_today(tickets: TicketQuerySet, _user: User) -> TicketQuerySet:
 
     The column `queue_at`, which has the index, holds the `closes_at` of such a ticket.
     """
+    return tickets.filter(status=WAITING, queue_at__lt=_find_end_of_day())
+
+
+def _find_end_of_day() -> datetime:
+    """Return the instant at which the local day ends."""
     day_start = timezone.localtime(clock.now()).replace(hour=0, minute=0, second=0, microsecond=0)
-    return tickets.filter(status=WAITING, queue_at__lt=day_start + timedelta(days=1))
+    return day_start + timedelta(days=1)
 
 
 MINE, TEAM, SALES = "Mi trabajo", "Equipo", "Ventas"
@@ -195,7 +201,7 @@ class Place:
         pairs.append(("lugar", str(self.row or "")))
         return [(name, value) for name, value in pairs if value]
 
-    @property
+    @cached_property
     def query(self) -> str:
         return urlencode(self.pairs)
 
@@ -235,6 +241,11 @@ def read_page(place: Place, user: User) -> keyset.Page[Ticket]:
 
 def count_questions(user: User) -> dict[str, sql.Question]:
     """Return for each view with `is_counted` the subselect that counts its tickets to COUNT_CAP, for `sql.ask_all`."""
+    key = ("queue", COUNT_CAP, _find_end_of_day(), policy.list_rights(user))
+    return sql.remember(key, lambda: _make_count_questions(user))
+
+
+def _make_count_questions(user: User) -> dict[str, sql.Question]:
     counted_views = [view for view in list_views(user) if view.is_counted]
     return {view.slug: sql.capped_count(view.select(user), COUNT_CAP) for view in counted_views}
 
@@ -256,9 +267,14 @@ def neighbour_questions(place: Place, user: User, ticket: Ticket) -> dict[str, s
 
 def find_colleagues(provider_ids: Sequence[int]) -> list[tuple[int, str]]:
     """Return key and name of the active staff who hold an office of these providers' desks now, by name (M3)."""
-    held = RoleAssignment.objects.in_force().filter(provider_id__in=provider_ids, office__in=DESK_OFFICES)
+    return list(select_colleagues(provider_ids, clock.now()))
+
+
+def select_colleagues(provider_ids: Sequence[int], at: datetime) -> QuerySet[RoleAssignment, tuple[int, str]]:
+    """Select key and name of the active staff who hold an office of these providers' desks at an instant, by name."""
+    held = RoleAssignment.objects.in_force(at).filter(provider_id__in=provider_ids, office__in=DESK_OFFICES)
     active = held.filter(user__is_active=True, user__is_staff=True)
-    return list(active.order_by("user__full_name", "user").values_list("user", "user__full_name").distinct())
+    return active.order_by("user__full_name", "user").values_list("user", "user__full_name").distinct()
 
 
 def find_customers(text: str, limit: int, *, by_mail: bool = True) -> list[Customer]:

@@ -13,7 +13,7 @@ from django.db.models import F
 from django.utils.safestring import SafeString
 
 from accounts.models import User
-from factureya.core.models import Attachment, OutboxMessage
+from factureya.core.models import Attachment, Event, OutboxMessage
 from factureya.core.templatetags.fy import when
 from tickets import notifications, policy
 from tickets.calls.note_takers import find_note_takers
@@ -59,34 +59,38 @@ class Entry:
     invoices: Sequence[Card] = ()
 
 
-def read_history_for(ticket: Ticket, reader: User) -> list[Entry]:
+def read_events(ticket: Ticket) -> list[Event]:
+    """Return all events of the ticket, oldest first; one query."""
+    return list(ticket.events().only("hash", "chain", "verb", "at", "actor_name", "data"))
+
+
+def read_history_for(ticket: Ticket, reader: User, events: Sequence[Event]) -> list[Entry]:
     """Return the history as this agent may read it: for a third party's without mail addresses, unless shown (M3).
 
     What came from a merged ticket is shown with addresses only if they were shown in that ticket too (M11).
     """
-    entries = read_history(ticket, reader)
+    entries = read_history(ticket, reader, events)
     hidden = policy.find_mail_hidden(reader, ticket, {entry.ticket_pk for entry in entries})
     return [hide_in_entry(entry) if entry.ticket_pk in hidden else entry for entry in entries]
 
 
-def read_history(ticket: Ticket, reader: User) -> list[Entry]:
+def read_history(ticket: Ticket, reader: User, events: Sequence[Event]) -> list[Entry]:
     """Return the public messages, internal notes and events of a ticket that an agent reads, oldest first.
 
     What was written in tickets merged into it, if the agent sees them, stands here too; of their events only what this
-    ticket's own say (M11). There are five queries, however long it is. An entry's `delivery` is what became of the mail
+    ticket's own say (M11). There are four queries, however long it is. An entry's `delivery` is what became of the mail
     about it; if an event has a message, the message's entry has the delivery. An event without a text is left out, as a
     message says it.
     """
-    read_together = family.read_family(ticket, reader)
+    read_together = family.read_family(ticket, reader, events)
     files_of_message: dict[int | None, list[Attachment]] = defaultdict(list)
     files_of_note: dict[int | None, list[Attachment]] = defaultdict(list)
     for file in read_together.select_files().select_related("attachment__invoice_reading").order_by("pk"):
         files_of_message[file.message_id].append(file.attachment)
         files_of_note[file.note_id].append(file.attachment)
     found = read_together.select_messages().annotate(was_cut=F("inbound__reading__was_cut"))
-    messages = list(found.annotate(origin=F("ticket__number")).order_by("created_at", "pk"))
+    messages = list(found.order_by("created_at", "pk"))
     notes = list(Note.objects.filter(ticket__in=read_together.numbers).order_by("pk"))
-    events = list(ticket.events().only("hash", "chain", "verb", "at", "actor_name", "data"))
     deliveries = _read_deliveries(ticket)
     noted_by = find_note_takers(messages, events)
     delivery_by_seq = {event.data.get("message"): deliveries.get(event.hash) for event in events}

@@ -13,8 +13,7 @@ from accounts.models import User
 from factureya.core import clock
 from factureya.core.refusals import Refused
 from tickets import operations, policy, sql
-from tickets.catalogue.reading import list_categories
-from tickets.desk import mail_tray, queue, wording
+from tickets.desk import lists, mail_tray, queue, wording
 from tickets.desk.pages import page_context, queue_url, require_agent, require_reader, workspace_url
 from tickets.models import Ticket
 from tickets.providers.hiding import hide_in_ticket
@@ -56,30 +55,31 @@ def queue_page(request: HttpRequest) -> HttpResponse:
     if policy.is_third_party(agent):
         for ticket in page.rows:
             hide_in_ticket(ticket)
-    counts, mail = _read_counts(agent)
+    answers = _ask_all(agent, place)
     context = page_context(
         request,
         f"Resultados de «{place.search}»" if place.search else place.view.label,
         place=place,
-        view_counts=counts,
-        mail_state=mail,
+        view_counts=answers,
+        mail_state=mail_tray.read_mail_state(answers) if policy.may_read_mails(agent) else None,
         rows=[Row.build(ticket, place, instant) for ticket in page.rows],
         **page.links(dict(place.start.pairs), queue_url(queue.Place(queue.NOWHERE))),
         may_assign=place.view.slug not in {"cerrados", "ventas-cerrados"} and bool(agent.desk_provider_ids),
         may_take_calls=policy.may_take_calls(agent),
-        **_build_choices(agent, place),
-        **_find_next_view(place, counts),
+        **_build_choices(agent, place, answers),
+        **_find_next_view(place, answers),
     )
     return TemplateResponse(request, "admin/tickets/queue.html", context)
 
 
-def _read_counts(agent: User) -> tuple[dict[str, int], mail_tray.MailState | None]:
-    """Return how many tickets each view of the queue holds and what its line about mail says (None for other desks)."""
-    questions = queue.count_questions(agent)
-    if not policy.may_read_mails(agent):
-        return sql.ask_all(questions), None
-    counts = sql.ask_all({**questions, **mail_tray.mail_state_questions()})
-    return counts, mail_tray.read_mail_state(counts)
+def _ask_all(agent: User, place: queue.Place) -> dict[str, Any]:
+    """Return in one statement how many tickets each view holds, what its lists offer, and the state of the mail."""
+    questions = {
+        **queue.count_questions(agent),
+        **lists.ask_categories(place.view.team),
+        **lists.ask_colleagues(policy.find_readable_providers(agent)),
+    }
+    return sql.ask_all(questions | (mail_tray.mail_state_questions() if policy.may_read_mails(agent) else {}))
 
 
 def find_list_page(request: HttpRequest, _arguments: dict[str, Any]) -> str:
@@ -138,20 +138,18 @@ def _find_colleague(agent: User, key: str) -> User | None:
     return User.objects.filter(pk=int(key)).first() if key in colleague_keys else None
 
 
-def _build_choices(agent: User, place: queue.Place) -> dict[str, Any]:
+def _build_choices(agent: User, place: queue.Place, answers: dict[str, Any]) -> dict[str, Any]:
     """Return the options of the queue page's drop-down lists: categories and agents to filter by, and assignees."""
-    colleagues = queue.find_colleagues(policy.find_readable_providers(agent))
+    colleagues, categories = sql.read_rows(answers["colleagues"]), sql.read_rows(answers["categories"])
     return {
-        "categories": [
-            (value, label, value == place.category) for value, label in list_categories(team=place.view.team)
-        ],
+        "categories": [(value, label, value == place.category) for value, label in categories],
         "agents": [(str(pk), name, str(pk) == place.agent) for pk, name in colleagues],
         "others": [(pk, name) for pk, name in colleagues if pk != agent.pk],
         "nobody_chosen": place.agent == queue.NOBODY,
     }
 
 
-def _find_next_view(place: queue.Place, counts: dict[str, int]) -> dict[str, Any]:
+def _find_next_view(place: queue.Place, counts: dict[str, Any]) -> dict[str, Any]:
     """Return the label with its count, and the address, of the first other view that has tickets; if none, both ""."""
     for view in queue.VIEWS.values():  # `counts` has only the views that the reader is offered
         if (count := counts.get(view.slug)) and view.slug != place.view.slug:

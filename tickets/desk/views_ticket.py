@@ -11,11 +11,12 @@ from django.template.response import TemplateResponse
 from accounts.models import User
 from accounts.policy import may_see_customers
 from factureya.core import calendar, clock
+from factureya.core.models import Event
 from factureya.core.refusals import Refused
 from tickets import operations, policy, sql
 from tickets.catalogue.models import Team
-from tickets.catalogue.reading import find_sales_pks, is_in_use, list_categories, list_explanations
-from tickets.desk import invoices, queue, timeline, views_merging, wording
+from tickets.catalogue.reading import find_sales_pks, is_in_use
+from tickets.desk import invoices, lists, queue, timeline, views_merging, wording
 from tickets.desk.composer import NOTE, REPLY, Composer, keep_texts
 from tickets.desk.pages import (
     page_context,
@@ -134,59 +135,64 @@ def _show_page(request: HttpRequest, ticket: Ticket, composer: Composer, place: 
     `place` is the list of the queue from which it was opened. The page links to the ticket before and after it there.
     """
     agent, instant = require_agent(request), clock.now()
-    entries = _read_entries(ticket, agent)
+    events = timeline.read_events(ticket)
+    entries = _read_entries(ticket, agent, events)
+    lists_asked = {**lists.ask_explanations(), **_ask_property_choices(ticket), **_ask_work(ticket, events)}
+    shared, answers = _build_context_for_reader(ticket, agent, place, lists_asked)
     context = page_context(
         request,
         f"{ticket.number} {ticket.subject}",
-        **_build_context_for_reader(ticket, agent, place),
+        **shared,
         may_write=True,
         entries=entries,
         form=composer.form,
         composer=composer,
         newer=composer.newer(entries),
         unsent_texts=list(filter(None, composer.form.texts.values())) if ticket.is_merged else [],
-        explanations=list_explanations(),
+        explanations=lists.read_explanations(answers),
         closes_at_if_sent=None if ticket.is_closed else calendar.compute_reply_deadline(instant),
         may_hand_over=(may_supervise := policy.may_hand_over(agent, ticket)),
         may_propose=may_supervise and not ticket.is_closed,
         is_ours=not policy.is_third_party(agent),
         may_show_mail=may_supervise and not ticket.provider.is_own,
         mail_grant=find_mail_grant(ticket) if may_supervise else None,
-        **_build_property_choices(ticket, agent, composer.unsaved_properties),
+        **_build_property_choices(ticket, agent, composer.unsaved_properties, answers),
     )
     return TemplateResponse(request, "admin/tickets/ticket.html", context)
 
 
 def _show_to_reader(request: HttpRequest, ticket: Ticket, reader: User, place: queue.Place) -> HttpResponse:
     """Show a person who only reads the agent's page of a ticket: the notes too, but no form and no button (M26)."""
+    events = timeline.read_events(ticket)
+    shared, _answers = _build_context_for_reader(ticket, reader, place, _ask_work(ticket, events))
     context = page_context(
         request,
         f"{ticket.number} {ticket.subject}",
-        **_build_context_for_reader(ticket, reader, place),
+        **shared,
         may_write=False,
-        entries=[timeline.without_retry(entry) for entry in _read_entries(ticket, reader)],
+        entries=[timeline.without_retry(entry) for entry in _read_entries(ticket, reader, events)],
     )
     return TemplateResponse(request, "admin/tickets/ticket.html", context)
 
 
-def _read_entries(ticket: Ticket, reader: User) -> list[timeline.Entry]:
+def _read_entries(ticket: Ticket, reader: User, events: Sequence[Event]) -> list[timeline.Entry]:
     """Return the history as this agent may read it, with the cards of the invoices that are attached to it."""
-    entries = timeline.read_history_for(ticket, reader)
+    entries = timeline.read_history_for(ticket, reader, events)
     cards = invoices.build_cards(ticket, [file for entry in entries for file in entry.files], reader)
     return timeline.with_invoices(entries, cards)
 
 
-def _build_context_for_reader(ticket: Ticket, reader: User, place: queue.Place) -> dict[str, Any]:
-    """Return what the page shows every reader besides the history: what is due, and links around it in the queue."""
-    questions = {
-        **queue.neighbour_questions(place, reader, ticket),
-        **queue.count_questions(reader),
-        "time": sql.first_value(TimeEntry.objects.sum_of(family.list_read_pks(ticket))),
-        "charge": sql.first_value(ticket.charges.undecided().order_by().values("seq")),
-    }
+def _build_context_for_reader(
+    ticket: Ticket, reader: User, place: queue.Place, more: dict[str, sql.Question]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what the page shows every reader besides the history: what is due, and links around it in the queue.
+
+    Return too the answers to all questions, of which `more` are the caller's; one statement asks them.
+    """
+    questions = {**more, **queue.neighbour_questions(place, reader, ticket), **queue.count_questions(reader)}
     answers = sql.ask_all(questions)
     previous, following = answers["previous"], answers["following"]
-    return {
+    context = {
         "place": place,
         "view_counts": answers,
         "ticket": ticket,
@@ -198,12 +204,34 @@ def _build_context_for_reader(ticket: Ticket, reader: User, place: queue.Place) 
         "follows_url": _find_followed_url(ticket, reader),
         "credits": ticket.customer.credits if may_see_customers(reader) else None,  # third parties: no (M3)
         "others": _find_other_tickets(ticket, reader),
-        "worked_minutes": answers["time"] or 0,
-        "open_charge": answers["charge"],
+        "worked_minutes": answers.get("time") or 0,
+        "open_charge": answers.get("charge"),
     }
+    return context, answers
 
 
-def _build_property_choices(ticket: Ticket, agent: User, unsaved: dict[str, str]) -> dict[str, Any]:
+def _ask_work(ticket: Ticket, events: Sequence[Event]) -> dict[str, sql.Question]:
+    """Return the questions for the minutes of work and for the charge to decide, if there can be any (M18).
+
+    The database stores neither without its event; minutes of tickets that are merged into this one count too.
+    """
+    verbs, questions = {event.verb for event in events}, {}
+    pks = family.list_read_pks(ticket)
+    if "ticket.time_noted" in verbs or len(pks) > 1:
+        questions["time"] = sql.first_value(TimeEntry.objects.sum_of(pks))
+    if "ticket.charge_proposed" in verbs:
+        questions["charge"] = sql.first_value(ticket.charges.undecided().order_by().values("seq"))
+    return questions
+
+
+def _ask_property_choices(ticket: Ticket) -> dict[str, sql.Question]:
+    """Return the questions that `_build_property_choices` needs; none if the ticket is Cerrado."""
+    return {} if ticket.is_closed else {**lists.ask_categories(), **lists.ask_colleagues([ticket.provider_id])}
+
+
+def _build_property_choices(
+    ticket: Ticket, agent: User, unsaved: dict[str, str], answers: dict[str, Any]
+) -> dict[str, Any]:
     """Return the choices for assignee, category and impact on the ticket's page; none if the ticket is Cerrado.
 
     The people are those of its provider's desk, and its assignee (M3). `unsaved` holds the choices that the agent made
@@ -212,27 +240,26 @@ def _build_property_choices(ticket: Ticket, agent: User, unsaved: dict[str, str]
     if ticket.is_closed:
         return {"assignees": [], "categories": [], "impacts": []}
     names: list[tuple[int | None, str]] = [
-        (pk, f"{name} (yo)" if pk == agent.pk else name) for pk, name in _find_team(ticket)
+        (pk, f"{name} (yo)" if pk == agent.pk else name) for pk, name in _find_team(ticket, answers)
     ]
     if ticket.assignee and ticket.assignee_id not in {pk for pk, _name in names}:
         names.append((ticket.assignee_id, ticket.assignee.get_full_name()))  # no longer at this desk
     return {
         "assignees": _mark_chosen(names, unsaved.get("assignee", ticket.assignee_id)),
-        "categories": _mark_chosen(_list_categories(ticket), unsaved.get("category", ticket.category)),
+        "categories": _mark_chosen(_list_categories(ticket, answers), unsaved.get("category", ticket.category)),
         "impacts": _mark_chosen(list(reversed(Ticket.Impact.choices)), unsaved.get("impact", ticket.impact)),
     }
 
 
-def _find_team(ticket: Ticket) -> list[tuple[int, str]]:
+def _find_team(ticket: Ticket, answers: dict[str, Any]) -> list[tuple[int, str]]:
     """Return key and name of who may have the ticket: its provider's desk; of sales, the sales team if there is one."""
-    colleagues = queue.find_colleagues([ticket.provider_id])
     members = find_sales_pks() if ticket.team == Team.SALES else set()
-    return [(pk, name) for pk, name in colleagues if not members or pk in members]
+    return [(pk, name) for pk, name in sql.read_rows(answers["colleagues"]) if not members or pk in members]
 
 
-def _list_categories(ticket: Ticket) -> list[tuple[str, str]]:
+def _list_categories(ticket: Ticket, answers: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the categories in use, and the ticket's own if that has ended."""
-    categories = list_categories()
+    categories = [(slug, label) for slug, label in sql.read_rows(answers["categories"])]
     is_listed = ticket.category in {slug for slug, _label in categories}
     return categories if is_listed else [(ticket.category, ticket.category_label), *categories]
 

@@ -4,13 +4,17 @@ A merge points from a ticket to the one that takes its messages since; that one 
 A split points from a new ticket to a message of another. No message moves: where it is read follows from the pointers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
 
+from factureya.core.models import Event
 from tickets.models import Message, Ticket, TicketFile, TicketQuerySet
+
+# The events of a ticket that say: another was merged into it, a message was split off.
+TOOK_IN, SPLIT = "ticket.took_in", "ticket.message_split"
 
 
 @dataclass(frozen=True)
@@ -23,11 +27,20 @@ class Family:
 
     numbers: dict[int, str]
     splits: dict[int, int] = field(default_factory=dict)
+    has_split_off: bool = True  # whether a message of these tickets may have been split off
 
     def select_messages(self) -> QuerySet[Message]:
-        """Select the public messages that are read on the page; one that was split off is read in its new ticket."""
-        written_here = Q(ticket__in=self.numbers, split_ticket__isnull=True)
-        return Message.objects.filter(written_here | Q(pk__in=list(self.splits)) if self.splits else written_here)
+        """Select the public messages that are read on the page; one that was split off is read in its new ticket.
+
+        Each has `origin`, the number of the ticket in which it was written.
+        """
+        written_here = Q(ticket__in=self.numbers)
+        if self.has_split_off:
+            written_here &= Q(split_ticket__isnull=True)
+        found = Message.objects.filter(written_here | Q(pk__in=list(self.splits)) if self.splits else written_here)
+        if self.splits or len(self.numbers) > 1:
+            return found.annotate(origin=F("ticket__number"))
+        return found.annotate(origin=Value(next(iter(self.numbers.values()))))
 
     def select_files(self) -> QuerySet[TicketFile]:
         """Select the files of the messages and the notes that are read on the page."""
@@ -44,15 +57,17 @@ def with_merge_flag(tickets: TicketQuerySet) -> TicketQuerySet:
     return tickets.annotate(has_merged=Exists(Ticket.objects.filter(merged_into=OuterRef("pk"))))
 
 
-def read_family(ticket: Ticket, reader: Any) -> Family:
+def read_family(ticket: Ticket, reader: Any, events: Iterable[Event] | None = None) -> Family:
     """Return the tickets that this person reads on the ticket's page: itself, and the visible ones merged into it.
 
-    No query is needed when `with_merge_flag` said that none is merged into it.
+    No query is needed when `with_merge_flag` said that none is merged into it, or when its `events` do, all of them.
+    They also tell whether a message was split off.
     """
+    verbs = {TOOK_IN, SPLIT} if events is None else {event.verb for event in events}
     numbers = {ticket.pk: ticket.number}
     splits = {ticket.split_from_id: ticket.pk} if ticket.split_from_id else {}
-    if not getattr(ticket, "has_merged", True):
-        return Family(numbers, splits)
+    if TOOK_IN not in verbs or not getattr(ticket, "has_merged", True):
+        return Family(numbers, splits, SPLIT in verbs)
     merged = Ticket.objects.visible_to(reader).filter(pk__in=list_read_pks(ticket)[1:])
     for pk, number, split_pk in merged.order_by("pk").values_list("pk", "number", "split_from"):
         numbers[pk] = number

@@ -145,7 +145,7 @@ def _open_under_number(
     follows: Ticket | None = fields.get("follows")
     provider_pk, is_in_use = _lock_author_and_find_provider(new_message.author, customer, fields["category"])
     if not is_in_use and follows is None:  # one that follows keeps the category of the closed one
-        raise Incomplete("Elija sobre qué es: esa categoría ya no se usa.")
+        raise Incomplete("Elija sobre qué es: esa categoría ya no se usa.", "category")
     ticket = _insert_ticket(new_message, customer, number=number, provider_id=provider_pk, **fields)
     message = add_message(ticket, new_message)
     event = audit.record_first(

@@ -4,8 +4,8 @@ from itertools import groupby
 from typing import Any
 
 from django import template
-from django.urls import reverse
 
+from factureya.core.templatetags.fy import address
 from tickets import policy, sql
 from tickets.charges import policy as charge_policy
 from tickets.desk import queue
@@ -47,7 +47,7 @@ def _build_view_groups(
     shown: list[queue.View], counts: dict[str, int], current_slug: str
 ) -> list[tuple[str, list[dict[str, Any]]]]:
     """Return each heading of the side bar with the entries of the queue's shown views; the current one is marked."""
-    url = reverse("admin:tickets_ticket_changelist")
+    url = address("admin:tickets_ticket_changelist")
     return [
         (heading, [_build_view_entry(view, url, counts.get(view.slug), current_slug) for view in views])
         for heading, views in groupby(shown, key=lambda view: view.group)  # `group`: the heading
@@ -56,7 +56,7 @@ def _build_view_groups(
 
 def _build_entry(label: str, page: str, path: str) -> dict[str, Any]:
     """Return the side bar's entry of a page that is no list of tickets, marked as current on every page below it."""
-    url = reverse(f"admin:tickets_ticket_{page}")
+    url = address(f"admin:tickets_ticket_{page}")
     return {"label": label, "url": url, "count": None, "is_hot": False, "is_current": path.startswith(url)}
 
 

@@ -21,7 +21,7 @@ from tickets.models import NUMBER_PREFIX, Ticket
 pytestmark = pytest.mark.django_db
 MANY = 300
 # Statements that read or write; session and user included, savepoints not.
-MY_TICKETS, DETAIL, CREATE, QUEUE, WORKSPACE = 6, 6, 12, 9, 15
+MY_TICKETS, DETAIL, CREATE, QUEUE, WORKSPACE = 5, 5, 11, 7, 12
 
 Cast = tuple[User, User]
 

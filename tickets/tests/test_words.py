@@ -133,7 +133,11 @@ def test_a_phone_ticket_says_so_and_an_unassignment_says_nothing():
     ticket = make_ticket(requester=ana, channel=Ticket.Channel.PHONE, agent=agent)
     operations.assign(ticket.pk, agent=agent, assignee=agent)
     operations.assign(ticket.pk, agent=agent, assignee=None)
-    texts = [entry.text for entry in timeline.read_history(ticket, ana) if entry.message is None]
+    texts = [
+        entry.text
+        for entry in timeline.read_history(ticket, ana, timeline.read_events(ticket))
+        if entry.message is None
+    ]
     assert texts == [
         "Ticket <strong>Abierto</strong> por teléfono. Le enviamos el número de seguimiento",
         f"{agent.get_full_name()}, de Soporte, tomó su caso",

@@ -81,13 +81,14 @@ def format_day(day: Sequence[Range]) -> str:
     return f"{', '.join(parts[:-1])} y {parts[-1]}" if len(parts) > 1 else parts[0]
 
 
-def describe_week(week: Week) -> list[DayHours]:
+@cache
+def describe_week(week: Week) -> tuple[DayHours, ...]:
     """Return the lines of the table of hours; neighbouring days with the same hours share one."""
-    return [
+    return tuple(
         DayHours(days, format_day(hours), bool(hours))
         for hours, names in groupby(zip(week, DAYS, strict=True), key=lambda pair: pair[0])
         for days in [_join_days([name for _hours, name in names])]
-    ]
+    )
 
 
 @cache

@@ -14,12 +14,12 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import localize
-from django.utils.html import format_html, linebreaks
+from django.utils.html import format_html, format_html_join, linebreaks
 from django.utils.safestring import SafeString
 
 from factureya.core import calendar, clock
 from factureya.core.calendar import MONTHS, WEEKDAYS
-from factureya.core.hours.week import DayHours, describe_open_hours, describe_week, parse_week
+from factureya.core.hours.week import Week, describe_open_hours, describe_week, parse_week
 from factureya.core.models import Attachment
 
 register = template.Library()
@@ -165,9 +165,22 @@ def thousands(number: int) -> str:
 
 
 @register.simple_tag
-def open_hours() -> list[DayHours]:
-    """Return the lines of the attention hours of this week on which somebody attends (M2)."""
-    return [line for line in describe_week(calendar.read_week()) if line.is_open]
+def open_hours() -> SafeString:
+    """Return as HTML the attention hours of this week, a paragraph for each line on which somebody attends (M2)."""
+    return _render_open_hours(calendar.read_week())
+
+
+@cache
+def _render_open_hours(week: Week) -> SafeString:
+    """Return the lines of a week's hours as HTML; every page has them, so they are written once for each week."""
+    lines = [line for line in describe_week(week) if line.is_open]
+    return format_html_join("\n", "<p>{}, {}</p>", ((line.days, _render_stretches(line.hours)) for line in lines))
+
+
+def _render_stretches(hours: str) -> SafeString:
+    """Return the hours of a day as HTML in parts that no line break cuts; the last says «h»."""
+    *earlier, last = stretches(hours)
+    return format_html_join(" ", '<span class="fy-nowrap">{}</span>', ((part,) for part in [*earlier, f"{last} h"]))
 
 
 @register.simple_tag

@@ -9,13 +9,16 @@ from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
+from accounts.models import Office
 from accounts.operations import join_company
 from accounts.web import form_memory
 from factureya.core.models import Attachment
 from factureya.testing.pages import ANSWERS, FACTS, key_in, log_in, png, statements, text_of
-from factureya.testing.people import make_agent, make_contact, make_customer, make_user
+from factureya.testing.people import make_agent, make_contact, make_customer, make_staff, make_user
 from factureya.testing.tickets import make_ticket
 from tickets import operations
+from tickets.catalogue import operations as catalogue
+from tickets.catalogue.models import TicketCategory
 from tickets.models import Ticket
 
 pytestmark = pytest.mark.django_db
@@ -65,6 +68,19 @@ def test_every_mistake_is_said_beside_its_field_and_above(send, field, value, sa
     assert says in html[: html.index("<h1>")]  # the error summary
     assert "<title>Error: Levantar ticket" in html
     assert "Este campo" not in html
+    assert not Ticket.objects.exists()
+
+
+@pytest.mark.clause("M4", "M17")
+@pytest.mark.parametrize(("category", "says"), [("access", "esa categoría ya no se usa"), ("requests", "de la lista")])
+def test_a_category_that_ended_meanwhile_or_is_not_the_customers_is_refused_beside_it(send, category, says):
+    access = TicketCategory.objects.get(slug="access")
+    catalogue.end_category(access.pk, supervisor=make_staff(Office.SUPERVISOR))
+    page = send(category=category).content.decode()
+    beside = re.search(r'<div id="id_category_error".*?</div>', page, re.DOTALL)
+    assert beside
+    assert says in beside.group()
+    assert f'value="{category}"' not in page  # it is not offered any more
     assert not Ticket.objects.exists()
 
 

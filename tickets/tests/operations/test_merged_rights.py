@@ -147,7 +147,10 @@ def test_what_a_caller_says_lands_where_the_number_leads_and_says_who_noted_it()
     note_by_phone(ticket, agent=bruno, body="Antes")
     merge(ticket, survivor)
     assert note_by_phone(ticket, agent=carla, body="Después") == survivor
-    for history in (timeline.read_history(fresh(survivor), carla), customer_timeline.read_history(survivor, ana)):
+    for history in (
+        timeline.read_history(fresh(survivor), carla, timeline.read_events(survivor)),
+        customer_timeline.read_history(survivor, ana, customer_timeline.read_events(survivor)),
+    ):
         noted = [entry.noted_by for entry in history if entry.noted_by]
         assert noted == ["Bruno Nota", "Carla Nota"]
 
