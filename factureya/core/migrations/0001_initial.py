@@ -335,4 +335,21 @@ class Migration(migrations.Migration):
             model_name='event',
             index=models.Index(fields=['actor', 'at', 'id'], name='event_by_person'),
         ),
+        migrations.CreateModel(
+            name='CalendarMove',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('source', models.CharField(max_length=20, verbose_name='de qué')),
+                ('target', models.BigIntegerField(verbose_name='renglón')),
+                ('column', models.CharField(max_length=20, verbose_name='plazo')),
+                ('due_before', models.DateTimeField(verbose_name='antes')),
+                ('due_after', models.DateTimeField(verbose_name='después')),
+                ('change', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='pending_moves', to='core.calendarchange', verbose_name='cambio')),
+            ],
+            options={
+                'verbose_name': 'plazo por mover',
+                'verbose_name_plural': 'plazos por mover',
+                'constraints': [models.UniqueConstraint(fields=('change', 'source', 'target', 'column'), name='a_change_moves_a_deadline_once')],
+            },
+        ),
     ]
