@@ -12,10 +12,12 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import DatabaseError
+from django.db.models import CharField, Value
 from django.utils import timezone
 
-from factureya.core import clock, sql
+from factureya.core import clock
 from factureya.core.hours.week import STANDARD, Range, Week, parse_week
+from factureya.core.models import AttentionWeek, Holiday
 
 HOLIDAY, WEEK = "holiday", "week"
 REMEMBERED_SECONDS = 60
@@ -114,7 +116,11 @@ class AttentionHours:
 
 def load_attention_hours() -> AttentionHours:
     """Return the attention hours with the weeks and the holidays of the database, which takes one query."""
-    rows = sql.read_hours()
+    holidays = Holiday.objects.annotate(kind=Value(HOLIDAY, CharField())).values_list("kind", "day", "pk", "name")
+    weeks = AttentionWeek.objects.annotate(kind=Value(WEEK, CharField())).values_list(
+        "kind", "starts_on", "pk", "hours"
+    )
+    rows = list(holidays.order_by().union(weeks, all=True))
     stored = sorted((day, pk, text) for kind, day, pk, text in rows if kind == WEEK)
     return AttentionHours(
         {day: text for kind, day, _pk, text in rows if kind == HOLIDAY},

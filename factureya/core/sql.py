@@ -1,7 +1,7 @@
 """Hold core's own SQL, which was reviewed: the statements that the ORM cannot write, or only too slowly."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.db import connection
@@ -32,20 +32,6 @@ def read_events(after: str, until: str | None) -> Iterator[tuple[Any, ...]]:
         )
         while rows := cursor.fetchmany(_ROWS_AT_A_TIME):
             yield from rows
-
-
-def read_hours() -> list[tuple[str, date, int, str]]:
-    """Return each holiday and each week of attention hours: «holiday» or «week», its first day, its key, its text.
-
-    One statement reads both tables; the ORM takes longer to write it than the database to run it.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT 'holiday', day, id, name FROM core_holiday "
-            "UNION ALL SELECT 'week', starts_on, id, hours FROM core_attentionweek"
-        )
-        # SQLite returns days as text.
-        return [(kind, date.fromisoformat(str(day)), pk, text) for kind, day, pk, text in cursor.fetchall()]
 
 
 def insert_original(message_pk: int, raw: bytes) -> None:
