@@ -64,11 +64,12 @@ def remember(key: Hashable, make: Callable[[], dict[str, Question]]) -> dict[str
     To compile a queryset costs more than to run it. No answer is remembered. The key must hold all that their SQL and
     parameters depend on: the person and his rights, and an instant if they have one.
     """
-    if key not in _remembered:
+    questions = _remembered.get(key)  # read once: another thread may clear the group between two looks
+    if questions is None:
         if len(_remembered) >= MAX_REMEMBERED:
             _remembered.clear()
-        _remembered[key] = make()
-    return _remembered[key]
+        questions = _remembered[key] = make()
+    return questions
 
 
 def remember_at(
@@ -79,9 +80,12 @@ def remember_at(
     `make` takes the instant, which must stand in the parameters as it is.
     """
     adapt = connection.ops.adapt_datetimefield_value
-    if key not in _remembered_at:
-        _remembered_at[key] = (adapt(instant), make(instant))
-    earlier, questions = _remembered_at[key]
+    found = _remembered_at.get(key)
+    if found is None:
+        if len(_remembered_at) >= MAX_REMEMBERED:
+            _remembered_at.clear()
+        found = _remembered_at[key] = (adapt(instant), make(instant))
+    earlier, questions = found
     return {
         name: replace(
             question, params=tuple(adapt(instant) if param == earlier else param for param in question.params)
