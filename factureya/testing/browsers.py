@@ -51,3 +51,17 @@ def good(page: Page) -> None:
     width = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert page.evaluate(width) <= 0, page.url
     page.set_viewport_size(WIDE)
+
+
+def head_takes_one_line(page: Page) -> None:
+    """Fail if at 1280 px the places in the head stand in two lines, or run into the account."""
+    page.set_viewport_size(WIDE)
+    page.evaluate("document.fonts.ready.then(() => null)")
+    links = page.eval_on_selector_all(".fy-nav a", "links => links.map(e => e.getBoundingClientRect().top)")
+    assert len(set(links)) == 1, page.url
+    height = page.eval_on_selector(".fy-top__in", "e => e.offsetHeight")
+    assert height <= 68, (height, page.url)
+    ends = page.eval_on_selector_all(
+        ".fy-nav li:last-child, .fy-acct", "parts => parts.map(e => e.getBoundingClientRect())"
+    )
+    assert ends[0]["right"] <= ends[1]["left"], page.url

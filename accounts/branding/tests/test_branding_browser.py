@@ -6,10 +6,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
+from accounts.branding.operations import change_branding
 from accounts.branding.tests.test_branding_pages import logo
 from accounts.models import Branding
+from factureya.testing.browsers import head_takes_one_line
 from factureya.testing.pages import cookies_of
-from factureya.testing.people import Neighbours, make_neighbours
+from factureya.testing.people import Neighbours, make_customer, make_neighbours, make_representative
 
 pytestmark = [pytest.mark.browser, pytest.mark.once, pytest.mark.clause("M33"), pytest.mark.django_db(transaction=True)]
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -86,3 +88,16 @@ def test_it_works_without_script_and_says_what_is_wrong(browser, live_server, ca
     page.click("button[name=guardar]")
     assert Branding.objects.get().chosen_main == "#ffe14d"
     context.close()
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_the_head_takes_one_line_with_a_company_and_a_person_of_long_names(page: Page, live_server, own: bool) -> None:
+    ocaso = make_customer(legal_name="Comercializadora y Distribuidora Ocaso del Bajío SA de CV", verified=False)
+    ana = make_representative(ocaso, full_name="María Guadalupe Domínguez y Zárate")
+    if own:
+        change_branding(main="#1f5f8b", accent="#f2a33a", logo_id=None, actor=ana)
+    page.context.add_cookies(cookies_of(ana, live_server.url))
+    for path in ("/", "/tickets/", "/solicitudes/", "/atencion/"):  # the current place is bold: another width
+        page.goto(live_server.url + path)
+        assert page.locator(".fy-logo--own").count() == (own and path != "/solicitudes/")
+        head_takes_one_line(page)
